@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A UUID as 16 bytes. Read: 32 hex digits in any case, with the four hyphens of 8-4-4-4-12 or none.
+ * Written: lower case with hyphens. The order of the bytes is the order of the written form.
+ */
+#ifndef ALLOT_BASE_UUID_H
+#define ALLOT_BASE_UUID_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/text.h"
+
+enum { UUID_BYTES = 16, UUID_TEXT_LENGTH = 36 };
+
+struct uuid {
+    uint8_t bytes[UUID_BYTES];
+};
+
+struct uuid_text {
+    char chars[UUID_TEXT_LENGTH + 1]; /* NUL-terminated */
+};
+
+/* False, and `ret_uuid` untouched, where `text` is not a UUID. */
+ALLOT_CHECK bool uuid_parse(struct text text, struct uuid *ret_uuid);
+struct uuid_text uuid_format(struct uuid uuid);
+int uuid_compare(struct uuid a, struct uuid b);
+bool uuid_equal(struct uuid a, struct uuid b);
+
+#endif

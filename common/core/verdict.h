@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The domain's answer to a command: success with a result, or one of the contract's failure codes
+ * with details. It goes into the reply. It is not a status (how an operation on storage or broker
+ * ended) and not a disposition (what becomes of the delivery).
+ * Source: docs/protocol.md, sections 2 to 4.
+ */
+#ifndef ALLOT_CORE_VERDICT_H
+#define ALLOT_CORE_VERDICT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/text.h"
+#include "common/base/uuid.h"
+
+/*
+ * X(identifier, wire code, recorded, retryable, always dead-lettered), in the order of precedence
+ * of the contract. Recorded: the outcome is kept under its key.
+ */
+#define VERDICT_FAILURES(X)                                                                        \
+    X(TOO_LARGE, "too_large", false, false, true)                                                  \
+    X(MALFORMED, "malformed", false, false, true)                                                  \
+    X(MISSING_MESSAGE_ID, "missing_message_id", false, false, true)                                \
+    X(UNAUTHENTICATED, "unauthenticated", false, false, true)                                      \
+    X(UNSUPPORTED_VERSION, "unsupported_version", false, false, false)                             \
+    X(UNKNOWN_COMMAND, "unknown_command", false, false, false)                                     \
+    X(INVALID, "invalid", false, false, false)                                                     \
+    X(IDEMPOTENCY_KEY_REUSED, "idempotency_key_reused", false, false, false)                       \
+    X(ATTEMPTS_EXHAUSTED, "attempts_exhausted", false, false, true)                                \
+    X(FORBIDDEN, "forbidden", false, false, false)                                                 \
+    X(DEADLINE_EXCEEDED, "deadline_exceeded", true, false, false)                                  \
+    X(LIMIT_EXCEEDED, "limit_exceeded", true, false, false)                                        \
+    X(CONSUMER_GENERATION_CONFLICT, "consumer_generation_conflict", true, true, false)             \
+    X(CONSUMER_NOT_FOUND, "consumer_not_found", true, false, false)                                \
+    X(PROVIDER_EXISTS, "provider_exists", true, false, false)                                      \
+    X(PROVIDER_NOT_FOUND, "provider_not_found", true, false, false)                                \
+    X(PROVIDER_NAME_TAKEN, "provider_name_taken", true, false, false)                              \
+    X(INVALID_PARENT, "invalid_parent", true, false, false)                                        \
+    X(PROVIDER_GENERATION_CONFLICT, "provider_generation_conflict", true, true, false)             \
+    X(PROVIDER_HAS_CHILDREN, "provider_has_children", true, false, false)                          \
+    X(PROVIDER_IN_USE, "provider_in_use", true, false, false)                                      \
+    X(INVENTORY_IN_USE, "inventory_in_use", true, false, false)                                    \
+    X(INVENTORY_NOT_FOUND, "inventory_not_found", true, false, false)                              \
+    X(CONSTRAINT_VIOLATION, "constraint_violation", true, false, false)                            \
+    X(CAPACITY_EXCEEDED, "capacity_exceeded", true, false, false)                                  \
+    X(INTERNAL, "internal", false, false, true)
+
+enum verdict_code {
+    VERDICT_SUCCESS = 0,
+#define X(id, name, recorded, retryable, dead) VERDICT_##id,
+    VERDICT_FAILURES(X)
+#undef X
+};
+
+/* The code on the wire; "success" for VERDICT_SUCCESS. Static. */
+const char *verdict_name(enum verdict_code code);
+/* False where no code has this name. */
+ALLOT_CHECK bool verdict_parse(struct text name, enum verdict_code *ret_code);
+/* Is the outcome kept under its key? True for success too. */
+bool verdict_recorded(enum verdict_code code);
+bool verdict_retryable(enum verdict_code code);
+bool verdict_always_dead(enum verdict_code code);
+
+/* One member of a failure's `details`. */
+enum detail_kind {
+    DETAIL_NULL,
+    DETAIL_INTEGER,
+    DETAIL_TEXT,
+    DETAIL_UUID,
+    DETAIL_TEXTS,
+    DETAIL_UUIDS
+};
+
+struct detail {
+    const char *name; /* static */
+    enum detail_kind kind;
+    union {
+        int64_t integer;
+        struct text text;
+        struct uuid uuid;
+        const struct text *texts;
+        const struct uuid *uuids;
+    } value;
+    size_t count; /* of texts or uuids */
+};
+
+enum { VERDICT_DETAILS_MAX = 6 };
+
+struct provider;
+struct consumer;
+
+/* A consumer of a command and its generation afterwards; 0: it ended without allocations. */
+struct consumer_generation {
+    struct uuid consumer;
+    int64_t generation;
+};
+
+struct provider_generation {
+    struct uuid provider;
+    int64_t generation;
+};
+
+/* `usage.get`: one group; classes in order of name. */
+struct usage_amount {
+    struct text resource_class;
+    int64_t amount;
+};
+
+struct usage_group {
+    struct text consumer_type; /* "all" where everything is one group */
+    int64_t consumer_count;
+    const struct usage_amount *amounts;
+    size_t count;
+};
+
+/* `provider.allocations`: one page, in order of consumer. */
+struct consumer_page {
+    const struct consumer *rows;
+    size_t count;
+    bool more; /* the last row's uuid is `next` */
+};
+
+/*
+ * What a success gives. Which members count follows from the command: provider.* and inventory.set
+ * `provider` (as it is after the command; NULL for provider.delete), allocation.* and reshape the
+ * two generation lists (inventory.set as well), allocation.get `consumer` (NULL: there is none) and
+ * the generations of its providers, the other reads `page` and `groups`.
+ */
+struct result {
+    const struct provider *provider;
+    const struct consumer *consumer;
+    const struct consumer_generation *consumers;
+    size_t consumer_count;
+    const struct provider_generation *providers; /* in order of uuid */
+    size_t provider_count;
+    const struct consumer_page *page;
+    const struct usage_group *groups;
+    size_t group_count;
+};
+
+struct verdict {
+    enum verdict_code code;
+    bool replayed;           /* the outcome was on record: `replay_body` is the answer */
+    struct text replay_body; /* absent where request `replay_of` of the same batch gives it */
+    size_t replay_of;
+    struct text message; /* of a failure: a sentence for people */
+    struct detail details[VERDICT_DETAILS_MAX];
+    size_t detail_count;
+    struct result result; /* of a success that is not replayed */
+    bool reply_allowed;   /* reply_to is there, and the policy allows it */
+};
+
+/* Makes `verdict` a refusal: code and message; details are added after. */
+void verdict_refuse(struct verdict *verdict, struct arena *arena, enum verdict_code code,
+                    const char *format, ...) ALLOT_PRINTF(4, 5);
+void verdict_add_null(struct verdict *verdict, const char *name);
+void verdict_add_integer(struct verdict *verdict, const char *name, int64_t value);
+void verdict_add_text(struct verdict *verdict, const char *name, struct text value);
+void verdict_add_uuid(struct verdict *verdict, const char *name, struct uuid value);
+void verdict_add_texts(struct verdict *verdict, const char *name, const struct text *values,
+                       size_t count);
+void verdict_add_uuids(struct verdict *verdict, const char *name, const struct uuid *values,
+                       size_t count);
+/* NULL where there is no detail of that name. */
+const struct detail *verdict_detail(const struct verdict *verdict, const char *name);
+
+#endif

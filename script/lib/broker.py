@@ -1,0 +1,164 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What the private broker needs besides its own tools, with nothing but the standard library.
+
+    broker.py ports COUNT                    free loopback ports below the ephemeral range, on one line
+    broker.py free PORT...                   exit 0 if nothing listens on any of them
+    broker.py definitions < NAME PASSWORD…   lines of users in, the broker's definitions (JSON) out
+    broker.py login SECONDS < URI            return once this user can open the virtual host "/"
+"""
+import base64
+import hashlib
+import json
+import os
+import random
+import socket
+import struct
+import sys
+import time
+from urllib.parse import unquote, urlsplit
+
+HOST = "127.0.0.1"
+PORT_MIN, PORT_MAX = 20000, 32000
+TIMEOUT_S = 5.0
+POLL_S = 0.1
+FRAME_END = b"\xce"
+
+# Least rights. Declaring a queue with a dead-letter exchange needs read on the queue and write on the exchange; binding
+# needs write on the queue and read on the exchange; the default exchange is called amq.default here.
+OWN = r"^({0}\..*|amq\.gen-.*)$"
+PUBLISH = r"^(allot\.commands|{0}\..*|amq\.gen-.*)$"
+RIGHTS = {
+    "worker": {"configure": r"^allot\.", "write": r"^(amq\.default|allot\..*)$", "read": r"^allot\."},
+    "operator": {"configure": r"^allot\.", "write": r"^allot\.", "read": r"^allot\."},
+    "conductor": {"configure": OWN.format("conductor"), "write": PUBLISH.format("conductor"),
+                  "read": OWN.format("conductor")},
+    "team-blue": {"configure": OWN.format("team-blue"), "write": PUBLISH.format("team-blue"),
+                  "read": OWN.format("team-blue")},
+}
+
+
+def is_free(port):
+    """Whether a server could listen there; connections that linger from an earlier one do not count."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+            probe.listen()
+        except OSError:
+            return False
+    return True
+
+
+def free_ports(count):
+    """A run of free ports, aligned, so that two stacks that start at once rarely choose the same one."""
+    starts = list(range(PORT_MIN, PORT_MAX - count, count))
+    random.SystemRandom().shuffle(starts)
+    for start in starts:
+        ports = range(start, start + count)
+        if all(is_free(port) for port in ports):
+            return ports
+    raise OSError(f"no {count} free ports in a row between {PORT_MIN} and {PORT_MAX}")
+
+
+def password_hash(password):
+    salt = os.urandom(4)
+    return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
+
+
+def definitions(passwords):
+    """Users, virtual host and rights. With definitions to load, the broker makes no default user."""
+    return {
+        "vhosts": [{"name": "/"}],
+        "users": [{"name": name, "password_hash": password_hash(password), "tags": "",
+                   "hashing_algorithm": "rabbit_password_hashing_sha256"} for name, password in passwords.items()],
+        "permissions": [{"user": name, "vhost": "/", **RIGHTS[name]} for name in passwords],
+    }
+
+
+def read_exactly(link, size):
+    data = b""
+    while len(data) < size:
+        part = link.recv(size - len(data))
+        if not part:
+            raise ConnectionError("connection closed by the broker")
+        data += part
+    return data
+
+
+def read_method(link):
+    """The class, the method and the arguments of the next frame on channel 0."""
+    _, _, size = struct.unpack(">BHI", read_exactly(link, 7))
+    payload = read_exactly(link, size + 1)[:-1]
+    return struct.unpack_from(">HH", payload), payload[4:]
+
+
+def send_method(link, method, arguments):
+    payload = struct.pack(">HH", *method) + arguments
+    link.sendall(struct.pack(">BHI", 1, 0, len(payload)) + payload + FRAME_END)
+
+
+def short_string(text):
+    return bytes([len(text)]) + text
+
+
+def long_string(text):
+    return struct.pack(">I", len(text)) + text
+
+
+def expect(link, method):
+    got, arguments = read_method(link)
+    if got != method:
+        raise ConnectionError(f"AMQP method {method} expected, got {got}")
+    return arguments
+
+
+def login(uri):
+    """AMQP 0-9-1 from connection.start to connection.open-ok, and a clean close."""
+    at = urlsplit(uri)
+    with socket.create_connection((at.hostname, at.port), TIMEOUT_S) as link:
+        link.settimeout(TIMEOUT_S)
+        link.sendall(b"AMQP\0\0\x09\x01")
+        expect(link, (10, 10))
+        response = b"\0" + unquote(at.username).encode() + b"\0" + unquote(at.password).encode()
+        properties = struct.pack(">I", 0)
+        send_method(link, (10, 11), properties + short_string(b"PLAIN") + long_string(response) + short_string(b"en_US"))
+        send_method(link, (10, 31), expect(link, (10, 30)))
+        send_method(link, (10, 40), short_string(b"/") + short_string(b"") + b"\0")
+        expect(link, (10, 41))
+        send_method(link, (10, 50), struct.pack(">H", 200) + short_string(b"") + struct.pack(">HH", 0, 0))
+        expect(link, (10, 51))
+
+
+def await_login(uri, seconds):
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return login(uri)
+        except OSError as error:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"no login after {seconds} s: {error}") from error
+        time.sleep(POLL_S)
+
+
+def main(arguments):
+    verb, rest = arguments[0], arguments[1:]
+    if verb == "ports":
+        print(*free_ports(int(rest[0])))
+    elif verb == "free":
+        taken = [port for port in rest if not is_free(int(port))]
+        if taken:
+            raise OSError(f"taken by another process: port {', '.join(taken)}")
+    elif verb == "definitions":
+        json.dump(definitions(dict(line.split() for line in sys.stdin)), sys.stdout, indent=1)
+    elif verb == "login":
+        await_login(sys.stdin.read().strip(), float(rest[0]))
+    else:
+        raise ValueError(f"unknown command {verb}")
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except (OSError, ValueError, IndexError, KeyError) as error:
+        sys.exit(f"broker: {error}")

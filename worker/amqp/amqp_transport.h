@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The transport port on librabbitmq; the only folder that includes it. */
+#ifndef ALLOT_AMQP_TRANSPORT_H
+#define ALLOT_AMQP_TRANSPORT_H
+
+#include "allot/transport.h"
+#include "worker/amqp/topology.h"
+
+struct amqp_tls {
+    struct text ca_file;
+    struct text certificate_file;
+    struct text key_file;
+};
+
+struct amqp_options {
+    struct text uri; /* amqp:// or amqps://; several, separated by commas, are tried in turn */
+    struct topology topology;
+    bool declare; /* else only checked */
+    int64_t heartbeat_ms;
+    struct amqp_tls tls;
+    struct text connection_name;
+};
+
+/* NULL, with an error, where the URI is not one. Connects to nothing yet. Options are copied. */
+struct transport *amqp_transport_new(const struct amqp_options *options, struct error *error);
+
+#endif
