@@ -75,6 +75,7 @@ struct tree_node {
     bool has_parent;
     struct uuid parent;
     struct uuid root;
+    bool dirty; /* its root changed: to be written, with `rev`, though it has no slot */
 };
 
 /* Is this provider name used, and by whom? */

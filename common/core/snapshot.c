@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/core/snapshot.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FIRST_CAPACITY = 16 };
+enum list { PROVIDERS, CONSUMERS, OUTCOMES, NAMES, ROOTS, PAGES, USAGES };
+
+struct snapshot *snapshot_new(struct arena *arena)
+{
+    struct snapshot *snapshot = ARENA_NEW(arena, struct snapshot);
+    snapshot->arena = arena;
+    return snapshot;
+}
+
+/* A list with room for one more: itself, or a larger copy. */
+static void *grown(struct snapshot *snapshot, enum list list, void *items, size_t count,
+                   size_t size)
+{
+    size_t *capacity = &snapshot->capacities[list];
+    if (count < *capacity)
+        return items;
+    *capacity = *capacity > 0 ? *capacity * 2 : FIRST_CAPACITY;
+    void *larger = arena_array(snapshot->arena, *capacity, size);
+    if (count > 0)
+        memcpy(larger, items, count * size);
+    return larger;
+}
+
+void snapshot_want_provider(struct snapshot *snapshot, struct uuid id)
+{
+    snapshot->providers = grown(snapshot, PROVIDERS, snapshot->providers, snapshot->provider_count,
+                                sizeof *snapshot->providers);
+    snapshot->providers[snapshot->provider_count++] = (struct provider){.id = id};
+}
+
+void snapshot_want_consumer(struct snapshot *snapshot, struct uuid id)
+{
+    snapshot->consumers = grown(snapshot, CONSUMERS, snapshot->consumers, snapshot->consumer_count,
+                                sizeof *snapshot->consumers);
+    snapshot->consumers[snapshot->consumer_count++] = (struct consumer){.id = id};
+}
+
+void snapshot_want_outcome(struct snapshot *snapshot, struct text principal, struct text key)
+{
+    snapshot->outcomes = grown(snapshot, OUTCOMES, snapshot->outcomes, snapshot->outcome_count,
+                               sizeof *snapshot->outcomes);
+    snapshot->outcomes[snapshot->outcome_count++] =
+        (struct outcome){.principal = principal, .key = key};
+}
+
+void snapshot_want_name(struct snapshot *snapshot, struct text name)
+{
+    snapshot->names =
+        grown(snapshot, NAMES, snapshot->names, snapshot->name_count, sizeof *snapshot->names);
+    snapshot->names[snapshot->name_count++] = (struct name_slot){.name = name};
+}
+
+void snapshot_want_tree(struct snapshot *snapshot, struct uuid root)
+{
+    assert(!snapshot->roots_loaded);
+    snapshot->roots =
+        grown(snapshot, ROOTS, snapshot->roots, snapshot->root_count, sizeof *snapshot->roots);
+    snapshot->roots[snapshot->root_count++] = root;
+}
+
+void snapshot_want_page(struct snapshot *snapshot, size_t request, struct page_params params)
+{
+    snapshot->pages =
+        grown(snapshot, PAGES, snapshot->pages, snapshot->page_count, sizeof *snapshot->pages);
+    snapshot->pages[snapshot->page_count++] =
+        (struct page_slot){.request = request, .params = params};
+}
+
+void snapshot_want_usage(struct snapshot *snapshot, size_t request, struct usage_params params)
+{
+    snapshot->usages =
+        grown(snapshot, USAGES, snapshot->usages, snapshot->usage_count, sizeof *snapshot->usages);
+    snapshot->usages[snapshot->usage_count++] =
+        (struct usage_slot){.request = request, .params = params};
+}
+
+typedef int (*comparison)(const void *a, const void *b);
+
+static int compare_uuids(const void *a, const void *b)
+{
+    return uuid_compare(*(const struct uuid *)a, *(const struct uuid *)b);
+}
+
+/* Slots that are loaded come before their doubles that are not, so that the content is kept. */
+static int loaded_first(bool a, bool b)
+{
+    return (int)b - (int)a;
+}
+
+static int compare_providers(const void *a, const void *b)
+{
+    const struct provider *x = a, *y = b;
+    int order = uuid_compare(x->id, y->id);
+    return order != 0 ? order : loaded_first(x->state.loaded, y->state.loaded);
+}
+
+static int compare_consumers(const void *a, const void *b)
+{
+    const struct consumer *x = a, *y = b;
+    int order = uuid_compare(x->id, y->id);
+    return order != 0 ? order : loaded_first(x->state.loaded, y->state.loaded);
+}
+
+static int compare_keys(const struct outcome *x, const struct outcome *y)
+{
+    int order = text_compare(x->principal, y->principal);
+    return order != 0 ? order : text_compare(x->key, y->key);
+}
+
+static int compare_outcomes(const void *a, const void *b)
+{
+    const struct outcome *x = a, *y = b;
+    int order = compare_keys(x, y);
+    return order != 0 ? order : loaded_first(x->state.loaded, y->state.loaded);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    const struct name_slot *x = a, *y = b;
+    int order = text_compare(x->name, y->name);
+    return order != 0 ? order : loaded_first(x->loaded, y->loaded);
+}
+
+static bool same_uuid(const void *a, const void *b)
+{
+    return compare_uuids(a, b) == 0; /* `id` is the first member of slots with a uuid */
+}
+
+static bool same_outcome(const void *a, const void *b)
+{
+    return compare_keys(a, b) == 0;
+}
+
+static bool same_name(const void *a, const void *b)
+{
+    const struct name_slot *x = a, *y = b;
+    return text_equal(x->name, y->name);
+}
+
+/* Sorts `count` items and drops doubles; the new count. */
+static size_t tidy(void *items, size_t count, size_t size, comparison compare,
+                   bool (*same)(const void *, const void *))
+{
+    if (count == 0)
+        return 0;
+    qsort(items, count, size, compare);
+    char *bytes = items;
+    size_t kept = 1;
+    for (size_t i = 1; i < count; i++) {
+        if (same(bytes + (kept - 1) * size, bytes + i * size))
+            continue;
+        if (kept != i)
+            memcpy(bytes + kept * size, bytes + i * size, size);
+        kept++;
+    }
+    return kept;
+}
+
+void snapshot_seal(struct snapshot *snapshot)
+{
+    snapshot->provider_count = tidy(snapshot->providers, snapshot->provider_count,
+                                    sizeof *snapshot->providers, compare_providers, same_uuid);
+    snapshot->consumer_count = tidy(snapshot->consumers, snapshot->consumer_count,
+                                    sizeof *snapshot->consumers, compare_consumers, same_uuid);
+    snapshot->outcome_count = tidy(snapshot->outcomes, snapshot->outcome_count,
+                                   sizeof *snapshot->outcomes, compare_outcomes, same_outcome);
+    snapshot->name_count = tidy(snapshot->names, snapshot->name_count, sizeof *snapshot->names,
+                                compare_names, same_name);
+    snapshot->root_count = tidy(snapshot->roots, snapshot->root_count, sizeof *snapshot->roots,
+                                compare_uuids, same_uuid);
+}
+
+struct provider *snapshot_provider(struct snapshot *snapshot, struct uuid id)
+{
+    struct provider *slot = NULL;
+    if (snapshot->provider_count > 0)
+        slot = bsearch(&id, snapshot->providers, snapshot->provider_count,
+                       sizeof *snapshot->providers, compare_uuids);
+    assert(slot != NULL);
+    return slot;
+}
+
+struct consumer *snapshot_consumer(struct snapshot *snapshot, struct uuid id)
+{
+    struct consumer *slot = NULL;
+    if (snapshot->consumer_count > 0)
+        slot = bsearch(&id, snapshot->consumers, snapshot->consumer_count,
+                       sizeof *snapshot->consumers, compare_uuids);
+    assert(slot != NULL);
+    return slot;
+}
+
+static int find_outcome(const void *key, const void *slot)
+{
+    return compare_keys(key, slot);
+}
+
+struct outcome *snapshot_outcome(struct snapshot *snapshot, struct text principal, struct text key)
+{
+    struct outcome wanted = {.principal = principal, .key = key};
+    struct outcome *slot = NULL;
+    if (snapshot->outcome_count > 0)
+        slot = bsearch(&wanted, snapshot->outcomes, snapshot->outcome_count,
+                       sizeof *snapshot->outcomes, find_outcome);
+    assert(slot != NULL);
+    return slot;
+}
+
+struct name_slot *snapshot_name(struct snapshot *snapshot, struct text name)
+{
+    for (size_t i = 0; i < snapshot->name_count; i++) {
+        if (text_equal(snapshot->names[i].name, name))
+            return &snapshot->names[i];
+    }
+    assert(!"a name that was wanted");
+    return NULL;
+}
+
+struct page_slot *snapshot_page(struct snapshot *snapshot, size_t request)
+{
+    for (size_t i = 0; i < snapshot->page_count; i++) {
+        if (snapshot->pages[i].request == request)
+            return &snapshot->pages[i];
+    }
+    assert(!"a page that was wanted");
+    return NULL;
+}
+
+struct usage_slot *snapshot_usage(struct snapshot *snapshot, size_t request)
+{
+    for (size_t i = 0; i < snapshot->usage_count; i++) {
+        if (snapshot->usages[i].request == request)
+            return &snapshot->usages[i];
+    }
+    assert(!"a usage that was wanted");
+    return NULL;
+}
+
+static int find_stock(const void *key, const void *stock)
+{
+    return text_compare(*(const struct text *)key,
+                        ((const struct stock *)stock)->inventory.resource_class);
+}
+
+struct stock *provider_stock(const struct provider *provider, struct text resource_class)
+{
+    if (provider->stock_count == 0)
+        return NULL;
+    return bsearch(&resource_class, provider->stocks, provider->stock_count,
+                   sizeof *provider->stocks, find_stock);
+}
+
+bool snapshot_is_dirty(const struct snapshot *snapshot)
+{
+    bool dirty = snapshot->fence;
+    for (size_t i = 0; i < snapshot->provider_count && !dirty; i++)
+        dirty = snapshot->providers[i].state.dirty;
+    for (size_t i = 0; i < snapshot->consumer_count && !dirty; i++)
+        dirty = snapshot->consumers[i].state.dirty;
+    for (size_t i = 0; i < snapshot->outcome_count && !dirty; i++)
+        dirty = snapshot->outcomes[i].state.dirty;
+    return dirty;
+}
