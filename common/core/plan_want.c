@@ -95,19 +95,43 @@ static void want_trees(struct snapshot *snapshot, const struct provider_params *
     }
 }
 
+static void want_held(struct snapshot *snapshot, struct uuid consumer)
+{
+    const struct consumer *stored = snapshot_consumer(snapshot, consumer);
+    if (stored->state.exists)
+        want_holdings(snapshot, stored);
+}
+
+static void want_relieved(struct snapshot *snapshot, const struct change_params *change)
+{
+    for (size_t i = 0; i < change->claim_count; i++)
+        want_held(snapshot, change->claims[i].consumer);
+}
+
+static void want_more(struct snapshot *snapshot, const struct command *command)
+{
+    switch (command->kind) {
+    case COMMAND_PROVIDER_CREATE:
+    case COMMAND_PROVIDER_UPDATE:
+    case COMMAND_PROVIDER_DELETE: want_trees(snapshot, &command->params.provider); return;
+    case COMMAND_INVENTORY_SET:
+    case COMMAND_ALLOCATION_SET:
+    case COMMAND_ALLOCATION_BATCH:
+    case COMMAND_ALLOCATION_DELETE:
+    case COMMAND_RESHAPE: want_relieved(snapshot, &command->params.change); return;
+    case COMMAND_ALLOCATION_GET: want_held(snapshot, command->params.consumer); return;
+    case COMMAND_PROVIDER_GET:
+    case COMMAND_PROVIDER_ALLOCATIONS:
+    case COMMAND_USAGE_GET: return;
+    }
+}
+
 bool plan_want_second(struct snapshot *snapshot, const struct request *const *requests,
                       size_t count)
 {
     size_t loaded = snapshot->provider_count;
-    for (size_t i = 0; i < count; i++) {
-        const struct command *command = &requests[i]->command;
-        if (command_mode(command->kind) == MODE_ALONE && command->kind != COMMAND_RESHAPE)
-            want_trees(snapshot, &command->params.provider);
-    }
-    for (size_t i = 0; i < snapshot->consumer_count; i++) {
-        if (snapshot->consumers[i].state.exists)
-            want_holdings(snapshot, &snapshot->consumers[i]);
-    }
+    for (size_t i = 0; i < count; i++)
+        want_more(snapshot, &requests[i]->command);
     snapshot_seal(snapshot);
     return snapshot->provider_count > loaded || snapshot->root_count > 0;
 }
