@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/core/retry.h"
+
+enum { CONFLICTS_BEFORE_HALVING = 2, FIRST_PAUSE_MS = 5, FIRST_OUTAGE_PAUSE_MS = 50 };
+
+static int64_t doubled(int64_t first, unsigned times, int64_t maximum)
+{
+    int64_t pause = first;
+    for (unsigned i = 1; i < times && pause < maximum; i++)
+        pause *= 2;
+    return pause < maximum ? pause : maximum;
+}
+
+static size_t half(size_t size)
+{
+    return size > 1 ? (size + 1) / 2 : 1;
+}
+
+bool retry_after(struct retry *retry, enum retry_cause cause, size_t batch_size,
+                 int64_t *ret_pause_ms)
+{
+    *ret_pause_ms = 0;
+    switch (cause) {
+    case RETRY_CONFLICT:
+        if (++retry->conflicts >= CONFLICTS_BEFORE_HALVING)
+            retry->limit = half(batch_size);
+        *ret_pause_ms = doubled(FIRST_PAUSE_MS, retry->conflicts, RETRY_CONFLICT_PAUSE_MAX_MS);
+        return false;
+    case RETRY_OUTAGE:
+        retry->outages++;
+        *ret_pause_ms = doubled(FIRST_OUTAGE_PAUSE_MS, retry->outages, RETRY_OUTAGE_PAUSE_MAX_MS);
+        return false;
+    case RETRY_EXPIRED:
+        retry->limit = half(batch_size);
+        if (batch_size > 1)
+            return false;
+        *ret_pause_ms = FIRST_PAUSE_MS;
+        return ++retry->expiries >= RETRY_EXPIRIES_MAX;
+    case RETRY_REFUSED: retry->limit = half(batch_size); return batch_size == 1;
+    }
+    return false;
+}
+
+void retry_succeeded(struct retry *retry, size_t maximum)
+{
+    retry->limit = retry->limit < maximum / 2 ? retry->limit * 2 : maximum;
+    retry->conflicts = 0;
+    retry->outages = 0;
+    retry->expiries = 0;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/service/job.h"
+
+#include "common/codec/reply_encode.h"
+
+struct job *job_new(struct arena *arena, const struct delivery *delivery, uint64_t epoch)
+{
+    struct job *job = ARENA_NEW(arena, struct job);
+    job->arena = arena;
+    job->delivery = *delivery;
+    job->epoch = epoch;
+    return job;
+}
+
+void job_free(struct job *job)
+{
+    if (job != NULL)
+        arena_free(job->arena);
+}
+
+size_t job_bytes(const struct job *job)
+{
+    return arena_bytes(job->arena);
+}
+
+void job_answer(struct job *job, const struct verdict *verdict, struct text body)
+{
+    job->code = verdict->code;
+    job->replayed = verdict->replayed;
+    job->reply_allowed = verdict->reply_allowed;
+    job->body = text_copy(job->arena, body);
+    job->detail = verdict->replayed ? text_of("the outcome on record")
+                                    : reply_dead_detail(job->arena, verdict->message);
+    job->answered = true;
+}
+
+void job_queue_push(struct job_queue *queue, struct job *job)
+{
+    job->next = NULL;
+    if (queue->tail != NULL)
+        queue->tail->next = job;
+    else
+        queue->head = job;
+    queue->tail = job;
+    queue->count++;
+}
+
+void job_queue_push_front(struct job_queue *queue, struct job *job)
+{
+    job->next = queue->head;
+    queue->head = job;
+    if (queue->tail == NULL)
+        queue->tail = job;
+    queue->count++;
+}
+
+struct job *job_queue_pop(struct job_queue *queue)
+{
+    struct job *job = queue->head;
+    if (job == NULL)
+        return NULL;
+    queue->head = job->next;
+    if (queue->head == NULL)
+        queue->tail = NULL;
+    queue->count--;
+    job->next = NULL;
+    return job;
+}
+
+void job_queue_append(struct job_queue *queue, struct job_queue *from)
+{
+    for (struct job *job = job_queue_pop(from); job != NULL; job = job_queue_pop(from))
+        job_queue_push(queue, job);
+}
+
+void job_queue_free_all(struct job_queue *queue)
+{
+    for (struct job *job = job_queue_pop(queue); job != NULL; job = job_queue_pop(queue))
+        job_free(job);
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/service/policy_source.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/codec/policy_file.h"
+#include "worker/service/file.h"
+
+struct policy_held {
+    struct policy policy;
+    struct arena *arena;
+    pthread_mutex_t *lock; /* the source's: guards `holders` */
+    unsigned holders;
+};
+
+struct policy_source {
+    pthread_mutex_t lock;
+    char *path;
+    struct policy_held *current;
+};
+
+static struct policy_held *load(struct policy_source *source, struct error *error)
+{
+    struct arena *arena = arena_new(0);
+    struct policy_held *held = ARENA_NEW(arena, struct policy_held);
+    struct text content;
+    if (!file_read(source->path, arena, &content, error) ||
+        !policy_read(content, source->path, arena, &held->policy, error)) {
+        arena_free(arena);
+        return NULL;
+    }
+    held->arena = arena;
+    held->lock = &source->lock;
+    held->holders = 1;
+    return held;
+}
+
+struct policy_source *policy_source_new(const char *path, struct error *error)
+{
+    struct policy_source *source = calloc(1, sizeof *source);
+    if (source == NULL)
+        abort();
+    (void)pthread_mutex_init(&source->lock, NULL);
+    source->path = strdup(path);
+    if (source->path == NULL)
+        abort();
+    source->current = load(source, error);
+    if (source->current == NULL) {
+        policy_source_free(source);
+        return NULL;
+    }
+    return source;
+}
+
+void policy_source_free(struct policy_source *source)
+{
+    if (source == NULL)
+        return;
+    policy_release(source->current);
+    (void)pthread_mutex_destroy(&source->lock);
+    free(source->path);
+    free(source);
+}
+
+bool policy_source_reload(struct policy_source *source, struct error *error)
+{
+    struct policy_held *fresh = load(source, error);
+    if (fresh == NULL)
+        return false;
+    (void)pthread_mutex_lock(&source->lock);
+    struct policy_held *old = source->current;
+    source->current = fresh;
+    (void)pthread_mutex_unlock(&source->lock);
+    policy_release(old);
+    return true;
+}
+
+struct policy_held *policy_acquire(struct policy_source *source)
+{
+    (void)pthread_mutex_lock(&source->lock);
+    struct policy_held *held = source->current;
+    held->holders++;
+    (void)pthread_mutex_unlock(&source->lock);
+    return held;
+}
+
+void policy_release(struct policy_held *held)
+{
+    if (held == NULL)
+        return;
+    pthread_mutex_t *lock = held->lock;
+    (void)pthread_mutex_lock(lock);
+    bool last = --held->holders == 0;
+    (void)pthread_mutex_unlock(lock);
+    if (last)
+        arena_free(held->arena);
+}
+
+const struct policy *policy_of(const struct policy_held *held)
+{
+    return &held->policy;
+}
