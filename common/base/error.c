@@ -15,6 +15,15 @@ void error_set(struct error *error, const char *format, ...)
     va_end(arguments);
 }
 
+/* As much of `more` as there is room for. */
+static void append(struct error *error, const char *more)
+{
+    size_t length = strlen(error->text);
+    size_t count = strnlen(more, sizeof error->text - 1 - length);
+    memcpy(error->text + length, more, count);
+    error->text[length + count] = '\0';
+}
+
 void error_prefix(struct error *error, const char *format, ...)
 {
     if (error == NULL)
@@ -29,5 +38,6 @@ void error_prefix(struct error *error, const char *format, ...)
     va_end(arguments);
     if (length < 0 || (size_t)length >= sizeof error->text)
         return;
-    (void)snprintf(error->text + length, sizeof error->text - (size_t)length, ": %s", before);
+    append(error, ": ");
+    append(error, before);
 }

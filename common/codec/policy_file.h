@@ -8,8 +8,10 @@
 
 /*
  * False, with an error "FILE:LINE: what", for anything that is not exactly a policy: unknown,
- * repeated or missing members, a principal named twice, empty lists in a rule, a wrong version,
- * more than POLICY_RULES_MAX rules of one principal, a command pattern that matches no command. All
+ * repeated or missing members, a principal named twice, empty lists in a rule, empty patterns, a
+ * wrong version, more than POLICY_RULES_MAX rules of one principal, a command pattern that matches
+ * no command. Only `reply_to` may be missing, which is as good as empty; an empty `allow` makes a
+ * principal known that may do nothing. Every scalar counts as a string, so 12 is a fine name. All
  * goes to `arena`.
  */
 ALLOT_CHECK bool policy_read(struct text yaml, const char *file_name, struct arena *arena,

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Is it UTF-8? As RFC 3629 has it: no overlong forms, no surrogates, nothing beyond U+10FFFF. */
+#ifndef ALLOT_BASE_UTF8_H
+#define ALLOT_BASE_UTF8_H
+
+#include "common/base/text.h"
+
+/* The bytes (1 to 4) of the code point that `text` begins with; 0: it is ill-formed, or empty. */
+size_t utf8_sequence(struct text text);
+/* True of the empty and the absent text. */
+bool utf8_valid(struct text text);
+
+#endif

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/codec/amqp_uri.h"
+
+#include <string.h>
+
+enum { PORT_PLAIN = 5672, PORT_TLS = 5671, PORT_MAX = 65535, PORT_DIGITS_MAX = 5 };
+
+static const char scheme_plain[] = "amqp://";
+static const char scheme_tls[] = "amqps://";
+
+struct parser {
+    struct arena *arena;
+    struct amqp_host *hosts;
+    size_t count;
+    struct error *error;
+};
+
+static bool has_scheme(struct text text)
+{
+    return text_starts_with(text, scheme_plain) || text_starts_with(text, scheme_tls);
+}
+
+static struct text from(struct text text, size_t start)
+{
+    return text_view(text.bytes + start, text.length - start);
+}
+
+/* The place of the first `sought`; the text's length where there is none. */
+static size_t place_of(struct text text, char sought)
+{
+    const char *found = text.length > 0 ? memchr(text.bytes, sought, text.length) : NULL;
+    return found != NULL ? (size_t)(found - text.bytes) : text.length;
+}
+
+static int hex_value(char digit)
+{
+    if (digit >= '0' && digit <= '9')
+        return digit - '0';
+    if (digit >= 'a' && digit <= 'f')
+        return digit - 'a' + 10;
+    if (digit >= 'A' && digit <= 'F')
+        return digit - 'A' + 10;
+    return -1;
+}
+
+/* A percent-encoded byte at the text's start; -1 where it is none, or NUL. */
+static int escaped_byte(struct text text)
+{
+    if (text.length < 3)
+        return -1;
+    int high = hex_value(text.bytes[1]);
+    int low = hex_value(text.bytes[2]);
+    if (high < 0 || low < 0 || (high == 0 && low == 0))
+        return -1;
+    return high * 16 + low;
+}
+
+static bool decode(struct parser *parser, struct text text, const char *what, struct text *ret_text)
+{
+    char *bytes = arena_alloc(parser->arena, text.length + 1);
+    size_t length = 0;
+    for (size_t i = 0; i < text.length; i++) {
+        bytes[length++] = text.bytes[i];
+        if (text.bytes[i] != '%')
+            continue;
+        int byte = escaped_byte(from(text, i));
+        if (byte < 0) {
+            error_set(parser->error, "AMQP URI: bad percent-encoding in the %s", what);
+            return false;
+        }
+        bytes[length - 1] = (char)byte;
+        i += 2;
+    }
+    *ret_text = text_view(bytes, length);
+    return true;
+}
+
+static bool parse_port(struct parser *parser, struct text text, uint16_t *ret_port)
+{
+    unsigned int port = 0;
+    bool digits = text.length > 0 && text.length <= PORT_DIGITS_MAX;
+    for (size_t i = 0; digits && i < text.length; i++) {
+        digits = text.bytes[i] >= '0' && text.bytes[i] <= '9';
+        port = port * 10 + (unsigned int)(text.bytes[i] - '0');
+    }
+    if (!digits || port == 0 || port > PORT_MAX) {
+        error_set(parser->error, "AMQP URI: a port is not a number from 1 to %d", PORT_MAX);
+        return false;
+    }
+    *ret_port = (uint16_t)port;
+    return true;
+}
+
+/* The end of the host's name: of an IPv6 address, after its bracket. */
+static size_t name_end(struct text text)
+{
+    if (!text_starts_with(text, "["))
+        return place_of(text, ':');
+    size_t bracket = place_of(text, ']');
+    return bracket < text.length ? bracket + 1 : bracket;
+}
+
+static struct text without_brackets(struct text name)
+{
+    bool bracketed = text_starts_with(name, "[") && name.bytes[name.length - 1] == ']';
+    return bracketed ? text_view(name.bytes + 1, name.length - 2) : name;
+}
+
+static bool add_host(struct parser *parser, struct text text, const struct amqp_host *model)
+{
+    if (parser->count == AMQP_HOSTS_MAX) {
+        error_set(parser->error, "AMQP URI: more than %d hosts", AMQP_HOSTS_MAX);
+        return false;
+    }
+    size_t end = name_end(text);
+    struct text name = without_brackets(text_view(text.bytes, end));
+    struct text rest = from(text, end);
+    bool rest_fits = rest.length == 0 || rest.bytes[0] == ':';
+    /* A second "@" means one that was not encoded: what looks like a host is part of a secret. */
+    bool name_fits = place_of(name, '[') == name.length && place_of(name, '@') == name.length;
+    if (name.length == 0 || !name_fits || !rest_fits) {
+        error_set(parser->error, "AMQP URI: a host is missing or ill-formed");
+        return false;
+    }
+    struct amqp_host host = *model;
+    if (rest.length > 0 && !parse_port(parser, from(rest, 1), &host.port))
+        return false;
+    if (!decode(parser, name, "host", &host.name))
+        return false;
+    parser->hosts[parser->count++] = host;
+    return true;
+}
+
+static bool add_hosts(struct parser *parser, struct text hosts, const struct amqp_host *model)
+{
+    for (;;) {
+        size_t comma = place_of(hosts, ',');
+        if (!add_host(parser, text_view(hosts.bytes, comma), model))
+            return false;
+        if (comma == hosts.length)
+            return true;
+        hosts = from(hosts, comma + 1);
+    }
+}
+
+static bool parse_user(struct parser *parser, struct text user_info, struct amqp_host *model)
+{
+    size_t colon = place_of(user_info, ':');
+    if (!decode(parser, text_view(user_info.bytes, colon), "user", &model->user))
+        return false;
+    if (model->user.length == 0) {
+        error_set(parser->error, "AMQP URI: the user is empty");
+        return false;
+    }
+    if (colon == user_info.length)
+        return true;
+    return decode(parser, from(user_info, colon + 1), "password", &model->password);
+}
+
+static bool parse_vhost(struct parser *parser, struct text path, struct amqp_host *model)
+{
+    model->vhost = text_of("/");
+    if (path.length <= 1)
+        return true; /* RabbitMQ knows no virtual host without a name */
+    return decode(parser, from(path, 1), "virtual host", &model->vhost);
+}
+
+/* One scheme and all that follows it, up to the next scheme. */
+static bool parse_group(struct parser *parser, struct text group)
+{
+    struct amqp_host model = {.tls = text_starts_with(group, scheme_tls)};
+    model.port = model.tls ? PORT_TLS : PORT_PLAIN;
+    struct text text = from(group, model.tls ? sizeof scheme_tls - 1 : sizeof scheme_plain - 1);
+    if (place_of(text, '?') < text.length || place_of(text, '#') < text.length) {
+        error_set(parser->error, "AMQP URI: options (\"?\") are not supported");
+        return false;
+    }
+    size_t slash = place_of(text, '/');
+    struct text authority = text_view(text.bytes, slash);
+    if (!parse_vhost(parser, from(text, slash), &model))
+        return false;
+    size_t at = place_of(authority, '@');
+    if (at == authority.length)
+        return add_hosts(parser, authority, &model);
+    return parse_user(parser, text_view(authority.bytes, at), &model) &&
+           add_hosts(parser, from(authority, at + 1), &model);
+}
+
+/* The place of the comma before the next scheme; the text's length where there is none. */
+static size_t group_end(struct text text)
+{
+    for (size_t i = 0; i < text.length; i++) {
+        if (text.bytes[i] == ',' && has_scheme(from(text, i + 1)))
+            return i;
+    }
+    return text.length;
+}
+
+bool amqp_uri_parse(struct text uri, struct arena *arena, struct amqp_hosts *ret_hosts,
+                    struct error *error)
+{
+    struct parser parser = {arena, ARENA_ARRAY(arena, struct amqp_host, AMQP_HOSTS_MAX), 0, error};
+    if (!has_scheme(uri)) {
+        error_set(error, "AMQP URI: it does not begin with amqp:// or amqps://");
+        return false;
+    }
+    if (place_of(uri, '\0') < uri.length) {
+        error_set(error, "AMQP URI: it holds a NUL");
+        return false;
+    }
+    for (;;) {
+        size_t end = group_end(uri);
+        if (!parse_group(&parser, text_view(uri.bytes, end)))
+            return false;
+        if (end == uri.length)
+            break;
+        uri = from(uri, end + 1);
+    }
+    *ret_hosts = (struct amqp_hosts){parser.hosts, parser.count};
+    return true;
+}

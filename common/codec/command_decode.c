@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/codec/command_decode.h"
+
+#include "allot/limits.h"
+#include "common/codec/body_parse.h"
+#include "common/codec/digest.h"
+#include "common/codec/params.h"
+#include "common/codec/text_cut.h"
+
+enum { VERSION = 1, MESSAGE_POINTER_BYTES = 200 };
+
+/* What a body asks for, before anybody has judged it. */
+struct envelope {
+    struct json_place root;
+    struct json_place version;
+    struct json_place command;
+    struct json_place params;
+};
+
+static bool is_printable(struct text text)
+{
+    for (size_t i = 0; i < text.length; i++) {
+        if (text.bytes[i] < 0x21 || text.bytes[i] > 0x7e)
+            return false;
+    }
+    return true;
+}
+
+static struct text key_of(const struct delivery *delivery)
+{
+    struct text id = delivery->properties.message_id;
+    bool held = id.length >= 1 && id.length <= MESSAGE_ID_BYTES_MAX && is_printable(id);
+    return held ? id : TEXT_NONE;
+}
+
+/* An empty name is nobody, and an empty queue is none. */
+static struct text unless_empty(struct text text)
+{
+    return text.length > 0 ? text : TEXT_NONE;
+}
+
+/* A `user_id` that is not to be trusted is not looked at, even if there is no default. */
+static struct text principal_of(const struct decode_context *context,
+                                const struct delivery *delivery)
+{
+    return unless_empty(context->trust_user_id ? delivery->properties.user_id
+                                               : context->default_principal);
+}
+
+static struct request request_of(const struct decode_context *context,
+                                 const struct delivery *delivery)
+{
+    return (struct request){
+        .principal = principal_of(context, delivery),
+        .key = key_of(delivery),
+        .reply_to = unless_empty(delivery->properties.reply_to),
+        .has_deadline = delivery->deadline == HEADER_INTEGER,
+        .deadline_ms = delivery->deadline == HEADER_INTEGER ? delivery->deadline_ms : 0,
+    };
+}
+
+/* Each of these refuses and returns false, or finds nothing to refuse. */
+
+static bool check_size(const struct delivery *delivery, struct arena *arena,
+                       struct verdict *verdict)
+{
+    if (delivery->body.length <= BODY_BYTES_MAX)
+        return true;
+    verdict_refuse(verdict, arena, VERDICT_TOO_LARGE, "the body has %zu bytes, the limit is %d",
+                   delivery->body.length, BODY_BYTES_MAX);
+    verdict_add_integer(verdict, "size", (int64_t)delivery->body.length);
+    verdict_add_integer(verdict, "limit", BODY_BYTES_MAX);
+    return false;
+}
+
+static void refuse_malformed(struct text reason, struct arena *arena, struct verdict *verdict)
+{
+    verdict_refuse(verdict, arena, VERDICT_MALFORMED, "%.*s", TEXT_ARGS(reason));
+    verdict_add_text(verdict, "reason", reason);
+}
+
+static bool check_sender(const struct decode_context *context, struct arena *arena,
+                         struct decoded *decoded)
+{
+    const struct request *request = &decoded->request;
+    if (!text_present(request->key)) {
+        verdict_refuse(&decoded->verdict, arena, VERDICT_MISSING_MESSAGE_ID,
+                       "message_id must be there, 1 to %d bytes of printable ASCII",
+                       MESSAGE_ID_BYTES_MAX);
+        return false;
+    }
+    bool named = text_present(request->principal);
+    if (named && policy_principal(context->policy, request->principal) != NULL)
+        return true;
+    verdict_refuse(&decoded->verdict, arena, VERDICT_UNAUTHENTICATED, "%s",
+                   named ? "the policy does not know this principal" : "there is no user_id");
+    return false;
+}
+
+/* What is named but not known comes before all that is ill-formed. */
+static bool check_known(const struct envelope *envelope, struct arena *arena,
+                        struct decoded *decoded)
+{
+    const json_t *version = envelope->version.value;
+    if (json_is_integer(version) && json_integer_value(version) != VERSION) {
+        int64_t given = json_integer_value(version);
+        verdict_refuse(&decoded->verdict, arena, VERDICT_UNSUPPORTED_VERSION,
+                       "version %lld is not supported", (long long)given);
+        verdict_add_integer(&decoded->verdict, "given", given);
+        verdict_add_integer(&decoded->verdict, "supported", VERSION);
+        return false;
+    }
+    if (!text_present(decoded->command) ||
+        command_parse(decoded->command, &decoded->request.command.kind))
+        return true;
+    struct text shown = text_cut(decoded->command, MESSAGE_POINTER_BYTES);
+    verdict_refuse(&decoded->verdict, arena, VERDICT_UNKNOWN_COMMAND, "there is no command '%.*s'",
+                   TEXT_ARGS(shown));
+    verdict_add_text(&decoded->verdict, "given", decoded->command);
+    return false;
+}
+
+static bool check_deadline(struct json_reader *reader, const struct delivery *delivery)
+{
+    if (delivery->deadline != HEADER_WRONG_TYPE)
+        return true;
+    reader->pointer = text_of("/headers/x-allot-deadline");
+    reader->reason = "must be an integer";
+    return false;
+}
+
+static bool read_envelope(struct json_reader *reader, const struct envelope *envelope,
+                          struct decoded *decoded)
+{
+    static const char *const known[] = {"version", "command", "params", NULL};
+    int64_t version = 0;
+    struct text command = TEXT_NONE;
+    return json_read_object(reader, &envelope->root, known) &&
+           json_read_integer(reader, &envelope->version, JSON_ANY_INTEGER, &version) &&
+           json_read_text(reader, &envelope->command, &command) &&
+           params_read(reader, &envelope->params, &decoded->request.command);
+}
+
+static bool check_valid(const struct envelope *envelope, const struct delivery *delivery,
+                        struct arena *arena, struct decoded *decoded)
+{
+    struct json_reader reader = {.arena = arena};
+    if (check_deadline(&reader, delivery) && read_envelope(&reader, envelope, decoded))
+        return true;
+    struct text shown = text_cut(reader.pointer, MESSAGE_POINTER_BYTES);
+    verdict_refuse(&decoded->verdict, arena, VERDICT_INVALID, "%.*s %s", TEXT_ARGS(shown),
+                   reader.reason);
+    verdict_add_text(&decoded->verdict, "pointer", reader.pointer);
+    verdict_add_text(&decoded->verdict, "reason", text_of(reader.reason));
+    return false;
+}
+
+static struct text name_given(const struct json_place *command, struct arena *arena)
+{
+    if (!json_is_string(command->value))
+        return TEXT_NONE;
+    return text_copy(arena, json_text(command->value));
+}
+
+static bool decode_body(const struct decode_context *context, const struct delivery *delivery,
+                        const json_t *body, struct arena *arena, struct decoded *decoded)
+{
+    struct envelope envelope = {.root = {.value = body}};
+    envelope.version = json_member(&envelope.root, "version");
+    envelope.command = json_member(&envelope.root, "command");
+    envelope.params = json_member(&envelope.root, "params");
+    decoded->command = name_given(&envelope.command, arena);
+
+    if (!check_sender(context, arena, decoded) || !check_known(&envelope, arena, decoded) ||
+        !check_valid(&envelope, delivery, arena, decoded))
+        return false;
+    decoded->request.fingerprint = fingerprint_of_json(body);
+    return true;
+}
+
+static bool decode(const struct decode_context *context, const struct delivery *delivery,
+                   struct arena *arena, struct decoded *decoded)
+{
+    if (!check_size(delivery, arena, &decoded->verdict))
+        return false;
+    struct text reason = TEXT_NONE;
+    json_t *body = body_parse(delivery, arena, &reason);
+    if (body == NULL) {
+        refuse_malformed(reason, arena, &decoded->verdict);
+        return false;
+    }
+    bool accepted = decode_body(context, delivery, body, arena, decoded);
+    json_decref(body);
+    return accepted;
+}
+
+void command_decode(const struct decode_context *context, const struct delivery *delivery,
+                    struct arena *arena, struct decoded *ret_decoded)
+{
+    struct decoded decoded = {.request = request_of(context, delivery)};
+    decoded.accepted = decode(context, delivery, arena, &decoded);
+    const struct request *request = &decoded.request;
+    decoded.verdict.reply_allowed =
+        !decoded.accepted && text_present(request->reply_to) &&
+        policy_allows_reply_to(context->policy, request->principal, request->reply_to);
+    *ret_decoded = decoded;
+}

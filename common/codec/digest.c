@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/codec/digest.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <openssl/evp.h>
+
+static void require(bool held)
+{
+    if (held)
+        return;
+    (void)fputs("allot: SHA-256 failed: out of memory?\n", stderr);
+    abort();
+}
+
+static EVP_MD_CTX *digest_start(void)
+{
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    require(context != NULL && EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1);
+    return context;
+}
+
+static struct fingerprint digest_finish(EVP_MD_CTX *context)
+{
+    struct fingerprint fingerprint;
+    unsigned int length = 0;
+    require(EVP_DigestFinal_ex(context, fingerprint.bytes, &length) == 1 &&
+            length == FINGERPRINT_BYTES);
+    EVP_MD_CTX_free(context);
+    return fingerprint;
+}
+
+static int digest_dumped(const char *bytes, size_t length, void *context)
+{
+    return EVP_DigestUpdate(context, bytes, length) == 1 ? 0 : -1;
+}
+
+struct fingerprint fingerprint_of_json(const json_t *body)
+{
+    EVP_MD_CTX *context = digest_start();
+    require(json_dump_callback(body, digest_dumped, context, JSON_SORT_KEYS | JSON_COMPACT) == 0);
+    return digest_finish(context);
+}
+
+struct fingerprint fingerprint_of_pair(struct text first, struct text second)
+{
+    unsigned char length[8];
+    for (size_t i = 0; i < sizeof length; i++)
+        length[i] = (unsigned char)(first.length >> (8 * (sizeof length - 1 - i)));
+    EVP_MD_CTX *context = digest_start();
+    require(EVP_DigestUpdate(context, length, sizeof length) == 1);
+    require(EVP_DigestUpdate(context, first.bytes, first.length) == 1);
+    require(EVP_DigestUpdate(context, second.bytes, second.length) == 1);
+    return digest_finish(context);
+}

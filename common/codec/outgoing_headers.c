@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/codec/outgoing_headers.h"
+
+#include <string.h>
+
+#include "allot/limits.h"
+#include "common/codec/field_table.h"
+
+enum {
+    /* Frame: type, channel, size, end. Content header: class, weight, body size, flags. Properties:
+       delivery mode, priority, timestamp. */
+    FIXED_BYTES = 1 + 2 + 4 + 1 + 2 + 2 + 8 + 2 + 1 + 1 + 8,
+    TEXTS = 9
+};
+
+/* What a content header takes besides the headers. */
+static size_t properties_bytes(const struct properties *properties)
+{
+    const struct text texts[TEXTS] = {
+        properties->content_type, properties->content_encoding, properties->correlation_id,
+        properties->reply_to,     properties->expiration,       properties->message_id,
+        properties->type,         properties->user_id,          properties->app_id};
+    size_t bytes = FIXED_BYTES;
+    for (size_t i = 0; i < TEXTS; i++)
+        bytes += text_present(texts[i]) ? 1 + texts[i].length : 0;
+    return bytes;
+}
+
+/* At most DEAD_DETAIL_BYTES_MAX bytes, cut between code points. */
+static struct text cut_detail(struct text detail)
+{
+    if (detail.length <= DEAD_DETAIL_BYTES_MAX)
+        return detail;
+    size_t length = DEAD_DETAIL_BYTES_MAX;
+    while (length > 0 && ((uint8_t)detail.bytes[length] & 0xc0) == 0x80)
+        length--;
+    return text_view(detail.bytes, length);
+}
+
+static struct text detail_without_original(struct arena *arena, struct text detail)
+{
+    return cut_detail(text_format(arena, "original headers left out: too large%s%.*s",
+                                  detail.length > 0 ? "; " : "", TEXT_ARGS(detail)));
+}
+
+static struct text encode(struct arena *arena, const struct outgoing *outgoing,
+                          struct text original, bool left_out)
+{
+    size_t count = outgoing->header_count;
+    struct outgoing_header *headers = ARENA_ARRAY(arena, struct outgoing_header, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        headers[i] = outgoing->headers[i];
+        if (left_out && strcmp(headers[i].name, DETAIL_HEADER) == 0)
+            headers[i].text = detail_without_original(arena, headers[i].text);
+    }
+    headers[count] = (struct outgoing_header){
+        .name = SEQUENCE_HEADER, .kind = OUTGOING_INTEGER, .integer = (int64_t)outgoing->sequence};
+    return field_table_merge(arena, original, headers, count + 1);
+}
+
+struct text outgoing_headers_encode(struct arena *arena, const struct outgoing *outgoing,
+                                    size_t frame_bytes)
+{
+    struct text headers = encode(arena, outgoing, outgoing->raw_headers, false);
+    if (headers.length + properties_bytes(&outgoing->properties) <= frame_bytes)
+        return headers;
+    return outgoing_headers_without_original(arena, outgoing);
+}
+
+struct text outgoing_headers_without_original(struct arena *arena, const struct outgoing *outgoing)
+{
+    return encode(arena, outgoing, TEXT_NONE, text_present(outgoing->raw_headers));
+}
+
+uint64_t outgoing_headers_sequence(struct text raw_headers)
+{
+    struct field field;
+    if (!field_table_find(raw_headers, SEQUENCE_HEADER, &field) || field.kind != FIELD_INTEGER)
+        return 0;
+    return (uint64_t)field.integer;
+}

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/codec/yaml_reader.h"
+
+#include <libfyaml.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/utf8.h"
+
+struct builder {
+    struct fy_parser *parser;
+    struct fy_diag *diag;
+    const char *file_name;
+    struct arena *arena;
+    struct error *error;
+};
+
+/* What the builder needs of one event, so that no event outlives the call that fetched it. */
+struct item {
+    enum fy_event_type type;
+    int line;
+    struct text scalar;
+    bool plain;
+    bool decorated; /* has an anchor or a tag */
+};
+
+static bool fail_at(const struct builder *builder, int line, const char *what)
+{
+    error_set(builder->error, "%s:%d: %s", builder->file_name, line, what);
+    return false;
+}
+
+static bool fail_as_parser_says(const struct builder *builder)
+{
+    void *iterator = NULL;
+    const struct fy_diag_error *first = fy_diag_errors_iterate(builder->diag, &iterator);
+    if (first == NULL || first->msg == NULL)
+        return fail_at(builder, 1, "not well-formed YAML");
+    struct yaml_shown shown = yaml_show(text_of(first->msg));
+    error_set(builder->error, "%s:%d: not well-formed YAML: %s", builder->file_name, first->line,
+              shown.chars);
+    return false;
+}
+
+static struct text token_text(struct builder *builder, struct fy_token *token)
+{
+    size_t length = 0;
+    const char *bytes = token != NULL ? fy_token_get_text(token, &length) : NULL;
+    return text_copy(builder->arena, text_view(bytes != NULL ? bytes : "", length));
+}
+
+static void item_fill_scalar(struct builder *builder, const struct fy_event_scalar_data *scalar,
+                             struct item *item)
+{
+    item->decorated = scalar->anchor != NULL || scalar->tag != NULL;
+    item->scalar = token_text(builder, scalar->value);
+    item->plain = scalar->value == NULL || fy_token_scalar_style(scalar->value) == FYSS_PLAIN;
+}
+
+static struct item item_of(struct builder *builder, struct fy_event *event)
+{
+    const struct fy_mark *mark = fy_event_start_mark(event);
+    struct item item = {.type = event->type, .line = mark != NULL ? mark->line + 1 : 1};
+    if (event->type == FYET_SCALAR)
+        item_fill_scalar(builder, &event->scalar, &item);
+    else if (event->type == FYET_MAPPING_START)
+        item.decorated = event->mapping_start.anchor != NULL || event->mapping_start.tag != NULL;
+    else if (event->type == FYET_SEQUENCE_START)
+        item.decorated = event->sequence_start.anchor != NULL || event->sequence_start.tag != NULL;
+    return item;
+}
+
+static bool next_item(struct builder *builder, struct item *ret_item)
+{
+    struct fy_event *event = fy_parser_parse(builder->parser);
+    if (event == NULL)
+        return fail_as_parser_says(builder);
+    *ret_item = item_of(builder, event);
+    fy_parser_event_free(builder->parser, event);
+
+    if (ret_item->type == FYET_ALIAS)
+        return fail_at(builder, ret_item->line, "aliases are not allowed");
+    if (ret_item->decorated)
+        return fail_at(builder, ret_item->line, "anchors and tags are not allowed");
+    if (ret_item->scalar.length > 0 &&
+        memchr(ret_item->scalar.bytes, '\0', ret_item->scalar.length) != NULL)
+        return fail_at(builder, ret_item->line, "a NUL character in a text");
+    return true;
+}
+
+static bool item_is_null(const struct item *item)
+{
+    static const char *const nulls[] = {"", "~", "null", "Null", "NULL"};
+    if (item->type != FYET_SCALAR || !item->plain)
+        return false;
+    for (size_t i = 0; i < sizeof nulls / sizeof nulls[0]; i++) {
+        if (text_is(item->scalar, nulls[i]))
+            return true;
+    }
+    return false;
+}
+
+static const struct yaml_node *member_named(const struct yaml_node *mapping, struct text key)
+{
+    for (const struct yaml_node *child = mapping->children; child != NULL; child = child->next) {
+        if (text_equal(child->key, key))
+            return child;
+    }
+    return NULL;
+}
+
+static bool check_key(const struct builder *builder, const struct yaml_node *mapping,
+                      const struct item *key)
+{
+    if (key->type != FYET_SCALAR || item_is_null(key))
+        return fail_at(builder, key->line, "a key has to be a word");
+    if (mapping->child_count == YAML_MEMBERS_MAX)
+        return fail_at(builder, key->line, "too many members in one mapping");
+    const struct yaml_node *twin = member_named(mapping, key->scalar);
+    if (twin == NULL)
+        return true;
+    struct yaml_shown shown = yaml_show(key->scalar);
+    error_set(builder->error, "%s:%d: %s: repeated key, given on line %d already",
+              builder->file_name, key->line, shown.chars, twin->line);
+    return false;
+}
+
+static bool build_node(struct builder *builder, const struct item *start, int depth,
+                       struct yaml_node **ret_node);
+
+/* `first` is the member's key, or the list's item itself. */
+static bool build_child(struct builder *builder, struct yaml_node *parent, const struct item *first,
+                        int depth, struct yaml_node **ret_child)
+{
+    struct item value = *first;
+    if (parent->kind == YAML_MAPPING &&
+        (!check_key(builder, parent, first) || !next_item(builder, &value)))
+        return false;
+    struct yaml_node *child = NULL;
+    if (!build_node(builder, &value, depth, &child))
+        return false;
+    if (parent->kind == YAML_MAPPING) {
+        child->key = first->scalar;
+        child->line = first->line;
+    }
+    *ret_child = child;
+    return true;
+}
+
+static bool build_children(struct builder *builder, struct yaml_node *parent, int depth)
+{
+    enum fy_event_type end = parent->kind == YAML_MAPPING ? FYET_MAPPING_END : FYET_SEQUENCE_END;
+    struct yaml_node **place = &parent->children;
+    struct item item;
+    while (next_item(builder, &item)) {
+        if (item.type == end)
+            return true;
+        if (!build_child(builder, parent, &item, depth + 1, place))
+            return false;
+        place = &(*place)->next;
+        parent->child_count++;
+    }
+    return false;
+}
+
+static bool build_node(struct builder *builder, const struct item *start, int depth,
+                       struct yaml_node **ret_node)
+{
+    if (depth > YAML_DEPTH_MAX)
+        return fail_at(builder, start->line, "nested too deeply");
+    struct yaml_node *node = ARENA_NEW(builder->arena, struct yaml_node);
+    node->line = start->line;
+    node->kind = YAML_SCALAR;
+    node->scalar = start->scalar;
+    node->is_null = item_is_null(start);
+    if (start->type != FYET_SCALAR) {
+        node->kind = start->type == FYET_MAPPING_START ? YAML_MAPPING : YAML_LIST;
+        if (!build_children(builder, node, depth))
+            return false;
+    }
+    *ret_node = node;
+    return true;
+}
+
+/* The start of a document without "---" has no line of its own, so its content's is taken. */
+static bool fail_second_document(struct builder *builder, const struct item *start)
+{
+    struct item content;
+    if (!next_item(builder, &content))
+        return false;
+    return fail_at(builder, content.line > start->line ? content.line : start->line,
+                   "a second document; only one is read");
+}
+
+static bool build_document(struct builder *builder, const struct yaml_node **ret_root)
+{
+    struct item item;
+    struct yaml_node *root = NULL;
+    if (!next_item(builder, &item) || !next_item(builder, &item))
+        return false;
+    if (item.type == FYET_STREAM_END) {
+        *ret_root = NULL;
+        return true;
+    }
+    if (!next_item(builder, &item) || !build_node(builder, &item, 1, &root) ||
+        !next_item(builder, &item) || !next_item(builder, &item))
+        return false;
+    if (item.type != FYET_STREAM_END)
+        return fail_second_document(builder, &item);
+    *ret_root = root->is_null && root->scalar.length == 0 ? NULL : root;
+    return true;
+}
+
+static int line_of(struct text text, size_t place)
+{
+    int line = 1;
+    for (size_t i = 0; i < place; i++)
+        line += text.bytes[i] == '\n';
+    return line;
+}
+
+static bool is_forbidden_control(char byte)
+{
+    return (byte >= 0 && byte < ' ' && byte != '\t' && byte != '\n' && byte != '\r') ||
+           byte == 0x7f;
+}
+
+/* libfyaml guesses other encodings, and lets control characters pass. */
+static bool check_bytes(const struct builder *builder, struct text yaml)
+{
+    if (yaml.length > YAML_BYTES_MAX)
+        return fail_at(builder, 1, "the file is larger than 4 MiB");
+    for (size_t place = 0; place < yaml.length;) {
+        size_t length = utf8_sequence(text_view(yaml.bytes + place, yaml.length - place));
+        if (length == 0)
+            return fail_at(builder, line_of(yaml, place), "not UTF-8");
+        if (is_forbidden_control(yaml.bytes[place]))
+            return fail_at(builder, line_of(yaml, place), "a control character");
+        place += length;
+    }
+    return true;
+}
+
+static struct fy_diag *diag_new(void)
+{
+    struct fy_diag_cfg config;
+    fy_diag_cfg_default(&config);
+    struct fy_diag *diag = fy_diag_create(&config);
+    if (diag != NULL)
+        fy_diag_set_collect_errors(diag, true);
+    return diag;
+}
+
+bool yaml_read(struct text yaml, const char *file_name, struct arena *arena,
+               const struct yaml_node **ret_root, struct error *error)
+{
+    struct builder builder = {.file_name = file_name, .arena = arena, .error = error};
+    bool ok = false;
+    if (!check_bytes(&builder, yaml))
+        return false;
+    if (yaml.length == 0) { /* libfyaml would take it for a C string */
+        *ret_root = NULL;
+        return true;
+    }
+
+    builder.diag = diag_new();
+    const struct fy_parse_cfg config = {.flags = FYPCF_QUIET | FYPCF_COLLECT_DIAG | FYPCF_JSON_NONE,
+                                        .diag = builder.diag};
+    builder.parser = builder.diag != NULL ? fy_parser_create(&config) : NULL;
+    if (builder.parser == NULL ||
+        fy_parser_set_string(builder.parser, yaml.bytes, yaml.length) != 0) {
+        (void)fail_at(&builder, 1, "the YAML parser cannot be set up");
+        goto done;
+    }
+    ok = build_document(&builder, ret_root);
+done:
+    fy_parser_destroy(builder.parser);
+    fy_diag_destroy(builder.diag);
+    return ok;
+}
+
+const struct yaml_node *yaml_member(const struct yaml_node *node, const char *name)
+{
+    if (node == NULL || node->kind != YAML_MAPPING)
+        return NULL;
+    return member_named(node, text_of(name));
+}
+
+const char *yaml_kind_name(const struct yaml_node *node)
+{
+    switch (node->kind) {
+    case YAML_SCALAR: return node->is_null ? "nothing" : "a value";
+    case YAML_MAPPING: return "a mapping";
+    case YAML_LIST: return "a list";
+    }
+    return "";
+}
+
+struct yaml_shown yaml_show(struct text text)
+{
+    struct yaml_shown shown = {{0}};
+    if (text.length > 0 && memmem(text.bytes, text.length, "://", 3) != NULL) {
+        (void)snprintf(shown.chars, sizeof shown.chars, "(a URI)");
+        return shown;
+    }
+    size_t length = 0;
+    while (text.length > 0) {
+        size_t step = utf8_sequence(text);
+        bool printable = step > 1 || (step == 1 && text.bytes[0] >= ' ' && text.bytes[0] != 0x7f);
+        step = printable ? step : 1;
+        if (length + step > sizeof shown.chars - sizeof "...") {
+            memcpy(shown.chars + length, "...", sizeof "...");
+            break;
+        }
+        memcpy(shown.chars + length, printable ? text.bytes : "?", step);
+        length += step;
+        text = text_view(text.bytes + step, text.length - step);
+    }
+    return shown;
+}

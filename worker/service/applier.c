@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/service/applier.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "allot/limits.h"
+#include "common/codec/reply_encode.h"
+#include "common/core/plan.h"
+#include "common/core/retry.h"
+#include "worker/service/log.h"
+
+enum { ATTEMPT_MARKED_FROM = 2, BATCH_ARENA_BYTES = 256 * 1024, CHORE_TRIES_MAX = 5 };
+
+enum stage {
+    STAGE_GATHER,
+    STAGE_MARK,
+    STAGE_BEGIN,
+    STAGE_LOAD,
+    STAGE_LOAD_MORE,
+    STAGE_WRITE,
+    STAGE_COMMIT
+};
+
+struct applier {
+    struct applier_options options;
+    struct job_queue waiting;
+    struct job_queue chores; /* marks to forget or take back */
+    struct job_queue done;
+    unsigned chore_tries;
+    enum stage stage;
+    bool in_transaction;
+    bool away; /* an outage was logged */
+    struct retry retry;
+    uint64_t random;
+    struct applier_counters counters;
+
+    /* the batch */
+    struct arena *arena;
+    struct job **jobs;
+    const struct request **requests;
+    size_t count;
+    struct policy_held *policy;
+    struct snapshot *snapshot;
+    struct verdict *verdicts;
+    struct text *bodies;
+};
+
+struct applier *applier_new(const struct applier_options *options)
+{
+    struct applier *applier = calloc(1, sizeof *applier);
+    if (applier == NULL)
+        abort();
+    applier->options = *options;
+    applier->retry.limit = options->max_commands;
+    applier->random = options->seed | 1;
+    applier->arena = arena_new(BATCH_ARENA_BYTES);
+    applier->jobs = calloc(options->max_commands, sizeof(struct job *));
+    applier->requests = calloc(options->max_commands, sizeof(struct request *));
+    if (applier->jobs == NULL || applier->requests == NULL)
+        abort();
+    return applier;
+}
+
+static void end_transaction(struct applier *applier)
+{
+    if (applier->in_transaction)
+        applier->options.store->ops->end(applier->options.store);
+    applier->in_transaction = false;
+}
+
+void applier_free(struct applier *applier)
+{
+    if (applier == NULL)
+        return;
+    end_transaction(applier);
+    for (size_t i = 0; i < applier->count; i++)
+        job_free(applier->jobs[i]);
+    job_queue_free_all(&applier->waiting);
+    job_queue_free_all(&applier->chores);
+    job_queue_free_all(&applier->done);
+    policy_release(applier->policy);
+    arena_free(applier->arena);
+    free(applier->jobs);
+    free(applier->requests);
+    free(applier);
+}
+
+void applier_give(struct applier *applier, struct job_queue *jobs)
+{
+    for (struct job *job = job_queue_pop(jobs); job != NULL; job = job_queue_pop(jobs))
+        job_queue_push(job->marked ? &applier->chores : &applier->waiting, job);
+}
+
+void applier_take(struct applier *applier, struct job_queue *ret_jobs)
+{
+    job_queue_append(ret_jobs, &applier->done);
+}
+
+struct applier_counters applier_counters(const struct applier *applier)
+{
+    return applier->counters;
+}
+
+/* A random part of the pause, at least half of it: those that collided do not meet again. */
+static int64_t jittered(struct applier *applier, int64_t pause_ms)
+{
+    applier->random ^= applier->random << 13;
+    applier->random ^= applier->random >> 7;
+    applier->random ^= applier->random << 17;
+    if (pause_ms < 2)
+        return pause_ms;
+    return pause_ms / 2 + (int64_t)(applier->random % (uint64_t)(pause_ms / 2 + 1));
+}
+
+static bool is_current(const struct applier *applier, const struct job *job)
+{
+    return job->epoch == atomic_load(applier->options.epoch);
+}
+
+/* --- chores: marks of attempts -------------------------------------------------------------- */
+
+static enum applier_next do_chore(struct applier *applier, int64_t *ret_pause_ms)
+{
+    const struct store_ops *ops = applier->options.store->ops;
+    struct job *job = applier->chores.head;
+    const struct request *request = &job->decoded.request;
+    struct error error;
+    enum store_status status =
+        job->answered
+            ? ops->forget_attempts(applier->options.store, request->principal, request->key, &error)
+            : ops->unmark_attempt(applier->options.store, request->principal, request->key, &error);
+    if (status != STORE_OK && ++applier->chore_tries < CHORE_TRIES_MAX) {
+        *ret_pause_ms = jittered(applier, RETRY_CONFLICT_PAUSE_MAX_MS);
+        return APPLIER_WAIT;
+    }
+    if (status != STORE_OK)
+        log_write(LOG_LEVEL_WARNING, "attempt.mark_left",
+                  LOG_FIELDS(LOG_T("key", request->key), LOG_S("error", error.text)),
+                  "the mark of an attempt could not be removed");
+    applier->chore_tries = 0;
+    job = job_queue_pop(&applier->chores);
+    job->marked = false;
+    job_queue_push(&applier->done, job);
+    return APPLIER_GO_ON;
+}
+
+/* --- gathering ------------------------------------------------------------------------------ */
+
+static bool is_repeat(const struct job *job)
+{
+    return job->delivery.delivery_count >= ATTEMPT_MARKED_FROM &&
+           command_mode(job->decoded.request.command.kind) != MODE_READ;
+}
+
+static bool goes_alone(const struct job *job)
+{
+    return is_repeat(job) || command_mode(job->decoded.request.command.kind) == MODE_ALONE;
+}
+
+static bool is_read(const struct job *job)
+{
+    return command_mode(job->decoded.request.command.kind) == MODE_READ;
+}
+
+static bool fits(const struct applier *applier, const struct job *job, size_t bytes)
+{
+    if (applier->count == 0)
+        return true;
+    const struct job *first = applier->jobs[0];
+    return !goes_alone(first) && !goes_alone(job) && is_read(first) == is_read(job) &&
+           bytes + job->delivery.body.length <= applier->options.max_bytes;
+}
+
+/* The first that waits says what kind of batch it is; others of that kind join it. */
+static void gather(struct applier *applier)
+{
+    struct job_queue later = {0};
+    size_t bytes = 0;
+    applier->count = 0;
+    while (applier->waiting.head != NULL && applier->count < applier->retry.limit) {
+        struct job *job = job_queue_pop(&applier->waiting);
+        if (!is_current(applier, job)) {
+            job_queue_push(&applier->done, job);
+        } else if (!fits(applier, job, bytes)) {
+            job_queue_push(&later, job);
+            if (goes_alone(job))
+                break; /* it closes the batch, and is the first of the next */
+        } else {
+            bytes += job->delivery.body.length;
+            applier->jobs[applier->count++] = job;
+            if (goes_alone(job))
+                break;
+        }
+    }
+    job_queue_append(&later, &applier->waiting);
+    applier->waiting = later;
+}
+
+static void put_back(struct applier *applier, size_t first)
+{
+    while (applier->count > first)
+        job_queue_push_front(&applier->waiting, applier->jobs[--applier->count]);
+}
+
+/* --- when it did not go through ------------------------------------------------------------- */
+
+static enum retry_cause cause_of(enum store_status status)
+{
+    switch (status) {
+    case STORE_CONFLICT: return RETRY_CONFLICT;
+    case STORE_EXPIRED: return RETRY_EXPIRED;
+    case STORE_REFUSED: return RETRY_REFUSED;
+    case STORE_OK:
+    case STORE_UNAVAILABLE:
+    case STORE_UNKNOWN:
+    case STORE_MISUSE: break;
+    }
+    return RETRY_OUTAGE;
+}
+
+static void log_failure(struct applier *applier, enum store_status status,
+                        const struct error *error)
+{
+    bool outage = cause_of(status) == RETRY_OUTAGE;
+    enum log_level level = LOG_LEVEL_DEBUG;
+    if (status == STORE_MISUSE)
+        level = LOG_LEVEL_ERROR;
+    else if (outage && !applier->away)
+        level = LOG_LEVEL_WARNING;
+    else if (status == STORE_REFUSED || status == STORE_EXPIRED)
+        level = LOG_LEVEL_WARNING;
+    log_write(level, "batch.failed",
+              LOG_FIELDS(LOG_S("status", store_status_name(status)),
+                         LOG_I("commands", (int64_t)applier->count), LOG_S("error", error->text)),
+              "the transaction did not go through; nothing took effect that is not on record");
+    applier->away = applier->away || outage;
+}
+
+/* The command that stands alone: the next plan answers it `internal`. */
+static void refuse_for_good(struct job *job, const struct error *error)
+{
+    struct request *request = &job->decoded.request;
+    request->refused_by_storage = true;
+    request->storage_reason = text_copy(job->arena, text_of(error->text));
+}
+
+static enum applier_next failed(struct applier *applier, enum store_status status,
+                                const struct error *error, int64_t *ret_pause_ms)
+{
+    log_failure(applier, status, error);
+    end_transaction(applier);
+    if (status == STORE_UNKNOWN)
+        applier->options.store->ops->renew(applier->options.store);
+    applier->counters.retries++;
+    int64_t pause_ms = 0;
+    if (retry_after(&applier->retry, cause_of(status), applier->count, &pause_ms)) {
+        if (applier->jobs[0]->decoded.request.refused_by_storage)
+            pause_ms = RETRY_OUTAGE_PAUSE_MAX_MS; /* not even the touch goes through */
+        refuse_for_good(applier->jobs[0], error);
+    }
+    put_back(applier, 0);
+    policy_release(applier->policy);
+    applier->policy = NULL;
+    applier->stage = STAGE_GATHER;
+    *ret_pause_ms = jittered(applier, pause_ms);
+    return pause_ms > 0 ? APPLIER_WAIT : APPLIER_GO_ON;
+}
+
+/* --- the steps of a transaction ------------------------------------------------------------- */
+
+static enum applier_next mark(struct applier *applier, int64_t *ret_pause_ms)
+{
+    struct job *job = applier->jobs[0];
+    struct request *request = &job->decoded.request;
+    struct store *store = applier->options.store;
+    struct error error = {""};
+    enum store_status status = store->ops->mark_attempt(store, request->principal, request->key,
+                                                        &request->attempts, &error);
+    if (status != STORE_OK)
+        return failed(applier, status, &error, ret_pause_ms);
+    job->marked = true;
+    applier->stage = STAGE_BEGIN;
+    return APPLIER_GO_ON;
+}
+
+static enum applier_next begin(struct applier *applier, int64_t *ret_pause_ms)
+{
+    struct store *store = applier->options.store;
+    struct error error = {""};
+    enum store_status status = store->ops->begin(store, &error);
+    if (status != STORE_OK)
+        return failed(applier, status, &error, ret_pause_ms);
+    applier->in_transaction = true;
+    arena_reset(applier->arena);
+    applier->policy = policy_acquire(applier->options.policy);
+    applier->snapshot = snapshot_new(applier->arena);
+    applier->snapshot->fence = is_read(applier->jobs[0]);
+    for (size_t i = 0; i < applier->count; i++)
+        applier->requests[i] = &applier->jobs[i]->decoded.request;
+    plan_want_first(applier->snapshot, applier->requests, applier->count);
+    applier->stage = STAGE_LOAD;
+    return APPLIER_GO_ON;
+}
+
+static struct text encode(struct applier *applier, size_t index)
+{
+    const struct request *request = applier->requests[index];
+    struct verdict *verdict = &applier->verdicts[index];
+    struct text name = text_of(command_name(request->command.kind));
+    struct text body =
+        reply_encode(applier->arena, name, request->command.kind, request->key, verdict);
+    if (body.length <= REPLY_BYTES_MAX)
+        return body;
+    /* Only a read can have so much to tell: no effect goes with it. */
+    assert(is_read(applier->jobs[index]));
+    verdict_refuse(verdict, applier->arena, VERDICT_LIMIT_EXCEEDED, "the reply would be too large");
+    verdict_add_integer(verdict, "limit", REPLY_BYTES_MAX);
+    verdict_add_integer(verdict, "given", (int64_t)body.length);
+    return reply_encode(applier->arena, name, request->command.kind, request->key, verdict);
+}
+
+static void plan(struct applier *applier)
+{
+    struct plan_context context = {
+        .policy = policy_of(applier->policy),
+        .now_ms = applier->options.clock->wall_ms(applier->options.clock),
+        .attempts_max = applier->options.max_attempts,
+    };
+    applier->verdicts = ARENA_ARRAY(applier->arena, struct verdict, applier->count);
+    applier->bodies = ARENA_ARRAY(applier->arena, struct text, applier->count);
+    plan_run(&context, applier->snapshot, applier->requests, applier->count, applier->verdicts);
+    for (size_t i = 0; i < applier->count; i++) {
+        const struct verdict *verdict = &applier->verdicts[i];
+        if (!verdict->replayed)
+            applier->bodies[i] = encode(applier, i);
+        else if (text_present(verdict->replay_body))
+            applier->bodies[i] = verdict->replay_body;
+        else
+            applier->bodies[i] = applier->bodies[verdict->replay_of];
+    }
+    for (size_t i = 0; i < applier->snapshot->outcome_count; i++) {
+        struct outcome *outcome = &applier->snapshot->outcomes[i];
+        if (outcome->state.dirty && outcome->state.exists)
+            outcome->body = applier->bodies[outcome->settled_by];
+    }
+    applier->stage = snapshot_is_dirty(applier->snapshot) ? STAGE_WRITE : STAGE_COMMIT;
+}
+
+static enum applier_next load(struct applier *applier, int64_t *ret_pause_ms)
+{
+    struct store *store = applier->options.store;
+    struct error error = {""};
+    enum store_status status = store->ops->load(store, applier->snapshot, &error);
+    if (status != STORE_OK)
+        return failed(applier, status, &error, ret_pause_ms);
+    if (applier->stage == STAGE_LOAD) {
+        put_back(applier, plan_prefix(applier->snapshot, applier->requests, applier->count,
+                                      applier->options.max_documents));
+        if (plan_want_second(applier->snapshot, applier->requests, applier->count)) {
+            applier->stage = STAGE_LOAD_MORE;
+            return APPLIER_GO_ON;
+        }
+    }
+    plan(applier);
+    return APPLIER_GO_ON;
+}
+
+static enum applier_next write_all(struct applier *applier, int64_t *ret_pause_ms)
+{
+    struct store *store = applier->options.store;
+    struct error error = {""};
+    enum store_status status = store->ops->write(store, applier->snapshot, &error);
+    if (status != STORE_OK)
+        return failed(applier, status, &error, ret_pause_ms);
+    applier->stage = STAGE_COMMIT;
+    return APPLIER_GO_ON;
+}
+
+static void answer(struct applier *applier)
+{
+    for (size_t i = 0; i < applier->count; i++) {
+        job_answer(applier->jobs[i], &applier->verdicts[i], applier->bodies[i]);
+        job_queue_push(&applier->done, applier->jobs[i]);
+    }
+    applier->counters.transactions++;
+    applier->counters.commands += applier->count;
+    if (applier->count > applier->counters.largest_batch)
+        applier->counters.largest_batch = applier->count;
+    applier->count = 0;
+}
+
+static enum applier_next commit(struct applier *applier, int64_t *ret_pause_ms)
+{
+    struct store *store = applier->options.store;
+    struct error error = {""};
+    enum store_status status = store->ops->commit(store, &error);
+    if (status != STORE_OK)
+        return failed(applier, status, &error, ret_pause_ms);
+    end_transaction(applier);
+    if (applier->away)
+        log_write(LOG_LEVEL_INFO, "storage.back", LOG_NONE, "the storage answers again");
+    applier->away = false;
+    log_write(LOG_LEVEL_DEBUG, "batch.committed",
+              LOG_FIELDS(LOG_I("commands", (int64_t)applier->count)), "a batch is committed");
+    answer(applier);
+    retry_succeeded(&applier->retry, applier->options.max_commands);
+    policy_release(applier->policy);
+    applier->policy = NULL;
+    applier->stage = STAGE_GATHER;
+    return APPLIER_GO_ON;
+}
+
+static enum applier_next start(struct applier *applier, int64_t *ret_pause_ms)
+{
+    if (applier->chores.head != NULL)
+        return do_chore(applier, ret_pause_ms);
+    gather(applier);
+    if (applier->count == 0)
+        return applier->waiting.head != NULL ? APPLIER_GO_ON : APPLIER_IDLE;
+    applier->stage =
+        is_repeat(applier->jobs[0]) && !applier->jobs[0]->marked ? STAGE_MARK : STAGE_BEGIN;
+    return APPLIER_GO_ON;
+}
+
+enum applier_next applier_step(struct applier *applier, int64_t *ret_pause_ms)
+{
+    *ret_pause_ms = 0;
+    switch (applier->stage) {
+    case STAGE_GATHER: return start(applier, ret_pause_ms);
+    case STAGE_MARK: return mark(applier, ret_pause_ms);
+    case STAGE_BEGIN: return begin(applier, ret_pause_ms);
+    case STAGE_LOAD:
+    case STAGE_LOAD_MORE: return load(applier, ret_pause_ms);
+    case STAGE_WRITE: return write_all(applier, ret_pause_ms);
+    case STAGE_COMMIT: return commit(applier, ret_pause_ms);
+    }
+    return APPLIER_IDLE;
+}
