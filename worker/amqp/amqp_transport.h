@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The transport port on librabbitmq; the only folder that includes it. */
+/*
+ * The transport port on librabbitmq; the only folder that includes it. The thread that owns it has
+ * a stack of 8 MiB or more (librabbitmq decodes nested headers by recursion), and calls poll at
+ * least every half heartbeat.
+ */
 #ifndef ALLOT_AMQP_TRANSPORT_H
 #define ALLOT_AMQP_TRANSPORT_H
 
 #include "allot/transport.h"
+#include "worker/amqp/tls.h"
 #include "worker/amqp/topology.h"
-
-struct amqp_tls {
-    struct text ca_file;
-    struct text certificate_file;
-    struct text key_file;
-};
 
 struct amqp_options {
     struct text uri; /* amqp:// or amqps://; several, separated by commas, are tried in turn */

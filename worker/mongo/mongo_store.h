@@ -19,6 +19,16 @@ struct mongo_options {
 void mongo_library_init(void);
 void mongo_library_cleanup(void);
 
+/*
+ * Where the library's own messages and start-up warnings go: nowhere until this is called; NULL for
+ * nowhere again. `level` is one of libmongoc's: 0 error, 1 critical, 2 warning, 3 message, 4 info,
+ * 5 debug. The callback may run in any thread, under a lock of the library: it has to be short and
+ * may not call this folder. To be set before threads.
+ */
+typedef void (*mongo_log_callback)(void *context, int level, const char *domain,
+                                   const char *message);
+void mongo_set_log(mongo_log_callback callback, void *context);
+
 /* One pool for all lanes; thread-safe. NULL, with an error, where the URI is not one. */
 struct mongo_pool;
 struct mongo_pool *mongo_pool_new(const struct mongo_options *options, struct error *error);

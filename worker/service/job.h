@@ -15,7 +15,8 @@ struct job {
     struct job *next; /* in a queue */
     struct arena *arena;
     struct delivery delivery;
-    uint64_t epoch; /* of the broker connection it came with */
+    uint64_t epoch;       /* of the broker connection it came with */
+    size_t counted_bytes; /* what flow control counts it for */
     struct decoded decoded;
 
     /* the answer */

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Fills the slots of documents: one query a collection. Pages, usages and trees are in
+ * load_reads.c. No slot becomes `loaded` before its query has ended without an error.
+ */
+#include "worker/mongo/session.h"
+
+#include <stdlib.h>
+
+#include "worker/mongo/document.h"
+
+enum { BATCH_MARGIN = 1 }; /* a batch with room left tells the server that there is no next one */
+
+struct loading {
+    struct mongo_store *store;
+    struct snapshot *snapshot;
+};
+
+/* Elements of a BSON array that is being written. */
+struct list {
+    bson_t array;
+    uint32_t count;
+    char buffer[16];
+};
+
+static const char *next_index(struct list *list)
+{
+    const char *index = NULL;
+    (void)bson_uint32_to_string(list->count++, &index, list->buffer, sizeof list->buffer);
+    return index;
+}
+
+/* {key: {$in: [...]}}, of a list whose elements were appended between the two calls. */
+static void begin_in(bson_t *filter, const char *key, bson_t *condition, struct list *list)
+{
+    list->count = 0;
+    bson_append_document_begin(filter, key, -1, condition);
+    bson_append_array_begin(condition, "$in", -1, &list->array);
+}
+
+static void end_in(bson_t *filter, bson_t *condition, struct list *list)
+{
+    bson_append_array_end(condition, &list->array);
+    bson_append_document_end(filter, condition);
+}
+
+static enum store_status find(struct loading *loading, enum mongo_collection collection,
+                              const bson_t *filter, size_t limit, mongo_row row,
+                              struct error *error)
+{
+    struct mongo_store *store = loading->store;
+    enum store_status status = STORE_MISUSE;
+    bson_t options;
+    if (mongo_session_options(store, &options, error)) {
+        BSON_APPEND_INT64(&options, "batchSize", (int64_t)limit + BATCH_MARGIN);
+        BSON_APPEND_INT64(&options, "maxTimeMS", store->pool->server_time_ms);
+        mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(store->collections[collection],
+                                                                   filter, &options, NULL);
+        status = mongo_each_row(store, MOMENT_RUN, cursor, row, loading, error);
+    }
+    bson_destroy(&options);
+    return status;
+}
+
+/* --- providers and names --- */
+
+static int compare_id(const void *key, const void *slot)
+{
+    /* `id` is the first member of a provider and of a consumer. */
+    return uuid_compare(*(const struct uuid *)key, *(const struct uuid *)slot);
+}
+
+/* NULL where it is not wanted: it came for its name alone. */
+static struct provider *wanted_provider(const struct snapshot *snapshot, struct uuid id)
+{
+    if (snapshot->provider_count == 0)
+        return NULL;
+    struct provider *slot = bsearch(&id, snapshot->providers, snapshot->provider_count,
+                                    sizeof *snapshot->providers, compare_id);
+    return slot != NULL && !slot->state.loaded ? slot : NULL;
+}
+
+static void take_name(struct snapshot *snapshot, struct text name, struct uuid holder)
+{
+    for (size_t i = 0; i < snapshot->name_count; i++) {
+        struct name_slot *slot = &snapshot->names[i];
+        if (slot->loaded || !text_equal(slot->name, name))
+            continue;
+        slot->taken = true;
+        slot->holder = holder;
+    }
+}
+
+static enum store_status provider_row(void *context, const bson_t *document, struct error *error)
+{
+    struct snapshot *snapshot = ((struct loading *)context)->snapshot;
+    struct uuid id;
+    struct text name;
+    if (!document_read_id(document, &id) || !document_read_name(document, &name))
+        return mongo_malformed(MONGO_PROVIDERS, document, error);
+    take_name(snapshot, name, id);
+    struct provider *slot = wanted_provider(snapshot, id);
+    if (slot == NULL)
+        return STORE_OK;
+    if (!document_read_provider(document, snapshot->arena, slot))
+        return mongo_malformed(MONGO_PROVIDERS, document, error);
+    slot->state.stored = slot->state.exists = true;
+    return STORE_OK;
+}
+
+static size_t append_provider_ids(bson_t *filter, struct snapshot *snapshot)
+{
+    bson_t condition;
+    struct list list;
+    size_t count = 0;
+    begin_in(filter, "_id", &condition, &list);
+    for (size_t i = 0; i < snapshot->provider_count; i++) {
+        struct provider *slot = &snapshot->providers[i];
+        if (slot->state.loaded)
+            continue;
+        slot->state = (struct slot_state){0};
+        document_append_uuid(&list.array, next_index(&list), slot->id);
+        count++;
+    }
+    end_in(filter, &condition, &list);
+    return count;
+}
+
+static size_t append_names(bson_t *filter, struct snapshot *snapshot)
+{
+    bson_t condition;
+    struct list list;
+    size_t count = 0;
+    begin_in(filter, "name", &condition, &list);
+    for (size_t i = 0; i < snapshot->name_count; i++) {
+        struct name_slot *slot = &snapshot->names[i];
+        if (slot->loaded)
+            continue;
+        slot->taken = false;
+        document_append_text(&list.array, next_index(&list), slot->name);
+        count++;
+    }
+    end_in(filter, &condition, &list);
+    return count;
+}
+
+static void append_either(bson_t *filter, const bson_t *first, const bson_t *second)
+{
+    bson_t either;
+    bson_append_array_begin(filter, "$or", -1, &either);
+    BSON_APPEND_DOCUMENT(&either, "0", first);
+    BSON_APPEND_DOCUMENT(&either, "1", second);
+    bson_append_array_end(filter, &either);
+}
+
+static void close_providers(struct snapshot *snapshot)
+{
+    for (size_t i = 0; i < snapshot->provider_count; i++)
+        snapshot->providers[i].state.loaded = true;
+    for (size_t i = 0; i < snapshot->name_count; i++)
+        snapshot->names[i].loaded = true;
+}
+
+static enum store_status load_providers(struct loading *loading, struct error *error)
+{
+    struct snapshot *snapshot = loading->snapshot;
+    bson_t by_id = BSON_INITIALIZER, by_name = BSON_INITIALIZER, either = BSON_INITIALIZER;
+    size_t ids = append_provider_ids(&by_id, snapshot);
+    size_t names = append_names(&by_name, snapshot);
+    const bson_t *filter = names == 0 ? &by_id : &by_name;
+    if (ids > 0 && names > 0) {
+        append_either(&either, &by_id, &by_name);
+        filter = &either;
+    }
+    enum store_status status = STORE_OK;
+    if (ids + names > 0)
+        status = find(loading, MONGO_PROVIDERS, filter, ids + names, provider_row, error);
+    if (status == STORE_OK)
+        close_providers(snapshot);
+    bson_destroy(&either);
+    bson_destroy(&by_name);
+    bson_destroy(&by_id);
+    return status;
+}
+
+/* --- consumers --- */
+
+static enum store_status consumer_row(void *context, const bson_t *document, struct error *error)
+{
+    struct snapshot *snapshot = ((struct loading *)context)->snapshot;
+    struct uuid id;
+    if (!document_read_id(document, &id))
+        return mongo_malformed(MONGO_CONSUMERS, document, error);
+    struct consumer *slot = snapshot_consumer(snapshot, id);
+    if (!document_read_consumer(document, snapshot->arena, slot))
+        return mongo_malformed(MONGO_CONSUMERS, document, error);
+    slot->state.stored = slot->state.exists = true;
+    return STORE_OK;
+}
+
+static size_t append_consumer_ids(bson_t *filter, struct snapshot *snapshot)
+{
+    bson_t condition;
+    struct list list;
+    size_t count = 0;
+    begin_in(filter, "_id", &condition, &list);
+    for (size_t i = 0; i < snapshot->consumer_count; i++) {
+        struct consumer *slot = &snapshot->consumers[i];
+        if (slot->state.loaded)
+            continue;
+        slot->state = (struct slot_state){0};
+        document_append_uuid(&list.array, next_index(&list), slot->id);
+        count++;
+    }
+    end_in(filter, &condition, &list);
+    return count;
+}
+
+static enum store_status load_consumers(struct loading *loading, struct error *error)
+{
+    struct snapshot *snapshot = loading->snapshot;
+    bson_t filter = BSON_INITIALIZER;
+    enum store_status status = STORE_OK;
+    size_t count = append_consumer_ids(&filter, snapshot);
+    if (count > 0)
+        status = find(loading, MONGO_CONSUMERS, &filter, count, consumer_row, error);
+    for (size_t i = 0; status == STORE_OK && i < snapshot->consumer_count; i++)
+        snapshot->consumers[i].state.loaded = true;
+    bson_destroy(&filter);
+    return status;
+}
+
+/* --- outcomes --- */
+
+static enum store_status outcome_row(void *context, const bson_t *document, struct error *error)
+{
+    struct snapshot *snapshot = ((struct loading *)context)->snapshot;
+    struct text principal, key;
+    if (!document_read_outcome_id(document, &principal, &key))
+        return mongo_malformed(MONGO_OUTCOMES, document, error);
+    struct outcome *slot = snapshot_outcome(snapshot, principal, key);
+    if (!document_read_outcome(document, snapshot->arena, slot))
+        return mongo_malformed(MONGO_OUTCOMES, document, error);
+    slot->state.stored = slot->state.exists = true;
+    return STORE_OK;
+}
+
+static void append_outcome_id(struct list *list, const struct outcome *slot)
+{
+    bson_t id;
+    bson_append_document_begin(&list->array, next_index(list), -1, &id);
+    document_append_text(&id, "principal", slot->principal);
+    document_append_text(&id, "key", slot->key);
+    bson_append_document_end(&list->array, &id);
+}
+
+static size_t append_outcome_ids(bson_t *filter, struct snapshot *snapshot)
+{
+    bson_t condition;
+    struct list list;
+    size_t count = 0;
+    begin_in(filter, "_id", &condition, &list);
+    for (size_t i = 0; i < snapshot->outcome_count; i++) {
+        struct outcome *slot = &snapshot->outcomes[i];
+        if (slot->state.loaded)
+            continue;
+        slot->state = (struct slot_state){0};
+        append_outcome_id(&list, slot);
+        count++;
+    }
+    end_in(filter, &condition, &list);
+    return count;
+}
+
+static enum store_status load_outcomes(struct loading *loading, struct error *error)
+{
+    struct snapshot *snapshot = loading->snapshot;
+    bson_t filter = BSON_INITIALIZER;
+    enum store_status status = STORE_OK;
+    size_t count = append_outcome_ids(&filter, snapshot);
+    if (count > 0)
+        status = find(loading, MONGO_OUTCOMES, &filter, count, outcome_row, error);
+    for (size_t i = 0; status == STORE_OK && i < snapshot->outcome_count; i++)
+        snapshot->outcomes[i].state.loaded = true;
+    bson_destroy(&filter);
+    return status;
+}
+
+enum store_status mongo_load(struct store *base, struct snapshot *snapshot, struct error *error)
+{
+    struct mongo_store *store = (struct mongo_store *)base;
+    struct loading loading = {.store = store, .snapshot = snapshot};
+    enum store_status status = load_outcomes(&loading, error);
+    if (status == STORE_OK)
+        status = load_consumers(&loading, error);
+    if (status == STORE_OK)
+        status = load_providers(&loading, error);
+    if (status == STORE_OK)
+        status = mongo_load_reads(store, snapshot, error);
+    return status;
+}

@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/service/lane.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/codec/reply_encode.h"
+#include "worker/service/applier.h"
+#include "worker/service/log.h"
+#include "worker/service/settler.h"
+
+enum {
+    STACK_BYTES = 16 * 1024 * 1024, /* librabbitmq decodes nested headers by recursion */
+    POLL_MS_MAX = 500,
+    RECONNECT_PAUSE_FIRST_MS = 100,
+    RECONNECT_PAUSE_MAX_MS = 10000,
+    STORE_PAUSE_MS = 1000,
+};
+
+struct lane {
+    struct lane_options options;
+    pthread_t transport_thread;
+    pthread_t apply_thread;
+    int wake_fd; /* tells the transport thread: jobs came back, or stop */
+    _Atomic uint64_t epoch;
+    atomic_bool stopping;
+    bool finished; /* all that was in hand was answered */
+
+    /* between the threads */
+    pthread_mutex_t lock;
+    pthread_cond_t given;
+    struct job_queue to_apply;
+    struct job_queue from_apply;
+    bool closing; /* nothing more will be given */
+
+    /* the transport thread's */
+    struct settler *settler;
+    size_t applying; /* given, not back yet */
+    size_t bytes;    /* of all jobs in hand */
+    bool consuming;
+    bool cancelled_by_us; /* too many bytes in hand */
+    uint16_t prefetch;
+    bool lost;
+    struct error error;
+};
+
+static void wake(struct lane *lane)
+{
+    uint64_t one = 1;
+    ssize_t written = write(lane->wake_fd, &one, sizeof one);
+    (void)written; /* a full counter wakes as well */
+}
+
+static void give(struct lane *lane, struct job_queue *jobs)
+{
+    lane->applying += jobs->count;
+    (void)pthread_mutex_lock(&lane->lock);
+    job_queue_append(&lane->to_apply, jobs);
+    (void)pthread_cond_signal(&lane->given);
+    (void)pthread_mutex_unlock(&lane->lock);
+}
+
+/* --- the apply thread ----------------------------------------------------------------------- */
+
+static void deadline_after(struct timespec *deadline, int64_t pause_ms)
+{
+    (void)clock_gettime(CLOCK_MONOTONIC, deadline);
+    deadline->tv_sec += pause_ms / 1000;
+    deadline->tv_nsec += pause_ms % 1000 * 1000000;
+    if (deadline->tv_nsec >= 1000000000) {
+        deadline->tv_sec++;
+        deadline->tv_nsec -= 1000000000;
+    }
+}
+
+/* Waits for jobs or the end; false: the end. `pause_ms` < 0: as long as it takes. */
+static bool await_jobs(struct lane *lane, struct applier *applier, int64_t pause_ms)
+{
+    struct timespec deadline;
+    deadline_after(&deadline, pause_ms > 0 ? pause_ms : 0);
+    (void)pthread_mutex_lock(&lane->lock);
+    int waited = 0;
+    while (!lane->closing && waited == 0 && (pause_ms > 0 || lane->to_apply.head == NULL)) {
+        waited = pause_ms > 0 ? pthread_cond_timedwait(&lane->given, &lane->lock, &deadline)
+                              : pthread_cond_wait(&lane->given, &lane->lock);
+    }
+    applier_give(applier, &lane->to_apply);
+    bool open = !lane->closing;
+    (void)pthread_mutex_unlock(&lane->lock);
+    return open;
+}
+
+/* Jobs may come at every step; those that came wait for the next batch. */
+static bool exchange(struct lane *lane, struct applier *applier)
+{
+    (void)pthread_mutex_lock(&lane->lock);
+    applier_give(applier, &lane->to_apply);
+    size_t before = lane->from_apply.count;
+    applier_take(applier, &lane->from_apply);
+    bool came_back = lane->from_apply.count > before;
+    bool open = !lane->closing;
+    (void)pthread_mutex_unlock(&lane->lock);
+    if (came_back)
+        wake(lane);
+    return open;
+}
+
+/* Collections and indexes have to be there before the first transaction. */
+static void prepare_store(struct lane *lane, struct applier *applier)
+{
+    bool told = false;
+    for (;;) {
+        struct error error = {""};
+        enum store_status status = lane->options.store->ops->prepare(lane->options.store, &error);
+        if (status == STORE_OK)
+            break;
+        log_write(
+            told ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR, "storage.not_ready",
+            LOG_FIELDS(LOG_S("status", store_status_name(status)), LOG_S("error", error.text)),
+            "the storage is not ready; trying again");
+        told = true;
+        if (!await_jobs(lane, applier, STORE_PAUSE_MS))
+            return;
+    }
+    log_write(LOG_LEVEL_INFO, "storage.ready", LOG_NONE, "the storage is ready");
+}
+
+static void *apply_main(void *argument)
+{
+    struct lane *lane = argument;
+    struct settings settings = *lane->options.settings;
+    struct applier_options options = {
+        .store = lane->options.store,
+        .clock = lane->options.clock,
+        .policy = lane->options.policy,
+        .epoch = &lane->epoch,
+        .max_commands = (size_t)settings.batch_max_commands,
+        .max_documents = (size_t)settings.batch_max_documents,
+        .max_bytes = (size_t)settings.batch_max_bytes,
+        .max_attempts = settings.delivery_max_attempts,
+        .seed = (uint64_t)getpid() ^ (uint64_t)(uintptr_t)lane,
+    };
+    struct applier *applier = applier_new(&options);
+    prepare_store(lane, applier);
+    bool open = true;
+    while (open) {
+        int64_t pause_ms = 0;
+        enum applier_next next = applier_step(applier, &pause_ms);
+        open = exchange(lane, applier);
+        if (next == APPLIER_IDLE && open)
+            open = await_jobs(lane, applier, -1);
+        else if (next == APPLIER_WAIT && open)
+            open = await_jobs(lane, applier, pause_ms);
+    }
+    applier_free(applier);
+    return NULL;
+}
+
+/* --- the transport thread ------------------------------------------------------------------- */
+
+static void take_delivery(struct lane *lane, const struct transport_event *event)
+{
+    const struct settings *settings = lane->options.settings;
+    struct job *job = job_new(event->arena, &event->delivery, atomic_load(&lane->epoch));
+    struct policy_held *policy = policy_acquire(lane->options.policy);
+    struct decode_context context = {
+        .policy = policy_of(policy),
+        .trust_user_id = settings->security_trust_user_id,
+        .default_principal = settings->security_default_principal,
+    };
+    command_decode(&context, &job->delivery, job->arena, &job->decoded);
+    policy_release(policy);
+    job->counted_bytes = job_bytes(job);
+    lane->bytes += job->counted_bytes;
+    if (job->decoded.accepted) {
+        struct job_queue one = {0};
+        job_queue_push(&one, job);
+        give(lane, &one);
+        return;
+    }
+    struct decoded *decoded = &job->decoded;
+    struct text body = reply_encode(job->arena, decoded->command, COMMAND_PROVIDER_GET,
+                                    decoded->request.key, &decoded->verdict);
+    job_answer(job, &decoded->verdict, body);
+    lane->lost |= settler_settle(lane->settler, job, &lane->error) != TRANSPORT_OK;
+}
+
+static void handle_event(void *context, const struct transport_event *event)
+{
+    struct lane *lane = context;
+    switch (event->kind) {
+    case TRANSPORT_DELIVERY: take_delivery(lane, event); return;
+    case TRANSPORT_CANCELLED:
+        log_write(LOG_LEVEL_WARNING, "consumer.cancelled",
+                  LOG_FIELDS(LOG_S("reason", event->reason)),
+                  "the broker ended the consumer; opening again");
+        error_set(&lane->error, "the consumer was cancelled");
+        lane->lost = true;
+        return;
+    case TRANSPORT_BLOCKED:
+        log_write(LOG_LEVEL_WARNING, "broker.blocked", LOG_FIELDS(LOG_S("reason", event->reason)),
+                  "the broker asks not to publish");
+        break;
+    case TRANSPORT_UNBLOCKED:
+        log_write(LOG_LEVEL_INFO, "broker.unblocked", LOG_NONE, "the broker takes messages again");
+        break;
+    case TRANSPORT_UNSETTLED:
+        log_write(LOG_LEVEL_WARNING, "channel.closed", LOG_FIELDS(LOG_S("reason", event->reason)),
+                  "the broker closed a publishing channel; it is open again");
+        break;
+    case TRANSPORT_CONFIRMED:
+    case TRANSPORT_NACKED:
+    case TRANSPORT_RETURNED: break;
+    }
+    lane->lost |= settler_event(lane->settler, event, &lane->error) != TRANSPORT_OK;
+}
+
+/* Done with, on this side: its mark still has to go, or it is freed. */
+static void dismiss(struct lane *lane, struct job *job)
+{
+    if (job->marked) {
+        struct job_queue one = {0};
+        job_queue_push(&one, job);
+        give(lane, &one);
+        return;
+    }
+    lane->bytes -= job->counted_bytes;
+    job_free(job);
+}
+
+static void dismiss_all(struct lane *lane, struct job_queue *jobs)
+{
+    for (struct job *job = job_queue_pop(jobs); job != NULL; job = job_queue_pop(jobs))
+        dismiss(lane, job);
+}
+
+/* What the apply thread is done with: answers of this connection are settled, the rest goes. */
+static void take_back(struct lane *lane)
+{
+    struct job_queue back = {0};
+    (void)pthread_mutex_lock(&lane->lock);
+    job_queue_append(&back, &lane->from_apply);
+    (void)pthread_mutex_unlock(&lane->lock);
+    for (struct job *job = job_queue_pop(&back); job != NULL; job = job_queue_pop(&back)) {
+        lane->applying--;
+        bool settled = job->stage == SETTLE_DONE;
+        if (!settled && job->answered && job->epoch == atomic_load(&lane->epoch)) {
+            lane->lost |= settler_settle(lane->settler, job, &lane->error) != TRANSPORT_OK;
+            continue;
+        }
+        if (!settled)
+            job->answered = false;
+        dismiss(lane, job);
+    }
+}
+
+static void drain_wake(const struct lane *lane)
+{
+    uint64_t count = 0;
+    ssize_t got = read(lane->wake_fd, &count, sizeof count);
+    (void)got; /* nothing to read is fine: the descriptor does not block */
+}
+
+/* Starts and ends the consumer as stopping and the bytes in hand ask for. */
+static enum transport_status steer(struct lane *lane)
+{
+    size_t most = (size_t)lane->options.settings->amqp_max_bytes_in_flight;
+    struct transport *transport = lane->options.transport;
+    bool stopping = atomic_load(&lane->stopping);
+    if (lane->consuming && (stopping || lane->bytes > most)) {
+        lane->consuming = false;
+        if (!stopping) {
+            lane->prefetch = lane->prefetch > 1 ? lane->prefetch / 2 : 1;
+            log_write(LOG_LEVEL_INFO, "flow.paused",
+                      LOG_FIELDS(LOG_I("bytes", (int64_t)lane->bytes)),
+                      "amqp.max_bytes_in_flight is reached: taking no more for now");
+        }
+        return transport->ops->cancel(transport, &lane->error);
+    }
+    if (!lane->consuming && !stopping && lane->bytes <= most / 2) {
+        lane->consuming = true;
+        return transport->ops->consume(transport, lane->prefetch, &lane->error);
+    }
+    return TRANSPORT_OK;
+}
+
+static int poll_ms(int64_t wait_ms)
+{
+    return wait_ms < 0 || wait_ms > POLL_MS_MAX ? POLL_MS_MAX : (int)wait_ms;
+}
+
+static bool in_hand(const struct lane *lane)
+{
+    return lane->applying > 0 || settler_count(lane->settler) > 0;
+}
+
+static enum transport_status turn(struct lane *lane, const struct transport_handler *handler)
+{
+    struct job_queue settled = {0};
+    int64_t wait_ms = -1;
+    drain_wake(lane);
+    take_back(lane);
+    enum transport_status status = settler_tick(lane->settler, &wait_ms, &lane->error);
+    if (status == TRANSPORT_OK && !lane->lost)
+        status = steer(lane);
+    if (status == TRANSPORT_OK && !lane->lost && (in_hand(lane) || !atomic_load(&lane->stopping)))
+        status = lane->options.transport->ops->poll(lane->options.transport, poll_ms(wait_ms),
+                                                    lane->wake_fd, handler, &lane->error);
+    settler_take(lane->settler, &settled);
+    dismiss_all(lane, &settled);
+    return lane->lost ? TRANSPORT_LOST : status;
+}
+
+/* Deliveries of a lost connection come again; nothing of theirs is begun any more. */
+static void abandon(struct lane *lane)
+{
+    struct job_queue jobs = {0};
+    atomic_fetch_add(&lane->epoch, 1);
+    settler_take(lane->settler, &jobs);
+    dismiss_all(lane, &jobs);
+    settler_abandon(lane->settler, &jobs);
+    dismiss_all(lane, &jobs);
+    lane->options.transport->ops->close(lane->options.transport);
+    lane->consuming = false;
+    lane->lost = false;
+}
+
+/* One connection, from open to its end; true: the worker is to end. */
+static bool serve(struct lane *lane, int64_t *stop_at_ms)
+{
+    struct clock *clock = lane->options.clock;
+    struct transport_handler handler = {lane, handle_event};
+    lane->prefetch = (uint16_t)lane->options.settings->amqp_prefetch;
+    enum transport_status status = TRANSPORT_OK;
+    while (status == TRANSPORT_OK) {
+        if (atomic_load(&lane->stopping)) {
+            int64_t now_ms = clock->monotonic_ms(clock);
+            if (*stop_at_ms == 0)
+                *stop_at_ms = now_ms + lane->options.settings->shutdown_timeout_ms;
+            lane->finished = !in_hand(lane);
+            if (lane->finished || now_ms >= *stop_at_ms)
+                return true;
+        }
+        status = turn(lane, &handler);
+    }
+    log_write(LOG_LEVEL_WARNING, "broker.lost", LOG_FIELDS(LOG_S("error", lane->error.text)),
+              "the broker connection is lost");
+    return false;
+}
+
+static void pause_reconnect(struct lane *lane, int64_t *pause_ms)
+{
+    for (int64_t slept = 0; slept < *pause_ms && !atomic_load(&lane->stopping); slept += 50) {
+        struct timespec slice = {0, 50000000};
+        (void)nanosleep(&slice, NULL);
+    }
+    *pause_ms = *pause_ms * 2 < RECONNECT_PAUSE_MAX_MS ? *pause_ms * 2 : RECONNECT_PAUSE_MAX_MS;
+}
+
+static void *transport_main(void *argument)
+{
+    struct lane *lane = argument;
+    struct transport *transport = lane->options.transport;
+    int64_t stop_at_ms = 0;
+    int64_t pause_ms = RECONNECT_PAUSE_FIRST_MS;
+    bool ended = false;
+    while (!ended) {
+        enum transport_status status = transport->ops->open(transport, &lane->error);
+        if (status == TRANSPORT_OK) {
+            log_write(LOG_LEVEL_INFO, "broker.ready", LOG_NONE, "connected to the broker");
+            pause_ms = RECONNECT_PAUSE_FIRST_MS;
+            ended = serve(lane, &stop_at_ms);
+        } else {
+            log_write(LOG_LEVEL_ERROR, "broker.not_ready",
+                      LOG_FIELDS(LOG_S("error", lane->error.text)),
+                      "cannot work with the broker; trying again");
+        }
+        abandon(lane);
+        take_back(lane);
+        if (!ended)
+            pause_reconnect(lane, &pause_ms);
+        if (atomic_load(&lane->stopping) && !ended) {
+            lane->finished = true; /* without a connection there is nobody to answer */
+            break;
+        }
+    }
+    return NULL;
+}
+
+/* --- life ----------------------------------------------------------------------------------- */
+
+struct lane *lane_start(const struct lane_options *options)
+{
+    const struct settings *settings = options->settings;
+    struct lane *lane = calloc(1, sizeof *lane);
+    if (lane == NULL)
+        abort();
+    lane->options = *options;
+    lane->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    lane->epoch = 1;
+    struct settler_options settling = {
+        .transport = options->transport,
+        .clock = options->clock,
+        .queue = settings->amqp_queue,
+        .worker = options->worker,
+        .dead_exchange = settings->amqp_dead_exchange,
+        .confirm_timeout_ms = settings->reply_confirm_timeout_ms,
+        .reply_attempts = (unsigned)settings->reply_attempts,
+    };
+    lane->settler = settler_new(&settling);
+
+    pthread_condattr_t monotonic;
+    (void)pthread_condattr_init(&monotonic);
+    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    (void)pthread_mutex_init(&lane->lock, NULL);
+    (void)pthread_cond_init(&lane->given, &monotonic);
+    (void)pthread_condattr_destroy(&monotonic);
+
+    pthread_attr_t attributes;
+    (void)pthread_attr_init(&attributes);
+    (void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    if (lane->wake_fd < 0 ||
+        pthread_create(&lane->apply_thread, &attributes, apply_main, lane) != 0 ||
+        pthread_create(&lane->transport_thread, &attributes, transport_main, lane) != 0)
+        abort(); /* no descriptor or thread at the very start: nothing is in hand yet */
+    (void)pthread_attr_destroy(&attributes);
+    return lane;
+}
+
+void lane_stop(struct lane *lane)
+{
+    atomic_store(&lane->stopping, true);
+    wake(lane);
+}
+
+bool lane_join(struct lane *lane)
+{
+    (void)pthread_join(lane->transport_thread, NULL);
+    (void)pthread_mutex_lock(&lane->lock);
+    lane->closing = true;
+    (void)pthread_cond_signal(&lane->given);
+    (void)pthread_mutex_unlock(&lane->lock);
+    (void)pthread_join(lane->apply_thread, NULL);
+
+    bool finished = lane->finished;
+    job_queue_free_all(&lane->to_apply);
+    job_queue_free_all(&lane->from_apply);
+    settler_free(lane->settler);
+    lane->options.transport->ops->free(lane->options.transport);
+    lane->options.store->ops->free(lane->options.store);
+    (void)pthread_cond_destroy(&lane->given);
+    (void)pthread_mutex_destroy(&lane->lock);
+    (void)close(lane->wake_fd);
+    free(lane);
+    return finished;
+}
