@@ -103,7 +103,7 @@ static void put_timestamp(struct sink *sink, int64_t wall_ms, const char *format
     (void)gmtime_r(&when, &calendar);
     size_t length = strftime(text, sizeof text, format, &calendar);
     (void)put(sink, text, length);
-    (void)snprintf(text, sizeof text, ".%03d", (int)(wall_ms - seconds * 1000));
+    (void)snprintf(text, sizeof text, ".%03d", (int)((wall_ms % 1000 + 1000) % 1000));
     (void)put_string(sink, text);
 }
 

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <sys/random.h>
 
 #include "common/codec/reply_encode.h"
 #include "common/core/disposition.h"
@@ -74,6 +75,20 @@ static void release_slot(struct settler *settler, struct job *job)
 
 /* --- messages ------------------------------------------------------------------------------- */
 
+/* The same for each repetition of an answer; without a key nothing says what repeats: random. */
+static struct text message_id(const struct job *job)
+{
+    const struct request *request = &job->decoded.request;
+    if (text_present(request->key))
+        return reply_message_id(job->arena, request->principal, request->key);
+    struct uuid random;
+    if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random)
+        abort(); /* 16 bytes never come short once the machine is up */
+    random.bytes[6] = (uint8_t)((random.bytes[6] & 0x0f) | 0x40);
+    random.bytes[8] = (uint8_t)((random.bytes[8] & 0x3f) | 0x80);
+    return text_copy(job->arena, text_of(uuid_format(random).chars));
+}
+
 static enum transport_status publish_reply(struct settler *settler, struct job *job,
                                            struct error *error)
 {
@@ -94,7 +109,7 @@ static enum transport_status publish_reply(struct settler *settler, struct job *
                 .content_type = text_of("application/json"),
                 .correlation_id =
                     text_present(asked->correlation_id) ? asked->correlation_id : request->key,
-                .message_id = reply_message_id(job->arena, request->principal, request->key),
+                .message_id = message_id(job),
                 .type = text_of("allot.reply"),
             },
         .headers = headers,
@@ -118,7 +133,9 @@ static enum transport_status publish_dead_letter(struct settler *settler, struct
         {.name = "x-allot-queue", .kind = OUTGOING_TEXT, .text = settler->options.queue},
         {.name = "x-allot-worker", .kind = OUTGOING_TEXT, .text = settler->options.worker},
         {.name = "x-allot-dead-at", .kind = OUTGOING_INTEGER, .integer = clock->wall_ms(clock)},
+        {.name = "traceparent", .kind = OUTGOING_TEXT, .text = job->delivery.traceparent},
     };
+    size_t header_count = sizeof headers / sizeof headers[0];
     struct outgoing letter = {
         .kind = OUTGOING_DEAD_LETTER,
         .sequence = job->sequence,
@@ -128,7 +145,7 @@ static enum transport_status publish_dead_letter(struct settler *settler, struct
         .properties = job->delivery.properties,
         .raw_headers = job->delivery.raw_headers,
         .headers = headers,
-        .header_count = sizeof headers / sizeof headers[0],
+        .header_count = text_present(job->delivery.traceparent) ? header_count : header_count - 1,
         .body = job->delivery.body,
     };
     letter.properties.user_id = TEXT_NONE; /* the broker would refuse another's */

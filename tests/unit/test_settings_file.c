@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a file of settings may look like, and where a value comes from. */
+#include "tests/unit/test_settings_file.h"
+
+static void test_an_empty_file_gives_every_default(void **state)
+{
+    static const char *const files[] = {"", "# nothing\n", "---\n", "{}\n", "\n\n"};
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        const struct settings *settings = accepted(*state, files[i]);
+        assert_text(settings->amqp_queue, "allot.commands");
+        assert_text(settings->amqp_dead_exchange, "allot.dead");
+        assert_text(settings->amqp_tls_ca_file, "");
+        assert_text(settings->worker_name, "");
+        assert_int_equal(settings->amqp_prefetch, 1500);
+        assert_int_equal(settings->amqp_heartbeat_ms, 10000);
+        assert_true(settings->amqp_declare);
+        assert_int_equal(settings->amqp_max_bytes_in_flight, 64 << 20);
+        assert_int_equal(settings->lanes, 1);
+        assert_int_equal(settings->batch_max_bytes, 8 << 20);
+        assert_int_equal(settings->idempotency_retention_ms, 604800000);
+        assert_true(settings->security_trust_user_id);
+        assert_int_equal(settings->log_level, LOG_LEVEL_INFO);
+        assert_int_equal(settings->log_format, LOG_FORMAT_AUTO);
+    }
+}
+
+static void test_a_file_sets_what_it_names_and_nothing_else(void **state)
+{
+    const struct settings *settings =
+        accepted(*state, "amqp:\n  queue: 'other'\n  tls:\n    ca_file: /etc/ca.pem\n"
+                         "  declare: false\n  heartbeat: 1500ms\nlanes: 4\n"
+                         "log: {level: debug, format: json}\nbatch: {max_bytes: 1MiB}\n");
+    assert_text(settings->amqp_queue, "other");
+    assert_text(settings->amqp_tls_ca_file, "/etc/ca.pem");
+    assert_false(settings->amqp_declare);
+    assert_int_equal(settings->amqp_heartbeat_ms, 1500);
+    assert_int_equal(settings->lanes, 4);
+    assert_int_equal(settings->batch_max_bytes, 1 << 20);
+    assert_int_equal(settings->log_level, LOG_LEVEL_DEBUG);
+    assert_int_equal(settings->log_format, LOG_FORMAT_JSON);
+    assert_text(settings->amqp_exchange, "allot.commands");
+    assert_int_equal(settings->amqp_prefetch, 1500);
+}
+
+static void test_a_variable_wins_over_the_file(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const pairs[] = {"ALLOT_AMQP_TLS_CA_FILE",
+                                        "/run/ca.pem",
+                                        "ALLOT_LANES",
+                                        "8",
+                                        "ALLOT_AMQP_DECLARE",
+                                        "false",
+                                        "ALLOT_MONGODB_TIMEOUT",
+                                        "2s",
+                                        "ALLOT_LOG_LEVEL",
+                                        "error",
+                                        NULL};
+    fixture->environment.pairs = pairs;
+    const struct settings *settings =
+        accepted(fixture, "lanes: 2\namqp: {tls: {ca_file: /etc/ca.pem}, queue: q}\n");
+    assert_text(settings->amqp_tls_ca_file, "/run/ca.pem");
+    assert_int_equal(settings->lanes, 8);
+    assert_false(settings->amqp_declare);
+    assert_int_equal(settings->mongodb_timeout_ms, 2000);
+    assert_int_equal(settings->log_level, LOG_LEVEL_ERROR);
+    assert_text(settings->amqp_queue, "q");
+}
+
+static void test_an_error_in_the_file_counts_though_a_variable_overrides_it(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const pairs[] = {"ALLOT_LANES", "8", NULL};
+    fixture->environment.pairs = pairs;
+    refused(fixture, "lanes: many\n",
+            "allotd.yaml:1: lanes: \"many\" is not a whole number without a unit");
+}
+
+static void test_a_bad_variable_is_named_in_the_error(void **state)
+{
+    static const char *const cases[][3] = {
+        {"ALLOT_LANES", "0", "ALLOT_LANES: 0 is out of range, 1 to 64 are allowed"},
+        {"ALLOT_LANES", "", "ALLOT_LANES: \"\" is not a whole number without a unit"},
+        {"ALLOT_AMQP_DECLARE", "yes", "ALLOT_AMQP_DECLARE: \"yes\" is none of false, true"},
+        {"ALLOT_AMQP_QUEUE", "a\n",
+         "ALLOT_AMQP_QUEUE: holds a control character, such as the end of a line"},
+        {"ALLOT_WORKER_NAME", "\xff", "ALLOT_WORKER_NAME: not UTF-8"},
+    };
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const char *const pairs[] = {cases[i][0], cases[i][1], NULL};
+        fixture->environment.pairs = pairs;
+        refused(fixture, "", cases[i][2]);
+    }
+}
+
+static void test_a_variable_of_no_setting_is_not_looked_at(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const pairs[] = {"ALLOT_AMQP_URI_CONDUCTOR",
+                                        "x",
+                                        "ALLOT_LANE",
+                                        "x",
+                                        "ALLOT_AMQP_URI_FILE",
+                                        "x",
+                                        "LANES",
+                                        "x",
+                                        "ALLOT_AMQP",
+                                        "x",
+                                        NULL};
+    fixture->environment.pairs = pairs;
+    (void)accepted(fixture, "");
+}
+
+static void test_unknown_keys_are_refused_at_every_level(void **state)
+{
+    refused(*state, "lanes: 1\nqueues: 2\n", "allotd.yaml:2: queues: unknown key");
+    refused(*state, "amqp:\n  queue: a\n  quue: b\n", "allotd.yaml:3: amqp.quue: unknown key");
+    refused(*state, "amqp:\n  tls:\n    ca: b\n", "allotd.yaml:3: amqp.tls.ca: unknown key");
+    refused(*state, "Lanes: 1\n", "allotd.yaml:1: Lanes: unknown key");
+    refused(*state, "amqp: {tls_ca_file: x}\n", "allotd.yaml:1: amqp.tls_ca_file: unknown key");
+    refused(*state, "<<: {lanes: 2}\n", "allotd.yaml:1: <<: unknown key");
+    refused(*state, "lanes_: {}\n", "allotd.yaml:1: lanes_: unknown key");
+    refused(*state, "am: {qp: 1}\n", "allotd.yaml:1: am: unknown key");
+    refused(*state, "\"\": 1\n", "allotd.yaml:1: : unknown key");
+}
+
+static void test_a_dotted_key_does_not_reach_a_nested_setting(void **state)
+{
+    static const char what[] = "unknown key; a dot in a name is written as a nested key";
+    char error[128];
+    (void)snprintf(error, sizeof error, "allotd.yaml:1: amqp.queue: %s", what);
+    refused(*state, "amqp.queue: x\n", error);
+    (void)snprintf(error, sizeof error, "allotd.yaml:1: amqp.tls.ca_file: %s", what);
+    refused(*state, "amqp: {tls.ca_file: x}\n", error);
+    (void)snprintf(error, sizeof error, "allotd.yaml:1: amqp.tls: %s", what);
+    refused(*state, "amqp.tls: {ca_file: x}\n", error);
+}
+
+static void test_a_repeated_key_is_refused_however_it_is_spelled(void **state)
+{
+    refused(*state, "lanes: 1\nlog: {}\nlanes: 1\n",
+            "allotd.yaml:3: lanes: repeated key, given on line 1 already");
+    refused(*state, "amqp: {queue: a}\n\"amqp\": {exchange: b}\n",
+            "allotd.yaml:2: amqp: repeated key, given on line 1 already");
+    refused(*state, "amqp:\n  queue: a\n  'queue': b\n",
+            "allotd.yaml:3: queue: repeated key, given on line 2 already");
+}
+
+static void test_a_value_of_the_wrong_kind_is_refused(void **state)
+{
+    refused(*state, "amqp: 1\n", "allotd.yaml:1: amqp: a mapping is wanted here, not a value");
+    refused(*state, "amqp:\n- a\n", "allotd.yaml:1: amqp: a mapping is wanted here, not a list");
+    refused(*state, "lanes: [1]\n", "allotd.yaml:1: lanes: a value is wanted here, not a list");
+    refused(*state, "lanes: {a: 1}\n",
+            "allotd.yaml:1: lanes: a value is wanted here, not a mapping");
+    refused(*state, "- lanes\n", "allotd.yaml:1: settings: a mapping is wanted here, not a list");
+    refused(*state, "lanes\n", "allotd.yaml:1: settings: a mapping is wanted here, not a value");
+    refused(*state, "~\n", "allotd.yaml:1: settings: a mapping is wanted here, not nothing");
+}
+
+static void test_a_key_without_a_value_is_refused(void **state)
+{
+    static const char *const nothings[] = {"", " ~", " null", " Null", " NULL"};
+    char yaml[64];
+    for (size_t i = 0; i < sizeof nothings / sizeof nothings[0]; i++) {
+        (void)snprintf(yaml, sizeof yaml, "worker:\n  name:%s\n", nothings[i]);
+        refused(*state, yaml,
+                "allotd.yaml:2: worker.name: has no value; leave the key out for the default, or "
+                "write \"\"");
+        (void)snprintf(yaml, sizeof yaml, "worker:%s\n", nothings[i]);
+        refused(*state, yaml, "allotd.yaml:1: worker: a mapping is wanted here, not nothing");
+    }
+    assert_text(accepted(*state, "worker: {name: 'null'}\n")->worker_name, "null");
+    assert_text(accepted(*state, "worker: {name: ''}\n")->worker_name, "");
+}
+
+static void test_a_required_text_may_come_from_either_place_but_has_to_come(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const empty_uri[] = {"ALLOT_AMQP_URI", "", NULL};
+    fixture->environment.pairs = empty_uri;
+    refused(fixture, "amqp: {uri: 'amqp://a'}\n",
+            "amqp.uri is required: set it in allotd.yaml or ALLOT_AMQP_URI");
+    fixture->environment = (struct environment){.bare = true};
+    refused(fixture, "", "amqp.uri is required: set it in allotd.yaml or ALLOT_AMQP_URI");
+    refused(fixture, "amqp: {uri: 'amqp://a'}\n",
+            "mongodb.uri is required: set it in allotd.yaml or ALLOT_MONGODB_URI");
+    refused(fixture, "amqp: {uri: 'amqp://a'}\nmongodb: {uri: 'mongodb://a'}\n",
+            "policy.file is required: set it in allotd.yaml or ALLOT_POLICY_FILE");
+    (void)accepted(fixture, "amqp: {uri: 'amqp://a'}\nmongodb: {uri: 'mongodb://a'}\n"
+                            "policy: {file: p}\n");
+    refused(fixture,
+            "amqp: {uri: 'amqp://a', queue: ''}\nmongodb: {uri: 'mongodb://a'}\n"
+            "policy: {file: p}\n",
+            "amqp.queue is required: set it in allotd.yaml or ALLOT_AMQP_QUEUE");
+}
+
+static void test_a_distrusted_user_id_needs_a_principal(void **state)
+{
+    struct fixture *fixture = *state;
+    refused(fixture, "lanes: 1\nsecurity:\n  trust_user_id: false\n",
+            "allotd.yaml:3: security.trust_user_id: false needs security.default_principal");
+    (void)accepted(fixture, "security: {trust_user_id: false, default_principal: dev}\n");
+    (void)accepted(fixture, "security: {trust_user_id: true, default_principal: dev}\n");
+
+    static const char *const pairs[] = {"ALLOT_SECURITY_TRUST_USER_ID", "false", NULL};
+    fixture->environment.pairs = pairs;
+    refused(fixture, "security: {trust_user_id: true}\n",
+            "ALLOT_SECURITY_TRUST_USER_ID: false needs security.default_principal");
+}
+
+static void test_a_certificate_and_its_key_come_together(void **state)
+{
+    refused(*state, "amqp:\n  tls:\n    certificate_file: c\n",
+            "allotd.yaml:3: amqp.tls.certificate_file: needs amqp.tls.key_file");
+    refused(*state, "amqp:\n  tls:\n    key_file: k\n",
+            "allotd.yaml:3: amqp.tls.key_file: needs amqp.tls.certificate_file");
+    (void)accepted(*state, "amqp: {tls: {certificate_file: c, key_file: k}}\n");
+    (void)accepted(*state, "amqp: {tls: {ca_file: c}}\n");
+}
+
+static void test_no_error_shows_a_uri(void **state)
+{
+    static const char *const files[] = {
+        "amqp: {uri: \"amqp://u:s3cret@h\\n\"}\n",
+        "amqp: {uri: [\"amqp://u:s3cret@h\"]}\n",
+        "amqp: {uri: {\"amqp://u:s3cret@h\": 1}}\n",
+        "amqp:\n  uri: amqp://u:s3cret@h: x\n",
+        "amqp:\n  uri: \"amqp://u:s3cret@h\" x\n",
+        "amqp:\n  uri: \"amqp://u:s3cret@h\n",
+        "amqp:\n  uri: 'amqp://u:s3cret@h\n  queue: x\n",
+        "amqp:\n  uri: &a amqp://u:s3cret@h\n",
+        "amqp:\n  uri: !amqp://u:s3cret@h x\n",
+        "amqp:\n  uri: *amqp://u:s3cret@h\n",
+        "amqp:\n  uri:amqp://u:s3cret@h\n",
+        "amqp: {amqp://u:s3cret@h}\n",
+        "amqp://u:s3cret@h\n",
+        "\"amqp://u:s3cret@h\": x\n",
+        "amqp:\n  uri: amqp://u:s3cret@h\n  uri: amqp://u:s3cret@h\n",
+        "amqp:\n  uri: amqp://u:s3cret@h\xff\n",
+        "lanes: amqp://u:s3cret@h\n",
+        "amqp: {declare: amqp://u:s3cret@h}\n",
+        "amqp: {heartbeat: amqp://u:s3cret@h}\n",
+        "- amqp://u:s3cret@h\n",
+    };
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        if (read_text(fixture, text_of(files[i])))
+            fail_msg("accepted: %s", files[i]);
+        if (strstr(fixture->error.text, "s3cret") != NULL)
+            fail_msg("shown: %s", fixture->error.text);
+        assert_true(fixture->error.text[0] != '\0');
+    }
+}
+
+static void test_an_error_stays_one_line_and_short_whatever_the_file_holds(void **state)
+{
+    struct fixture *fixture = *state;
+    char yaml[2000] = "\"";
+    memset(yaml + 1, 'k', 1500);
+    (void)snprintf(yaml + 1501, sizeof yaml - 1501, "\\n\\e[2J\": 1\n");
+    assert_false(read_text(fixture, text_of(yaml)));
+    assert_true(strlen(fixture->error.text) < 200);
+    assert_false(read_text(fixture, text_of("\"a\\n\\e[2J\": 1\n")));
+    assert_string_equal(fixture->error.text, "allotd.yaml:1: a??[2J: unknown key");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_an_empty_file_gives_every_default),
+        TEST(test_a_file_sets_what_it_names_and_nothing_else),
+        TEST(test_a_variable_wins_over_the_file),
+        TEST(test_an_error_in_the_file_counts_though_a_variable_overrides_it),
+        TEST(test_a_bad_variable_is_named_in_the_error),
+        TEST(test_a_variable_of_no_setting_is_not_looked_at),
+        TEST(test_unknown_keys_are_refused_at_every_level),
+        TEST(test_a_dotted_key_does_not_reach_a_nested_setting),
+        TEST(test_a_repeated_key_is_refused_however_it_is_spelled),
+        TEST(test_a_value_of_the_wrong_kind_is_refused),
+        TEST(test_a_key_without_a_value_is_refused),
+        TEST(test_a_required_text_may_come_from_either_place_but_has_to_come),
+        TEST(test_a_distrusted_user_id_needs_a_principal),
+        TEST(test_a_certificate_and_its_key_come_together),
+        TEST(test_no_error_shows_a_uri),
+        TEST(test_an_error_stays_one_line_and_short_whatever_the_file_holds),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL) != 0;
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "common/base/utf8.h"
+
+/* The encoding of a code point, by the definition; also of those that have none. */
+static struct text encode(uint32_t point, size_t length, char bytes[4])
+{
+    static const uint8_t marks[] = {0, 0x00, 0xc0, 0xe0, 0xf0};
+    for (size_t i = length; i-- > 1;) {
+        bytes[i] = (char)(0x80 | (point & 0x3f));
+        point >>= 6;
+    }
+    bytes[0] = (char)(marks[length] | point);
+    return text_view(bytes, length);
+}
+
+static size_t shortest(uint32_t point)
+{
+    return point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
+}
+
+static void test_every_code_point_but_surrogates_is_well_formed(void **state)
+{
+    (void)state;
+    char bytes[4];
+    for (uint32_t point = 0; point < 0x200000; point++) {
+        size_t length = shortest(point);
+        bool good = point <= 0x10ffff && (point < 0xd800 || point > 0xdfff);
+        size_t found = utf8_sequence(encode(point, length, bytes));
+        if (found != (good ? length : 0))
+            fail_msg("U+%04X: %zu bytes", point, found);
+    }
+}
+
+static void test_a_longer_form_than_needed_is_refused(void **state)
+{
+    (void)state;
+    char bytes[4];
+    for (uint32_t point = 0; point < 0x10000; point++) {
+        for (size_t length = shortest(point) + 1; length <= 4; length++)
+            assert_int_equal(utf8_sequence(encode(point, length, bytes)), 0);
+    }
+}
+
+static void test_a_sequence_that_ends_early_is_refused(void **state)
+{
+    (void)state;
+    static const uint32_t points[] = {0xe9, 0x20ac, 0x1f600};
+    char bytes[4];
+    for (size_t i = 0; i < 3; i++) {
+        struct text text = encode(points[i], shortest(points[i]), bytes);
+        for (size_t length = 1; length < text.length; length++)
+            assert_false(utf8_valid(text_view(text.bytes, length)));
+    }
+    assert_int_equal(utf8_sequence(text_of("")), 0);
+    assert_int_equal(utf8_sequence(TEXT_NONE), 0);
+}
+
+static void test_only_continuations_continue(void **state)
+{
+    (void)state;
+    for (int byte = 0; byte < 256; byte++) {
+        char two[] = {'\xc3', (char)byte}, four[] = {'\xf1', '\x80', '\x80', (char)byte};
+        char third[] = {'\xf1', '\x80', (char)byte, '\x80'};
+        bool good = byte >= 0x80 && byte <= 0xbf;
+        assert_int_equal(utf8_sequence(text_view(two, sizeof two)), good ? 2 : 0);
+        assert_int_equal(utf8_sequence(text_view(four, sizeof four)), good ? 4 : 0);
+        assert_int_equal(utf8_sequence(text_view(third, sizeof third)), good ? 4 : 0);
+    }
+}
+
+static void test_a_text_is_valid_as_a_whole_or_not_at_all(void **state)
+{
+    (void)state;
+    assert_true(utf8_valid(text_of("")));
+    assert_true(utf8_valid(TEXT_NONE));
+    assert_true(utf8_valid(text_of("caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80")));
+    assert_true(utf8_valid(text_view("a\0b", 3)));
+    assert_false(utf8_valid(text_of("caf\xe9")));
+    assert_false(utf8_valid(text_of("\x80")));
+    assert_false(utf8_valid(text_of("ok\xff")));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_code_point_but_surrogates_is_well_formed),
+        cmocka_unit_test(test_a_longer_form_than_needed_is_refused),
+        cmocka_unit_test(test_a_sequence_that_ends_early_is_refused),
+        cmocka_unit_test(test_only_continuations_continue),
+        cmocka_unit_test(test_a_text_is_valid_as_a_whole_or_not_at_all),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL) != 0;
+}
