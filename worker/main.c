@@ -183,28 +183,23 @@ static int next_signal(int fd)
 
 static void *end_at_second_signal(void *fd)
 {
-    int signal_number;
-    do
-        signal_number = next_signal(*(int *)fd);
-    while (signal_number == SIGHUP);
+    while (next_signal((int)(intptr_t)fd) == SIGHUP)
+        continue;
     log_write(LOG_LEVEL_WARNING, "worker.killed", LOG_NONE, "a second signal: ending at once");
     _exit(EXIT_SECOND_SIGNAL);
 }
 
-static bool stop(struct worker *worker, int *signals)
+static bool stop(struct worker *worker, int signals)
 {
     pthread_t second;
     bool finished = true;
     log_write(LOG_LEVEL_INFO, "worker.stopping", LOG_NONE, "finishing what is in hand");
-    bool watching = pthread_create(&second, NULL, end_at_second_signal, signals) == 0;
+    if (pthread_create(&second, NULL, end_at_second_signal, (void *)(intptr_t)signals) == 0)
+        (void)pthread_detach(second); /* it ends with the process */
     for (size_t i = 0; i < worker->lane_count; i++)
         lane_stop(worker->lanes[i]);
     for (size_t i = 0; i < worker->lane_count; i++)
         finished &= lane_join(worker->lanes[i]);
-    if (watching) {
-        (void)pthread_cancel(second);
-        (void)pthread_join(second, NULL);
-    }
     log_write(finished ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "worker.stopped", LOG_NONE,
               finished ? "all that was in hand is answered"
                        : "shutdown.timeout is over; what is not answered comes again");
@@ -236,7 +231,7 @@ static int run(struct worker *worker, int signals)
             "allotd is up");
     while (started && next_signal(signals) == SIGHUP)
         reload(worker);
-    bool finished = stop(worker, &signals);
+    bool finished = stop(worker, signals);
     mongo_pool_free(worker->pool);
     return started && finished ? EXIT_SUCCESS : EXIT_FAILURE;
 }

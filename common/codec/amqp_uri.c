@@ -162,6 +162,10 @@ static bool parse_vhost(struct parser *parser, struct text path, struct amqp_hos
     model->vhost = text_of("/");
     if (path.length <= 1)
         return true; /* RabbitMQ knows no virtual host without a name */
+    if (place_of(path, ',') < path.length) {
+        error_set(parser->error, "AMQP URI: a comma after a virtual host, and no URI after it");
+        return false;
+    }
     return decode(parser, from(path, 1), "virtual host", &model->vhost);
 }
 

@@ -10,6 +10,7 @@
 struct builder {
     struct fy_parser *parser;
     struct fy_diag *diag;
+    struct text yaml;
     const char *file_name;
     struct arena *arena;
     struct error *error;
@@ -18,7 +19,7 @@ struct builder {
 /* What the builder needs of one event, so that no event outlives the call that fetched it. */
 struct item {
     enum fy_event_type type;
-    int line;
+    int line; /* 0: a document that starts without "---" */
     struct text scalar;
     bool plain;
     bool decorated; /* has an anchor or a tag */
@@ -30,15 +31,24 @@ static bool fail_at(const struct builder *builder, int line, const char *what)
     return false;
 }
 
+static int line_of(struct text text, size_t place)
+{
+    int line = 1;
+    for (size_t i = 0; i < place; i++)
+        line += text.bytes[i] == '\n';
+    return line;
+}
+
 static bool fail_as_parser_says(const struct builder *builder)
 {
     void *iterator = NULL;
     const struct fy_diag_error *first = fy_diag_errors_iterate(builder->diag, &iterator);
     if (first == NULL || first->msg == NULL)
         return fail_at(builder, 1, "not well-formed YAML");
-    struct yaml_shown shown = yaml_show(text_of(first->msg));
-    error_set(builder->error, "%s:%d: not well-formed YAML: %s", builder->file_name, first->line,
-              shown.chars);
+    /* What is missing at the end may be reported beyond it. */
+    int last = line_of(builder->yaml, builder->yaml.length);
+    error_set(builder->error, "%s:%d: not well-formed YAML: %s", builder->file_name,
+              first->line < last ? first->line : last, yaml_show(text_of(first->msg)).chars);
     return false;
 }
 
@@ -61,7 +71,9 @@ static struct item item_of(struct builder *builder, struct fy_event *event)
 {
     const struct fy_mark *mark = fy_event_start_mark(event);
     struct item item = {.type = event->type, .line = mark != NULL ? mark->line + 1 : 1};
-    if (event->type == FYET_SCALAR)
+    if (event->type == FYET_DOCUMENT_START && event->document_start.implicit)
+        item.line = 0;
+    else if (event->type == FYET_SCALAR)
         item_fill_scalar(builder, &event->scalar, &item);
     else if (event->type == FYET_MAPPING_START)
         item.decorated = event->mapping_start.anchor != NULL || event->mapping_start.tag != NULL;
@@ -182,13 +194,12 @@ static bool build_node(struct builder *builder, const struct item *start, int de
     return true;
 }
 
-/* The start of a document without "---" has no line of its own, so its content's is taken. */
 static bool fail_second_document(struct builder *builder, const struct item *start)
 {
     struct item content;
     if (!next_item(builder, &content))
         return false;
-    return fail_at(builder, content.line > start->line ? content.line : start->line,
+    return fail_at(builder, start->line > 0 ? start->line : content.line,
                    "a second document; only one is read");
 }
 
@@ -211,14 +222,6 @@ static bool build_document(struct builder *builder, const struct yaml_node **ret
     return true;
 }
 
-static int line_of(struct text text, size_t place)
-{
-    int line = 1;
-    for (size_t i = 0; i < place; i++)
-        line += text.bytes[i] == '\n';
-    return line;
-}
-
 static bool is_forbidden_control(char byte)
 {
     return (byte >= 0 && byte < ' ' && byte != '\t' && byte != '\n' && byte != '\r') ||
@@ -226,8 +229,9 @@ static bool is_forbidden_control(char byte)
 }
 
 /* libfyaml guesses other encodings, and lets control characters pass. */
-static bool check_bytes(const struct builder *builder, struct text yaml)
+static bool check_bytes(const struct builder *builder)
 {
+    struct text yaml = builder->yaml;
     if (yaml.length > YAML_BYTES_MAX)
         return fail_at(builder, 1, "the file is larger than 4 MiB");
     for (size_t place = 0; place < yaml.length;) {
@@ -254,9 +258,9 @@ static struct fy_diag *diag_new(void)
 bool yaml_read(struct text yaml, const char *file_name, struct arena *arena,
                const struct yaml_node **ret_root, struct error *error)
 {
-    struct builder builder = {.file_name = file_name, .arena = arena, .error = error};
+    struct builder builder = {.yaml = yaml, .file_name = file_name, .arena = arena, .error = error};
     bool ok = false;
-    if (!check_bytes(&builder, yaml))
+    if (!check_bytes(&builder))
         return false;
     if (yaml.length == 0) { /* libfyaml would take it for a C string */
         *ret_root = NULL;

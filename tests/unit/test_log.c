@@ -222,9 +222,9 @@ static void check_cut(const char *unit, size_t count, enum log_format format)
     assert_non_null(value);
     for (size_t i = 0; i < count; i++)
         memcpy(value + i * strlen(unit), unit, strlen(unit));
-    struct log_line line =
-        line_of("m", LOG_FIELDS(LOG_I("before", 1), LOG_S("long", value),
-                                LOG_I("number", INT64_MIN), LOG_T("nothing", TEXT_NONE)));
+    struct log_line line = line_of("m", LOG_FIELDS(LOG_I("before", 1), LOG_S("long", value),
+                                                   LOG_I("number", INT64_MIN), LOG_S("tail", "t"),
+                                                   LOG_T("nothing", TEXT_NONE)));
     if (format == LOG_FORMAT_TEXT) {
         free(formatted(&line, format, &length));
         free(value);

@@ -83,11 +83,11 @@ static void test_the_example_is_the_policy_of_the_protocol(void **state)
     assert_non_null(conductor);
     assert_non_null(blue);
     assert_int_equal(conductor->rule_count, 1);
-    assert_patterns(conductor->rules[0].commands, "provider.* inventory.set reshape allocation.* usage.get");
+    assert_patterns(conductor->rules[0].commands,
+                    "provider.* inventory.set reshape allocation.* usage.get");
     assert_patterns(conductor->rules[0].projects, "*");
     assert_patterns(conductor->rules[0].providers, "*");
-    assert_patterns(conductor->reply_to,
-                    "conductor.* amq.rabbitmq.reply-to.*");
+    assert_patterns(conductor->reply_to, "conductor.* amq.rabbitmq.reply-to.*");
     assert_int_equal(blue->rule_count, 1);
     assert_patterns(blue->rules[0].commands, "allocation.set allocation.delete allocation.get");
     assert_patterns(blue->rules[0].projects, "blue-*");

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A node that the library gave up is looked at again after this: its default would be 10 s. */
+enum { HEARTBEAT_MS = 1000 };
 enum { SERVER_TIME_PERCENT = 75, APP_NAME_MAX = 128 };
 
 const char *mongo_collection_name(enum mongo_collection collection)
@@ -72,6 +74,7 @@ static void limit_waits(struct mongo_pool *pool, mongoc_uri_t *uri)
     (void)limit_wait(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, pool->timeout_ms);
     (void)limit_wait(uri, MONGOC_URI_CONNECTTIMEOUTMS, pool->timeout_ms);
     (void)limit_wait(uri, MONGOC_URI_WAITQUEUETIMEOUTMS, pool->timeout_ms);
+    (void)limit_wait(uri, MONGOC_URI_HEARTBEATFREQUENCYMS, HEARTBEAT_MS);
     int32_t socket_ms = limit_wait(uri, MONGOC_URI_SOCKETTIMEOUTMS, pool->timeout_ms);
     pool->server_time_ms = (int64_t)socket_ms * SERVER_TIME_PERCENT / 100;
     if (pool->server_time_ms < 1)

@@ -26,8 +26,8 @@ static enum store_status admin_command(struct mongo_store *store, const char *na
     BSON_APPEND_INT32(&command, name, 1);
     if (parameter != NULL)
         BSON_APPEND_INT32(&command, parameter, 1);
-    bool done = mongoc_client_read_command_with_opts(store->client, "admin", &command, NULL, NULL,
-                                                     ret_reply, ret_cause);
+    bool done =
+        mongoc_client_command_simple(store->client, "admin", &command, NULL, ret_reply, ret_cause);
     bson_destroy(&command);
     return done ? STORE_OK : STORE_UNAVAILABLE;
 }
