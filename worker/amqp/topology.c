@@ -251,16 +251,17 @@ enum transport_status topology_probe(struct connection *connection, const struct
     (void)amqp_queue_declare(connection->state, CHANNEL_TOPOLOGY, bytes_of(stream.name), 0, 0, 0, 0,
                              arguments);
     int code = 0;
-    status = judge(connection, "probing the feature flag stream_queue", &code, error);
-    if (code == AMQP_INTERNAL_ERROR) {
-        error_prefix(error, "the broker's feature flag stream_queue is off, and without it "
-                            "dead-lettering is at most once; enable it: rabbitmqctl "
-                            "enable_feature_flag stream_queue");
-        return TRANSPORT_REFUSED;
-    }
-    if (status == TRANSPORT_LOST)
+    struct error refusal; /* there is one in any case */
+    status = judge(connection, "probing the feature flag stream_queue", &code, &refusal);
+    if (status == TRANSPORT_REFUSED && code != AMQP_INTERNAL_ERROR)
+        return close_channel(connection, error);
+    error_set(error, "%s", refusal.text);
+    if (code != AMQP_INTERNAL_ERROR)
         return status;
-    return close_channel(connection, error);
+    error_prefix(error, "the broker's feature flag stream_queue is off, and without it "
+                        "dead-lettering is at most once; enable it with rabbitmqctl "
+                        "enable_feature_flag stream_queue");
+    return TRANSPORT_REFUSED;
 }
 
 /* --- on a connection of its own ------------------------------------------------------------- */

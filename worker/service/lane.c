@@ -94,19 +94,25 @@ static bool await_jobs(struct lane *lane, struct applier *applier, int64_t pause
     return open;
 }
 
+/* What one step leaves between the threads. */
+struct exchanged {
+    bool open; /* more may come */
+    bool got;  /* the applier has new jobs: it is not idle any more */
+};
+
 /* Jobs may come at every step; those that came wait for the next batch. */
-static bool exchange(struct lane *lane, struct applier *applier)
+static struct exchanged exchange(struct lane *lane, struct applier *applier)
 {
     (void)pthread_mutex_lock(&lane->lock);
+    struct exchanged exchanged = {!lane->closing, lane->to_apply.head != NULL};
     applier_give(applier, &lane->to_apply);
     size_t before = lane->from_apply.count;
     applier_take(applier, &lane->from_apply);
     bool came_back = lane->from_apply.count > before;
-    bool open = !lane->closing;
     (void)pthread_mutex_unlock(&lane->lock);
     if (came_back)
         wake(lane);
-    return open;
+    return exchanged;
 }
 
 /* Collections and indexes have to be there before the first transaction. */
@@ -150,10 +156,11 @@ static void *apply_main(void *argument)
     while (open) {
         int64_t pause_ms = 0;
         enum applier_next next = applier_step(applier, &pause_ms);
-        open = exchange(lane, applier);
-        if (next == APPLIER_IDLE && open)
+        struct exchanged exchanged = exchange(lane, applier);
+        open = exchanged.open;
+        if (open && next == APPLIER_IDLE && !exchanged.got)
             open = await_jobs(lane, applier, -1);
-        else if (next == APPLIER_WAIT && open)
+        else if (open && next == APPLIER_WAIT)
             open = await_jobs(lane, applier, pause_ms);
     }
     applier_free(applier);
