@@ -163,7 +163,7 @@ static bool build_children(struct builder *builder, struct yaml_node *parent, in
 {
     enum fy_event_type end = parent->kind == YAML_MAPPING ? FYET_MAPPING_END : FYET_SEQUENCE_END;
     struct yaml_node **place = &parent->children;
-    struct item item;
+    struct item item = {0};
     while (next_item(builder, &item)) {
         if (item.type == end)
             return true;
