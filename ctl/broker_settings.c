@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/codec/settings_file.h"
+#include "ctl/commands.h"
+#include "worker/service/file.h"
+
+struct lookup {
+    const struct options *options;
+    struct arena *arena;
+    struct error *error;
+    bool failed;
+};
+
+static struct text without_newline(struct text content)
+{
+    while (content.length > 0 &&
+           (content.bytes[content.length - 1] == '\n' || content.bytes[content.length - 1] == '\r'))
+        content.length--;
+    return content;
+}
+
+/* Of the file that NAME_FILE names, as the worker has it. */
+static const char *from_file(struct lookup *lookup, const char *name)
+{
+    const char *path = getenv(text_format(lookup->arena, "%s_FILE", name).bytes);
+    struct text content = TEXT_NONE;
+    if (path == NULL)
+        return NULL;
+    if (file_read(path, lookup->arena, &content, lookup->error))
+        return text_copy(lookup->arena, without_newline(content)).bytes;
+    error_prefix(lookup->error, "%s_FILE", name);
+    lookup->failed = true;
+    return NULL;
+}
+
+static const char *variable(void *context, const char *name)
+{
+    struct lookup *lookup = context;
+    if (strcmp(name, "ALLOT_AMQP_URI") == 0 && lookup->options->uri != NULL)
+        return lookup->options->uri;
+    /* Required of the worker; a producer or an operator has none. */
+    if (strcmp(name, "ALLOT_MONGODB_URI") == 0 || strcmp(name, "ALLOT_POLICY_FILE") == 0)
+        return "unused";
+    /* Nor are the worker's other variables any business of ours. */
+    if (strncmp(name, "ALLOT_AMQP_", strlen("ALLOT_AMQP_")) != 0)
+        return NULL;
+    const char *value = getenv(name);
+    return value != NULL ? value : from_file(lookup, name);
+}
+
+bool broker_settings_load(const struct options *options, struct arena *arena,
+                          struct settings *ret_settings, struct error *error)
+{
+    struct error unreadable = {""};
+    struct lookup lookup = {options, arena, &unreadable, false};
+    struct text yaml = text_of("");
+    if (options->config != NULL && !file_read(options->config, arena, &yaml, error))
+        return false;
+    bool read = settings_read(yaml, options->config != NULL ? options->config : "--uri", variable,
+                              &lookup, arena, ret_settings, error);
+    if (!lookup.failed)
+        return read;
+    *error = unreadable;
+    return false;
+}
+
+struct amqp_tls broker_settings_tls(const struct settings *settings)
+{
+    return (struct amqp_tls){
+        .ca_file = settings->amqp_tls_ca_file,
+        .certificate_file = settings->amqp_tls_certificate_file,
+        .key_file = settings->amqp_tls_key_file,
+    };
+}
+
+int fail_with(const struct error *error)
+{
+    (void)fflush(stdout);
+    (void)fprintf(stderr, "allotctl: %s\n", error->text);
+    return EXIT_FAILED;
+}
+
+int finish_output(int status)
+{
+    if (fflush(stdout) == 0 && ferror(stdout) == 0)
+        return status;
+    (void)fprintf(stderr, "allotctl: standard output: %s\n", strerror(errno));
+    return EXIT_FAILED;
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "common/base/utf8.h"
+#include "common/codec/json_write.h"
+#include "ctl/commands.h"
+#include "ctl/dead_letter.h"
+
+#define DEAD_OPTIONS "cuqlj"
+
+enum { MS_PER_S = 1000, S_PER_MINUTE = 60, S_PER_HOUR = 3600, S_PER_DAY = 86400 };
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * MS_PER_S + now.tv_nsec / 1000000;
+}
+
+/* A control character, of ASCII or of the range U+0080 to U+009F. */
+static bool is_control(const char *bytes, size_t length)
+{
+    unsigned char first = (unsigned char)bytes[0];
+    if (length == 1)
+        return first < 0x20 || first == 0x7f;
+    return first == 0xc2 && (unsigned char)bytes[1] < 0xa0;
+}
+
+/* Producers choose these texts: nothing of theirs may steer the terminal or break the line. */
+static void print_safely(struct text text)
+{
+    if (text.length == 0)
+        text = text_of("-");
+    while (text.length > 0) {
+        size_t length = utf8_sequence(text);
+        if (length == 0 || is_control(text.bytes, length))
+            (void)putchar('?');
+        else
+            (void)fwrite(text.bytes, 1, length, stdout);
+        length += length == 0;
+        text = text_view(text.bytes + length, text.length - length);
+    }
+}
+
+static void print_age(const struct dead_letter *letter, int64_t now)
+{
+    int64_t seconds = (now - letter->dead_at_ms) / MS_PER_S;
+    if (!letter->has_dead_at || letter->dead_at_ms > now || letter->dead_at_ms < 0)
+        (void)putchar('-');
+    else if (seconds >= S_PER_DAY)
+        (void)printf("%" PRId64 "d%" PRId64 "h", seconds / S_PER_DAY,
+                     seconds % S_PER_DAY / S_PER_HOUR);
+    else if (seconds >= S_PER_HOUR)
+        (void)printf("%" PRId64 "h%" PRId64 "m", seconds / S_PER_HOUR,
+                     seconds % S_PER_HOUR / S_PER_MINUTE);
+    else if (seconds >= S_PER_MINUTE)
+        (void)printf("%" PRId64 "m%" PRId64 "s", seconds / S_PER_MINUTE, seconds % S_PER_MINUTE);
+    else
+        (void)printf("%" PRId64 "s", seconds);
+}
+
+static void print_line(const struct dead_letter *letter)
+{
+    const struct text columns[] = {letter->reason, letter->principal, letter->command,
+                                   letter->message_id, letter->detail};
+    print_age(letter, now_ms());
+    for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++) {
+        (void)putchar('\t');
+        print_safely(columns[i]);
+    }
+    (void)putchar('\n');
+}
+
+static void write_member(struct json_writer *writer, const char *name, struct text value)
+{
+    json_write_key(writer, text_of(name));
+    if (text_present(value))
+        json_write_text(writer, value);
+    else
+        json_write_null(writer);
+}
+
+static void print_json(const struct dead_letter *letter, struct arena *arena)
+{
+    struct json_writer writer = json_writer_new(arena);
+    json_write_open(&writer, '{');
+    json_write_key(&writer, text_of("dead_at_ms"));
+    if (letter->has_dead_at)
+        json_write_integer(&writer, letter->dead_at_ms);
+    else
+        json_write_null(&writer);
+    write_member(&writer, "reason", letter->reason);
+    write_member(&writer, "principal", letter->principal);
+    write_member(&writer, "command", letter->command);
+    write_member(&writer, "message_id", letter->message_id);
+    write_member(&writer, "detail", letter->detail);
+    write_member(&writer, "queue", letter->queue);
+    write_member(&writer, "worker", letter->worker);
+    json_write_close(&writer, '}');
+    struct text line = json_writer_text(&writer);
+    (void)printf("%.*s\n", TEXT_ARGS(line));
+}
+
+static void print_letter(const struct client_message *message, bool json)
+{
+    struct dead_letter letter = dead_letter_read(message, message->arena);
+    if (json)
+        print_json(&letter, message->arena);
+    else
+        print_line(&letter);
+}
+
+/* Nothing is acknowledged: what was got is given back, at the latest when the connection ends. */
+static bool list(struct client *client, const char *queue, const struct options *options,
+                 struct error *error)
+{
+    uint32_t remaining = 0;
+    /* Nothing that was given back may be met again. */
+    for (int64_t i = 0; i < options->limit; i++) {
+        struct client_message message = {0};
+        enum client_answer answer = client_get(client, queue, &message, error);
+        if (answer == CLIENT_FAILED)
+            return false;
+        if (answer == CLIENT_NOTHING)
+            break;
+        print_letter(&message, options->json);
+        remaining = message.remaining;
+        arena_free(message.arena);
+    }
+    if (remaining > 0)
+        (void)fprintf(stderr, "allotctl: %" PRIu32 " more; see --limit\n", remaining);
+    return client_requeue_all(client, error);
+}
+
+static int dead_list(const struct options *options, struct arena *arena)
+{
+    struct settings settings = {0};
+    struct error error = {""};
+    if (!broker_settings_load(options, arena, &settings, &error))
+        return fail_with(&error);
+    struct amqp_tls tls = broker_settings_tls(&settings);
+    struct client *client = client_open(settings.amqp_uri, &tls, &error);
+    const char *queue =
+        options->queue != NULL ? options->queue : text_copy(arena, settings.amqp_dead_queue).bytes;
+    uint32_t count = 0;
+    bool good = client != NULL && client_count(client, queue, &count, &error) &&
+                (count == 0 || list(client, queue, options, &error));
+    client_close(client);
+    return good ? EXIT_SUCCESS : fail_with(&error);
+}
+
+int dead_list_command(int argc, char **argv)
+{
+    struct options options = {0};
+    if (!options_read(argc, argv, DEAD_OPTIONS, &options))
+        return EXIT_USAGE;
+    struct arena *arena = arena_new(0);
+    int status = dead_list(&options, arena);
+    arena_free(arena);
+    return finish_output(status);
+}
