@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "tests/contract/store_admin.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <mongoc/mongoc.h>
+
+enum { COMMAND_MAX = 2048 };
+
+static bson_t *parse(const char *json)
+{
+    bson_error_t error;
+    bson_t *document = bson_new_from_json((const uint8_t *)json, -1, &error);
+    if (document == NULL)
+        fail_msg("%s: %s", json, error.message);
+    return document;
+}
+
+static void run(const char *database, const char *json, bson_t *ret_reply)
+{
+    bson_error_t error;
+    bson_t *command = parse(json);
+    mongoc_client_t *client = mongoc_client_new(getenv("ALLOT_MONGODB_URI"));
+    bool done = mongoc_client_command_simple(client, database, command, NULL, ret_reply, &error);
+    mongoc_client_destroy(client);
+    bson_destroy(command);
+    if (!done)
+        fail_msg("%s: %s", json, error.message);
+}
+
+void admin_run(const char *database, const char *json)
+{
+    bson_t reply;
+    run(database, json, &reply);
+    bson_destroy(&reply);
+}
+
+static int64_t run_for_integer(const char *database, const char *json, const char *field)
+{
+    bson_t reply;
+    bson_iter_t iter;
+    run(database, json, &reply);
+    int64_t value = bson_iter_init_find(&iter, &reply, field) ? bson_iter_as_int64(&iter) : -1;
+    bson_destroy(&reply);
+    return value;
+}
+
+int64_t admin_parameter(const char *name)
+{
+    char json[COMMAND_MAX];
+    (void)snprintf(json, sizeof json, "{\"getParameter\": 1, \"%s\": 1}", name);
+    return run_for_integer("admin", json, name);
+}
+
+int64_t admin_count(const char *database, const char *collection, const char *filter)
+{
+    char json[COMMAND_MAX];
+    (void)snprintf(json, sizeof json, "{\"count\": \"%s\", \"query\": %s}", collection, filter);
+    return run_for_integer(database, json, "n");
+}
+
+void admin_fail(const char *commands, int times, const char *how)
+{
+    char json[COMMAND_MAX], mode[64];
+    (void)snprintf(mode, sizeof mode, times > 0 ? "{\"times\": %d}" : "\"alwaysOn\"", times);
+    (void)snprintf(json, sizeof json,
+                   "{\"configureFailPoint\": \"failCommand\", \"mode\": %s, \"data\": "
+                   "{\"failCommands\": [%s], \"appName\": \"allotd:contract\", %s}}",
+                   mode, commands, how);
+    admin_run("admin", json);
+}
+
+void admin_heal(void)
+{
+    admin_run("admin", "{\"configureFailPoint\": \"failCommand\", \"mode\": \"off\"}");
+}

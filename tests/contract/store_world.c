@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "tests/contract/store_world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include <mongoc/mongoc.h>
+
+enum { TIMEOUT_MS = 5000, RETENTION_MS = 3600 * 1000 };
+
+static int64_t read_clock(clockid_t id)
+{
+    struct timespec now;
+    (void)clock_gettime(id, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int64_t wall_ms(struct clock *clock)
+{
+    (void)clock;
+    return read_clock(CLOCK_REALTIME);
+}
+
+static int64_t monotonic_ms(struct clock *clock)
+{
+    (void)clock;
+    return read_clock(CLOCK_MONOTONIC);
+}
+
+struct clock *store_world_clock(void)
+{
+    static struct clock system_clock = {.wall_ms = wall_ms, .monotonic_ms = monotonic_ms};
+    return &system_clock;
+}
+
+/* --- worlds --- */
+
+static struct store_world *world_new(void)
+{
+    struct store_world *world = calloc(1, sizeof *world);
+    if (world == NULL || getrandom(&world->run, sizeof world->run, 0) != (ssize_t)sizeof world->run)
+        abort();
+    world->arena = arena_new(0);
+    (void)snprintf(world->database, sizeof world->database, "allot_test_%08x", world->run);
+    return world;
+}
+
+int store_world_memory(void **state)
+{
+    struct store_world *world = world_new();
+    world->memory = memory_database_new();
+    *state = world;
+    return 0;
+}
+
+struct mongo_pool *store_world_pool(const struct store_world *world, int64_t timeout_ms)
+{
+    struct error error = {""};
+    struct mongo_options options = {
+        .uri = text_of(getenv("ALLOT_MONGODB_URI")),
+        .database = text_of(world->database),
+        .timeout_ms = timeout_ms,
+        .retention_ms = RETENTION_MS,
+        .worker = text_of("contract"),
+        .clock = store_world_clock(),
+    };
+    struct mongo_pool *pool = mongo_pool_new(&options, &error);
+    if (pool == NULL)
+        print_error("%s\n", error.text);
+    return pool;
+}
+
+static int prepare_database(struct mongo_pool *pool)
+{
+    struct error error = {""};
+    struct store *store = mongo_store_new(pool, &error);
+    enum store_status status =
+        store != NULL ? store->ops->prepare(store, &error) : STORE_UNAVAILABLE;
+    if (status != STORE_OK)
+        print_error("prepare: %s\n", error.text);
+    if (store != NULL)
+        store->ops->free(store);
+    return status == STORE_OK ? 0 : -1;
+}
+
+int store_world_mongo(void **state)
+{
+    if (getenv("ALLOT_MONGODB_URI") == NULL) {
+        print_error("ALLOT_MONGODB_URI is not set: this suite needs a MongoDB (script/stack)\n");
+        return -1;
+    }
+    struct store_world *world = world_new();
+    mongo_library_init();
+    *state = world;
+    world->pool = store_world_pool(world, TIMEOUT_MS);
+    return world->pool != NULL ? prepare_database(world->pool) : -1;
+}
+
+static void drop_database(const struct store_world *world)
+{
+    bson_error_t error;
+    mongoc_client_t *client = mongoc_client_new(getenv("ALLOT_MONGODB_URI"));
+    mongoc_database_t *database = mongoc_client_get_database(client, world->database);
+    if (!mongoc_database_drop(database, &error))
+        print_error("%s stays behind: %s\n", world->database, error.message);
+    mongoc_database_destroy(database);
+    mongoc_client_destroy(client);
+}
+
+int store_world_end(void **state)
+{
+    struct store_world *world = *state;
+    if (world == NULL)
+        return 0;
+    if (world->pool != NULL) {
+        drop_database(world);
+        mongo_pool_free(world->pool);
+        mongo_library_cleanup();
+    }
+    memory_database_free(world->memory);
+    arena_free(world->arena);
+    free(world);
+    return 0;
+}
+
+struct uuid world_uuid(struct store_world *world)
+{
+    struct uuid id = {{0}};
+    uint32_t number = ++world->number;
+    memcpy(id.bytes, &world->run, sizeof world->run);
+    for (int i = 0; i < 4; i++)
+        id.bytes[UUID_BYTES - 1 - i] = (uint8_t)(number >> (8 * i));
+    return id;
+}
+
+struct text world_text(struct store_world *world, const char *prefix)
+{
+    return text_format(world->arena, "%s-%08x-%u", prefix, world->run, ++world->number);
+}
+
+/* --- sessions --- */
+
+static struct store *new_store(struct store_world *world)
+{
+    struct error error = {""};
+    if (world->memory != NULL)
+        return memory_store_new(world->memory);
+    struct store *store = mongo_store_new(world->pool, &error);
+    if (store == NULL)
+        fail_msg("%s", error.text);
+    return store;
+}
+
+struct session session_open(struct store_world *world)
+{
+    struct session session = {.world = world, .store = new_store(world), .arena = arena_new(0)};
+    session.snapshot = snapshot_new(session.arena);
+    return session;
+}
+
+void session_restart(struct session *session)
+{
+    session->store->ops->end(session->store);
+    session->snapshot = snapshot_new(session->arena);
+}
+
+void session_close(struct session *session)
+{
+    session->store->ops->end(session->store);
+    session->store->ops->free(session->store);
+    arena_free(session->arena);
+}
+
+void session_expect(const struct session *session, enum store_status expected,
+                    enum store_status actual, const char *file, int line)
+{
+    if (expected == actual)
+        return;
+    print_error("status %s, not %s: %s\n", store_status_name(actual), store_status_name(expected),
+                session->error.text);
+    _fail(file, line);
+}
+
+void session_begin(struct session *session)
+{
+    assert_status(session, STORE_OK, session->store->ops->begin(session->store, &session->error));
+}
+
+void session_load(struct session *session)
+{
+    snapshot_seal(session->snapshot);
+    assert_status(session, STORE_OK,
+                  session->store->ops->load(session->store, session->snapshot, &session->error));
+}
+
+enum store_status session_write(struct session *session)
+{
+    return session->store->ops->write(session->store, session->snapshot, &session->error);
+}
+
+enum store_status session_commit(struct session *session)
+{
+    return session->store->ops->commit(session->store, &session->error);
+}
+
+void session_keep(struct session *session)
+{
+    assert_status(session, STORE_OK, session_write(session));
+    assert_status(session, STORE_OK, session_commit(session));
+    session_restart(session);
+}
+
+/* --- documents --- */
+
+static void expect_absent(struct slot_state state)
+{
+    assert_true(state.loaded);
+    assert_false(state.stored);
+    assert_false(state.exists);
+    assert_false(state.dirty);
+}
+
+static const struct slot_state to_insert = {.loaded = true, .exists = true, .dirty = true};
+
+void put_provider(struct session *session, const struct provider *content)
+{
+    struct provider *slot = snapshot_provider(session->snapshot, content->id);
+    expect_absent(slot->state);
+    *slot = *content;
+    slot->state = to_insert;
+    slot->place_dirty = slot->stocks_dirty = true;
+}
+
+void put_consumer(struct session *session, const struct consumer *content)
+{
+    struct consumer *slot = snapshot_consumer(session->snapshot, content->id);
+    expect_absent(slot->state);
+    *slot = *content;
+    slot->state = to_insert;
+}
+
+void put_outcome(struct session *session, struct text principal, struct text key, const char *body)
+{
+    struct outcome *slot = snapshot_outcome(session->snapshot, principal, key);
+    expect_absent(slot->state);
+    slot->command = text_of("allocation.set");
+    slot->body = text_of(body);
+    memset(slot->fingerprint.bytes, 0xa5, FINGERPRINT_BYTES);
+    slot->state = to_insert;
+}
+
+void world_add_provider(struct store_world *world, const struct provider *content)
+{
+    struct session session = session_open(world);
+    (void)open_provider(&session, content->id);
+    put_provider(&session, content);
+    session_keep(&session);
+    session_close(&session);
+}
+
+void world_add_consumer(struct store_world *world, const struct consumer *content)
+{
+    struct session session = session_open(world);
+    (void)open_consumer(&session, content->id);
+    put_consumer(&session, content);
+    session_keep(&session);
+    session_close(&session);
+}
+
+void world_add_outcome(struct store_world *world, struct text principal, struct text key,
+                       const char *body)
+{
+    struct session session = session_open(world);
+    (void)open_outcome(&session, principal, key);
+    put_outcome(&session, principal, key, body);
+    session_keep(&session);
+    session_close(&session);
+}
+
+struct provider plain_provider(struct store_world *world)
+{
+    struct stock *stock = ARENA_NEW(world->arena, struct stock);
+    stock->inventory = (struct inventory){.resource_class = text_of("VCPU"),
+                                          .total = 64,
+                                          .min_unit = 1,
+                                          .max_unit = 64,
+                                          .step_size = 1,
+                                          .ratio = 1000000};
+    struct uuid id = world_uuid(world);
+    return (struct provider){.id = id,
+                             .root = id,
+                             .name = world_text(world, "provider"),
+                             .stocks = stock,
+                             .stock_count = 1};
+}
+
+struct consumer plain_consumer(struct store_world *world, struct uuid provider, int64_t amount)
+{
+    struct holding *holding = ARENA_NEW(world->arena, struct holding);
+    *holding = (struct holding){provider, text_of("VCPU"), amount};
+    return (struct consumer){.id = world_uuid(world),
+                             .project_id = text_of("project"),
+                             .user_id = text_of("user"),
+                             .consumer_type = text_of("INSTANCE"),
+                             .generation = 1,
+                             .holdings = holding,
+                             .holding_count = 1};
+}
+
+struct provider *open_provider(struct session *session, struct uuid id)
+{
+    session_begin(session);
+    snapshot_want_provider(session->snapshot, id);
+    session_load(session);
+    return snapshot_provider(session->snapshot, id);
+}
+
+struct consumer *open_consumer(struct session *session, struct uuid id)
+{
+    session_begin(session);
+    snapshot_want_consumer(session->snapshot, id);
+    session_load(session);
+    return snapshot_consumer(session->snapshot, id);
+}
+
+struct outcome *open_outcome(struct session *session, struct text principal, struct text key)
+{
+    session_begin(session);
+    snapshot_want_outcome(session->snapshot, principal, key);
+    session_load(session);
+    return snapshot_outcome(session->snapshot, principal, key);
+}
+
+/* --- comparison --- */
+
+void session_expect_text(struct text expected, struct text actual, const char *file, int line)
+{
+    if (text_present(expected) == text_present(actual) && text_equal(expected, actual))
+        return;
+    print_error("\"%.*s\", not \"%.*s\"\n", TEXT_ARGS(actual), TEXT_ARGS(expected));
+    _fail(file, line);
+}
+
+static void assert_same_stock(const struct stock *expected, const struct stock *actual)
+{
+    const struct inventory *a = &expected->inventory, *b = &actual->inventory;
+    assert_text(a->resource_class, b->resource_class);
+    assert_true(a->total == b->total);
+    assert_true(a->reserved == b->reserved);
+    assert_true(a->min_unit == b->min_unit);
+    assert_true(a->max_unit == b->max_unit);
+    assert_true(a->step_size == b->step_size);
+    assert_true(a->ratio == b->ratio);
+    assert_true(expected->used == actual->used);
+    assert_false(actual->dirty);
+}
+
+void assert_same_provider(const struct provider *expected, const struct provider *actual)
+{
+    assert_true(actual->state.loaded && actual->state.stored && actual->state.exists);
+    assert_false(actual->state.dirty || actual->place_dirty || actual->stocks_dirty);
+    assert_true(uuid_equal(expected->id, actual->id));
+    assert_text(expected->name, actual->name);
+    assert_int_equal(expected->has_parent, actual->has_parent);
+    assert_true(!expected->has_parent || uuid_equal(expected->parent, actual->parent));
+    assert_true(uuid_equal(expected->root, actual->root));
+    assert_true(expected->generation == actual->generation);
+    assert_int_equal(expected->stock_count, actual->stock_count);
+    for (size_t i = 0; i < expected->stock_count; i++)
+        assert_same_stock(&expected->stocks[i], &actual->stocks[i]);
+}
+
+void assert_same_consumer(const struct consumer *expected, const struct consumer *actual)
+{
+    assert_true(actual->state.loaded && actual->state.stored && actual->state.exists);
+    assert_false(actual->state.dirty);
+    assert_true(uuid_equal(expected->id, actual->id));
+    assert_text(expected->project_id, actual->project_id);
+    assert_text(expected->user_id, actual->user_id);
+    assert_text(expected->consumer_type, actual->consumer_type);
+    assert_text(expected->mappings, actual->mappings);
+    assert_true(expected->generation == actual->generation);
+    assert_int_equal(expected->holding_count, actual->holding_count);
+    for (size_t i = 0; i < expected->holding_count; i++) {
+        assert_true(uuid_equal(expected->holdings[i].provider, actual->holdings[i].provider));
+        assert_text(expected->holdings[i].resource_class, actual->holdings[i].resource_class);
+        assert_true(expected->holdings[i].amount == actual->holdings[i].amount);
+    }
+}

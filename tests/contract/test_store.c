@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What every storage port does with documents, one session at a time: in memory and on MongoDB. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "tests/contract/store_world.h"
+
+#include <string.h>
+
+#include "allot/limits.h"
+
+static struct text who(void)
+{
+    return text_of("conductor");
+}
+
+/* --- absence --- */
+
+static void test_what_is_absent_is_an_empty_slot(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct uuid id = world_uuid(world);
+    struct text name = world_text(world, "nobody");
+    session_begin(&session);
+    snapshot_want_provider(session.snapshot, id);
+    snapshot_want_consumer(session.snapshot, id);
+    snapshot_want_outcome(session.snapshot, who(), name);
+    snapshot_want_name(session.snapshot, name);
+    snapshot_want_tree(session.snapshot, id);
+    session_load(&session);
+    struct slot_state states[] = {snapshot_provider(session.snapshot, id)->state,
+                                  snapshot_consumer(session.snapshot, id)->state,
+                                  snapshot_outcome(session.snapshot, who(), name)->state};
+    for (size_t i = 0; i < 3; i++) {
+        assert_true(states[i].loaded);
+        assert_false(states[i].stored || states[i].exists || states[i].dirty);
+    }
+    assert_true(snapshot_name(session.snapshot, name)->loaded);
+    assert_false(snapshot_name(session.snapshot, name)->taken);
+    assert_true(session.snapshot->roots_loaded);
+    assert_int_equal(session.snapshot->node_count, 0);
+    session_close(&session);
+}
+
+static void test_a_loaded_slot_is_not_filled_again(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct provider stored = plain_provider(world);
+    world_add_provider(world, &stored);
+    struct provider *slot = open_provider(&session, stored.id);
+    slot->generation = 77;
+    snapshot_want_provider(session.snapshot, stored.id);
+    snapshot_want_consumer(session.snapshot, world_uuid(world));
+    session_load(&session);
+    assert_true(snapshot_provider(session.snapshot, stored.id)->generation == 77);
+    session_close(&session);
+}
+
+/* --- what was written comes back --- */
+
+enum { MANY_CLASSES = 60 };
+
+static void fill_stocks(struct store_world *world, struct provider *provider)
+{
+    provider->stocks = ARENA_ARRAY(world->arena, struct stock, MANY_CLASSES);
+    provider->stock_count = MANY_CLASSES;
+    for (int i = 0; i < MANY_CLASSES; i++) {
+        provider->stocks[i] = (struct stock){
+            .inventory = {.resource_class = text_format(world->arena, "CUSTOM_CLASS_%02d", i),
+                          .total = AMOUNT_MAX - i,
+                          .reserved = i,
+                          .min_unit = 1 + i,
+                          .max_unit = AMOUNT_MAX,
+                          .step_size = 2 + i,
+                          .ratio = i % 2 == 0 ? RATIO_MIN : RATIO_MAX},
+            .used = i % 3 == 0 ? INT64_MAX : i,
+        };
+    }
+}
+
+static void test_a_provider_comes_back_as_it_was_written(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct provider content = plain_provider(world);
+    content.name = text_format(world->arena, "h\xc3\xb6st \xe2\x82\xac \xf0\x9f\x90\x98 %.*s",
+                               TEXT_ARGS(content.name));
+    content.has_parent = true;
+    content.parent = world_uuid(world);
+    content.root = world_uuid(world);
+    content.generation = INT64_MAX - 1;
+    fill_stocks(world, &content);
+    world_add_provider(world, &content);
+    assert_same_provider(&content, open_provider(&session, content.id));
+    session_close(&session);
+}
+
+static void test_a_provider_without_inventory_comes_back_empty(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct provider content = plain_provider(world);
+    content.stock_count = 0;
+    world_add_provider(world, &content);
+    assert_same_provider(&content, open_provider(&session, content.id));
+    session_close(&session);
+}
+
+static struct consumer rich_consumer(struct store_world *world)
+{
+    enum { PROVIDERS = 20, CLASSES = 3 };
+    static const char *const classes[CLASSES] = {"CUSTOM_A", "MEMORY_MB", "VCPU"};
+    struct consumer consumer = plain_consumer(world, world_uuid(world), 1);
+    struct holding *holdings = ARENA_ARRAY(world->arena, struct holding, PROVIDERS * CLASSES);
+    for (size_t i = 0; i < PROVIDERS; i++) {
+        struct uuid provider = world_uuid(world);
+        for (size_t k = 0; k < CLASSES; k++)
+            holdings[i * CLASSES + k] = (struct holding){provider, text_of(classes[k]),
+                                                         k == 0 ? INT64_MAX : (int64_t)(i + k + 1)};
+    }
+    consumer.holdings = holdings;
+    consumer.holding_count = PROVIDERS * CLASSES;
+    consumer.project_id = text_of("\xe9\xa1\xb9\xe7\x9b\xae \"quoted\" $dollar.dot");
+    consumer.user_id = text_of("u");
+    consumer.mappings =
+        text_of("{\"\":[\"30c36b4b-5a25-4b0c-9d0f-4b1b4ac2c7e0\"],\"_A\":[\"30c36b4b-5a25-4b0c-"
+                "9d0f-4b1b4ac2c7e0\"]}");
+    consumer.generation = INT64_MAX;
+    return consumer;
+}
+
+static void test_a_consumer_comes_back_as_it_was_written(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct consumer content = rich_consumer(world);
+    world_add_consumer(world, &content);
+    assert_same_consumer(&content, open_consumer(&session, content.id));
+    session_close(&session);
+}
+
+static void test_an_outcome_comes_back_byte_for_byte(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct text key = world_text(world, "key");
+    const char *body =
+        "{\"status\":\"failure\",\"message\":\"\xc3\xa4\\u0001 \\\" \xf0\x9f\x90\x98\"}";
+    struct outcome *slot = open_outcome(&session, who(), key);
+    put_outcome(&session, who(), key, body);
+    slot->code = VERDICT_CAPACITY_EXCEEDED;
+    session_keep(&session);
+    slot = open_outcome(&session, who(), key);
+    assert_true(slot->state.loaded && slot->state.stored && slot->state.exists);
+    assert_text(text_of(body), slot->body);
+    assert_text(text_of("allocation.set"), slot->command);
+    assert_int_equal(slot->code, VERDICT_CAPACITY_EXCEEDED);
+    assert_int_equal(slot->fingerprint.bytes[0], 0xa5);
+    assert_int_equal(slot->fingerprint.bytes[FINGERPRINT_BYTES - 1], 0xa5);
+    session_close(&session);
+}
+
+static void test_one_key_of_two_principals_is_two_outcomes(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct text key = world_text(world, "key");
+    world_add_outcome(world, text_of("a"), key, "{\"of\":\"a\"}");
+    session_begin(&session);
+    snapshot_want_outcome(session.snapshot, text_of("a"), key);
+    snapshot_want_outcome(session.snapshot, text_of("b"), key);
+    session_load(&session);
+    assert_true(snapshot_outcome(session.snapshot, text_of("a"), key)->state.exists);
+    assert_false(snapshot_outcome(session.snapshot, text_of("b"), key)->state.exists);
+    session_close(&session);
+}
+
+/* --- updates --- */
+
+/* A provider with two classes, stored. */
+static struct provider two_classes(struct store_world *world)
+{
+    struct provider content = plain_provider(world);
+    struct stock *stocks = ARENA_ARRAY(world->arena, struct stock, 2);
+    stocks[0] = stocks[1] = content.stocks[0];
+    stocks[0].inventory.resource_class = text_of("MEMORY_MB");
+    stocks[0].used = 5;
+    stocks[1].used = 7;
+    content.stocks = stocks;
+    content.stock_count = 2;
+    world_add_provider(world, &content);
+    return content;
+}
+
+static void test_an_update_writes_only_the_usages_that_are_marked(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct provider content = two_classes(world);
+    struct provider *slot = open_provider(&session, content.id);
+    slot->state.dirty = true;
+    slot->generation = 9;
+    slot->stocks[1].used = 20;
+    slot->stocks[1].dirty = true;
+    slot->stocks[0].used = 999; /* not marked, like the name and the total */
+    slot->stocks[1].inventory.total = 1;
+    slot->name = text_of("not to be written");
+    session_keep(&session);
+    content.generation = 9;
+    content.stocks[1].used = 20;
+    assert_same_provider(&content, open_provider(&session, content.id));
+    session_close(&session);
+}
+
+static void test_an_update_of_the_whole_inventory_replaces_it(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct provider content = two_classes(world);
+    struct provider *slot = open_provider(&session, content.id);
+    struct stock fresh = slot->stocks[1];
+    fresh.inventory.resource_class = text_of("DISK_GB");
+    fresh.inventory.total = 11;
+    fresh.used = 3;
+    slot->stocks = &fresh;
+    slot->stock_count = 1;
+    slot->state.dirty = slot->stocks_dirty = true;
+    slot->generation = 1;
+    content = *slot;
+    session_keep(&session);
+    assert_same_provider(&content, open_provider(&session, content.id));
+    session_close(&session);
+}
+
+static void test_an_update_of_the_place_moves_name_parent_and_root(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct provider content = two_classes(world);
+    struct text old = content.name;
+    struct provider *slot = open_provider(&session, content.id);
+    content.name = world_text(world, "renamed");
+    content.has_parent = true;
+    content.parent = content.root = world_uuid(world);
+    slot->name = content.name;
+    slot->has_parent = true;
+    slot->parent = slot->root = content.root;
+    slot->state.dirty = slot->place_dirty = true;
+    session_keep(&session);
+    snapshot_want_name(session.snapshot, old);
+    snapshot_want_name(session.snapshot, content.name);
+    assert_same_provider(&content, open_provider(&session, content.id));
+    assert_false(snapshot_name(session.snapshot, old)->taken);
+    assert_true(snapshot_name(session.snapshot, content.name)->taken);
+    session_close(&session);
+}
+
+static void test_a_consumer_update_replaces_all_of_it(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct consumer content = rich_consumer(world);
+    world_add_consumer(world, &content);
+    struct consumer fresh = plain_consumer(world, world_uuid(world), 3);
+    fresh.id = content.id;
+    fresh.generation = 2;
+    fresh.project_id = text_of("another");
+    struct consumer *slot = open_consumer(&session, content.id);
+    fresh.state = slot->state;
+    fresh.state.dirty = true;
+    *slot = fresh;
+    session_keep(&session);
+    assert_same_consumer(&fresh, open_consumer(&session, content.id));
+    session_close(&session);
+}
+
+static void test_what_is_not_dirty_is_not_written(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct provider content = two_classes(world);
+    struct provider *slot = open_provider(&session, content.id);
+    slot->generation = 5;
+    slot->place_dirty = slot->stocks_dirty = true;
+    session_keep(&session);
+    assert_same_provider(&content, open_provider(&session, content.id));
+    session_close(&session);
+}
+
+static void test_a_delete_leaves_nothing(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct provider provider = two_classes(world);
+    struct consumer consumer = plain_consumer(world, provider.id, 1);
+    world_add_consumer(world, &consumer);
+    snapshot_want_consumer(session.snapshot, consumer.id);
+    struct provider *slot = open_provider(&session, provider.id);
+    slot->state.exists = false;
+    slot->state.dirty = true;
+    struct slot_state *of_consumer = &snapshot_consumer(session.snapshot, consumer.id)->state;
+    of_consumer->exists = false;
+    of_consumer->dirty = true;
+    session_keep(&session);
+    snapshot_want_consumer(session.snapshot, consumer.id);
+    snapshot_want_name(session.snapshot, provider.name);
+    assert_false(open_provider(&session, provider.id)->state.exists);
+    assert_false(snapshot_consumer(session.snapshot, consumer.id)->state.exists);
+    assert_false(snapshot_name(session.snapshot, provider.name)->taken);
+    session_close(&session);
+}
+
+static void test_a_touched_document_leaves_no_trace(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct uuid id = world_uuid(world);
+    struct text key = world_text(world, "key");
+    for (int round = 0; round < 2; round++) {
+        snapshot_want_provider(session.snapshot, id);
+        snapshot_want_consumer(session.snapshot, id);
+        struct outcome *outcome = open_outcome(&session, who(), key);
+        assert_false(outcome->state.exists);
+        assert_false(snapshot_provider(session.snapshot, id)->state.exists);
+        assert_false(snapshot_consumer(session.snapshot, id)->state.exists);
+        outcome->state.dirty = true;
+        snapshot_provider(session.snapshot, id)->state.dirty = true;
+        snapshot_consumer(session.snapshot, id)->state.dirty = true;
+        session_keep(&session);
+    }
+    session_close(&session);
+}
+
+/* --- a batch of everything --- */
+
+enum { BATCH = 40 };
+
+static void want_batch(struct session *session, const struct uuid *ids, const struct text *keys)
+{
+    for (size_t i = 0; i < BATCH; i++) {
+        snapshot_want_provider(session->snapshot, ids[i]);
+        snapshot_want_consumer(session->snapshot, ids[i]);
+        snapshot_want_outcome(session->snapshot, who(), keys[i]);
+    }
+    session_begin(session);
+    session_load(session);
+}
+
+static void put_batch(struct session *session, const struct uuid *ids, const struct text *keys)
+{
+    for (size_t i = 0; i < BATCH; i++) {
+        struct provider provider = plain_provider(session->world);
+        provider.id = provider.root = ids[i];
+        put_provider(session, &provider);
+        struct consumer consumer = plain_consumer(session->world, ids[i], (int64_t)i + 1);
+        consumer.id = ids[i];
+        put_consumer(session, &consumer);
+        put_outcome(session, who(), keys[i], "{}");
+    }
+}
+
+/* Of every three documents one is kept, one changed and one deleted. */
+static void change_batch(struct session *session, const struct uuid *ids)
+{
+    for (size_t i = 0; i < BATCH; i++) {
+        struct provider *provider = snapshot_provider(session->snapshot, ids[i]);
+        struct consumer *consumer = snapshot_consumer(session->snapshot, ids[i]);
+        provider->state.dirty = consumer->state.dirty = i % 3 != 0;
+        provider->state.exists = consumer->state.exists = i % 3 != 2;
+        provider->generation += 1;
+        consumer->generation += 1;
+    }
+}
+
+static void check_batch(struct session *session, const struct uuid *ids, const struct text *keys)
+{
+    for (size_t i = 0; i < BATCH; i++) {
+        const struct provider *provider = snapshot_provider(session->snapshot, ids[i]);
+        const struct consumer *consumer = snapshot_consumer(session->snapshot, ids[i]);
+        assert_int_equal(provider->state.exists, i % 3 != 2);
+        assert_int_equal(consumer->state.exists, i % 3 != 2);
+        if (i % 3 != 2) {
+            assert_int_equal(provider->generation, i % 3 == 1);
+            assert_int_equal(consumer->generation, 1 + (i % 3 == 1));
+        }
+        assert_true(snapshot_outcome(session->snapshot, who(), keys[i])->state.exists);
+    }
+}
+
+static void test_one_write_inserts_updates_and_deletes(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct uuid ids[BATCH];
+    struct text keys[BATCH];
+    for (size_t i = 0; i < BATCH; i++) {
+        ids[i] = world_uuid(world);
+        keys[i] = world_text(world, "key");
+    }
+    want_batch(&session, ids, keys);
+    put_batch(&session, ids, keys);
+    session_keep(&session);
+    want_batch(&session, ids, keys);
+    change_batch(&session, ids);
+    session_keep(&session);
+    want_batch(&session, ids, keys);
+    check_batch(&session, ids, keys);
+    session_close(&session);
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_what_is_absent_is_an_empty_slot),
+    cmocka_unit_test(test_a_loaded_slot_is_not_filled_again),
+    cmocka_unit_test(test_a_provider_comes_back_as_it_was_written),
+    cmocka_unit_test(test_a_provider_without_inventory_comes_back_empty),
+    cmocka_unit_test(test_a_consumer_comes_back_as_it_was_written),
+    cmocka_unit_test(test_an_outcome_comes_back_byte_for_byte),
+    cmocka_unit_test(test_one_key_of_two_principals_is_two_outcomes),
+    cmocka_unit_test(test_an_update_writes_only_the_usages_that_are_marked),
+    cmocka_unit_test(test_an_update_of_the_whole_inventory_replaces_it),
+    cmocka_unit_test(test_an_update_of_the_place_moves_name_parent_and_root),
+    cmocka_unit_test(test_a_consumer_update_replaces_all_of_it),
+    cmocka_unit_test(test_what_is_not_dirty_is_not_written),
+    cmocka_unit_test(test_a_delete_leaves_nothing),
+    cmocka_unit_test(test_a_touched_document_leaves_no_trace),
+    cmocka_unit_test(test_one_write_inserts_updates_and_deletes),
+};
+
+int main(void)
+{
+    int failed = cmocka_run_group_tests_name("store in memory", tests, store_world_memory,
+                                             store_world_end) != 0;
+    failed |= cmocka_run_group_tests_name("store on MongoDB", tests, store_world_mongo,
+                                          store_world_end) != 0;
+    return failed;
+}

@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What every storage port promises to two sessions that meet: in memory and on MongoDB. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "tests/contract/store_world.h"
+
+static struct text who(void)
+{
+    return text_of("conductor");
+}
+
+struct pair {
+    struct session first;
+    struct session second;
+};
+
+static struct pair open_pair(struct store_world *world)
+{
+    return (struct pair){session_open(world), session_open(world)};
+}
+
+static void close_pair(struct pair *pair)
+{
+    session_close(&pair->second);
+    session_close(&pair->first);
+}
+
+/* The second's write meets the first's, which is still open; then the first commits. */
+static void expect_first_wins(struct pair *pair)
+{
+    assert_status(&pair->first, STORE_OK, session_write(&pair->first));
+    assert_status(&pair->second, STORE_CONFLICT, session_write(&pair->second));
+    assert_status(&pair->first, STORE_OK, session_commit(&pair->first));
+    session_restart(&pair->first);
+    session_restart(&pair->second);
+}
+
+/* The first has committed when the second, whose snapshot is older, writes. */
+static void expect_late_conflict(struct pair *pair)
+{
+    session_keep(&pair->first);
+    assert_status(&pair->second, STORE_CONFLICT, session_write(&pair->second));
+    session_restart(&pair->second);
+}
+
+/* --- one provider --- */
+
+static void touch_provider(struct session *session, struct uuid id, int64_t generation)
+{
+    struct provider *slot = open_provider(session, id);
+    slot->generation = generation;
+    slot->state.dirty = true;
+}
+
+static void test_of_two_open_writes_of_a_provider_the_second_conflicts(void **state)
+{
+    struct store_world *world = *state;
+    struct pair pair = open_pair(world);
+    struct provider content = plain_provider(world);
+    world_add_provider(world, &content);
+    touch_provider(&pair.first, content.id, 1);
+    touch_provider(&pair.second, content.id, 2);
+    expect_first_wins(&pair);
+    assert_int_equal(open_provider(&pair.second, content.id)->generation, 1);
+    close_pair(&pair);
+}
+
+static void test_a_write_on_an_old_snapshot_conflicts(void **state)
+{
+    struct store_world *world = *state;
+    struct pair pair = open_pair(world);
+    struct provider content = plain_provider(world);
+    world_add_provider(world, &content);
+    touch_provider(&pair.first, content.id, 1);
+    touch_provider(&pair.second, content.id, 2);
+    expect_late_conflict(&pair);
+    assert_int_equal(open_provider(&pair.second, content.id)->generation, 1);
+    close_pair(&pair);
+}
+
+/* A decision that rests on a document is worth something only if the document is written. */
+static void test_a_write_that_changes_nothing_conflicts_all_the_same(void **state)
+{
+    struct store_world *world = *state;
+    struct pair pair = open_pair(world);
+    struct provider content = plain_provider(world);
+    world_add_provider(world, &content);
+    touch_provider(&pair.first, content.id, content.generation);
+    touch_provider(&pair.second, content.id, content.generation);
+    expect_late_conflict(&pair);
+    touch_provider(&pair.first, content.id, content.generation);
+    touch_provider(&pair.second, content.id, content.generation);
+    expect_first_wins(&pair);
+    assert_same_provider(&content, open_provider(&pair.first, content.id));
+    close_pair(&pair);
+}
+
+static void test_an_unchanged_consumer_conflicts_all_the_same(void **state)
+{
+    struct store_world *world = *state;
+    struct pair pair = open_pair(world);
+    struct consumer content = plain_consumer(world, world_uuid(world), 1);
+    world_add_consumer(world, &content);
+    open_consumer(&pair.first, content.id)->state.dirty = true;
+    open_consumer(&pair.second, content.id)->state.dirty = true;
+    expect_late_conflict(&pair);
+    close_pair(&pair);
+}
+
+static void test_a_delete_conflicts_with_an_update_in_both_orders(void **state)
+{
+    struct store_world *world = *state;
+    for (int order = 0; order < 2; order++) {
+        struct pair pair = open_pair(world);
+        struct provider content = plain_provider(world);
+        world_add_provider(world, &content);
+        touch_provider(&pair.first, content.id, 1);
+        touch_provider(&pair.second, content.id, 2);
+        struct session *deleting = order == 0 ? &pair.first : &pair.second;
+        snapshot_provider(deleting->snapshot, content.id)->state.exists = false;
+        expect_late_conflict(&pair);
+        assert_int_equal(open_provider(&pair.first, content.id)->state.exists, order == 1);
+        close_pair(&pair);
+    }
+}
+
+static void test_writes_of_different_providers_do_not_meet(void **state)
+{
+    struct store_world *world = *state;
+    struct pair pair = open_pair(world);
+    struct provider one = plain_provider(world), two = plain_provider(world);
+    world_add_provider(world, &one);
+    world_add_provider(world, &two);
+    touch_provider(&pair.first, one.id, 1);
+    touch_provider(&pair.second, two.id, 1);
+    assert_status(&pair.first, STORE_OK, session_write(&pair.first));
+    session_keep(&pair.second);
+    assert_status(&pair.first, STORE_OK, session_commit(&pair.first));
+    close_pair(&pair);
+}
+
+static void test_a_conflict_leaves_nothing_of_the_whole_write(void **state)
+{
+    struct store_world *world = *state;
+    struct pair pair = open_pair(world);
+    struct provider content = plain_provider(world), fresh = plain_provider(world);
+    struct text key = world_text(world, "key");
+    world_add_provider(world, &content);
+    touch_provider(&pair.first, content.id, 1);
+    snapshot_want_provider(pair.second.snapshot, fresh.id);
+    snapshot_want_outcome(pair.second.snapshot, who(), key);
+    touch_provider(&pair.second, content.id, 2);
+    put_provider(&pair.second, &fresh);
+    put_outcome(&pair.second, who(), key, "{}");
+    expect_late_conflict(&pair);
+    snapshot_want_provider(pair.second.snapshot, fresh.id);
+    assert_false(open_outcome(&pair.second, who(), key)->state.exists);
+    assert_false(snapshot_provider(pair.second.snapshot, fresh.id)->state.exists);
+    close_pair(&pair);
+}
+
+static void test_after_a_conflict_nothing_can_be_committed(void **state)
+{
+    struct store_world *world = *state;
+    struct pair pair = open_pair(world);
+    struct provider content = plain_provider(world);
+    world_add_provider(world, &content);
+    touch_provider(&pair.first, content.id, 1);
+    touch_provider(&pair.second, content.id, 2);
+    session_keep(&pair.first);
+    assert_status(&pair.second, STORE_CONFLICT, session_write(&pair.second));
+    assert_status(&pair.second, STORE_CONFLICT, session_commit(&pair.second));
+    session_restart(&pair.second);
+    assert_int_equal(open_provider(&pair.second, content.id)->generation, 1);
+    close_pair(&pair);
+}
+
+/* --- outcomes --- */
+
+enum effect { INSERT, TOUCH };
+
+static void prepare_outcome(struct session *session, struct text key, enum effect effect)
+{
+    struct outcome *slot = open_outcome(session, who(), key);
+    if (effect == INSERT)
+        put_outcome(session, who(), key, "{}");
+    else
+        slot->state.dirty = true;
+}
+
+/* Every pairing of insert and touch conflicts, both while the first is open and after it. */
+static void test_insert_and_touch_of_an_absent_outcome_conflict_in_all_orders(void **state)
+{
+    struct store_world *world = *state;
+    static const enum effect effects[][2] = {
+        {INSERT, INSERT}, {INSERT, TOUCH}, {TOUCH, INSERT}, {TOUCH, TOUCH}};
+    for (size_t i = 0; i < 8; i++) {
+        struct pair pair = open_pair(world);
+        struct text key = world_text(world, "key");
+        prepare_outcome(&pair.first, key, effects[i / 2][0]);
+        prepare_outcome(&pair.second, key, effects[i / 2][1]);
+        if (i % 2 == 0)
+            expect_first_wins(&pair);
+        else
+            expect_late_conflict(&pair);
+        assert_int_equal(open_outcome(&pair.first, who(), key)->state.exists,
+                         effects[i / 2][0] == INSERT);
+        close_pair(&pair);
+    }
+}
+
+static void test_touch_of_an_absent_consumer_conflicts_with_its_insert(void **state)
+{
+    struct store_world *world = *state;
+    for (int order = 0; order < 2; order++) {
+        struct pair pair = open_pair(world);
+        struct consumer content = plain_consumer(world, world_uuid(world), 1);
+        struct session *inserting = order == 0 ? &pair.first : &pair.second;
+        open_consumer(&pair.first, content.id)->state.dirty = true;
+        open_consumer(&pair.second, content.id)->state.dirty = true;
+        snapshot_consumer(inserting->snapshot, content.id)->state.dirty = false;
+        put_consumer(inserting, &content);
+        expect_late_conflict(&pair);
+        close_pair(&pair);
+    }
+}
+
+static void test_touch_of_an_absent_provider_conflicts_with_its_insert(void **state)
+{
+    struct store_world *world = *state;
+    struct pair pair = open_pair(world);
+    struct provider content = plain_provider(world);
+    open_provider(&pair.first, content.id)->state.dirty = true;
+    (void)open_provider(&pair.second, content.id);
+    put_provider(&pair.second, &content);
+    expect_late_conflict(&pair);
+    close_pair(&pair);
+}
+
+/* Whatever a slot claims, a record is inserted, and what is there stays. */
+static void test_an_outcome_on_record_is_never_overwritten(void **state)
+{
+    struct store_world *world = *state;
+    struct text key = world_text(world, "key");
+    world_add_outcome(world, who(), key, "{\"first\":1}");
+    for (int stored = 0; stored < 2; stored++) {
+        struct session session = session_open(world);
+        struct outcome *slot = open_outcome(&session, who(), key);
+        slot->state = (struct slot_state){
+            .loaded = true, .stored = stored == 1, .exists = true, .dirty = true};
+        slot->body = text_of("{\"second\":2}");
+        assert_status(&session, STORE_CONFLICT, session_write(&session));
+        session_restart(&session);
+        assert_text(text_of("{\"first\":1}"), open_outcome(&session, who(), key)->body);
+        session_close(&session);
+    }
+}
+
+/* A slot that claims to be stored, of a document that is not there. */
+static void test_an_update_or_delete_of_what_is_not_there_conflicts(void **state)
+{
+    struct store_world *world = *state;
+    for (int exists = 0; exists < 2; exists++) {
+        struct session session = session_open(world);
+        struct consumer content = plain_consumer(world, world_uuid(world), 1);
+        struct consumer *slot = open_consumer(&session, content.id);
+        put_consumer(&session, &content);
+        slot->state.stored = true;
+        slot->state.exists = exists == 1;
+        assert_status(&session, STORE_CONFLICT, session_write(&session));
+        session_restart(&session);
+        assert_false(open_consumer(&session, content.id)->state.exists);
+        session_close(&session);
+    }
+}
+
+/* --- names --- */
+
+static void test_of_two_providers_with_one_new_name_one_wins(void **state)
+{
+    struct store_world *world = *state;
+    for (int late = 0; late < 2; late++) {
+        struct pair pair = open_pair(world);
+        struct provider one = plain_provider(world), two = plain_provider(world);
+        two.name = one.name;
+        (void)open_provider(&pair.first, one.id);
+        (void)open_provider(&pair.second, two.id);
+        put_provider(&pair.first, &one);
+        put_provider(&pair.second, &two);
+        if (late == 1)
+            expect_late_conflict(&pair);
+        else
+            expect_first_wins(&pair);
+        close_pair(&pair);
+    }
+}
+
+static void test_a_name_that_is_taken_cannot_be_inserted(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct provider one = plain_provider(world), two = plain_provider(world);
+    world_add_provider(world, &one);
+    two.name = one.name;
+    snapshot_want_name(session.snapshot, one.name);
+    (void)open_provider(&session, two.id);
+    assert_true(snapshot_name(session.snapshot, one.name)->taken);
+    assert_true(uuid_equal(snapshot_name(session.snapshot, one.name)->holder, one.id));
+    put_provider(&session, &two);
+    assert_status(&session, STORE_CONFLICT, session_write(&session));
+    session_close(&session);
+}
+
+static void test_a_rename_to_a_name_that_is_taken_conflicts(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct provider one = plain_provider(world), two = plain_provider(world);
+    world_add_provider(world, &one);
+    world_add_provider(world, &two);
+    struct provider *slot = open_provider(&session, two.id);
+    slot->name = one.name;
+    slot->state.dirty = slot->place_dirty = true;
+    assert_status(&session, STORE_CONFLICT, session_write(&session));
+    session_restart(&session);
+    assert_same_provider(&two, open_provider(&session, two.id));
+    session_close(&session);
+}
+
+static void test_a_name_that_was_given_up_can_be_taken(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct provider one = plain_provider(world), two = plain_provider(world);
+    world_add_provider(world, &one);
+    struct provider *slot = open_provider(&session, one.id);
+    slot->name = world_text(world, "renamed");
+    slot->state.dirty = slot->place_dirty = true;
+    session_keep(&session);
+    two.name = one.name;
+    world_add_provider(world, &two);
+    snapshot_want_name(session.snapshot, two.name);
+    (void)open_provider(&session, two.id);
+    assert_true(uuid_equal(snapshot_name(session.snapshot, two.name)->holder, two.id));
+    session_close(&session);
+}
+
+/* --- snapshots --- */
+
+static void test_the_second_load_sees_the_snapshot_of_the_first(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct provider stored = plain_provider(world), later = plain_provider(world);
+    struct text key = world_text(world, "key");
+    struct consumer consumer = plain_consumer(world, stored.id, 1);
+    world_add_provider(world, &stored);
+    (void)open_provider(&session, stored.id);
+    world_add_provider(world, &later);
+    world_add_consumer(world, &consumer);
+    world_add_outcome(world, who(), key, "{}");
+    snapshot_want_provider(session.snapshot, later.id);
+    snapshot_want_name(session.snapshot, later.name);
+    snapshot_want_consumer(session.snapshot, consumer.id);
+    snapshot_want_outcome(session.snapshot, who(), key);
+    snapshot_want_tree(session.snapshot, later.id);
+    session_load(&session);
+    assert_false(snapshot_provider(session.snapshot, later.id)->state.exists);
+    assert_false(snapshot_name(session.snapshot, later.name)->taken);
+    assert_false(snapshot_consumer(session.snapshot, consumer.id)->state.exists);
+    assert_false(snapshot_outcome(session.snapshot, who(), key)->state.exists);
+    assert_int_equal(session.snapshot->node_count, 0);
+    session_restart(&session);
+    assert_true(open_provider(&session, later.id)->state.exists);
+    session_close(&session);
+}
+
+static void test_the_second_load_sees_documents_as_they_were(void **state)
+{
+    struct store_world *world = *state;
+    struct pair pair = open_pair(world);
+    struct provider content = plain_provider(world);
+    world_add_provider(world, &content);
+    (void)open_consumer(&pair.first, world_uuid(world));
+    touch_provider(&pair.second, content.id, 8);
+    session_keep(&pair.second);
+    snapshot_want_provider(pair.first.snapshot, content.id);
+    session_load(&pair.first);
+    assert_same_provider(&content, snapshot_provider(pair.first.snapshot, content.id));
+    close_pair(&pair);
+}
+
+static void test_what_another_has_not_committed_is_not_seen(void **state)
+{
+    struct store_world *world = *state;
+    struct pair pair = open_pair(world);
+    struct provider content = plain_provider(world);
+    (void)open_provider(&pair.first, content.id);
+    put_provider(&pair.first, &content);
+    assert_status(&pair.first, STORE_OK, session_write(&pair.first));
+    assert_false(open_provider(&pair.second, content.id)->state.exists);
+    close_pair(&pair);
+}
+
+static void test_what_was_committed_is_seen_by_the_next_transaction(void **state)
+{
+    struct store_world *world = *state;
+    struct pair pair = open_pair(world);
+    for (int round = 1; round <= 10; round++) {
+        struct provider content = plain_provider(world);
+        (void)open_provider(&pair.first, content.id);
+        put_provider(&pair.first, &content);
+        session_keep(&pair.first);
+        assert_same_provider(&content, open_provider(&pair.second, content.id));
+        session_restart(&pair.second);
+    }
+    close_pair(&pair);
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_of_two_open_writes_of_a_provider_the_second_conflicts),
+    cmocka_unit_test(test_a_write_on_an_old_snapshot_conflicts),
+    cmocka_unit_test(test_a_write_that_changes_nothing_conflicts_all_the_same),
+    cmocka_unit_test(test_an_unchanged_consumer_conflicts_all_the_same),
+    cmocka_unit_test(test_a_delete_conflicts_with_an_update_in_both_orders),
+    cmocka_unit_test(test_writes_of_different_providers_do_not_meet),
+    cmocka_unit_test(test_a_conflict_leaves_nothing_of_the_whole_write),
+    cmocka_unit_test(test_after_a_conflict_nothing_can_be_committed),
+    cmocka_unit_test(test_insert_and_touch_of_an_absent_outcome_conflict_in_all_orders),
+    cmocka_unit_test(test_touch_of_an_absent_consumer_conflicts_with_its_insert),
+    cmocka_unit_test(test_touch_of_an_absent_provider_conflicts_with_its_insert),
+    cmocka_unit_test(test_an_outcome_on_record_is_never_overwritten),
+    cmocka_unit_test(test_an_update_or_delete_of_what_is_not_there_conflicts),
+    cmocka_unit_test(test_of_two_providers_with_one_new_name_one_wins),
+    cmocka_unit_test(test_a_name_that_is_taken_cannot_be_inserted),
+    cmocka_unit_test(test_a_rename_to_a_name_that_is_taken_conflicts),
+    cmocka_unit_test(test_a_name_that_was_given_up_can_be_taken),
+    cmocka_unit_test(test_the_second_load_sees_the_snapshot_of_the_first),
+    cmocka_unit_test(test_the_second_load_sees_documents_as_they_were),
+    cmocka_unit_test(test_what_another_has_not_committed_is_not_seen),
+    cmocka_unit_test(test_what_was_committed_is_seen_by_the_next_transaction),
+};
+
+int main(void)
+{
+    int failed = cmocka_run_group_tests_name("store conflicts in memory", tests, store_world_memory,
+                                             store_world_end) != 0;
+    failed |= cmocka_run_group_tests_name("store conflicts on MongoDB", tests, store_world_mongo,
+                                          store_world_end) != 0;
+    return failed;
+}

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the store on MongoDB costs in round trips, and what it leaves in the database. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "tests/contract/store_admin.h"
+#include "tests/contract/store_world.h"
+
+#include <stdio.h>
+
+static struct text who(void)
+{
+    return text_of("conductor");
+}
+
+/* --- what it costs --- */
+
+enum { KEYS_MAX = 500 };
+
+struct keys {
+    struct uuid ids[KEYS_MAX];
+    struct text texts[KEYS_MAX];
+};
+
+static void want_keys(struct session *session, const struct keys *keys, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        snapshot_want_provider(session->snapshot, keys->ids[i]);
+        snapshot_want_consumer(session->snapshot, keys->ids[i]);
+        snapshot_want_outcome(session->snapshot, who(), keys->texts[i]);
+    }
+}
+
+/* Three inserts a key. */
+static void store_keys(struct session *session, const struct keys *keys, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct provider provider = plain_provider(session->world);
+        struct consumer consumer = plain_consumer(session->world, keys->ids[i], 1);
+        provider.id = provider.root = consumer.id = keys->ids[i];
+        put_provider(session, &provider);
+        put_consumer(session, &consumer);
+        put_outcome(session, who(), keys->texts[i], "{}");
+    }
+}
+
+static struct mongo_counters since(const struct store_world *world, struct mongo_counters before)
+{
+    struct mongo_counters now = mongo_pool_counters(world->pool);
+    return (struct mongo_counters){now.commands - before.commands,
+                                   now.documents_returned - before.documents_returned};
+}
+
+static void make_keys(struct store_world *world, struct keys *keys)
+{
+    for (size_t i = 0; i < KEYS_MAX; i++) {
+        keys->ids[i] = world_uuid(world);
+        keys->texts[i] = world_text(world, "key");
+    }
+}
+
+static void load_keys(struct session *session, const struct keys *keys, size_t count)
+{
+    session_begin(session);
+    want_keys(session, keys, count);
+    session_load(session);
+}
+
+static void test_a_load_and_a_write_cost_the_same_for_any_number_of_keys(void **state)
+{
+    static const size_t counts[] = {1, 10, KEYS_MAX};
+    struct store_world *world = *state;
+    struct keys *keys = ARENA_NEW(world->arena, struct keys);
+    for (size_t i = 0; i < 3; i++) {
+        struct session session = session_open(world);
+        make_keys(world, keys);
+        struct mongo_counters before = mongo_pool_counters(world->pool);
+        load_keys(&session, keys, counts[i]);
+        assert_int_equal(since(world, before).commands, 3);
+        assert_int_equal(since(world, before).documents_returned, 0);
+        store_keys(&session, keys, counts[i]);
+        session_keep(&session);
+        assert_int_equal(since(world, before).commands, 3 + 3 + 1);
+        before = mongo_pool_counters(world->pool);
+        load_keys(&session, keys, counts[i]);
+        assert_int_equal(since(world, before).commands, 3);
+        assert_int_equal(since(world, before).documents_returned, 3 * counts[i]);
+        session_close(&session);
+    }
+}
+
+static void test_updates_and_deletes_are_one_command_a_collection(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct keys *keys = ARENA_NEW(world->arena, struct keys);
+    make_keys(world, keys);
+    load_keys(&session, keys, KEYS_MAX);
+    store_keys(&session, keys, KEYS_MAX);
+    session_keep(&session);
+    load_keys(&session, keys, KEYS_MAX);
+    for (size_t i = 0; i < KEYS_MAX; i++) {
+        session.snapshot->providers[i].state.dirty = true;
+        session.snapshot->consumers[i].state.dirty = true;
+        session.snapshot->consumers[i].state.exists = i % 2 == 0;
+    }
+    struct mongo_counters before = mongo_pool_counters(world->pool);
+    session_keep(&session);
+    assert_int_equal(since(world, before).commands, 1 + 2 + 1);
+    session_close(&session);
+}
+
+static void test_a_second_load_asks_for_nothing_that_is_there(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct keys *keys = ARENA_NEW(world->arena, struct keys);
+    make_keys(world, keys);
+    load_keys(&session, keys, 10);
+    struct mongo_counters before = mongo_pool_counters(world->pool);
+    session_load(&session);
+    assert_int_equal(since(world, before).commands, 0);
+    snapshot_want_provider(session.snapshot, world_uuid(world));
+    snapshot_want_name(session.snapshot, world_text(world, "name"));
+    session_load(&session);
+    assert_int_equal(since(world, before).commands, 1);
+    session_close(&session);
+}
+
+static void test_usages_are_summed_by_the_server(void **state)
+{
+    enum { CONSUMERS = 150 };
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct text project = world_text(world, "project");
+    session_begin(&session);
+    for (int i = 0; i < CONSUMERS; i++)
+        snapshot_want_consumer(session.snapshot, world_uuid(world));
+    session_load(&session);
+    for (size_t i = 0; i < CONSUMERS; i++) {
+        struct consumer consumer = plain_consumer(world, session.snapshot->consumers[i].id, 2);
+        consumer.id = session.snapshot->consumers[i].id;
+        consumer.project_id = project;
+        put_consumer(&session, &consumer);
+    }
+    session_keep(&session);
+    session_begin(&session);
+    snapshot_want_usage(session.snapshot, 0, (struct usage_params){.project_id = project});
+    struct mongo_counters before = mongo_pool_counters(world->pool);
+    session_load(&session);
+    assert_int_equal(since(world, before).commands, 1);
+    assert_int_equal(since(world, before).documents_returned, 2); /* the count, and VCPU */
+    assert_int_equal(session.snapshot->usages[0].groups[0].consumer_count, CONSUMERS);
+    assert_int_equal(session.snapshot->usages[0].groups[0].amounts[0].amount, 2 * CONSUMERS);
+    session_close(&session);
+}
+
+static void test_a_page_returns_one_document_more_than_it_shows(void **state)
+{
+    enum { CONSUMERS = 120, LIMIT = 110 };
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct uuid provider = world_uuid(world);
+    session_begin(&session);
+    for (int i = 0; i < CONSUMERS; i++)
+        snapshot_want_consumer(session.snapshot, world_uuid(world));
+    session_load(&session);
+    for (size_t i = 0; i < CONSUMERS; i++) {
+        struct consumer consumer = plain_consumer(world, provider, 2);
+        consumer.id = session.snapshot->consumers[i].id;
+        put_consumer(&session, &consumer);
+    }
+    session_keep(&session);
+    session_begin(&session);
+    snapshot_want_page(session.snapshot, 0,
+                       (struct page_params){.provider = provider, .limit = LIMIT});
+    struct mongo_counters before = mongo_pool_counters(world->pool);
+    session_load(&session);
+    assert_int_equal(since(world, before).commands, 1);
+    assert_int_equal(since(world, before).documents_returned, LIMIT + 1);
+    session_close(&session);
+}
+
+/* --- what is written --- */
+
+static void test_records_and_attempts_have_a_date_to_go(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    int64_t before = 0;
+    world_add_outcome(world, who(), world_text(world, "key"), "{}");
+    assert_status(&session, STORE_OK,
+                  session.store->ops->mark_attempt(session.store, who(), world_text(world, "key"),
+                                                   &before, &session.error));
+    static const char dated[] =
+        "{\"expires_at\": {\"$gt\": {\"$date\": {\"$numberLong\": \"0\"}}}}";
+    assert_true(admin_count(world->database, "outcomes", dated) > 0);
+    assert_true(admin_count(world->database, "attempts", dated) > 0);
+    assert_int_equal(admin_count(world->database, "outcomes",
+                                 "{\"$expr\": {\"$ne\": [{\"$subtract\": [\"$expires_at\", "
+                                 "\"$at\"]}, 3600000]}}"),
+                     0);
+    session_close(&session);
+}
+
+static void test_uuids_are_stored_as_such(void **state)
+{
+    struct store_world *world = *state;
+    struct consumer consumer = plain_consumer(world, world_uuid(world), 1);
+    char filter[256];
+    world_add_consumer(world, &consumer);
+    (void)snprintf(filter, sizeof filter,
+                   "{\"_id\": {\"$uuid\": \"%s\"}, \"allocations.provider\": {\"$uuid\": \"%s\"}}",
+                   uuid_format(consumer.id).chars,
+                   uuid_format(consumer.holdings[0].provider).chars);
+    assert_int_equal(admin_count(world->database, "consumers", filter), 1);
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_a_load_and_a_write_cost_the_same_for_any_number_of_keys),
+    cmocka_unit_test(test_updates_and_deletes_are_one_command_a_collection),
+    cmocka_unit_test(test_a_second_load_asks_for_nothing_that_is_there),
+    cmocka_unit_test(test_usages_are_summed_by_the_server),
+    cmocka_unit_test(test_a_page_returns_one_document_more_than_it_shows),
+    cmocka_unit_test(test_records_and_attempts_have_a_date_to_go),
+    cmocka_unit_test(test_uuids_are_stored_as_such),
+};
+
+int main(void)
+{
+    return cmocka_run_group_tests_name("store: cost on MongoDB", tests, store_world_mongo,
+                                       store_world_end) != 0;
+}

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the store on MongoDB makes of a server that fails, hangs, refuses or forgets. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "tests/contract/store_admin.h"
+#include "tests/contract/store_world.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static struct text who(void)
+{
+    return text_of("conductor");
+}
+
+static int heal(void **state)
+{
+    (void)state;
+    admin_heal();
+    return 0;
+}
+
+static const char *code(int number)
+{
+    static char how[64];
+    (void)snprintf(how, sizeof how, "\"errorCode\": %d", number);
+    return how;
+}
+
+#define CUT "\"closeConnection\": true"
+
+/* --- loads --- */
+
+static enum store_status load_one(struct session *session, struct uuid id)
+{
+    session_begin(session);
+    snapshot_want_provider(session->snapshot, id);
+    snapshot_want_consumer(session->snapshot, id);
+    snapshot_seal(session->snapshot);
+    return session->store->ops->load(session->store, session->snapshot, &session->error);
+}
+
+/* The worst of all mistakes: to take an outage for absence. */
+static void test_a_cut_connection_is_never_an_empty_slot(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct provider content = plain_provider(world);
+    world_add_provider(world, &content);
+    for (int first = 1; first <= 2; first++) {
+        /* First the query for consumers, then, after one that succeeds, that for providers. */
+        if (first == 1)
+            admin_fail("\"find\"", 1, CUT);
+        else
+            admin_run("admin", "{\"configureFailPoint\": \"failCommand\", \"mode\": {\"skip\": 1}, "
+                               "\"data\": {\"failCommands\": [\"find\"], \"appName\": "
+                               "\"allotd:contract\", \"closeConnection\": true}}");
+        assert_status(&session, STORE_UNAVAILABLE, load_one(&session, content.id));
+        admin_heal();
+        assert_false(snapshot_provider(session.snapshot, content.id)->state.loaded);
+        assert_int_equal(snapshot_consumer(session.snapshot, content.id)->state.loaded, first == 2);
+        session_restart(&session);
+        assert_status(&session, STORE_OK, load_one(&session, content.id));
+        assert_same_provider(&content, snapshot_provider(session.snapshot, content.id));
+        session_restart(&session);
+    }
+    session_close(&session);
+}
+
+static void test_lists_are_not_loaded_by_a_query_that_failed(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    for (int list = 0; list < 3; list++) {
+        session_begin(&session);
+        if (list == 0)
+            snapshot_want_tree(session.snapshot, world_uuid(world));
+        if (list == 1)
+            snapshot_want_page(session.snapshot, 0, (struct page_params){.limit = 5});
+        if (list == 2)
+            snapshot_want_usage(session.snapshot, 0,
+                                (struct usage_params){.project_id = text_of("p")});
+        snapshot_seal(session.snapshot);
+        admin_fail("\"find\", \"aggregate\"", 1, CUT);
+        assert_status(&session, STORE_UNAVAILABLE,
+                      session.store->ops->load(session.store, session.snapshot, &session.error));
+        assert_false(session.snapshot->roots_loaded);
+        assert_false(list == 1 && session.snapshot->pages[0].loaded);
+        assert_false(list == 2 && session.snapshot->usages[0].loaded);
+        session_restart(&session);
+    }
+    session_close(&session);
+}
+
+struct expectation {
+    int code;
+    enum store_status status;
+};
+
+static void test_errors_of_a_query_mean_what_they_should(void **state)
+{
+    static const struct expectation cases[] = {
+        {112, STORE_CONFLICT},      {246, STORE_CONFLICT},      {24, STORE_CONFLICT},
+        {251, STORE_CONFLICT},      {50, STORE_UNAVAILABLE},    {91, STORE_UNAVAILABLE},
+        {189, STORE_UNAVAILABLE},   {10107, STORE_UNAVAILABLE}, {11602, STORE_UNAVAILABLE},
+        {13436, STORE_UNAVAILABLE}, {13, STORE_UNAVAILABLE},    {18, STORE_UNAVAILABLE},
+        {8, STORE_UNAVAILABLE},     {2, STORE_UNAVAILABLE}, /* nobody knows: nothing is lost */
+    };
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        admin_fail("\"find\"", 1, code(cases[i].code));
+        enum store_status status = load_one(&session, world_uuid(world));
+        if (status != cases[i].status)
+            print_error("code %d\n", cases[i].code);
+        assert_status(&session, cases[i].status, status);
+        assert_true(strlen(session.error.text) > 0);
+        session_restart(&session);
+    }
+    session_close(&session);
+}
+
+static void test_a_document_that_is_malformed_is_refused_by_name(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct provider content = plain_provider(world);
+    world_add_provider(world, &content);
+    admin_run(world->database,
+              "{\"update\": \"providers\", \"bypassDocumentValidation\": true, \"updates\": [{"
+              "\"q\": {}, \"u\": {\"$set\": {\"generation\": \"seven\"}}, \"multi\": true}]}");
+    assert_status(&session, STORE_REFUSED, load_one(&session, content.id));
+    assert_non_null(strstr(session.error.text, "providers"));
+    assert_false(snapshot_provider(session.snapshot, content.id)->state.loaded);
+    session_close(&session);
+    admin_run(world->database, "{\"delete\": \"providers\", \"deletes\": [{\"q\": {\"generation\": "
+                               "\"seven\"}, \"limit\": 0}]}");
+}
+
+/* --- writes --- */
+
+static void stage_provider(struct session *session, const struct provider *content)
+{
+    (void)open_provider(session, content->id);
+    put_provider(session, content);
+}
+
+static void test_errors_of_a_write_mean_what_they_should(void **state)
+{
+    static const struct expectation cases[] = {
+        {112, STORE_CONFLICT},      {251, STORE_CONFLICT},   {290, STORE_CONFLICT},
+        {10334, STORE_REFUSED},     {17280, STORE_REFUSED},  {17419, STORE_REFUSED},
+        {257, STORE_REFUSED},       {13, STORE_UNAVAILABLE}, {50, STORE_UNAVAILABLE},
+        {10107, STORE_UNAVAILABLE}, {8, STORE_UNAVAILABLE},
+    };
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct provider content = plain_provider(world);
+        stage_provider(&session, &content);
+        admin_fail("\"insert\"", 1, code(cases[i].code));
+        enum store_status status = session_write(&session);
+        if (status != cases[i].status)
+            print_error("code %d\n", cases[i].code);
+        assert_status(&session, cases[i].status, status);
+        session_restart(&session);
+        assert_false(open_provider(&session, content.id)->state.exists);
+        session_restart(&session);
+    }
+    session_close(&session);
+}
+
+static void test_a_write_conflict_of_an_update_is_a_conflict(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct provider content = plain_provider(world);
+    world_add_provider(world, &content);
+    open_provider(&session, content.id)->state.dirty = true;
+    admin_fail("\"update\"", 1, code(112));
+    assert_status(&session, STORE_CONFLICT, session_write(&session));
+    session_restart(&session);
+    open_provider(&session, content.id)->state.dirty = true;
+    session_keep(&session);
+    session_close(&session);
+}
+
+static void test_a_connection_cut_in_a_write_leaves_nothing(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct provider content = plain_provider(world);
+    stage_provider(&session, &content);
+    admin_fail("\"insert\"", 1, CUT);
+    assert_status(&session, STORE_UNAVAILABLE, session_write(&session));
+    session_restart(&session);
+    stage_provider(&session, &content); /* the same store goes on, and nothing is in its way */
+    session_keep(&session);
+    session_close(&session);
+}
+
+/* The answer of the first collection came; the second's did not. */
+static void test_a_failure_half_way_through_the_collections_leaves_nothing(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct provider provider = plain_provider(world);
+    struct text key = world_text(world, "key");
+    snapshot_want_outcome(session.snapshot, who(), key);
+    stage_provider(&session, &provider);
+    put_outcome(&session, who(), key, "{}");
+    admin_run("admin", "{\"configureFailPoint\": \"failCommand\", \"mode\": {\"skip\": 1}, "
+                       "\"data\": {\"failCommands\": [\"insert\"], \"appName\": "
+                       "\"allotd:contract\", \"errorCode\": 50}}");
+    assert_status(&session, STORE_UNAVAILABLE, session_write(&session));
+    admin_heal();
+    session_restart(&session);
+    snapshot_want_outcome(session.snapshot, who(), key);
+    assert_false(open_provider(&session, provider.id)->state.exists);
+    assert_false(snapshot_outcome(session.snapshot, who(), key)->state.exists);
+    session_close(&session);
+}
+
+static void test_a_document_larger_than_the_server_takes_is_refused(void **state)
+{
+    enum { TOO_LARGE = 16 * 1024 * 1024 };
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct text key = world_text(world, "key");
+    char *body = arena_alloc(session.arena, TOO_LARGE + 1);
+    memset(body, 'x', TOO_LARGE);
+    (void)open_outcome(&session, who(), key);
+    put_outcome(&session, who(), key, body);
+    assert_status(&session, STORE_REFUSED, session_write(&session));
+    session_restart(&session);
+    assert_false(open_outcome(&session, who(), key)->state.exists);
+    session_close(&session);
+}
+
+#define CLAIM(test) cmocka_unit_test_teardown(test, heal)
+
+static const struct CMUnitTest tests[] = {
+    CLAIM(test_a_cut_connection_is_never_an_empty_slot),
+    CLAIM(test_lists_are_not_loaded_by_a_query_that_failed),
+    CLAIM(test_errors_of_a_query_mean_what_they_should),
+    CLAIM(test_a_document_that_is_malformed_is_refused_by_name),
+    CLAIM(test_errors_of_a_write_mean_what_they_should),
+    CLAIM(test_a_write_conflict_of_an_update_is_a_conflict),
+    CLAIM(test_a_connection_cut_in_a_write_leaves_nothing),
+    CLAIM(test_a_failure_half_way_through_the_collections_leaves_nothing),
+    CLAIM(test_a_document_larger_than_the_server_takes_is_refused),
+};
+
+int main(void)
+{
+    return cmocka_run_group_tests_name("store faults on MongoDB", tests, store_world_mongo,
+                                       store_world_end) != 0;
+}

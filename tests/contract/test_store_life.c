@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The life of a transaction, what is refused, and attempts: in memory and on MongoDB. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "tests/contract/store_world.h"
+
+static struct text who(void)
+{
+    return text_of("conductor");
+}
+
+/* --- the life of a transaction --- */
+
+static void test_what_is_not_committed_leaves_nothing(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct provider content = plain_provider(world);
+    (void)open_provider(&session, content.id);
+    put_provider(&session, &content);
+    assert_status(&session, STORE_OK, session_write(&session));
+    session_restart(&session);
+    snapshot_want_name(session.snapshot, content.name);
+    assert_false(open_provider(&session, content.id)->state.exists);
+    assert_false(snapshot_name(session.snapshot, content.name)->taken);
+    session_restart(&session);
+    (void)open_provider(&session, content.id); /* and it blocks nobody */
+    put_provider(&session, &content);
+    session_keep(&session);
+    session_close(&session);
+}
+
+static void test_a_store_that_is_freed_in_the_middle_leaves_nothing(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct provider content = plain_provider(world);
+    (void)open_provider(&session, content.id);
+    put_provider(&session, &content);
+    assert_status(&session, STORE_OK, session_write(&session));
+    session.store->ops->free(session.store);
+    arena_free(session.arena);
+    world_add_provider(world, &content);
+}
+
+static void test_a_transaction_that_only_read_commits(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    (void)open_provider(&session, world_uuid(world));
+    session_keep(&session);
+    session_begin(&session); /* and one that did nothing */
+    assert_status(&session, STORE_OK, session_commit(&session));
+    session_close(&session);
+}
+
+static void test_a_read_with_a_fence_commits_again_and_again(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct session other = session_open(world);
+    for (int round = 0; round < 3; round++) {
+        (void)open_provider(&session, world_uuid(world));
+        (void)open_provider(&other, world_uuid(world));
+        session.snapshot->fence = other.snapshot->fence = true;
+        assert_status(&session, STORE_OK, session_write(&session));
+        session_keep(&other);
+        assert_status(&session, STORE_OK, session_commit(&session));
+        session_restart(&session);
+    }
+    session_close(&other);
+    session_close(&session);
+}
+
+static void test_a_second_commit_changes_nothing(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct provider content = plain_provider(world);
+    (void)open_provider(&session, content.id);
+    put_provider(&session, &content);
+    assert_status(&session, STORE_OK, session_write(&session));
+    assert_status(&session, STORE_OK, session_commit(&session));
+    assert_status(&session, STORE_OK, session_commit(&session));
+    session_restart(&session);
+    session.store->ops->renew(session.store);
+    assert_same_provider(&content, open_provider(&session, content.id));
+    session_close(&session);
+}
+
+/* --- what the validators refuse --- */
+
+static enum store_status write_used(struct session *session, struct uuid id, int64_t used)
+{
+    struct provider *slot = open_provider(session, id);
+    slot->stocks[0].used = used;
+    slot->stocks[0].dirty = slot->state.dirty = true;
+    return session_write(session);
+}
+
+static void test_a_usage_below_nought_is_refused(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct provider content = plain_provider(world);
+    world_add_provider(world, &content);
+    assert_status(&session, STORE_REFUSED, write_used(&session, content.id, -1));
+    session_restart(&session);
+    assert_same_provider(&content, open_provider(&session, content.id));
+    session_close(&session);
+}
+
+static void test_a_consumer_without_allocations_is_refused(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct consumer content = plain_consumer(world, world_uuid(world), 1);
+    content.holding_count = 0;
+    (void)open_consumer(&session, content.id);
+    put_consumer(&session, &content);
+    assert_status(&session, STORE_REFUSED, session_write(&session));
+    session_restart(&session);
+    assert_false(open_consumer(&session, content.id)->state.exists);
+    session_close(&session);
+}
+
+static void test_a_usage_without_an_inventory_is_refused(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct provider content = plain_provider(world);
+    world_add_provider(world, &content);
+    struct provider *slot = open_provider(&session, content.id);
+    slot->stocks[0].inventory.resource_class = text_of("DISK_GB");
+    slot->stocks[0].dirty = slot->state.dirty = true;
+    assert_status(&session, STORE_REFUSED, session_write(&session));
+    session_close(&session);
+}
+
+/* --- attempts --- */
+
+static int64_t mark(struct session *session, struct text key)
+{
+    int64_t before = -1;
+    assert_status(
+        session, STORE_OK,
+        session->store->ops->mark_attempt(session->store, who(), key, &before, &session->error));
+    return before;
+}
+
+static void test_attempts_are_counted_taken_back_and_forgotten(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct session other = session_open(world);
+    const struct store_ops *ops = session.store->ops;
+    struct text key = world_text(world, "key"), another = world_text(world, "key");
+    assert_int_equal(mark(&session, key), 0);
+    assert_int_equal(mark(&other, key), 1);
+    assert_int_equal(mark(&session, another), 0);
+    assert_status(&session, STORE_OK,
+                  ops->unmark_attempt(session.store, who(), key, &session.error));
+    assert_int_equal(mark(&session, key), 1);
+    assert_status(&session, STORE_OK,
+                  ops->forget_attempts(session.store, who(), key, &session.error));
+    assert_int_equal(mark(&session, key), 0);
+    assert_int_equal(mark(&session, another), 1);
+    session_close(&other);
+    session_close(&session);
+}
+
+static void test_an_attempt_that_was_not_marked_cannot_be_taken_back(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    const struct store_ops *ops = session.store->ops;
+    struct text key = world_text(world, "key");
+    for (int round = 0; round < 2; round++) {
+        assert_status(&session, STORE_OK,
+                      ops->unmark_attempt(session.store, who(), key, &session.error));
+        assert_status(&session, STORE_OK,
+                      ops->forget_attempts(session.store, who(), key, &session.error));
+    }
+    assert_int_equal(mark(&session, key), 0);
+    session_close(&session);
+}
+
+static void test_prepare_may_be_repeated(void **state)
+{
+    struct session session = session_open(*state);
+    for (int round = 0; round < 2; round++)
+        assert_status(&session, STORE_OK,
+                      session.store->ops->prepare(session.store, &session.error));
+    session_close(&session);
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_what_is_not_committed_leaves_nothing),
+    cmocka_unit_test(test_a_store_that_is_freed_in_the_middle_leaves_nothing),
+    cmocka_unit_test(test_a_transaction_that_only_read_commits),
+    cmocka_unit_test(test_a_read_with_a_fence_commits_again_and_again),
+    cmocka_unit_test(test_a_second_commit_changes_nothing),
+    cmocka_unit_test(test_a_usage_below_nought_is_refused),
+    cmocka_unit_test(test_a_consumer_without_allocations_is_refused),
+    cmocka_unit_test(test_a_usage_without_an_inventory_is_refused),
+    cmocka_unit_test(test_attempts_are_counted_taken_back_and_forgotten),
+    cmocka_unit_test(test_an_attempt_that_was_not_marked_cannot_be_taken_back),
+    cmocka_unit_test(test_prepare_may_be_repeated),
+};
+
+int main(void)
+{
+    int failed = cmocka_run_group_tests_name("store life in memory", tests, store_world_memory,
+                                             store_world_end) != 0;
+    failed |= cmocka_run_group_tests_name("store life on MongoDB", tests, store_world_mongo,
+                                          store_world_end) != 0;
+    return failed;
+}

@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The faults that the store in memory plays: the simulations rest on them. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "tests/contract/store_world.h"
+
+static struct text who(void)
+{
+    return text_of("conductor");
+}
+
+static int reset(void **state)
+{
+    struct store_world *world = *state;
+    memory_database_heal(world->memory);
+    memory_database_expire(world->memory);
+    return 0;
+}
+
+static void inject(struct store_world *world, enum memory_call call, size_t after,
+                   enum store_status status, enum memory_fate fate)
+{
+    memory_database_fail(
+        world->memory,
+        (struct memory_fault){.call = call, .after = after, .status = status, .fate = fate});
+}
+
+static void stage(struct session *session, struct text key)
+{
+    assert_false(open_outcome(session, who(), key)->state.exists);
+    put_outcome(session, who(), key, "{}");
+    assert_status(session, STORE_OK, session_write(session));
+}
+
+static bool is_on_record(struct store_world *world, struct text key)
+{
+    struct session session = session_open(world);
+    bool exists = open_outcome(&session, who(), key)->state.exists;
+    session_close(&session);
+    return exists;
+}
+
+static void test_the_nth_call_fails_and_only_that(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    inject(world, MEMORY_BEGIN, 2, STORE_UNAVAILABLE, MEMORY_LOST);
+    for (int round = 0; round < 4; round++) {
+        enum store_status status = session.store->ops->begin(session.store, &session.error);
+        assert_status(&session, round == 2 ? STORE_UNAVAILABLE : STORE_OK, status);
+        session_restart(&session);
+    }
+    session_close(&session);
+}
+
+static void test_any_call_counts_whatever_it_is(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct text key = world_text(world, "key");
+    inject(world, MEMORY_ANY_CALL, 3, STORE_UNKNOWN, MEMORY_APPLIED);
+    stage(&session, key);
+    assert_status(&session, STORE_UNKNOWN, session_commit(&session));
+    session_restart(&session);
+    assert_true(is_on_record(world, key));
+    session_close(&session);
+}
+
+static void test_a_fault_lasts_as_often_as_it_says(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    memory_database_fail(
+        world->memory,
+        (struct memory_fault){.call = MEMORY_PREPARE, .times = 2, .status = STORE_UNAVAILABLE});
+    for (int round = 0; round < 3; round++)
+        assert_status(&session, round < 2 ? STORE_UNAVAILABLE : STORE_OK,
+                      session.store->ops->prepare(session.store, &session.error));
+    session_close(&session);
+}
+
+static void test_a_load_that_fails_fills_nothing(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    inject(world, MEMORY_LOAD, 0, STORE_UNAVAILABLE, MEMORY_LOST);
+    session_begin(&session);
+    snapshot_want_provider(session.snapshot, world_uuid(world));
+    snapshot_seal(session.snapshot);
+    assert_status(&session, STORE_UNAVAILABLE,
+                  session.store->ops->load(session.store, session.snapshot, &session.error));
+    assert_false(session.snapshot->providers[0].state.loaded);
+    session_close(&session);
+}
+
+static void test_a_commit_that_was_lost_can_be_repeated_or_dropped(void **state)
+{
+    struct store_world *world = *state;
+    for (int repeated = 0; repeated < 2; repeated++) {
+        struct session session = session_open(world);
+        struct text key = world_text(world, "key");
+        stage(&session, key);
+        inject(world, MEMORY_COMMIT, 0, STORE_UNKNOWN, MEMORY_LOST);
+        assert_status(&session, STORE_UNKNOWN, session_commit(&session));
+        if (repeated == 1)
+            assert_status(&session, STORE_OK, session_commit(&session));
+        session_restart(&session);
+        assert_int_equal(is_on_record(world, key), repeated);
+        session_close(&session);
+    }
+}
+
+static void test_a_commit_that_was_applied_says_so_when_repeated(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct text key = world_text(world, "key");
+    stage(&session, key);
+    inject(world, MEMORY_COMMIT, 0, STORE_UNKNOWN, MEMORY_APPLIED);
+    assert_status(&session, STORE_UNKNOWN, session_commit(&session));
+    assert_true(is_on_record(world, key));
+    assert_status(&session, STORE_OK, session_commit(&session));
+    session_close(&session);
+}
+
+static void test_a_commit_that_lingers_blocks_its_key_until_it_is_settled(void **state)
+{
+    struct store_world *world = *state;
+    for (int applied = 0; applied < 2; applied++) {
+        struct session session = session_open(world);
+        struct text key = world_text(world, "key");
+        stage(&session, key);
+        inject(world, MEMORY_COMMIT, 0, STORE_UNKNOWN, MEMORY_LINGERS);
+        assert_status(&session, STORE_UNKNOWN, session_commit(&session));
+        session_restart(&session);
+        assert_int_equal(memory_database_lingering(world->memory), 1);
+        (void)open_outcome(&session, who(), key);
+        put_outcome(&session, who(), key, "{\"second\":1}");
+        assert_status(&session, STORE_CONFLICT, session_write(&session));
+        session_restart(&session);
+        memory_database_settle(world->memory, applied == 1);
+        assert_int_equal(memory_database_lingering(world->memory), 0);
+        assert_int_equal(is_on_record(world, key), applied);
+        session_close(&session);
+    }
+}
+
+static void test_a_commit_that_conflicts_leaves_nothing(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct text key = world_text(world, "key");
+    stage(&session, key);
+    inject(world, MEMORY_COMMIT, 0, STORE_CONFLICT, MEMORY_LOST);
+    assert_status(&session, STORE_CONFLICT, session_commit(&session));
+    session_restart(&session);
+    assert_false(is_on_record(world, key));
+    stage(&session, key);
+    session_close(&session);
+}
+
+static void test_a_store_that_crashed_is_cut_off(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct text key = world_text(world, "key");
+    stage(&session, key);
+    memory_store_crash(session.store, MEMORY_LOST);
+    assert_status(&session, STORE_UNAVAILABLE, session_commit(&session));
+    session.store->ops->end(session.store);
+    assert_status(&session, STORE_UNAVAILABLE,
+                  session.store->ops->begin(session.store, &session.error));
+    session_close(&session);
+    assert_false(is_on_record(world, key));
+    assert_int_equal(memory_database_lingering(world->memory), 0);
+}
+
+static void test_a_crash_leaves_its_transaction_open_until_it_expires(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world), other = session_open(world);
+    struct text key = world_text(world, "key");
+    stage(&session, key);
+    memory_store_crash(session.store, MEMORY_LINGERS);
+    session_close(&session);
+    (void)open_outcome(&other, who(), key);
+    put_outcome(&other, who(), key, "{}");
+    assert_status(&other, STORE_CONFLICT, session_write(&other));
+    session_restart(&other);
+    memory_database_expire(world->memory);
+    stage(&other, key);
+    session_close(&other);
+}
+
+static void test_a_crash_right_after_the_commit_keeps_it(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct text key = world_text(world, "key");
+    stage(&session, key);
+    memory_database_fail(world->memory, (struct memory_fault){.call = MEMORY_COMMIT,
+                                                              .status = STORE_UNKNOWN,
+                                                              .fate = MEMORY_APPLIED,
+                                                              .crash = true});
+    assert_status(&session, STORE_UNKNOWN, session_commit(&session));
+    assert_status(&session, STORE_UNAVAILABLE, session_commit(&session));
+    session_close(&session);
+    assert_true(is_on_record(world, key));
+}
+
+static void test_an_open_transaction_hears_that_it_expired(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct text key = world_text(world, "key");
+    stage(&session, key);
+    memory_database_expire(world->memory);
+    assert_status(&session, STORE_EXPIRED, session_commit(&session));
+    session_restart(&session);
+    stage(&session, key);
+    session_close(&session);
+}
+
+static void test_what_is_refused_is_refused_until_healed(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct consumer content = plain_consumer(world, world_uuid(world), 1);
+    memory_database_refuse(world->memory, content.id);
+    (void)open_consumer(&session, content.id);
+    put_consumer(&session, &content);
+    assert_status(&session, STORE_REFUSED, session_write(&session));
+    session_restart(&session);
+    open_consumer(&session, content.id)->state.dirty = true; /* a touch stores nothing */
+    session_keep(&session);
+    memory_database_heal(world->memory);
+    world_add_consumer(world, &content);
+    session_close(&session);
+}
+
+static void test_an_attempt_may_count_though_its_answer_was_lost(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct text key = world_text(world, "key");
+    int64_t before = -1;
+    for (int applied = 0; applied < 2; applied++) {
+        inject(world, MEMORY_ATTEMPT, 0, STORE_UNAVAILABLE,
+               applied == 1 ? MEMORY_APPLIED : MEMORY_LOST);
+        assert_status(
+            &session, STORE_UNAVAILABLE,
+            session.store->ops->mark_attempt(session.store, who(), key, &before, &session.error));
+        assert_int_equal(before, applied - 1);
+        assert_status(
+            &session, STORE_OK,
+            session.store->ops->mark_attempt(session.store, who(), key, &before, &session.error));
+        assert_int_equal(before, applied == 0 ? 0 : 2);
+        before = 0;
+    }
+    session_close(&session);
+}
+
+/* --- what an auditor sees --- */
+
+struct seen {
+    size_t providers, consumers, outcomes, attempts;
+    struct uuid last;
+    int64_t count;
+};
+
+static void see_provider(void *context, const struct provider *provider)
+{
+    struct seen *seen = context;
+    assert_true(seen->providers == 0 || uuid_compare(seen->last, provider->id) < 0);
+    seen->last = provider->id;
+    seen->providers++;
+}
+
+static void see_consumer(void *context, const struct consumer *consumer)
+{
+    assert_int_equal(consumer->holding_count, 1);
+    ((struct seen *)context)->consumers++;
+}
+
+static void see_outcome(void *context, const struct outcome *outcome)
+{
+    assert_text(text_of("{}"), outcome->body);
+    ((struct seen *)context)->outcomes++;
+}
+
+static void see_attempts(void *context, struct text principal, struct text key, int64_t count)
+{
+    struct seen *seen = context;
+    assert_text(who(), principal);
+    assert_true(text_starts_with(key, "key"));
+    seen->attempts++;
+    seen->count += count;
+}
+
+static struct seen look(const struct memory_database *database)
+{
+    struct seen seen = {0};
+    struct memory_visitor visitor = {&seen, see_provider, see_consumer, see_outcome, see_attempts};
+    memory_database_visit(database, &visitor);
+    return seen;
+}
+
+static void test_an_auditor_sees_what_is_committed(void **state)
+{
+    struct store_world *world = *state;
+    struct memory_database *suite = world->memory;
+    world->memory = memory_database_new();
+    struct session session = session_open(world);
+    struct text key = world_text(world, "key");
+    struct provider one = plain_provider(world), two = plain_provider(world);
+    struct consumer consumer = plain_consumer(world, one.id, 1);
+    int64_t before = 0;
+    world_add_provider(world, &two);
+    world_add_provider(world, &one);
+    world_add_consumer(world, &consumer);
+    uint64_t sequence = memory_database_sequence(world->memory);
+    stage(&session, key);
+    assert_int_equal(look(world->memory).outcomes, 0);
+    assert_int_equal(memory_database_sequence(world->memory), sequence);
+    assert_status(&session, STORE_OK, session_commit(&session));
+    assert_int_equal(memory_database_sequence(world->memory), sequence + 1);
+    for (int i = 0; i < 2; i++)
+        assert_status(
+            &session, STORE_OK,
+            session.store->ops->mark_attempt(session.store, who(), key, &before, &session.error));
+    struct seen seen = look(world->memory);
+    session_close(&session);
+    memory_database_free(world->memory);
+    world->memory = suite;
+    assert_int_equal(seen.providers, 2);
+    assert_int_equal(seen.consumers, 1);
+    assert_int_equal(seen.outcomes, 1);
+    assert_int_equal(seen.attempts, 1);
+    assert_int_equal(seen.count, 2);
+}
+
+static void test_calls_and_documents_are_counted(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct provider content = plain_provider(world);
+    world_add_provider(world, &content);
+    struct memory_counters before = memory_database_counters(world->memory);
+    snapshot_want_consumer(session.snapshot, world_uuid(world));
+    (void)open_provider(&session, content.id);
+    session_keep(&session);
+    struct memory_counters after = memory_database_counters(world->memory);
+    assert_int_equal(after.calls[MEMORY_LOAD] - before.calls[MEMORY_LOAD], 1);
+    assert_int_equal(after.calls[MEMORY_COMMIT] - before.calls[MEMORY_COMMIT], 1);
+    assert_int_equal(after.documents_returned - before.documents_returned, 1);
+    assert_int_equal(after.documents_written - before.documents_written, 0);
+    session_close(&session);
+}
+
+#define CLAIM(test) cmocka_unit_test_teardown(test, reset)
+
+static const struct CMUnitTest tests[] = {
+    CLAIM(test_the_nth_call_fails_and_only_that),
+    CLAIM(test_any_call_counts_whatever_it_is),
+    CLAIM(test_a_fault_lasts_as_often_as_it_says),
+    CLAIM(test_a_load_that_fails_fills_nothing),
+    CLAIM(test_a_commit_that_was_lost_can_be_repeated_or_dropped),
+    CLAIM(test_a_commit_that_was_applied_says_so_when_repeated),
+    CLAIM(test_a_commit_that_lingers_blocks_its_key_until_it_is_settled),
+    CLAIM(test_a_commit_that_conflicts_leaves_nothing),
+    CLAIM(test_a_store_that_crashed_is_cut_off),
+    CLAIM(test_a_crash_leaves_its_transaction_open_until_it_expires),
+    CLAIM(test_a_crash_right_after_the_commit_keeps_it),
+    CLAIM(test_an_open_transaction_hears_that_it_expired),
+    CLAIM(test_what_is_refused_is_refused_until_healed),
+    CLAIM(test_an_attempt_may_count_though_its_answer_was_lost),
+    CLAIM(test_an_auditor_sees_what_is_committed),
+    CLAIM(test_calls_and_documents_are_counted),
+};
+
+int main(void)
+{
+    return cmocka_run_group_tests_name("faults of the store in memory", tests, store_world_memory,
+                                       store_world_end) != 0;
+}

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the store on MongoDB makes of the database before it is used. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "tests/contract/store_admin.h"
+#include "tests/contract/store_world.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static enum store_status prepare(struct session *session)
+{
+    return session->store->ops->prepare(session->store, &session->error);
+}
+
+/* --- prepare --- */
+
+/* Another database of this run; the name is dropped by drop(). */
+static void use_database(struct store_world *other, const struct store_world *world,
+                         const char *suffix)
+{
+    *other = *world;
+    (void)snprintf(other->database, sizeof other->database, "%.40s_%.16s", world->database, suffix);
+    other->pool = store_world_pool(other, 5000);
+    assert_non_null(other->pool);
+}
+
+static void drop(struct store_world *other)
+{
+    mongo_pool_free(other->pool);
+    admin_run(other->database, "{\"dropDatabase\": 1}");
+}
+
+struct preparing {
+    struct store_world *world;
+    enum store_status status;
+    struct error error;
+};
+
+static void *prepare_in_thread(void *context)
+{
+    struct preparing *preparing = context;
+    struct store *store = mongo_store_new(preparing->world->pool, &preparing->error);
+    preparing->status = STORE_UNAVAILABLE;
+    for (int round = 0; store != NULL && round < 2; round++)
+        preparing->status = store->ops->prepare(store, &preparing->error);
+    if (store != NULL)
+        store->ops->free(store);
+    return NULL;
+}
+
+static void test_workers_may_prepare_at_the_same_time(void **state)
+{
+    enum { WORKERS = 4 };
+    struct store_world other;
+    struct preparing workers[WORKERS] = {0};
+    pthread_t threads[WORKERS];
+    use_database(&other, *state, "together");
+    for (int i = 0; i < WORKERS; i++) {
+        workers[i].world = &other;
+        assert_int_equal(pthread_create(&threads[i], NULL, prepare_in_thread, &workers[i]), 0);
+    }
+    for (int i = 0; i < WORKERS; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    drop(&other);
+    for (int i = 0; i < WORKERS; i++) {
+        if (workers[i].status != STORE_OK)
+            print_error("%s\n", workers[i].error.text);
+        assert_int_equal(workers[i].status, STORE_OK);
+    }
+}
+
+/* Two workers' prepare does not stop a third that is at work. */
+static void test_prepare_does_not_disturb_an_open_transaction(void **state)
+{
+    struct store_world *world = *state;
+    struct session working = session_open(world), starting = session_open(world);
+    struct provider content = plain_provider(world);
+    (void)open_provider(&working, content.id);
+    put_provider(&working, &content);
+    assert_status(&working, STORE_OK, session_write(&working));
+    assert_status(&starting, STORE_OK, prepare(&starting));
+    assert_status(&working, STORE_OK, session_commit(&working));
+    session_close(&starting);
+    session_close(&working);
+}
+
+static void test_an_index_of_another_kind_is_named(void **state)
+{
+    struct store_world other;
+    use_database(&other, *state, "index");
+    admin_run(other.database, "{\"createIndexes\": \"providers\", \"indexes\": [{\"key\": "
+                              "{\"name\": 1}, \"name\": \"name\"}]}");
+    struct session session = session_open(&other);
+    enum store_status status = prepare(&session);
+    session_close(&session);
+    drop(&other);
+    assert_status(&session, STORE_MISUSE, status);
+    assert_non_null(strstr(session.error.text, "providers"));
+    assert_non_null(strstr(session.error.text, "name"));
+}
+
+static void test_names_that_are_not_unique_are_for_a_person_to_mend(void **state)
+{
+    struct store_world other;
+    use_database(&other, *state, "names");
+    admin_run(other.database, "{\"insert\": \"providers\", \"documents\": [{\"name\": \"a\"}, "
+                              "{\"name\": \"a\"}]}");
+    struct session session = session_open(&other);
+    enum store_status status = prepare(&session);
+    session_close(&session);
+    drop(&other);
+    assert_status(&session, STORE_MISUSE, status);
+}
+
+static enum store_status write_generation(struct session *session, struct uuid id,
+                                          int64_t generation)
+{
+    struct provider *slot = open_provider(session, id);
+    slot->generation = generation;
+    slot->state.dirty = true;
+    enum store_status status = session_write(session);
+    if (status == STORE_OK)
+        status = session_commit(session);
+    session_restart(session);
+    return status;
+}
+
+static void test_a_validator_refuses_for_good_and_prepare_puts_ours_back(void **state)
+{
+    struct store_world other;
+    use_database(&other, *state, "rule");
+    struct session session = session_open(&other);
+    assert_status(&session, STORE_OK, prepare(&session));
+    struct provider content = plain_provider(&other);
+    world_add_provider(&other, &content);
+    admin_run(other.database, "{\"collMod\": \"providers\", \"validator\": {\"generation\": "
+                              "{\"$lt\": 5}}}");
+    enum store_status allowed = write_generation(&session, content.id, 4);
+    enum store_status refused = write_generation(&session, content.id, 5);
+    enum store_status prepared = prepare(&session);
+    enum store_status again = write_generation(&session, content.id, 5);
+    session_close(&session);
+    drop(&other);
+    assert_status(&session, STORE_OK, allowed);
+    assert_status(&session, STORE_REFUSED, refused);
+    assert_status(&session, STORE_OK, prepared);
+    assert_status(&session, STORE_OK, again);
+}
+
+/* A pool whose URI is the suite's with something put before its hosts, or after its options. */
+static struct mongo_pool *pool_with(const struct store_world *world, const char *user,
+                                    const char *options)
+{
+    static const char scheme[] = "mongodb://";
+    const char *uri = getenv("ALLOT_MONGODB_URI");
+    const char *after =
+        strncmp(uri, scheme, sizeof scheme - 1) == 0 ? uri + sizeof scheme - 1 : uri;
+    char changed[1024], *before = strdup(uri);
+    (void)snprintf(changed, sizeof changed, "%s%s%s%s", scheme, user, after, options);
+    (void)setenv("ALLOT_MONGODB_URI", changed, 1);
+    struct mongo_pool *pool = store_world_pool(world, 2000);
+    (void)setenv("ALLOT_MONGODB_URI", before, 1);
+    free(before);
+    return pool;
+}
+
+static void test_a_wrong_password_stops_the_start_but_not_the_work(void **state)
+{
+    struct store_world other = *(struct store_world *)*state;
+    other.run = ~other.run; /* one database, but ids of its own */
+    other.pool = pool_with(&other, "nobody:wrong@", "");
+    assert_non_null(other.pool);
+    struct session session = session_open(&other);
+    enum store_status prepared = prepare(&session);
+    enum store_status begun = session.store->ops->begin(session.store, &session.error);
+    session_close(&session);
+    mongo_pool_free(other.pool);
+    assert_status(&session, STORE_MISUSE, prepared);
+    assert_status(&session, STORE_UNAVAILABLE, begun);
+    assert_null(strstr(session.error.text, "wrong"));
+}
+
+/* Reads from a secondary, or writes that nobody confirms, would break every promise. */
+static void test_the_uri_cannot_weaken_the_concerns(void **state)
+{
+    struct store_world other = *(struct store_world *)*state;
+    other.run = ~other.run; /* one database, but ids of its own */
+    other.pool = pool_with(&other, "", "&w=0&readPreference=secondary&readConcernLevel=local");
+    assert_non_null(other.pool);
+    struct session session = session_open(&other);
+    enum store_status prepared = prepare(&session);
+    struct provider content = plain_provider(&other);
+    world_add_provider(&other, &content);
+    struct provider *slot = open_provider(&session, content.id);
+    bool exists = slot->state.exists;
+    session_close(&session);
+    mongo_pool_free(other.pool);
+    assert_status(&session, STORE_OK, prepared);
+    assert_true(exists);
+}
+
+static void test_a_uri_that_is_none_gives_an_error(void **state)
+{
+    struct store_world *world = *state;
+    struct error error = {""};
+    struct mongo_options options = {.uri = text_of("http://example"),
+                                    .database = text_of(world->database),
+                                    .timeout_ms = 100,
+                                    .worker = text_of("contract")};
+    assert_null(mongo_pool_new(&options, &error));
+    assert_true(strlen(error.text) > 0);
+}
+
+static void test_nobody_there_is_unavailable(void **state)
+{
+    struct store_world *world = *state;
+    struct error error = {""};
+    struct mongo_options options = {
+        .uri = text_of("mongodb://127.0.0.1:1/?replicaSet=allot&serverSelectionTimeoutMS=200"),
+        .database = text_of(world->database),
+        .timeout_ms = 5000,
+        .worker = text_of("contract"),
+        .clock = store_world_clock()};
+    struct mongo_pool *pool = mongo_pool_new(&options, &error);
+    assert_non_null(pool);
+    struct store *store = mongo_store_new(pool, &error);
+    assert_non_null(store);
+    enum store_status prepared = store->ops->prepare(store, &error);
+    enum store_status begun = store->ops->begin(store, &error);
+    store->ops->renew(store);
+    store->ops->free(store);
+    mongo_pool_free(pool);
+    assert_int_equal(prepared, STORE_UNAVAILABLE);
+    assert_int_equal(begun, STORE_UNAVAILABLE);
+    assert_non_null(strstr(error.text, "mongodb"));
+}
+
+static void take_note(void *context, int level, const char *domain, const char *message)
+{
+    struct error *note = context;
+    if (level == 2 && strcmp(domain, "allot") == 0)
+        error_set(note, "%s", message);
+}
+
+static void test_a_long_transaction_lifetime_is_warned_of(void **state)
+{
+    struct store_world other;
+    struct error note = {""};
+    int64_t before = admin_parameter("transactionLifetimeLimitSeconds");
+    use_database(&other, *state, "warning");
+    struct session session = session_open(&other);
+    admin_run("admin", "{\"setParameter\": 1, \"transactionLifetimeLimitSeconds\": 21}");
+    mongo_set_log(take_note, &note);
+    enum store_status status = prepare(&session);
+    mongo_set_log(NULL, NULL);
+    char json[128];
+    (void)snprintf(json, sizeof json,
+                   "{\"setParameter\": 1, \"transactionLifetimeLimitSeconds\": %lld}",
+                   (long long)before);
+    admin_run("admin", json);
+    session_close(&session);
+    drop(&other);
+    assert_status(&session, STORE_OK, status);
+    assert_non_null(strstr(note.text, "21"));
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_workers_may_prepare_at_the_same_time),
+    cmocka_unit_test(test_prepare_does_not_disturb_an_open_transaction),
+    cmocka_unit_test(test_an_index_of_another_kind_is_named),
+    cmocka_unit_test(test_names_that_are_not_unique_are_for_a_person_to_mend),
+    cmocka_unit_test(test_a_validator_refuses_for_good_and_prepare_puts_ours_back),
+    cmocka_unit_test(test_a_wrong_password_stops_the_start_but_not_the_work),
+    cmocka_unit_test(test_the_uri_cannot_weaken_the_concerns),
+    cmocka_unit_test(test_a_uri_that_is_none_gives_an_error),
+    cmocka_unit_test(test_nobody_there_is_unavailable),
+    cmocka_unit_test(test_a_long_transaction_lifetime_is_warned_of),
+};
+
+int main(void)
+{
+    return cmocka_run_group_tests_name("store: start on MongoDB", tests, store_world_mongo,
+                                       store_world_end) != 0;
+}

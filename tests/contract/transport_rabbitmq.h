@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* RabbitMQ behind the transport suite, for the tests that are about it alone. */
+#ifndef ALLOT_TRANSPORT_RABBITMQ_H
+#define ALLOT_TRANSPORT_RABBITMQ_H
+
+#include <amqp.h>
+
+#include "tests/contract/transport_lab.h"
+#include "worker/amqp/amqp_transport.h"
+#include "worker/amqp/client.h"
+
+struct rabbitmq {
+    struct text uri;
+    struct client *client;         /* producer and operator; owns the reply queue */
+    amqp_connection_state_t admin; /* deletes, and makes what the client can't */
+};
+
+struct rabbitmq *rabbitmq_of(struct lab *lab);
+/* Those of the lab's transport. */
+struct amqp_options rabbitmq_options(struct lab *lab);
+
+/* The claims, in transport_only.c. */
+#define RABBITMQ_CLAIMS(X)                                                                         \
+    X(test_a_wrong_password_is_refused)                                                            \
+    X(test_an_unknown_virtual_host_is_refused)                                                     \
+    X(test_a_closed_port_is_lost_and_the_next_host_is_tried)                                       \
+    X(test_a_silent_peer_is_given_up_within_the_time_out)                                          \
+    X(test_a_peer_that_falls_silent_is_noticed_while_polling)                                      \
+    X(test_a_publish_to_a_peer_that_fell_silent_does_not_hang)                                     \
+    X(test_a_queue_with_other_arguments_is_refused_and_named)                                      \
+    X(test_an_exchange_of_another_type_is_refused_and_named)                                       \
+    X(test_a_check_names_what_is_absent_and_makes_nothing)                                         \
+    X(test_a_declared_topology_passes_the_check)                                                   \
+    X(test_deeply_nested_headers_pass_to_the_dead_letter)                                          \
+    X(test_a_body_of_twenty_mebibytes_is_dead_lettered_whole)                                      \
+    X(test_a_client_gets_answers_through_direct_reply_to)                                          \
+    X(test_a_client_looks_through_a_queue_and_leaves_it_as_it_was)                                 \
+    X(test_a_client_learns_of_a_return)
+
+#define X(claim) void claim(void **state);
+RABBITMQ_CLAIMS(X)
+#undef X
+
+#endif

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside of the memory store: fills the slots from what the transaction's snapshot shows. */
+#include "tests/support/memory_document.h"
+
+#include <stdlib.h>
+
+#include "allot/limits.h"
+
+enum { ROW_BYTES = 120, AMOUNT_BYTES = 60 };
+
+static const struct memory_version *look(const struct memory_transaction *transaction,
+                                         enum memory_kind kind, struct text key)
+{
+    const struct memory_document *document = memory_find(transaction->database, kind, key);
+    const struct memory_version *version = memory_visible(document, transaction->snapshot);
+    if (version != NULL)
+        transaction->database->counters.documents_returned++;
+    return version;
+}
+
+static void load_provider(const struct memory_transaction *transaction, struct arena *arena,
+                          struct provider *slot)
+{
+    if (slot->state.loaded)
+        return;
+    const struct memory_version *version =
+        look(transaction, KIND_PROVIDER, memory_uuid_key(&slot->id));
+    slot->state = (struct slot_state){.loaded = true};
+    if (version != NULL)
+        memory_copy_provider(arena, &version->provider, slot);
+}
+
+static void load_consumer(const struct memory_transaction *transaction, struct arena *arena,
+                          struct consumer *slot)
+{
+    if (slot->state.loaded)
+        return;
+    const struct memory_version *version =
+        look(transaction, KIND_CONSUMER, memory_uuid_key(&slot->id));
+    slot->state = (struct slot_state){.loaded = true};
+    if (version != NULL)
+        memory_copy_consumer(arena, &version->consumer, slot);
+}
+
+static void load_outcome(const struct memory_transaction *transaction, struct arena *arena,
+                         struct outcome *slot)
+{
+    if (slot->state.loaded)
+        return;
+    struct text key;
+    char *owned = memory_command_key(slot->principal, slot->key, &key);
+    const struct memory_version *version = look(transaction, KIND_OUTCOME, key);
+    free(owned);
+    slot->state = (struct slot_state){.loaded = true};
+    if (version != NULL)
+        memory_copy_outcome(arena, &version->outcome, slot);
+}
+
+static void load_name(const struct memory_transaction *transaction, struct name_slot *slot)
+{
+    if (slot->loaded)
+        return;
+    const struct memory_version *version = look(transaction, KIND_NAME, slot->name);
+    slot->loaded = true;
+    slot->taken = version != NULL;
+    if (version != NULL)
+        slot->holder = version->holder;
+}
+
+/* --- trees --- */
+
+static bool is_wanted_root(const struct snapshot *snapshot, struct uuid root)
+{
+    for (size_t i = 0; i < snapshot->root_count; i++) {
+        if (uuid_equal(snapshot->roots[i], root))
+            return true;
+    }
+    return false;
+}
+
+static void load_trees(const struct memory_transaction *transaction, struct snapshot *snapshot)
+{
+    const struct memory_table *table = &transaction->database->tables[KIND_PROVIDER];
+    size_t limit = snapshot->root_count * (TREE_PROVIDERS_MAX + 1);
+    if (snapshot->roots_loaded || snapshot->root_count == 0)
+        return;
+    snapshot->nodes = ARENA_ARRAY(snapshot->arena, struct tree_node, table->count);
+    snapshot->node_count = 0;
+    for (size_t i = 0; i < table->count && snapshot->node_count < limit; i++) {
+        const struct memory_version *version =
+            memory_visible(table->items[i], transaction->snapshot);
+        if (version == NULL || !is_wanted_root(snapshot, version->provider.root))
+            continue;
+        const struct provider *provider = &version->provider;
+        snapshot->nodes[snapshot->node_count++] =
+            (struct tree_node){.id = provider->id,
+                               .has_parent = provider->has_parent,
+                               .parent = provider->parent,
+                               .root = provider->root};
+        transaction->database->counters.documents_returned++;
+    }
+    snapshot->roots_loaded = true;
+}
+
+/* --- pages --- */
+
+static size_t count_on(const struct consumer *consumer, struct uuid provider)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < consumer->holding_count; i++)
+        count += uuid_equal(consumer->holdings[i].provider, provider);
+    return count;
+}
+
+/* The consumer with what it holds on that provider alone; how large it is in the reply. */
+static struct consumer row_on(struct arena *arena, const struct consumer *consumer,
+                              struct uuid provider, size_t *ret_bytes)
+{
+    struct consumer row = {.id = consumer->id,
+                           .state = {.loaded = true, .stored = true, .exists = true},
+                           .generation = consumer->generation};
+    struct holding *holdings = ARENA_ARRAY(arena, struct holding, count_on(consumer, provider));
+    size_t bytes = ROW_BYTES;
+    for (size_t i = 0; i < consumer->holding_count; i++) {
+        struct holding holding = consumer->holdings[i];
+        if (!uuid_equal(holding.provider, provider))
+            continue;
+        holding.resource_class = text_copy(arena, holding.resource_class);
+        holdings[row.holding_count++] = holding;
+        bytes += AMOUNT_BYTES + holding.resource_class.length;
+    }
+    row.holdings = holdings;
+    *ret_bytes = bytes;
+    return row;
+}
+
+static bool is_on_page(const struct memory_version *version, const struct page_params *params)
+{
+    if (version == NULL || count_on(&version->consumer, params->provider) == 0)
+        return false;
+    return !params->has_after || uuid_compare(version->consumer.id, params->after) > 0;
+}
+
+static void load_page(const struct memory_transaction *transaction, struct arena *arena,
+                      struct page_slot *slot)
+{
+    const struct memory_table *table = &transaction->database->tables[KIND_CONSUMER];
+    size_t limit = (size_t)slot->params.limit, bytes = 0;
+    struct consumer *rows = ARENA_ARRAY(arena, struct consumer, limit);
+    if (slot->loaded)
+        return;
+    slot->page = (struct consumer_page){.rows = rows};
+    for (size_t i = 0; i < table->count && !slot->page.more; i++) {
+        const struct memory_version *version =
+            memory_visible(table->items[i], transaction->snapshot);
+        if (!is_on_page(version, &slot->params))
+            continue;
+        size_t more = 0;
+        struct consumer row = row_on(arena, &version->consumer, slot->params.provider, &more);
+        transaction->database->counters.documents_returned++;
+        slot->page.more =
+            slot->page.count == limit || (slot->page.count > 0 && bytes + more > PAGE_BYTES_MAX);
+        if (slot->page.more)
+            break;
+        rows[slot->page.count++] = row;
+        bytes += more;
+    }
+    slot->loaded = true;
+}
+
+/* --- usages --- */
+
+struct sums {
+    struct arena *arena;
+    struct usage_group *groups; /* by type, their amounts by class */
+    size_t count;
+};
+
+/* The place of `type`, made where it is missing: groups are few. */
+static struct usage_group *group_of(struct sums *sums, struct text type)
+{
+    size_t place = 0;
+    while (place < sums->count && text_compare(sums->groups[place].consumer_type, type) < 0)
+        place++;
+    if (place < sums->count && text_equal(sums->groups[place].consumer_type, type))
+        return &sums->groups[place];
+    struct usage_group *larger = ARENA_ARRAY(sums->arena, struct usage_group, sums->count + 1);
+    for (size_t i = 0; i < sums->count; i++)
+        larger[i < place ? i : i + 1] = sums->groups[i];
+    larger[place] = (struct usage_group){.consumer_type = text_copy(sums->arena, type)};
+    sums->groups = larger;
+    sums->count++;
+    return &sums->groups[place];
+}
+
+static void add_amount(struct arena *arena, struct usage_group *group,
+                       const struct holding *holding)
+{
+    size_t place = 0;
+    struct usage_amount *larger = ARENA_ARRAY(arena, struct usage_amount, group->count + 1);
+    while (place < group->count &&
+           text_compare(group->amounts[place].resource_class, holding->resource_class) < 0)
+        place++;
+    bool found = place < group->count &&
+                 text_equal(group->amounts[place].resource_class, holding->resource_class);
+    for (size_t i = 0; i < group->count; i++)
+        larger[i < place || found ? i : i + 1] = group->amounts[i];
+    if (!found)
+        larger[place].resource_class = text_copy(arena, holding->resource_class);
+    larger[place].amount += holding->amount;
+    group->amounts = larger;
+    group->count += !found;
+}
+
+static bool is_counted(const struct consumer *consumer, const struct usage_params *params)
+{
+    if (!text_equal(consumer->project_id, params->project_id))
+        return false;
+    if (text_present(params->user_id) && !text_equal(consumer->user_id, params->user_id))
+        return false;
+    return !text_present(params->consumer_type) || text_is(params->consumer_type, "all") ||
+           text_equal(consumer->consumer_type, params->consumer_type);
+}
+
+static void add_consumer(struct sums *sums, const struct consumer *consumer, bool all)
+{
+    struct usage_group *group = group_of(sums, all ? text_of("all") : consumer->consumer_type);
+    group->consumer_count++;
+    for (size_t i = 0; i < consumer->holding_count; i++)
+        add_amount(sums->arena, group, &consumer->holdings[i]);
+}
+
+static void load_usage(const struct memory_transaction *transaction, struct arena *arena,
+                       struct usage_slot *slot)
+{
+    const struct memory_table *table = &transaction->database->tables[KIND_CONSUMER];
+    struct sums sums = {.arena = arena};
+    bool all = text_is(slot->params.consumer_type, "all");
+    if (slot->loaded)
+        return;
+    for (size_t i = 0; i < table->count; i++) {
+        const struct memory_version *version =
+            memory_visible(table->items[i], transaction->snapshot);
+        if (version != NULL && is_counted(&version->consumer, &slot->params))
+            add_consumer(&sums, &version->consumer, all);
+    }
+    slot->groups = sums.groups;
+    slot->group_count = sums.count;
+    slot->loaded = true;
+}
+
+void memory_load(struct memory_transaction *transaction, struct snapshot *snapshot)
+{
+    memory_transaction_see(transaction);
+    for (size_t i = 0; i < snapshot->outcome_count; i++)
+        load_outcome(transaction, snapshot->arena, &snapshot->outcomes[i]);
+    for (size_t i = 0; i < snapshot->consumer_count; i++)
+        load_consumer(transaction, snapshot->arena, &snapshot->consumers[i]);
+    for (size_t i = 0; i < snapshot->provider_count; i++)
+        load_provider(transaction, snapshot->arena, &snapshot->providers[i]);
+    for (size_t i = 0; i < snapshot->name_count; i++)
+        load_name(transaction, &snapshot->names[i]);
+    load_trees(transaction, snapshot);
+    for (size_t i = 0; i < snapshot->page_count; i++)
+        load_page(transaction, snapshot->arena, &snapshot->pages[i]);
+    for (size_t i = 0; i < snapshot->usage_count; i++)
+        load_usage(transaction, snapshot->arena, &snapshot->usages[i]);
+}

@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/support/memory_transport.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "common/codec/field_table.h"
+#include "common/codec/outgoing_headers.h"
+#include "tests/support/memory_internal.h"
+
+enum { FRAME_BYTES = 131072 }; /* RabbitMQ's default frame_max */
+
+static struct memory_transport *of(struct transport *transport)
+{
+    return (struct memory_transport *)transport;
+}
+
+/* --- what is kept --------------------------------------------------------------------------- */
+
+void memory_transport_tell(struct memory_transport *self, struct transport_event event)
+{
+    struct memory_event *entry = calloc(1, sizeof *entry);
+    assert(entry != NULL);
+    entry->event = event;
+    *self->events_end = entry;
+    self->events_end = &entry->next;
+}
+
+static bool take_event(struct memory_transport *self, struct transport_event *ret_event)
+{
+    struct memory_event *entry = self->events;
+    if (entry == NULL)
+        return false;
+    self->events = entry->next;
+    if (self->events == NULL)
+        self->events_end = &self->events;
+    *ret_event = entry->event;
+    free(entry);
+    return true;
+}
+
+static size_t count_events(const struct memory_transport *self)
+{
+    size_t count = 0;
+    for (const struct memory_event *at = self->events; at != NULL; at = at->next)
+        count++;
+    return count;
+}
+
+/* NULL where no such delivery is out. */
+static struct memory_message *take_unacked(struct memory_transport *self, uint64_t tag)
+{
+    struct memory_unacked **at = &self->unacked;
+    while (*at != NULL && (*at)->tag != tag)
+        at = &(*at)->next;
+    struct memory_unacked *entry = *at;
+    if (entry == NULL)
+        return NULL;
+    struct memory_message *message = entry->message;
+    *at = entry->next;
+    self->unacked_count--;
+    free(entry);
+    return message;
+}
+
+static void add_unacked(struct memory_transport *self, struct memory_message *message)
+{
+    struct memory_unacked *entry = calloc(1, sizeof *entry);
+    assert(entry != NULL);
+    *entry = (struct memory_unacked){self->unacked, ++self->last_tag, message};
+    self->unacked = entry;
+    self->unacked_count++;
+}
+
+/* --- connection ----------------------------------------------------------------------------- */
+
+void memory_transport_cut(struct transport *transport)
+{
+    struct memory_transport *self = of(transport);
+    struct transport_event event;
+    while (self->unacked != NULL)
+        memory_broker_requeue(self->broker, take_unacked(self, self->unacked->tag));
+    while (take_event(self, &event))
+        continue;
+    while (self->held != NULL) {
+        struct memory_held *held = self->held;
+        self->held = held->next;
+        memory_message_free(held->message);
+        free(held);
+    }
+    self->connected = false;
+    self->consuming = false;
+    for (size_t i = 0; i < MEMORY_KINDS; i++)
+        self->closed[i] = false;
+}
+
+/* Counts a fault down; true when it is its turn. */
+static bool is_due(uint64_t *countdown)
+{
+    return *countdown > 0 && --*countdown == 0;
+}
+
+struct call {
+    bool lost;       /* it has no effect */
+    bool lost_after; /* it has, and then the connection is gone */
+};
+
+static struct call begin_call(struct memory_transport *self, struct error *error)
+{
+    self->calls++;
+    struct call call = {0};
+    bool due = is_due(&self->faults.lose_at_call);
+    call.lost_after = due && self->faults.lose_after_effect;
+    if (due && !call.lost_after)
+        memory_transport_cut(&self->base);
+    call.lost = !self->connected;
+    if (call.lost || call.lost_after)
+        error_set(error, "the connection to the broker is lost");
+    return call;
+}
+
+static enum transport_status end_call(struct memory_transport *self, struct call call)
+{
+    if (!call.lost_after)
+        return TRANSPORT_OK;
+    memory_transport_cut(&self->base);
+    return TRANSPORT_LOST;
+}
+
+static enum transport_status open_transport(struct transport *transport, struct error *error)
+{
+    struct memory_transport *self = of(transport);
+    memory_transport_cut(transport);
+    self->connected = !self->broker->down;
+    struct call call = begin_call(self, error);
+    if (call.lost)
+        return TRANSPORT_LOST;
+    memory_broker_declare(self->broker, self->broker->names.queue);
+    memory_broker_declare(self->broker, self->broker->names.dead_queue);
+    self->last_tag = 0;
+    if (self->broker->blocked != NULL)
+        memory_transport_tell(self, (struct transport_event){.kind = TRANSPORT_BLOCKED,
+                                                             .reason = self->broker->blocked});
+    return end_call(self, call);
+}
+
+static enum transport_status consume(struct transport *transport, uint16_t prefetch,
+                                     struct error *error)
+{
+    struct memory_transport *self = of(transport);
+    struct call call = begin_call(self, error);
+    if (call.lost)
+        return TRANSPORT_LOST;
+    if (memory_broker_find(self->broker, self->broker->names.queue) == NULL) {
+        error_set(error, "consuming: no queue %s", self->broker->names.queue);
+        memory_transport_cut(transport);
+        return TRANSPORT_LOST;
+    }
+    self->consuming = true;
+    self->prefetch = prefetch;
+    return end_call(self, call);
+}
+
+static enum transport_status cancel(struct transport *transport, struct error *error)
+{
+    struct memory_transport *self = of(transport);
+    struct call call = begin_call(self, error);
+    if (call.lost)
+        return TRANSPORT_LOST;
+    self->consuming = false;
+    return end_call(self, call);
+}
+
+/* --- publishing ----------------------------------------------------------------------------- */
+
+/* Confirms can't come any more for what the broker closed the channel over, or after it. */
+static void close_channel(struct memory_transport *self, enum outgoing_kind kind)
+{
+    self->closed[kind] = true;
+    memory_transport_tell(self, (struct transport_event){.kind = TRANSPORT_UNSETTLED,
+                                                         .outgoing_kind = kind,
+                                                         .reason = "NOT_FOUND - no exchange"});
+}
+
+static void accept(struct memory_transport *self, const struct outgoing *outgoing,
+                   struct memory_message *message)
+{
+    struct transport_event event = {.kind = TRANSPORT_CONFIRMED, .sequence = outgoing->sequence};
+    if (self->closed[outgoing->kind]) {
+        memory_message_free(message);
+        return;
+    }
+    if (is_due(&self->faults.nack_publish)) {
+        memory_message_free(message);
+        event.kind = TRANSPORT_NACKED;
+        memory_transport_tell(self, event);
+        return;
+    }
+    enum memory_routing routing = memory_broker_route(self->broker, message);
+    if (routing == NO_EXCHANGE) {
+        close_channel(self, outgoing->kind);
+        return;
+    }
+    if (routing == UNROUTABLE && outgoing->mandatory)
+        memory_transport_tell(self, (struct transport_event){.kind = TRANSPORT_RETURNED,
+                                                             .sequence = outgoing->sequence,
+                                                             .reason = "NO_ROUTE"});
+    if (!is_due(&self->faults.swallow_confirm))
+        memory_transport_tell(self, event);
+}
+
+static struct memory_message *make_message(const struct outgoing *outgoing)
+{
+    struct arena *arena = arena_new(0);
+    struct text headers = outgoing_headers_encode(arena, outgoing, FRAME_BYTES);
+    struct memory_message *message = memory_message_new(outgoing, headers);
+    arena_free(arena);
+    return message;
+}
+
+/* In the order in which they were published. */
+static void hold(struct memory_transport *self, const struct outgoing *outgoing,
+                 struct memory_message *message)
+{
+    struct memory_held *entry = calloc(1, sizeof *entry);
+    assert(entry != NULL);
+    *entry = (struct memory_held){NULL, message, outgoing->kind, outgoing->sequence,
+                                  outgoing->mandatory};
+    struct memory_held **at = &self->held;
+    while (*at != NULL)
+        at = &(*at)->next;
+    *at = entry;
+}
+
+static void accept_held(struct memory_transport *self)
+{
+    while (self->held != NULL && self->broker->blocked == NULL) {
+        struct memory_held held = *self->held;
+        free(self->held);
+        self->held = held.next;
+        struct outgoing outgoing = {
+            .kind = held.kind, .sequence = held.sequence, .mandatory = held.mandatory};
+        accept(self, &outgoing, held.message);
+    }
+}
+
+static enum transport_status publish(struct transport *transport, const struct outgoing *outgoing,
+                                     struct error *error)
+{
+    struct memory_transport *self = of(transport);
+    struct call call = begin_call(self, error);
+    if (call.lost)
+        return TRANSPORT_LOST;
+    struct memory_message *message = make_message(outgoing);
+    accept_held(self);
+    if (self->broker->blocked != NULL)
+        hold(self, outgoing, message);
+    else
+        accept(self, outgoing, message);
+    return end_call(self, call);
+}
+
+/* --- settling deliveries -------------------------------------------------------------------- */
+
+/* An unknown tag closes the consumer's channel, and with it, here, the connection. */
+static enum transport_status settle(struct transport *transport, uint64_t tag, bool requeue,
+                                    struct error *error)
+{
+    struct memory_transport *self = of(transport);
+    struct call call = begin_call(self, error);
+    if (call.lost)
+        return TRANSPORT_LOST;
+    struct memory_message *message = take_unacked(self, tag);
+    if (message == NULL)
+        memory_transport_cut(transport);
+    else if (requeue)
+        memory_broker_requeue(self->broker, message);
+    else
+        memory_message_free(message);
+    return end_call(self, call);
+}
+
+static enum transport_status ack(struct transport *transport, uint64_t tag, struct error *error)
+{
+    return settle(transport, tag, false, error);
+}
+
+static enum transport_status give_back(struct transport *transport, uint64_t tag,
+                                       struct error *error)
+{
+    return settle(transport, tag, true, error);
+}
+
+/* --- polling -------------------------------------------------------------------------------- */
+
+static struct transport_event delivery_of(const struct memory_message *message, uint64_t tag)
+{
+    struct arena *arena = arena_new(message->body.length + message->raw_headers.length + 1024);
+    const struct outgoing_header count = {
+        .name = "x-delivery-count", .kind = OUTGOING_INTEGER, .integer = message->delivery_count};
+    struct text headers = message->delivery_count > 0
+                              ? field_table_merge(arena, message->raw_headers, &count, 1)
+                              : text_copy(arena, message->raw_headers);
+    struct transport_event event = {.kind = TRANSPORT_DELIVERY, .arena = arena};
+    event.delivery =
+        (struct delivery){.tag = tag,
+                          .properties = memory_properties_copy(arena, &message->properties),
+                          .raw_headers = headers,
+                          .body = text_copy(arena, message->body)};
+    field_table_read_delivery(&event.delivery);
+    /* On the first delivery the header can only be the producer's own invention. */
+    if (message->delivery_count == 0)
+        event.delivery.delivery_count = 0;
+    return event;
+}
+
+static bool deliver(struct memory_transport *self, const struct transport_handler *handler)
+{
+    struct memory_queue *queue = memory_broker_find(self->broker, self->broker->names.queue);
+    bool full = self->prefetch > 0 && self->unacked_count >= self->prefetch;
+    if (!self->consuming || full || queue == NULL || queue->first == NULL)
+        return false;
+    struct memory_message *message = queue->first;
+    queue->first = message->next;
+    message->next = NULL;
+    add_unacked(self, message);
+    struct transport_event event = delivery_of(message, self->last_tag);
+    if (is_due(&self->faults.duplicate_delivery))
+        memory_broker_requeue(self->broker, memory_message_copy(message));
+    handler->handle(handler->context, &event);
+    return true;
+}
+
+static void tell_waiting(struct memory_transport *self, const struct transport_handler *handler)
+{
+    struct transport_event event;
+    for (size_t left = count_events(self); left > 0 && take_event(self, &event); left--) {
+        if (event.kind == TRANSPORT_UNSETTLED)
+            self->closed[event.outgoing_kind] = false;
+        handler->handle(handler->context, &event);
+    }
+}
+
+static enum transport_status poll_transport(struct transport *transport, int timeout_ms,
+                                            int wake_fd, const struct transport_handler *handler,
+                                            struct error *error)
+{
+    (void)timeout_ms;
+    (void)wake_fd;
+    struct memory_transport *self = of(transport);
+    struct call call = begin_call(self, error);
+    if (call.lost)
+        return TRANSPORT_LOST;
+    accept_held(self);
+    /* Only what is there now: a handler that gives back must not keep us here for ever. */
+    size_t ready = memory_broker_count(self->broker, self->broker->names.queue);
+    tell_waiting(self, handler);
+    while (ready > 0 && self->connected && deliver(self, handler))
+        ready--;
+    if (!self->connected) {
+        error_set(error, "the connection to the broker is lost");
+        return TRANSPORT_LOST;
+    }
+    return end_call(self, call);
+}
+
+/* --- making --------------------------------------------------------------------------------- */
+
+static void free_transport(struct transport *transport)
+{
+    if (transport == NULL)
+        return;
+    struct memory_transport *self = of(transport);
+    memory_transport_cut(transport);
+    struct memory_transport **at = &self->broker->transports;
+    while (*at != self)
+        at = &(*at)->next;
+    *at = self->next;
+    free(self);
+}
+
+static const struct transport_ops operations = {
+    .open = open_transport,
+    .consume = consume,
+    .cancel = cancel,
+    .poll = poll_transport,
+    .publish = publish,
+    .ack = ack,
+    .give_back = give_back,
+    .close = memory_transport_cut,
+    .free = free_transport,
+};
+
+struct transport *memory_transport_new(struct memory_broker *broker)
+{
+    struct memory_transport *self = calloc(1, sizeof *self);
+    assert(self != NULL);
+    self->base.ops = &operations;
+    self->broker = broker;
+    self->events_end = &self->events;
+    self->next = broker->transports;
+    broker->transports = self;
+    return &self->base;
+}
+
+struct memory_faults *memory_transport_faults(struct transport *transport)
+{
+    return &of(transport)->faults;
+}
+
+uint64_t memory_transport_calls(const struct transport *transport)
+{
+    return ((const struct memory_transport *)transport)->calls;
+}

@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Runs the tables: every "case" of every tests/table/NAME.table is one test. The snapshot's slots
+ * are filled from the case's state, in the two rounds that the planner asks for. How a table is
+ * written: tests/table/README.md.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "common/codec/command_decode.h"
+#include "common/codec/policy_file.h"
+#include "common/codec/reply_encode.h"
+#include "tests/table/plan_expand.h"
+#include "tests/table/plan_world.h"
+
+enum { LINES_MAX = 40, STEPS_MAX = 12, CASES_MAX = 400, ATTEMPTS_MAX = 3 };
+
+#define ON_RECORD "{\"on\":\"record\"}"
+
+struct table_case {
+    char *name;
+    char *lines[LINES_MAX];
+    size_t count;
+};
+
+struct step {
+    struct decoded decoded;
+    const char *code;
+    bool replayed;
+    const char *expected; /* details or result, shorthand; NULL: not looked at */
+};
+
+struct run {
+    struct world world;
+    struct snapshot *snapshot;
+    struct step steps[STEPS_MAX];
+    size_t step_count;
+    struct verdict verdicts[STEPS_MAX];
+};
+
+static char *copy_line(struct arena *arena, const char *line)
+{
+    size_t length = strlen(line);
+    char *bytes = arena_alloc(arena, length + 1);
+    memcpy(bytes, line, length);
+    return bytes;
+}
+
+static struct policy read_policy(struct arena *arena)
+{
+    char yaml[8192];
+    FILE *file = fopen("tests/table/policy.yaml", "r");
+    assert_non_null(file);
+    size_t length = fread(yaml, 1, sizeof yaml, file);
+    assert_int_equal(fclose(file), 0);
+    struct policy policy;
+    struct error error = {""};
+    if (!policy_read(text_copy(arena, text_view(yaml, length)), "policy.yaml", arena, &policy,
+                     &error))
+        fail_msg("%s", error.text);
+    return policy;
+}
+
+static void set_option(struct delivery *delivery, struct request *extra, char *word)
+{
+    char *value = strchr(word, '=');
+    assert_non_null(value);
+    *value++ = '\0';
+    if (strcmp(word, "reply_to") == 0) {
+        delivery->properties.reply_to = text_of(value);
+    } else if (strcmp(word, "deadline") == 0) {
+        delivery->deadline = HEADER_INTEGER;
+        delivery->deadline_ms = strtoll(value, NULL, 10);
+    } else if (strcmp(word, "attempts") == 0) {
+        extra->attempts = atoll(value);
+    } else if (strcmp(word, "refused") == 0) {
+        extra->refused_by_storage = true;
+        extra->storage_reason = text_of(value);
+    } else {
+        fail_msg("a command has no '%s'", word);
+    }
+}
+
+/* "PRINCIPAL KEY [OPTION=VALUE]... COMMAND PARAMS" */
+static struct decoded read_command(struct run *run, char *line)
+{
+    struct arena *arena = run->world.arena;
+    char *rest = NULL;
+    struct delivery delivery = {.properties = {.user_id = text_of(strtok_r(line, " ", &rest)),
+                                               .message_id = text_of(strtok_r(NULL, " ", &rest))}};
+    struct request extra = {.attempts = 0};
+    enum command_kind kind;
+    char *word = strtok_r(NULL, " ", &rest);
+    for (; word != NULL && !command_parse(text_of(word), &kind); word = strtok_r(NULL, " ", &rest))
+        set_option(&delivery, &extra, word);
+    assert_non_null(word);
+    delivery.body = text_format(arena, "{\"version\":1,\"command\":\"%s\",\"params\":%.*s}", word,
+                                TEXT_ARGS(plan_expand(arena, rest)));
+
+    struct decode_context context = {.policy = &run->world.policy, .trust_user_id = true};
+    struct decoded decoded;
+    command_decode(&context, &delivery, arena, &decoded);
+    if (!decoded.accepted)
+        fail_msg("%.*s: %.*s %.*s", TEXT_ARGS(delivery.body), TEXT_ARGS(decoded.verdict.message),
+                 TEXT_ARGS(decoded.verdict.details[0].value.text));
+    decoded.request.attempts = extra.attempts;
+    decoded.request.refused_by_storage = extra.refused_by_storage;
+    decoded.request.storage_reason = extra.storage_reason;
+    return decoded;
+}
+
+/* "COMMAND LINE => CODE": that outcome is on record. */
+static void add_record(struct run *run, char *line)
+{
+    char *code = strstr(line, " => ");
+    assert_non_null(code);
+    *code = '\0';
+    struct decoded decoded = read_command(run, line);
+    struct outcome *outcome = &run->world.outcomes[run->world.outcome_count++];
+    *outcome = (struct outcome){.principal = decoded.request.principal,
+                                .key = decoded.request.key,
+                                .fingerprint = decoded.request.fingerprint,
+                                .command = decoded.command,
+                                .body = text_of(ON_RECORD)};
+    assert_true(verdict_parse(text_of(code + 4), &outcome->code));
+}
+
+/* "COMMAND LINE => [replayed] CODE [JSON]" */
+static void add_step(struct run *run, char *line)
+{
+    struct step *step = &run->steps[run->step_count++];
+    assert_true(run->step_count <= STEPS_MAX);
+    char *expected = strstr(line, " => ");
+    if (expected == NULL)
+        fail_msg("'%s' expects nothing", line);
+    *expected = '\0';
+    char *rest = NULL;
+    step->code = strtok_r(expected + 4, " ", &rest);
+    step->replayed = strcmp(step->code, "replayed") == 0;
+    if (step->replayed)
+        step->code = strtok_r(NULL, " ", &rest);
+    step->expected = rest != NULL && *rest != '\0' ? rest : NULL;
+    step->decoded = read_command(run, line);
+}
+
+static bool begins(char *line, const char *word, char **ret_rest)
+{
+    size_t length = strlen(word);
+    if (strncmp(line, word, length) != 0 || line[length] != ' ')
+        return false;
+    *ret_rest = line + length + 1;
+    return true;
+}
+
+static void read_line(struct run *run, char *line)
+{
+    char *rest = NULL;
+    if (begins(line, "provider", &rest))
+        world_add_provider(&run->world, rest);
+    else if (begins(line, "consumer", &rest))
+        world_add_consumer(&run->world, rest);
+    else if (begins(line, "record", &rest))
+        add_record(run, rest);
+    else if (begins(line, "now", &rest))
+        run->world.now_ms = atoll(rest);
+    else if (!begins(line, "then", &rest))
+        add_step(run, line);
+}
+
+/* --- what came of it ------------------------------------------------------------------------ */
+
+/* What the reply says: the result of a success, the details of a failure. */
+static void check_reply(struct run *run, const struct step *step, const struct verdict *verdict)
+{
+    const struct decoded *decoded = &step->decoded;
+    struct text reply = reply_encode(run->world.arena, decoded->command,
+                                     decoded->request.command.kind, decoded->request.key, verdict);
+    struct text wanted = plan_expand(run->world.arena, step->expected);
+    json_t *given = json_loadb(reply.bytes, reply.length, JSON_REJECT_DUPLICATES, NULL);
+    json_t *expected = json_loadb(wanted.bytes, wanted.length, JSON_REJECT_DUPLICATES, NULL);
+    const json_t *part = verdict->code == VERDICT_SUCCESS
+                             ? json_object_get(given, "result")
+                             : json_object_get(json_object_get(given, "error"), "details");
+    bool same = expected != NULL && json_equal(part, expected);
+    json_decref(given);
+    json_decref(expected);
+    if (!same)
+        fail_msg("%.*s\n  is not\n%.*s", TEXT_ARGS(reply), TEXT_ARGS(wanted));
+}
+
+/* The answer of a replay: the body on record, or the request of this batch that gives it. */
+static void check_replay(const struct run *run, size_t index)
+{
+    const struct verdict *verdict = &run->verdicts[index];
+    if (text_present(verdict->replay_body)) {
+        assert_true(text_is(verdict->replay_body, ON_RECORD));
+        return;
+    }
+    assert_true(verdict->replay_of < index);
+    assert_true(text_equal(run->steps[verdict->replay_of].decoded.request.key,
+                           run->steps[index].decoded.request.key));
+}
+
+/* Whatever the case: what the contract says of every outcome. */
+static void check_record(struct run *run, size_t index)
+{
+    const struct request *request = &run->steps[index].decoded.request;
+    const struct verdict *verdict = &run->verdicts[index];
+    if (command_mode(request->command.kind) == MODE_READ) {
+        assert_int_equal(run->snapshot->outcome_count, 0);
+        assert_false(snapshot_is_dirty(run->snapshot));
+        return;
+    }
+    const struct outcome *outcome =
+        snapshot_outcome(run->snapshot, request->principal, request->key);
+    if (verdict->code == VERDICT_IDEMPOTENCY_KEY_REUSED || verdict->replayed) {
+        assert_true(outcome->state.exists);
+        return;
+    }
+    assert_true(outcome->state.dirty);
+    if (!verdict_recorded(verdict->code))
+        return;
+    assert_true(outcome->state.exists);
+    assert_int_equal(outcome->code, verdict->code);
+    assert_int_equal(outcome->settled_by, index);
+}
+
+static void check_step(struct run *run, size_t index)
+{
+    const struct step *step = &run->steps[index];
+    const struct verdict *verdict = &run->verdicts[index];
+    if (strcmp(verdict_name(verdict->code), step->code) != 0)
+        fail_msg("command %zu: '%s', not '%s': %.*s", index + 1, verdict_name(verdict->code),
+                 step->code, TEXT_ARGS(verdict->message));
+    assert_int_equal(verdict->replayed, step->replayed);
+    check_record(run, index);
+    if (step->replayed)
+        check_replay(run, index);
+    else if (step->expected != NULL)
+        check_reply(run, step, verdict);
+}
+
+/* Where everything is refused, nothing but outcomes may be written. */
+static void check_nothing_changed(const struct run *run)
+{
+    for (size_t i = 0; i < run->step_count; i++) {
+        if (run->verdicts[i].code == VERDICT_SUCCESS && !run->verdicts[i].replayed)
+            return;
+    }
+    for (size_t i = 0; i < run->snapshot->provider_count; i++)
+        assert_false(run->snapshot->providers[i].state.dirty);
+    for (size_t i = 0; i < run->snapshot->consumer_count; i++)
+        assert_false(run->snapshot->consumers[i].state.dirty);
+}
+
+/* "provider p1 gen=4 VCPU=5 [root=p2]": exactly that generation and these usages */
+static void check_provider(struct run *run, char *words)
+{
+    char *rest = NULL;
+    const struct provider *provider =
+        snapshot_provider(run->snapshot, world_uuid(strtok_r(words, " ", &rest)));
+    assert_true(provider->state.exists);
+    for (char *word = strtok_r(NULL, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
+        char *value = strchr(word, '=');
+        assert_non_null(value);
+        *value++ = '\0';
+        if (strcmp(word, "gen") == 0) {
+            assert_int_equal(provider->generation, atoll(value));
+        } else if (strcmp(word, "root") == 0) {
+            assert_true(uuid_equal(provider->root, world_uuid(value)));
+        } else {
+            const struct stock *stock = provider_stock(provider, text_of(word));
+            assert_non_null(stock);
+            assert_int_equal(stock->used, atoll(value));
+        }
+    }
+}
+
+static void assert_same_text(struct text a, struct text b)
+{
+    if (text_present(a) != text_present(b) || !text_equal(a, b))
+        fail_msg("'%.*s' is not '%.*s'", TEXT_ARGS(a), TEXT_ARGS(b));
+}
+
+static void check_consumer(struct run *run, char *words)
+{
+    struct consumer expected;
+    world_read_consumer(&run->world, words, &expected);
+    const struct consumer *given = snapshot_consumer(run->snapshot, expected.id);
+    assert_true(given->state.exists);
+    assert_int_equal(given->generation, expected.generation);
+    assert_same_text(given->project_id, expected.project_id);
+    assert_same_text(given->user_id, expected.user_id);
+    assert_same_text(given->consumer_type, expected.consumer_type);
+    assert_int_equal(text_present(given->mappings), text_present(expected.mappings));
+    assert_int_equal(given->holding_count, expected.holding_count);
+    for (size_t i = 0; i < expected.holding_count; i++) {
+        assert_true(uuid_equal(given->holdings[i].provider, expected.holdings[i].provider));
+        assert_same_text(given->holdings[i].resource_class, expected.holdings[i].resource_class);
+        assert_int_equal(given->holdings[i].amount, expected.holdings[i].amount);
+    }
+}
+
+/* "moved p3 p1": as a member of a tree, p3 has p1 for its root now */
+static void check_moved(struct run *run, const char *words)
+{
+    char member[8], root[8];
+    assert_int_equal(sscanf(words, "%7s %7s", member, root), 2);
+    for (size_t i = 0; i < run->snapshot->node_count; i++) {
+        const struct tree_node *node = &run->snapshot->nodes[i];
+        if (!uuid_equal(node->id, world_uuid(member)))
+            continue;
+        assert_true(node->dirty);
+        assert_true(uuid_equal(node->root, world_uuid(root)));
+        return;
+    }
+    fail_msg("%s is in no tree", member);
+}
+
+static void check_line(struct run *run, char *line)
+{
+    char *rest = NULL;
+    if (!begins(line, "then", &line))
+        return;
+    if (begins(line, "provider", &rest))
+        check_provider(run, rest);
+    else if (begins(line, "consumer", &rest))
+        check_consumer(run, rest);
+    else if (begins(line, "moved", &rest))
+        check_moved(run, rest);
+    else if (begins(line, "no consumer", &rest))
+        assert_false(snapshot_consumer(run->snapshot, world_uuid(rest))->state.exists);
+    else if (begins(line, "no provider", &rest))
+        assert_false(snapshot_provider(run->snapshot, world_uuid(rest))->state.exists);
+    else if (begins(line, "dirty", &rest))
+        assert_true(snapshot_provider(run->snapshot, world_uuid(rest))->state.dirty);
+    else
+        fail_msg("'then %s' says nothing", line);
+}
+
+static void plan(struct run *run)
+{
+    const struct request *requests[STEPS_MAX];
+    for (size_t i = 0; i < run->step_count; i++)
+        requests[i] = &run->steps[i].decoded.request;
+    struct plan_context context = {&run->world.policy, run->world.now_ms, ATTEMPTS_MAX};
+    run->snapshot = snapshot_new(run->world.arena);
+    plan_want_first(run->snapshot, requests, run->step_count);
+    world_fill(&run->world, run->snapshot);
+    if (plan_want_second(run->snapshot, requests, run->step_count))
+        world_fill(&run->world, run->snapshot);
+    plan_run(&context, run->snapshot, requests, run->step_count, run->verdicts);
+}
+
+static void run_case(void **state)
+{
+    const struct table_case *one = *state;
+    struct arena *arena = arena_new(0);
+    struct run *run = ARENA_NEW(arena, struct run);
+    run->world.arena = arena;
+    run->world.now_ms = 1000;
+    run->world.policy = read_policy(arena);
+    for (size_t i = 0; i < one->count; i++)
+        read_line(run, copy_line(arena, one->lines[i]));
+    assert_true(run->step_count > 0);
+    plan(run);
+    for (size_t i = 0; i < run->step_count; i++)
+        check_step(run, i);
+    check_nothing_changed(run);
+    for (size_t i = 0; i < one->count; i++)
+        check_line(run, copy_line(arena, one->lines[i]));
+    arena_free(arena);
+}
+
+/* --- the files ------------------------------------------------------------------------------ */
+
+struct tables {
+    struct table_case cases[CASES_MAX];
+    size_t count;
+};
+
+static void add_line(struct tables *tables, char *line)
+{
+    char *rest = NULL;
+    line[strcspn(line, "\n")] = '\0';
+    line += strspn(line, " ");
+    if (*line == '\0' || *line == '#')
+        return;
+    if (begins(line, "case", &rest)) {
+        if (tables->count == CASES_MAX)
+            abort();
+        tables->cases[tables->count++].name = strdup(rest);
+        return;
+    }
+    if (tables->count == 0 || tables->cases[tables->count - 1].count == LINES_MAX)
+        abort();
+    struct table_case *one = &tables->cases[tables->count - 1];
+    one->lines[one->count++] = strdup(line);
+}
+
+static void read_file(struct tables *tables, const char *path)
+{
+    FILE *file = fopen(path, "r");
+    if (file == NULL)
+        abort();
+    char *line = NULL;
+    size_t size = 0;
+    while (getline(&line, &size, file) >= 0)
+        add_line(tables, line);
+    free(line);
+    (void)fclose(file);
+}
+
+static void free_tables(struct tables *tables)
+{
+    for (size_t i = 0; i < tables->count; i++) {
+        for (size_t j = 0; j < tables->cases[i].count; j++)
+            free(tables->cases[i].lines[j]);
+        free(tables->cases[i].name);
+    }
+    free(tables);
+}
+
+int main(void)
+{
+    glob_t files;
+    if (glob("tests/table/*.table", 0, NULL, &files) != 0)
+        return 1;
+    struct tables *tables = calloc(1, sizeof *tables);
+    struct CMUnitTest *tests = calloc(CASES_MAX, sizeof *tests);
+    if (tables == NULL || tests == NULL)
+        abort();
+    for (size_t i = 0; i < files.gl_pathc; i++)
+        read_file(tables, files.gl_pathv[i]);
+    for (size_t i = 0; i < tables->count; i++)
+        tests[i] =
+            (struct CMUnitTest){tables->cases[i].name, run_case, NULL, NULL, &tables->cases[i]};
+    int failed = _cmocka_run_group_tests("plan_table", tests, tables->count, NULL, NULL);
+    globfree(&files);
+    free(tests);
+    free_tables(tables);
+    return failed != 0 || files.gl_pathc == 0;
+}
