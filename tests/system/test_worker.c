@@ -416,6 +416,58 @@ static void test_a_stranger_cannot_touch_another_projects_consumer(void **state)
     client_close(conductor.client);
 }
 
+/* To every mongod of the stack; the pid files are what script/stack env names. */
+static void signal_storage(int signal_number)
+{
+    const char *files = getenv("ALLOT_STACK_MONGOD_PIDFILES");
+    assert_non_null(files); /* a stack of our own: only its servers may be frozen */
+    char copy[1024];
+    assert_in_range(snprintf(copy, sizeof copy, "%s", files), 1, sizeof copy - 1);
+    char *rest = NULL;
+    for (char *path = strtok_r(copy, " ", &rest); path != NULL; path = strtok_r(NULL, " ", &rest)) {
+        FILE *file = fopen(path, "r");
+        assert_non_null(file);
+        int pid = 0;
+        assert_int_equal(fscanf(file, "%d", &pid), 1);
+        (void)fclose(file);
+        assert_int_equal(kill(pid, signal_number), 0);
+    }
+}
+
+static void test_defect_3_an_outage_of_the_storage_is_never_an_answer(void **state)
+{
+    (void)state;
+    enum { SILENCE_MS = 4000 };
+    struct producer producer = open_producer("ALLOT_AMQP_URI_CONDUCTOR", "conductor");
+    pid_t worker = start_worker();
+    make_providers(&producer);
+
+    char body[1024];
+    struct error error = {""};
+    struct client_message message;
+    claim_body(body, sizeof body, 1);
+    signal_storage(SIGSTOP);
+    send_body(&producer, "during", body);
+    send_body(&producer, "read",
+              "{\"version\":1,\"command\":\"provider.get\",\"params\":"
+              "{\"uuid\":\"00000000-0000-4000-8000-000000000000\"}}");
+    enum client_answer answer = client_receive(producer.client, SILENCE_MS, &message, &error);
+    signal_storage(SIGCONT);
+    assert_int_equal(answer, CLIENT_NOTHING);
+
+    for (int replies = 0; replies < 2; replies++) {
+        struct client_message reply = receive(&producer);
+        assert_true(contains(reply.body, "\"success\""));
+        arena_free(reply.arena);
+    }
+    await_empty_queue();
+    mongoc_client_t *client = open_database();
+    audit(client, 1, 1 + 2 * PROVIDERS);
+    mongoc_client_destroy(client);
+    assert_int_equal(end_worker(worker, SIGTERM), 0);
+    client_close(producer.client);
+}
+
 /* The first command must not come before the exchange. */
 static int declare_topology(void **state)
 {
@@ -440,6 +492,8 @@ int main(void)
             test_a_lone_command_is_one_transaction_and_1000_waiting_are_a_handful, fresh_database,
             drop_database),
         cmocka_unit_test_setup_teardown(test_the_same_key_gets_the_same_bytes_and_no_second_effect,
+                                        fresh_database, drop_database),
+        cmocka_unit_test_setup_teardown(test_defect_3_an_outage_of_the_storage_is_never_an_answer,
                                         fresh_database, drop_database),
         cmocka_unit_test_setup_teardown(test_a_stranger_cannot_touch_another_projects_consumer,
                                         fresh_database, drop_database),

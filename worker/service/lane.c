@@ -39,6 +39,8 @@ struct lane {
 
     /* the transport thread's */
     struct settler *settler;
+    struct job_queue
+        incoming;    /* of this poll: handed over at once, so that what waits is a batch */
     size_t applying; /* given, not back yet */
     size_t bytes;    /* of all jobs in hand */
     bool consuming;
@@ -184,9 +186,7 @@ static void take_delivery(struct lane *lane, const struct transport_event *event
     job->counted_bytes = job_bytes(job);
     lane->bytes += job->counted_bytes;
     if (job->decoded.accepted) {
-        struct job_queue one = {0};
-        job_queue_push(&one, job);
-        give(lane, &one);
+        job_queue_push(&lane->incoming, job);
         return;
     }
     struct decoded *decoded = &job->decoded;
@@ -317,6 +317,8 @@ static enum transport_status turn(struct lane *lane, const struct transport_hand
     if (status == TRANSPORT_OK && !lane->lost && (in_hand(lane) || !atomic_load(&lane->stopping)))
         status = lane->options.transport->ops->poll(lane->options.transport, poll_ms(wait_ms),
                                                     lane->wake_fd, handler, &lane->error);
+    if (lane->incoming.head != NULL)
+        give(lane, &lane->incoming);
     settler_take(lane->settler, &settled);
     dismiss_all(lane, &settled);
     return lane->lost ? TRANSPORT_LOST : status;
