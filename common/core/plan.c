@@ -47,22 +47,16 @@ static bool refuse_late(struct judge *judge)
 }
 
 /* The storage was asked already, with this command alone, and refuses it for good. */
-static bool refuse_internal(struct judge *judge)
+static void refuse_internal(struct judge *judge)
 {
     const struct request *request = judge->request;
-    if (!request->refused_by_storage)
-        return false;
     verdict_refuse(judge->verdict, judge->snapshot->arena, VERDICT_INTERNAL,
                    "the storage refuses this command");
     verdict_add_text(judge->verdict, "reason", request->storage_reason);
-    return true;
 }
 
-static void decide(struct judge *judge)
+static void judge_state(struct judge *judge)
 {
-    if (refuse_attempts(judge) || !judge_policy(judge) || refuse_late(judge) ||
-        refuse_internal(judge))
-        return;
     switch (judge->request->command.kind) {
     case COMMAND_PROVIDER_CREATE:
     case COMMAND_PROVIDER_UPDATE:
@@ -76,6 +70,22 @@ static void decide(struct judge *judge)
     case COMMAND_PROVIDER_ALLOCATIONS:
     case COMMAND_ALLOCATION_GET:
     case COMMAND_USAGE_GET: judge_read(judge); return;
+    }
+}
+
+static void decide(struct judge *judge)
+{
+    const struct request *request = judge->request;
+    if (refuse_attempts(judge) || !judge_policy(judge) || refuse_late(judge))
+        return;
+    if (request->refused_again) {
+        refuse_internal(judge);
+        return;
+    }
+    judge_state(judge);
+    if (request->refused_by_storage && judge->verdict->code == VERDICT_SUCCESS) {
+        snapshot_forget_changes(judge->snapshot);
+        refuse_internal(judge);
     }
 }
 

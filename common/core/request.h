@@ -21,9 +21,13 @@ struct request {
     struct text reply_to;  /* absent: nobody waits */
     struct fingerprint fingerprint;
     bool has_deadline;
-    int64_t deadline_ms;     /* since the epoch */
-    int64_t attempts;        /* workers that died on this very command */
-    bool refused_by_storage; /* stood alone, and the storage refuses it for good: `internal` */
+    int64_t deadline_ms; /* since the epoch */
+    int64_t attempts;    /* workers that died on this very command */
+    /* Stood alone, and the storage refused what it would write: `internal`, unless the state
+       refuses it now; once more, when not even the record of a refusal was taken: `internal`
+       outright. */
+    bool refused_by_storage;
+    bool refused_again;
     struct text storage_reason;
     struct command command;
 };

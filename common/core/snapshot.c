@@ -258,6 +258,16 @@ struct stock *provider_stock(const struct provider *provider, struct text resour
                    sizeof *provider->stocks, find_stock);
 }
 
+void snapshot_forget_changes(struct snapshot *snapshot)
+{
+    for (size_t i = 0; i < snapshot->provider_count; i++)
+        snapshot->providers[i].state.dirty = false;
+    for (size_t i = 0; i < snapshot->consumer_count; i++)
+        snapshot->consumers[i].state.dirty = false;
+    for (size_t i = 0; i < snapshot->node_count; i++)
+        snapshot->nodes[i].dirty = false;
+}
+
 bool snapshot_is_dirty(const struct snapshot *snapshot)
 {
     bool dirty = snapshot->fence;

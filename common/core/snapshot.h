@@ -149,6 +149,10 @@ struct usage_slot *snapshot_usage(struct snapshot *snapshot, size_t request);
 /* NULL where the provider has no inventory of the class. */
 struct stock *provider_stock(const struct provider *provider, struct text resource_class);
 
+/* Nothing has to be written after all. The documents' content is spoilt by what was planned: only
+   for a command that stands alone, as the last use of the snapshot's documents. */
+void snapshot_forget_changes(struct snapshot *snapshot);
+
 /* Does anything have to be written? */
 bool snapshot_is_dirty(const struct snapshot *snapshot);
 

@@ -242,6 +242,7 @@ static void log_failure(struct applier *applier, enum store_status status,
 static void refuse_for_good(struct job *job, const struct error *error)
 {
     struct request *request = &job->decoded.request;
+    request->refused_again = request->refused_by_storage;
     request->refused_by_storage = true;
     request->storage_reason = text_copy(job->arena, text_of(error->text));
 }
@@ -256,7 +257,7 @@ static enum applier_next failed(struct applier *applier, enum store_status statu
     applier->counters.retries++;
     int64_t pause_ms = 0;
     if (retry_after(&applier->retry, cause_of(status), applier->count, &pause_ms)) {
-        if (applier->jobs[0]->decoded.request.refused_by_storage)
+        if (applier->jobs[0]->decoded.request.refused_again)
             pause_ms = RETRY_OUTAGE_PAUSE_MAX_MS; /* not even the touch goes through */
         refuse_for_good(applier->jobs[0], error);
     }
