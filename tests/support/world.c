@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/support/world.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/codec/reply_encode.h"
+
+enum {
+    PREFETCH = 20,
+    COMMANDS_MAX = 8,
+    DOCUMENTS_MAX = 4000,
+    ATTEMPTS_MAX = 3,
+    CONFIRM_MS = 10000,
+    REPLY_ATTEMPTS = 3,
+    BATCH_BYTES = 8 * 1024 * 1024,
+    ROUNDS_MAX = 20000,
+    ROUND_MS = 50,
+};
+
+static const char policy_text[] = "version: 1\n"
+                                  "principals:\n"
+                                  "  - name: admin\n"
+                                  "    allow:\n"
+                                  "      - commands: [\"*\"]\n"
+                                  "        projects: [\"*\"]\n"
+                                  "        providers: [\"*\"]\n"
+                                  "    reply_to: [\"replies\", \"nowhere\"]\n"
+                                  "  - name: blue\n"
+                                  "    allow:\n"
+                                  "      - commands: [\"allocation.*\", \"usage.get\"]\n"
+                                  "        projects: [\"blue-*\"]\n"
+                                  "        providers: [\"*\"]\n"
+                                  "    reply_to: [\"replies\"]\n"
+                                  "  - name: red\n"
+                                  "    allow:\n"
+                                  "      - commands: [\"allocation.*\", \"usage.get\"]\n"
+                                  "        projects: [\"red-*\"]\n"
+                                  "        providers: [\"*\"]\n"
+                                  "    reply_to: [\"replies\"]\n";
+
+uint64_t world_random(struct world *world, uint64_t below)
+{
+    uint64_t mixed = (world->random += 0x9e3779b97f4a7c15U);
+    mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9U;
+    mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111ebU;
+    return (mixed ^ (mixed >> 31)) % below;
+}
+
+/* --- life ----------------------------------------------------------------------------------- */
+
+static void start(struct world *world, struct world_worker *worker)
+{
+    uint64_t epoch = worker->epoch + 1;
+    memset(worker, 0, sizeof *worker);
+    worker->world = world;
+    worker->epoch = epoch;
+    worker->transport = memory_transport_new(world->broker);
+    worker->store = memory_store_new(world->database);
+    struct settler_options settling = {
+        .transport = worker->transport,
+        .clock = &world->clock.base,
+        .queue = text_of("allot.commands"),
+        .worker = text_of("simulated"),
+        .dead_exchange = text_of("allot.dead"),
+        .confirm_timeout_ms = CONFIRM_MS,
+        .reply_attempts = REPLY_ATTEMPTS,
+    };
+    worker->settler = settler_new(&settling);
+    struct applier_options applying = {
+        .store = worker->store,
+        .clock = &world->clock.base,
+        .policy = world->policy,
+        .epoch = &worker->epoch,
+        .max_commands = world->max_commands,
+        .max_documents = DOCUMENTS_MAX,
+        .max_bytes = BATCH_BYTES,
+        .max_attempts = ATTEMPTS_MAX,
+        .seed = world_random(world, UINT64_MAX),
+    };
+    worker->applier = applier_new(&applying);
+}
+
+static void stop(struct world_worker *worker)
+{
+    applier_free(worker->applier);
+    settler_free(worker->settler);
+    worker->transport->ops->free(worker->transport);
+    worker->store->ops->free(worker->store);
+}
+
+static struct policy_source *make_policy(void)
+{
+    char path[] = "/tmp/allot-policy-XXXXXX";
+    int file = mkstemp(path);
+    assert(file >= 0);
+    ssize_t written = write(file, policy_text, sizeof policy_text - 1);
+    assert(written == (ssize_t)sizeof policy_text - 1);
+    (void)written;
+    (void)close(file);
+    struct error error = {""};
+    struct policy_source *policy = policy_source_new(path, &error);
+    if (policy == NULL)
+        (void)fprintf(stderr, "%s\n", error.text);
+    (void)unlink(path);
+    assert(policy != NULL);
+    return policy;
+}
+
+struct world *world_new(struct world_options options)
+{
+    struct world *world = calloc(1, sizeof *world);
+    assert(world != NULL);
+    world->seed = options.seed;
+    world->random = options.seed;
+    world->max_commands = options.max_commands > 0 ? options.max_commands : COMMANDS_MAX;
+    world->prefetch = options.prefetch > 0 ? options.prefetch : PREFETCH;
+    world->arena = arena_new(0);
+    world->clock = fake_clock_make();
+    world->broker = memory_broker_new(&MEMORY_NAMES_DEFAULT);
+    memory_broker_declare(world->broker, "replies");
+    world->database = memory_database_new();
+    world->policy = make_policy();
+    for (size_t i = 0; i < WORLD_WORKERS; i++)
+        start(world, &world->workers[i]);
+    return world;
+}
+
+void world_free(struct world *world)
+{
+    for (size_t i = 0; i < WORLD_WORKERS; i++)
+        stop(&world->workers[i]);
+    memory_broker_free(world->broker);
+    memory_database_free(world->database);
+    policy_source_free(world->policy);
+    arena_free(world->arena);
+    free(world);
+}
+
+/* --- producers ------------------------------------------------------------------------------ */
+
+const struct sent *world_send(struct world *world, const struct sent *message)
+{
+    assert(world->journal.count < JOURNAL_MAX);
+    struct sent *sent = &world->journal.sent[world->journal.count];
+    sent->principal = text_copy(world->arena, message->principal);
+    sent->key = text_copy(world->arena, message->key);
+    sent->reply_to = text_copy(world->arena, message->reply_to);
+    sent->body = text_copy(world->arena, message->body);
+    sent->deadline_ms = message->deadline_ms;
+    sent->correlation_id = text_format(world->arena, "c%zu", world->journal.count++);
+    struct outgoing_header deadline = {
+        .name = "x-allot-deadline", .kind = OUTGOING_INTEGER, .integer = sent->deadline_ms};
+    struct outgoing outgoing = {
+        .exchange = text_of("allot.commands"),
+        .routing_key = text_of("allot.commands"),
+        .properties = {.correlation_id = sent->correlation_id,
+                       .reply_to = sent->reply_to,
+                       .message_id = sent->key,
+                       .user_id = sent->principal},
+        .headers = &deadline,
+        .header_count = sent->deadline_ms != 0,
+        .body = sent->body,
+    };
+    bool taken = memory_broker_send(world->broker, &outgoing);
+    assert(taken);
+    (void)taken;
+    return sent;
+}
+
+const struct sent *world_ask(struct world *world, const char *principal, const char *key,
+                             const char *body)
+{
+    return world_send(world, &(struct sent){.principal = text_of(principal),
+                                            .key = text_of(key),
+                                            .reply_to = text_of("replies"),
+                                            .body = text_of(body)});
+}
+
+static const struct memory_message *find(const struct world *world, const char *queue,
+                                         const struct sent *sent, size_t nth)
+{
+    size_t count = memory_broker_count(world->broker, queue);
+    for (size_t i = 0; i < count; i++) {
+        const struct memory_message *message = memory_broker_message(world->broker, queue, i);
+        if (text_equal(message->properties.correlation_id, sent->correlation_id) && nth-- == 0)
+            return message;
+    }
+    return NULL;
+}
+
+const struct memory_message *world_reply(const struct world *world, const struct sent *sent,
+                                         size_t nth)
+{
+    return find(world, "replies", sent, nth);
+}
+
+const struct memory_message *world_dead_letter(const struct world *world, const struct sent *sent)
+{
+    return find(world, "allot.dead", sent, 0);
+}
+
+/* --- a worker's steps ----------------------------------------------------------------------- */
+
+static void give(struct world_worker *worker, struct job *job)
+{
+    struct job_queue one = {0};
+    job_queue_push(&one, job);
+    applier_give(worker->applier, &one);
+    worker->idle = false;
+}
+
+static void dismiss_all(struct world_worker *worker, struct job_queue *jobs)
+{
+    for (struct job *job = job_queue_pop(jobs); job != NULL; job = job_queue_pop(jobs)) {
+        if (job->marked)
+            give(worker, job);
+        else
+            job_free(job);
+    }
+}
+
+static void settle(struct world_worker *worker, struct job *job)
+{
+    struct error error = {""};
+    worker->lost |= settler_settle(worker->settler, job, &error) != TRANSPORT_OK;
+}
+
+static void take_delivery(struct world_worker *worker, const struct transport_event *event)
+{
+    struct job *job = job_new(event->arena, &event->delivery, worker->epoch);
+    struct policy_held *policy = policy_acquire(worker->world->policy);
+    struct decode_context context = {.policy = policy_of(policy), .trust_user_id = true};
+    struct decoded *decoded = &job->decoded;
+    command_decode(&context, &job->delivery, job->arena, decoded);
+    policy_release(policy);
+    if (decoded->accepted) {
+        give(worker, job);
+        return;
+    }
+    struct text body = reply_encode(job->arena, decoded->command, COMMAND_PROVIDER_GET,
+                                    decoded->request.key, &decoded->verdict);
+    job_answer(job, &decoded->verdict, body);
+    settle(worker, job);
+}
+
+static void handle(void *context, const struct transport_event *event)
+{
+    struct world_worker *worker = context;
+    struct error error = {""};
+    if (event->kind == TRANSPORT_DELIVERY)
+        take_delivery(worker, event);
+    else if (event->kind == TRANSPORT_CANCELLED)
+        worker->lost = true;
+    else
+        worker->lost |= settler_event(worker->settler, event, &error) != TRANSPORT_OK;
+}
+
+static void take_back(struct world_worker *worker)
+{
+    struct job_queue back = {0};
+    struct job_queue gone = {0};
+    applier_take(worker->applier, &back);
+    for (struct job *job = job_queue_pop(&back); job != NULL; job = job_queue_pop(&back)) {
+        bool settled = job->stage == SETTLE_DONE;
+        if (!settled && job->answered && job->epoch == worker->epoch) {
+            settle(worker, job);
+            continue;
+        }
+        if (!settled)
+            job->answered = false;
+        job_queue_push(&gone, job);
+    }
+    dismiss_all(worker, &gone);
+}
+
+static void abandon(struct world_worker *worker)
+{
+    struct job_queue jobs = {0};
+    worker->epoch++;
+    settler_take(worker->settler, &jobs);
+    dismiss_all(worker, &jobs);
+    settler_abandon(worker->settler, &jobs);
+    dismiss_all(worker, &jobs);
+    worker->transport->ops->close(worker->transport);
+    worker->connected = false;
+    worker->lost = false;
+    take_back(worker);
+}
+
+static bool connect_worker(struct world_worker *worker)
+{
+    struct error error = {""};
+    if (!worker->connected)
+        worker->connected =
+            worker->transport->ops->open(worker->transport, &error) == TRANSPORT_OK &&
+            worker->transport->ops->consume(worker->transport, worker->world->prefetch, &error) ==
+                TRANSPORT_OK;
+    return worker->connected;
+}
+
+void world_turn(struct world *world, size_t index)
+{
+    struct world_worker *worker = &world->workers[index];
+    struct transport_handler handler = {worker, handle};
+    struct job_queue settled = {0};
+    struct error error = {""};
+    int64_t wait_ms = -1;
+    if (!connect_worker(worker)) {
+        abandon(worker);
+        return;
+    }
+    take_back(worker);
+    worker->lost |= settler_tick(worker->settler, &wait_ms, &error) != TRANSPORT_OK;
+    if (!worker->lost)
+        worker->lost |= worker->transport->ops->poll(worker->transport, 0, -1, &handler, &error) !=
+                        TRANSPORT_OK;
+    settler_take(worker->settler, &settled);
+    dismiss_all(worker, &settled);
+    if (worker->lost)
+        abandon(worker);
+}
+
+void world_apply(struct world *world, size_t index)
+{
+    struct world_worker *worker = &world->workers[index];
+    int64_t pause_ms = 0;
+    if (world->clock.monotonic_ms < worker->apply_from_ms)
+        return;
+    enum applier_next next = applier_step(worker->applier, &pause_ms);
+    worker->idle = next == APPLIER_IDLE;
+    worker->apply_from_ms = world->clock.monotonic_ms + (next == APPLIER_WAIT ? pause_ms : 0);
+}
+
+void world_crash(struct world *world, size_t index, enum memory_fate fate)
+{
+    struct world_worker *worker = &world->workers[index];
+    memory_store_crash(worker->store, fate);
+    stop(worker);
+    start(world, worker);
+    world->crashes++;
+}
+
+/* --- faults --------------------------------------------------------------------------------- */
+
+static const struct memory_fault store_faults[] = {
+    {.call = MEMORY_BEGIN, .status = STORE_UNAVAILABLE},
+    {.call = MEMORY_LOAD, .status = STORE_UNAVAILABLE},
+    {.call = MEMORY_LOAD, .status = STORE_CONFLICT},
+    {.call = MEMORY_LOAD, .status = STORE_EXPIRED},
+    {.call = MEMORY_WRITE, .status = STORE_UNAVAILABLE},
+    {.call = MEMORY_WRITE, .status = STORE_UNAVAILABLE, .fate = MEMORY_LINGERS},
+    {.call = MEMORY_WRITE, .status = STORE_CONFLICT},
+    {.call = MEMORY_WRITE, .status = STORE_REFUSED},
+    {.call = MEMORY_COMMIT, .status = STORE_CONFLICT},
+    {.call = MEMORY_COMMIT, .status = STORE_UNKNOWN},
+    {.call = MEMORY_COMMIT, .status = STORE_UNKNOWN, .fate = MEMORY_APPLIED},
+    {.call = MEMORY_COMMIT, .status = STORE_UNKNOWN, .fate = MEMORY_LINGERS},
+    {.call = MEMORY_ATTEMPT, .status = STORE_UNAVAILABLE},
+    {.call = MEMORY_ATTEMPT, .status = STORE_UNAVAILABLE, .fate = MEMORY_APPLIED},
+    {.call = MEMORY_ANY_CALL, .status = STORE_UNAVAILABLE, .times = 4},
+};
+
+/* So few that no reply is refused as often as it is tried. */
+static void refuse_reply(struct world *world, struct memory_faults *faults, bool nack)
+{
+    if (world->untaken + 1 >= REPLY_ATTEMPTS)
+        return;
+    world->untaken++;
+    if (nack)
+        faults->nack_publish = 1 + world_random(world, 5);
+    else
+        faults->swallow_confirm = 1 + world_random(world, 5);
+}
+
+void world_disturb(struct world *world)
+{
+    size_t index = world_random(world, WORLD_WORKERS);
+    struct world_worker *worker = &world->workers[index];
+    struct memory_faults *faults = memory_transport_faults(worker->transport);
+    size_t count = sizeof store_faults / sizeof store_faults[0];
+    struct memory_fault fault = store_faults[world_random(world, count)];
+    switch (world_random(world, 9)) {
+    case 0: memory_transport_cut(worker->transport); break;
+    case 1: world_crash(world, index, world_random(world, 3) ? MEMORY_LOST : MEMORY_LINGERS); break;
+    case 2: refuse_reply(world, faults, true); break;
+    case 3: refuse_reply(world, faults, false); break;
+    case 4: faults->duplicate_delivery = 1 + world_random(world, 3); break;
+    case 5:
+        faults->lose_at_call = 1 + world_random(world, 6);
+        faults->lose_after_effect = world_random(world, 2);
+        break;
+    case 6: memory_database_settle(world->database, world_random(world, 2)); break;
+    default:
+        memory_database_heal(world->database);
+        fault.after = world_random(world, 4);
+        memory_database_fail(world->database, fault);
+        break;
+    }
+}
+
+void world_heal(struct world *world)
+{
+    memory_database_heal(world->database);
+    memory_database_settle(world->database, world_random(world, 2));
+    for (size_t i = 0; i < WORLD_WORKERS; i++)
+        *memory_transport_faults(world->workers[i].transport) = (struct memory_faults){0};
+}
+
+static bool is_quiet(const struct world *world)
+{
+    if (memory_broker_count(world->broker, "allot.commands") > 0 ||
+        memory_broker_unacked(world->broker) > 0)
+        return false;
+    for (size_t i = 0; i < WORLD_WORKERS; i++) {
+        const struct world_worker *worker = &world->workers[i];
+        if (!worker->idle || settler_count(worker->settler) > 0)
+            return false;
+    }
+    return true;
+}
+
+bool world_settle(struct world *world)
+{
+    for (size_t round = 0; round < ROUNDS_MAX; round++) {
+        for (size_t i = 0; i < WORLD_WORKERS; i++) {
+            world_turn(world, i);
+            world_apply(world, i);
+        }
+        if (is_quiet(world))
+            return true;
+        fake_clock_advance(&world->clock, ROUND_MS);
+    }
+    return false;
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "common/core/retry.h"
+
+static void test_pauses_of_conflicts_double_up_to_their_maximum(void **state)
+{
+    (void)state;
+    struct retry retry = {.limit = 512};
+    int64_t pause = -1, last = 0;
+    for (int i = 0; i < 100; i++) {
+        assert_false(retry_after(&retry, RETRY_CONFLICT, 1, &pause));
+        assert_true(pause >= last && pause > 0 && pause <= RETRY_CONFLICT_PAUSE_MAX_MS);
+        last = pause;
+    }
+    assert_int_equal(last, RETRY_CONFLICT_PAUSE_MAX_MS);
+}
+
+static void test_the_second_conflict_in_a_row_halves_the_batch(void **state)
+{
+    (void)state;
+    struct retry retry = {.limit = 512};
+    int64_t pause = 0;
+    assert_false(retry_after(&retry, RETRY_CONFLICT, 512, &pause));
+    assert_int_equal(retry.limit, 512);
+    assert_false(retry_after(&retry, RETRY_CONFLICT, 512, &pause));
+    assert_int_equal(retry.limit, 256);
+    assert_false(retry_after(&retry, RETRY_CONFLICT, 3, &pause));
+    assert_int_equal(retry.limit, 2);
+    assert_false(retry_after(&retry, RETRY_CONFLICT, 1, &pause));
+    assert_int_equal(retry.limit, 1);
+}
+
+static void test_an_outage_keeps_the_batch_and_never_gives_up(void **state)
+{
+    (void)state;
+    struct retry retry = {.limit = 512};
+    int64_t pause = 0;
+    for (int i = 0; i < 1000; i++)
+        assert_false(retry_after(&retry, RETRY_OUTAGE, 1, &pause));
+    assert_int_equal(retry.limit, 512);
+    assert_int_equal(pause, RETRY_OUTAGE_PAUSE_MAX_MS);
+}
+
+static void test_a_refused_batch_is_halved_until_one_stands_alone(void **state)
+{
+    (void)state;
+    struct retry retry = {.limit = 5};
+    int64_t pause = 0;
+    assert_false(retry_after(&retry, RETRY_REFUSED, 5, &pause));
+    assert_int_equal(retry.limit, 3);
+    assert_false(retry_after(&retry, RETRY_REFUSED, 3, &pause));
+    assert_int_equal(retry.limit, 2);
+    assert_false(retry_after(&retry, RETRY_REFUSED, 2, &pause));
+    assert_int_equal(retry.limit, 1);
+    assert_true(retry_after(&retry, RETRY_REFUSED, 1, &pause));
+}
+
+static void test_the_third_expiry_alone_is_the_last(void **state)
+{
+    (void)state;
+    struct retry retry = {.limit = 2};
+    int64_t pause = 0;
+    assert_false(retry_after(&retry, RETRY_EXPIRED, 2, &pause));
+    assert_int_equal(retry.limit, 1);
+    assert_false(retry_after(&retry, RETRY_EXPIRED, 1, &pause));
+    assert_false(retry_after(&retry, RETRY_EXPIRED, 1, &pause));
+    assert_true(retry_after(&retry, RETRY_EXPIRED, 1, &pause));
+}
+
+static void test_success_forgets_and_grows_back_to_the_maximum(void **state)
+{
+    (void)state;
+    struct retry retry = {.limit = 1, .conflicts = 9, .outages = 9, .expiries = 2};
+    retry_succeeded(&retry, 7);
+    assert_int_equal(retry.limit, 2);
+    for (int i = 0; i < 3; i++) {
+        retry_succeeded(&retry, 7);
+        assert_in_range(retry.limit, 4, 7);
+    }
+    assert_int_equal(retry.limit, 7);
+    assert_int_equal(retry.conflicts + retry.outages + retry.expiries, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_pauses_of_conflicts_double_up_to_their_maximum),
+        cmocka_unit_test(test_the_second_conflict_in_a_row_halves_the_batch),
+        cmocka_unit_test(test_an_outage_keeps_the_batch_and_never_gives_up),
+        cmocka_unit_test(test_a_refused_batch_is_halved_until_one_stands_alone),
+        cmocka_unit_test(test_the_third_expiry_alone_is_the_last),
+        cmocka_unit_test(test_success_forgets_and_grows_back_to_the_maximum),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL) != 0;
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "common/core/snapshot.h"
+
+static int setup(void **state)
+{
+    *state = arena_new(0);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    arena_free(*state);
+    return 0;
+}
+
+static struct uuid uuid_of(unsigned number)
+{
+    struct uuid uuid = {{0}};
+    uuid.bytes[0] = (uint8_t)(number >> 8);
+    uuid.bytes[1] = (uint8_t)number;
+    return uuid;
+}
+
+static void test_wanting_twice_gives_one_slot_in_order(void **state)
+{
+    struct snapshot *snapshot = snapshot_new(*state);
+    for (unsigned i = 0; i < 1000; i++) {
+        snapshot_want_provider(snapshot, uuid_of((i * 7919) % 500));
+        snapshot_want_consumer(snapshot, uuid_of((i * 7919) % 300));
+    }
+    snapshot_seal(snapshot);
+    assert_int_equal(snapshot->provider_count, 500);
+    assert_int_equal(snapshot->consumer_count, 300);
+    for (unsigned i = 0; i < 500; i++)
+        assert_true(uuid_equal(snapshot->providers[i].id, uuid_of(i)));
+    assert_ptr_equal(snapshot_consumer(snapshot, uuid_of(299)), &snapshot->consumers[299]);
+}
+
+static void test_a_loaded_slot_keeps_its_content_over_a_second_seal(void **state)
+{
+    struct snapshot *snapshot = snapshot_new(*state);
+    snapshot_want_provider(snapshot, uuid_of(5));
+    snapshot_want_consumer(snapshot, uuid_of(5));
+    snapshot_want_outcome(snapshot, text_of("a"), text_of("k"));
+    snapshot_want_name(snapshot, text_of("n"));
+    snapshot_seal(snapshot);
+    snapshot->providers[0].state.loaded = true;
+    snapshot->providers[0].generation = 42;
+    snapshot->consumers[0].state.loaded = true;
+    snapshot->consumers[0].generation = 43;
+    snapshot->outcomes[0].state.loaded = true;
+    snapshot->outcomes[0].settled_by = 44;
+    snapshot->names[0].loaded = true;
+    snapshot->names[0].taken = true;
+    for (unsigned i = 0; i < 100; i++) {
+        snapshot_want_provider(snapshot, uuid_of(i % 10));
+        snapshot_want_consumer(snapshot, uuid_of(i % 10));
+        snapshot_want_outcome(snapshot, text_of("a"), text_of("k"));
+        snapshot_want_name(snapshot, text_of("n"));
+    }
+    snapshot_seal(snapshot);
+    assert_int_equal(snapshot->provider_count, 10);
+    assert_int_equal(snapshot_provider(snapshot, uuid_of(5))->generation, 42);
+    assert_int_equal(snapshot_consumer(snapshot, uuid_of(5))->generation, 43);
+    assert_int_equal(snapshot_outcome(snapshot, text_of("a"), text_of("k"))->settled_by, 44);
+    assert_true(snapshot_name(snapshot, text_of("n"))->taken);
+    assert_false(snapshot_provider(snapshot, uuid_of(4))->state.loaded);
+}
+
+static void test_a_key_of_two_principals_has_two_slots(void **state)
+{
+    struct snapshot *snapshot = snapshot_new(*state);
+    snapshot_want_outcome(snapshot, text_of("a"), text_of("bc"));
+    snapshot_want_outcome(snapshot, text_of("ab"), text_of("c"));
+    snapshot_want_outcome(snapshot, text_of("a"), text_of("bc"));
+    snapshot_seal(snapshot);
+    assert_int_equal(snapshot->outcome_count, 2);
+    assert_ptr_not_equal(snapshot_outcome(snapshot, text_of("a"), text_of("bc")),
+                         snapshot_outcome(snapshot, text_of("ab"), text_of("c")));
+}
+
+static void test_any_dirty_slot_has_to_be_written(void **state)
+{
+    struct snapshot *snapshot = snapshot_new(*state);
+    snapshot_want_provider(snapshot, uuid_of(1));
+    snapshot_want_consumer(snapshot, uuid_of(1));
+    snapshot_want_outcome(snapshot, text_of("a"), text_of("k"));
+    snapshot_seal(snapshot);
+    assert_false(snapshot_is_dirty(snapshot));
+    bool *flags[] = {&snapshot->providers[0].state.dirty, &snapshot->consumers[0].state.dirty,
+                     &snapshot->outcomes[0].state.dirty, &snapshot->fence};
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
+        *flags[i] = true;
+        assert_true(snapshot_is_dirty(snapshot));
+        *flags[i] = false;
+    }
+}
+
+static void test_a_stock_is_found_by_its_class_alone(void **state)
+{
+    (void)state;
+    struct stock stocks[] = {{.inventory = {.resource_class = text_of("DISK_GB")}},
+                             {.inventory = {.resource_class = text_of("VCPU")}}};
+    struct provider provider = {.stocks = stocks, .stock_count = 2};
+    assert_ptr_equal(provider_stock(&provider, text_of("VCPU")), &stocks[1]);
+    assert_null(provider_stock(&provider, text_of("VCP")));
+    provider.stock_count = 0;
+    assert_null(provider_stock(&provider, text_of("VCPU")));
+}
+
+#define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_wanting_twice_gives_one_slot_in_order),
+        TEST(test_a_loaded_slot_keeps_its_content_over_a_second_seal),
+        TEST(test_a_key_of_two_principals_has_two_slots),
+        TEST(test_any_dirty_slot_has_to_be_written),
+        TEST(test_a_stock_is_found_by_its_class_alone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL) != 0;
+}
