@@ -13,7 +13,7 @@
 #include "worker/service/applier.h"
 #include "worker/service/settler.h"
 
-enum { WORLD_WORKERS = 2, JOURNAL_MAX = 1024 };
+enum { WORLD_WORKERS = 2, JOURNAL_MAX = 2048 };
 
 struct world;
 

@@ -58,6 +58,24 @@ static void write_allocation(FILE *out, char *word)
     (void)fprintf(out, "}}");
 }
 
+/* "p1..p9:VCPU=1" is one of each. */
+static void write_range(FILE *out, const char *word)
+{
+    int first = 0, last = 0;
+    char amounts[64], one[96];
+    if (sscanf(word, "p%d..p%d:%63s", &first, &last, amounts) != 3) {
+        (void)snprintf(one, sizeof one, "%s", word);
+        write_allocation(out, one);
+        return;
+    }
+    for (int i = first; i <= last; i++) {
+        (void)snprintf(one, sizeof one, "p%d:%s", i, amounts);
+        write_allocation(out, one);
+        if (i < last)
+            (void)fputc(',', out);
+    }
+}
+
 /* "<...>", the allocations of a consumer; the length of it all. */
 static size_t write_allocations(FILE *out, const char *from)
 {
@@ -70,7 +88,7 @@ static size_t write_allocations(FILE *out, const char *from)
     bool any = false;
     for (char *word = strtok_r(words, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
         (void)fputs(comma, out);
-        write_allocation(out, word);
+        write_range(out, word);
         comma = ",";
         any = true;
     }
