@@ -40,8 +40,8 @@ static bool refuse_late(struct judge *judge)
     if (!request->has_deadline || judge->context->now_ms <= request->deadline_ms)
         return false;
     verdict_refuse(judge->verdict, judge->snapshot->arena, VERDICT_DEADLINE_EXCEEDED,
-                   "the deadline was %lld ms ago",
-                   (long long)judge->context->now_ms - (long long)request->deadline_ms);
+                   "the deadline was %lld ms since the epoch, and it is past",
+                   (long long)request->deadline_ms);
     verdict_add_integer(judge->verdict, "deadline", request->deadline_ms);
     return true;
 }

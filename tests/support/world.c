@@ -151,6 +151,7 @@ const struct sent *world_send(struct world *world, const struct sent *message)
     sent->reply_to = text_copy(world->arena, message->reply_to);
     sent->body = text_copy(world->arena, message->body);
     sent->deadline_ms = message->deadline_ms;
+    sent->replies_before = memory_broker_count(world->broker, "replies");
     sent->correlation_id = text_format(world->arena, "c%zu", world->journal.count++);
     struct outgoing_header deadline = {
         .name = "x-allot-deadline", .kind = OUTGOING_INTEGER, .integer = sent->deadline_ms};
@@ -397,6 +398,7 @@ void world_disturb(struct world *world)
     default:
         memory_database_heal(world->database);
         fault.after = world_random(world, 4);
+        world->refusals += fault.status == STORE_REFUSED || fault.status == STORE_EXPIRED;
         memory_database_fail(world->database, fault);
         break;
     }

@@ -37,7 +37,8 @@ struct sent {
     struct text reply_to;
     struct text correlation_id;
     struct text body;
-    int64_t deadline_ms; /* 0: none */
+    int64_t deadline_ms;   /* 0: none */
+    size_t replies_before; /* so many replies had come when it was sent */
 };
 
 struct journal {
@@ -59,6 +60,7 @@ struct world {
     uint16_t prefetch;
     unsigned untaken; /* replies that were nacked, or whose confirm was swallowed */
     size_t crashes;
+    size_t refusals; /* faults by which the storage refuses, or lets a transaction expire */
 };
 
 struct world_options {
