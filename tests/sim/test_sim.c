@@ -363,6 +363,32 @@ static void test_four_deaths_are_not_too_many(void **state)
     world_free(world);
 }
 
+/* The worker lives on: what it marked, it takes back. */
+static void test_lost_connections_during_an_outage_are_not_attempts(void **state)
+{
+    (void)state;
+    struct world *world = furnished(NULL);
+    const struct sent *sent = world_ask(world, "blue", "patient", ORDER);
+    memory_database_fail(
+        world->database,
+        (struct memory_fault){.call = MEMORY_LOAD, .times = 1000000, .status = STORE_UNAVAILABLE});
+    for (int losses = 0; losses < 10; losses++) {
+        for (int step = 0; step < 30; step++) {
+            world_turn(world, 0);
+            world_apply(world, 0);
+            fake_clock_advance(&world->clock, 1000);
+        }
+        memory_transport_cut(world->workers[0].transport);
+    }
+    memory_database_heal(world->database);
+    assert_true(world_settle(world));
+    assert_non_null(world_reply(world, sent, 0));
+    assert_null(world_dead_letter(world, sent));
+    assert_int_equal(consumer_generation(world), 1);
+    assert_approved(world);
+    world_free(world);
+}
+
 int main(void)
 {
     log_configure(LOG_LEVEL_ERROR, LOG_FORMAT_JSON, "simulated");
@@ -378,6 +404,7 @@ int main(void)
         cmocka_unit_test(test_one_key_in_two_workers_has_one_effect),
         cmocka_unit_test(test_a_command_that_kills_workers_ends_as_attempts_exhausted),
         cmocka_unit_test(test_four_deaths_are_not_too_many),
+        cmocka_unit_test(test_lost_connections_during_an_outage_are_not_attempts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }

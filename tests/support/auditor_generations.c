@@ -48,18 +48,16 @@ static bool succeeded(const struct audit *audit, size_t index, const char *comma
            text_is(audit->outcomes[index]->command, command);
 }
 
-/* The generation that this outcome reports of a provider; 0: none. */
+/* The generation that this outcome reports of a provider; -1: none. */
 static int64_t reported_provider(const struct audit *audit, size_t index, const char *uuid)
 {
     const json_t *result = result_of(audit, index);
-    if (succeeded(audit, index, "inventory.set")) {
-        const char *given = audit_member(params_of(audit, index), "uuid");
-        if (given == NULL || strcmp(given, uuid) != 0)
-            return 0;
-        return json_integer_value(json_object_get(result, "resource_provider_generation"));
-    }
-    const json_t *all = json_object_get(result, "resource_provider_generations");
-    return json_integer_value(json_object_get(all, uuid));
+    const json_t *generation =
+        json_object_get(json_object_get(result, "resource_provider_generations"), uuid);
+    const char *given = audit_member(params_of(audit, index), "uuid");
+    if (succeeded(audit, index, "inventory.set") && given != NULL && strcmp(given, uuid) == 0)
+        generation = json_object_get(result, "resource_provider_generation");
+    return generation != NULL ? json_integer_value(generation) : -1;
 }
 
 static bool was_deleted(const struct audit *audit, const char *uuid)
@@ -94,7 +92,7 @@ static void check_provider_generations(struct audit *audit, const struct provide
         return; /* it began at 0 again */
     for (size_t i = 0; i < audit->outcome_count; i++) {
         int64_t generation = reported_provider(audit, i, uuid.chars);
-        if (generation == 0)
+        if (generation < 0)
             continue;
         reported++;
         if (generation > provider->generation)
@@ -226,16 +224,27 @@ static bool was_made_before(const struct audit *audit, const char *uuid, size_t 
     return false;
 }
 
+/* A repeated key gets what was true when it was first used. */
+static const struct sent *first_of_key(const struct audit *audit, const struct sent *sent)
+{
+    const struct sent *first = audit->world->journal.sent;
+    while (first != sent && (!text_present(sent->key) || !text_equal(first->key, sent->key) ||
+                             !text_equal(first->principal, sent->principal)))
+        first++;
+    return first;
+}
+
 /* Never deleted, and made before anybody asked: who says that it is not there read an outage. */
 static void check_absence(struct audit *audit, const struct sent *sent, const json_t *reply)
 {
     const json_t *details = json_object_get(json_object_get(reply, "error"), "details");
+    size_t before = first_of_key(audit, sent)->replies_before;
     size_t index;
     json_t *missing;
     json_array_foreach(json_object_get(details, "providers"), index, missing)
     {
         const char *uuid = json_string_value(missing);
-        if (!was_deleted(audit, uuid) && was_made_before(audit, uuid, sent->replies_before))
+        if (!was_deleted(audit, uuid) && was_made_before(audit, uuid, before))
             FINDING(audit, "%.*s: it was told that %s is not there",
                     TEXT_ARGS(sent->correlation_id), uuid);
     }
