@@ -10,6 +10,7 @@
 
 #include "common/codec/reply_encode.h"
 #include "worker/service/applier.h"
+#include "worker/service/flow.h"
 #include "worker/service/log.h"
 #include "worker/service/settler.h"
 
@@ -42,10 +43,7 @@ struct lane {
     struct job_queue
         incoming;    /* of this poll: handed over at once, so that what waits is a batch */
     size_t applying; /* given, not back yet */
-    size_t bytes;    /* of all jobs in hand */
-    bool consuming;
-    bool cancelled_by_us; /* too many bytes in hand */
-    uint16_t prefetch;
+    struct flow flow;
     bool lost;
     struct error error;
 };
@@ -171,10 +169,9 @@ static void *apply_main(void *argument)
 
 /* --- the transport thread ------------------------------------------------------------------- */
 
-static void take_delivery(struct lane *lane, const struct transport_event *event)
+static void decode(struct lane *lane, struct job *job)
 {
     const struct settings *settings = lane->options.settings;
-    struct job *job = job_new(event->arena, &event->delivery, atomic_load(&lane->epoch));
     struct policy_held *policy = policy_acquire(lane->options.policy);
     struct decode_context context = {
         .policy = policy_of(policy),
@@ -183,8 +180,18 @@ static void take_delivery(struct lane *lane, const struct transport_event *event
     };
     command_decode(&context, &job->delivery, job->arena, &job->decoded);
     policy_release(policy);
+}
+
+static void take_delivery(struct lane *lane, const struct transport_event *event)
+{
+    if (!flow_admits(&lane->flow, event->delivery.tag)) {
+        arena_free(event->arena);
+        return;
+    }
+    struct job *job = job_new(event->arena, &event->delivery, atomic_load(&lane->epoch));
+    decode(lane, job);
     job->counted_bytes = job_bytes(job);
-    lane->bytes += job->counted_bytes;
+    flow_add(&lane->flow, job->counted_bytes);
     if (job->decoded.accepted) {
         job_queue_push(&lane->incoming, job);
         return;
@@ -235,7 +242,7 @@ static void dismiss(struct lane *lane, struct job *job)
         give(lane, &one);
         return;
     }
-    lane->bytes -= job->counted_bytes;
+    flow_remove(&lane->flow, job->counted_bytes);
     job_free(job);
 }
 
@@ -272,29 +279,6 @@ static void drain_wake(const struct lane *lane)
     (void)got; /* nothing to read is fine: the descriptor does not block */
 }
 
-/* Starts and ends the consumer as stopping and the bytes in hand ask for. */
-static enum transport_status steer(struct lane *lane)
-{
-    size_t most = (size_t)lane->options.settings->amqp_max_bytes_in_flight;
-    struct transport *transport = lane->options.transport;
-    bool stopping = atomic_load(&lane->stopping);
-    if (lane->consuming && (stopping || lane->bytes > most)) {
-        lane->consuming = false;
-        if (!stopping) {
-            lane->prefetch = lane->prefetch > 1 ? lane->prefetch / 2 : 1;
-            log_write(LOG_LEVEL_INFO, "flow.paused",
-                      LOG_FIELDS(LOG_I("bytes", (int64_t)lane->bytes)),
-                      "amqp.max_bytes_in_flight is reached: taking no more for now");
-        }
-        return transport->ops->cancel(transport, &lane->error);
-    }
-    if (!lane->consuming && !stopping && lane->bytes <= most / 2) {
-        lane->consuming = true;
-        return transport->ops->consume(transport, lane->prefetch, &lane->error);
-    }
-    return TRANSPORT_OK;
-}
-
 static int poll_ms(int64_t wait_ms)
 {
     return wait_ms < 0 || wait_ms > POLL_MS_MAX ? POLL_MS_MAX : (int)wait_ms;
@@ -308,12 +292,14 @@ static bool in_hand(const struct lane *lane)
 static enum transport_status turn(struct lane *lane, const struct transport_handler *handler)
 {
     struct job_queue settled = {0};
+    struct clock *clock = lane->options.clock;
     int64_t wait_ms = -1;
     drain_wake(lane);
     take_back(lane);
     enum transport_status status = settler_tick(lane->settler, &wait_ms, &lane->error);
     if (status == TRANSPORT_OK && !lane->lost)
-        status = steer(lane);
+        status = flow_steer(&lane->flow, lane->options.transport, atomic_load(&lane->stopping),
+                            clock->monotonic_ms(clock), &lane->error);
     if (status == TRANSPORT_OK && !lane->lost && (in_hand(lane) || !atomic_load(&lane->stopping)))
         status = lane->options.transport->ops->poll(lane->options.transport, poll_ms(wait_ms),
                                                     lane->wake_fd, handler, &lane->error);
@@ -334,7 +320,7 @@ static void abandon(struct lane *lane)
     settler_abandon(lane->settler, &jobs);
     dismiss_all(lane, &jobs);
     lane->options.transport->ops->close(lane->options.transport);
-    lane->consuming = false;
+    flow_reset(&lane->flow);
     lane->lost = false;
 }
 
@@ -343,7 +329,6 @@ static bool serve(struct lane *lane, int64_t *stop_at_ms)
 {
     struct clock *clock = lane->options.clock;
     struct transport_handler handler = {lane, handle_event};
-    lane->prefetch = (uint16_t)lane->options.settings->amqp_prefetch;
     enum transport_status status = TRANSPORT_OK;
     while (status == TRANSPORT_OK) {
         if (atomic_load(&lane->stopping)) {
@@ -411,6 +396,8 @@ struct lane *lane_start(const struct lane_options *options)
     lane->options = *options;
     lane->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     lane->epoch = 1;
+    flow_init(&lane->flow, (size_t)settings->amqp_max_bytes_in_flight,
+              (uint16_t)settings->amqp_prefetch);
     struct settler_options settling = {
         .transport = options->transport,
         .clock = options->clock,
