@@ -277,5 +277,7 @@ bool snapshot_is_dirty(const struct snapshot *snapshot)
         dirty = snapshot->consumers[i].state.dirty;
     for (size_t i = 0; i < snapshot->outcome_count && !dirty; i++)
         dirty = snapshot->outcomes[i].state.dirty;
+    for (size_t i = 0; i < snapshot->node_count && !dirty; i++)
+        dirty = snapshot->nodes[i].dirty;
     return dirty;
 }

@@ -17,8 +17,8 @@
  * How an operation on the storage ended. Never part of a reply.
  *   CONFLICT     another transaction was in the way; nothing took effect: load and plan again
  *   UNAVAILABLE  no connection, time-out, no primary: nothing took effect, wait and try again
- *   UNKNOWN      of commit alone: it may or may not have taken effect; commit again, and when it
- *                stays so, end, renew and plan again: the record decides
+ *   UNKNOWN      of commit alone, after it repeated itself for a time: it may or may not have taken
+ *                effect; end, renew and plan again: the record decides
  *   EXPIRED      the transaction outlived the server's limit; nothing took effect
  *   REFUSED      the server refuses these writes for good (validator, size): nothing took effect
  *   MISUSE       our own mistake, or a server that is not as it has to be; nothing took effect
@@ -63,7 +63,8 @@ struct store_ops {
      */
     enum store_status (*write)(struct store *store, const struct snapshot *snapshot,
                                struct error *error);
-    /* Majority, journaled. May be called again after UNKNOWN (and then only commit or end). */
+    /* Majority, journaled. While the result is unknown it repeats itself, for a bounded time; it
+       may be called again after UNKNOWN (and then only commit or end). */
     enum store_status (*commit)(struct store *store, struct error *error);
     void (*end)(struct store *store);
     /* After a commit that stayed UNKNOWN, and `end`: a new session, so that nothing lingers. */

@@ -169,7 +169,8 @@ static void log_end(const struct job *job)
 {
     const struct request *request = &job->decoded.request;
     const char *event = job->code == VERDICT_SUCCESS ? "command.done" : "command.refused";
-    enum log_level level = LOG_LEVEL_INFO;
+    /* A line for each success would be most of a busy worker's log. */
+    enum log_level level = job->code == VERDICT_SUCCESS ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO;
     if (job->code == VERDICT_FORBIDDEN)
         event = "audit.denied";
     if (job->dead_letter || job->code == VERDICT_FORBIDDEN)

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/signals.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "worker/service/log.h"
+
+enum { EXIT_SECOND_SIGNAL = 3 };
+
+int signals_open(void)
+{
+    sigset_t signals;
+    (void)sigemptyset(&signals);
+    (void)sigaddset(&signals, SIGTERM);
+    (void)sigaddset(&signals, SIGINT);
+    (void)sigaddset(&signals, SIGHUP);
+    (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    (void)signal(SIGPIPE, SIG_IGN);
+    return signalfd(-1, &signals, SFD_CLOEXEC);
+}
+
+int signals_next(int fd)
+{
+    struct signalfd_siginfo info;
+    ssize_t got;
+    do
+        got = read(fd, &info, sizeof info);
+    while (got < 0 && errno == EINTR);
+    return got == (ssize_t)sizeof info ? (int)info.ssi_signo : SIGTERM;
+}
+
+static void *end_at_second_signal(void *fd)
+{
+    while (signals_next((int)(intptr_t)fd) == SIGHUP)
+        continue;
+    log_write(LOG_LEVEL_WARNING, "worker.killed", LOG_NONE, "a second signal: ending at once");
+    _exit(EXIT_SECOND_SIGNAL);
+}
+
+void signals_end_at_next(int fd)
+{
+    pthread_t watcher;
+    if (pthread_create(&watcher, NULL, end_at_second_signal, (void *)(intptr_t)fd) == 0)
+        (void)pthread_detach(watcher); /* it ends with the process */
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * SIGTERM, SIGINT and SIGHUP, read from a descriptor, so that no thread is interrupted by them.
+ */
+#ifndef ALLOT_SIGNALS_H
+#define ALLOT_SIGNALS_H
+
+/* Before any thread. -1: none could be had. SIGPIPE is ignored from now on. */
+int signals_open(void);
+/* Waits for the next one. */
+int signals_next(int fd);
+/* From now on SIGTERM or SIGINT ends the process at once, with exit status 3. */
+void signals_end_at_next(int fd);
+
+#endif

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/wiring.h"
+
+#include <unistd.h>
+
+#include "worker/amqp/amqp_transport.h"
+#include "worker/service/configuration.h"
+#include "worker/service/log.h"
+#include "worker/service/system_clock.h"
+
+bool worker_load(struct worker *worker, const char *config, struct error *error)
+{
+    if (!configuration_load(config, worker->arena, &worker->settings, error))
+        return false;
+    char host[64] = "allotd";
+    (void)gethostname(host, sizeof host - 1);
+    worker->name = worker->settings.worker_name.length > 0
+                       ? worker->settings.worker_name
+                       : text_format(worker->arena, "%s:%d", host, (int)getpid());
+    log_configure(worker->settings.log_level, worker->settings.log_format, worker->name.bytes);
+    worker->policy =
+        policy_source_new(text_copy(worker->arena, worker->settings.policy_file).bytes, error);
+    return worker->policy != NULL;
+}
+
+static struct transport *new_transport(const struct worker *worker, size_t lane,
+                                       struct error *error)
+{
+    const struct settings *settings = &worker->settings;
+    struct amqp_options options = {
+        .uri = settings->amqp_uri,
+        .topology = {settings->amqp_exchange, settings->amqp_queue, settings->amqp_dead_exchange,
+                     settings->amqp_dead_queue},
+        .declare = settings->amqp_declare,
+        .heartbeat_ms = settings->amqp_heartbeat_ms,
+        .tls = {settings->amqp_tls_ca_file, settings->amqp_tls_certificate_file,
+                settings->amqp_tls_key_file},
+        .connection_name =
+            text_format(worker->arena, "allotd %.*s lane %zu", TEXT_ARGS(worker->name), lane),
+    };
+    return amqp_transport_new(&options, error);
+}
+
+static bool start_lane(struct worker *worker, struct error *error)
+{
+    struct transport *transport = new_transport(worker, worker->lane_count, error);
+    if (transport == NULL)
+        return false;
+    struct store *store = mongo_store_new(worker->pool, error);
+    if (store == NULL) {
+        transport->ops->free(transport);
+        return false;
+    }
+    struct lane_options options = {
+        .settings = &worker->settings,
+        .worker = worker->name,
+        .clock = system_clock(),
+        .policy = worker->policy,
+        .transport = transport,
+        .store = store,
+    };
+    worker->lanes[worker->lane_count++] = lane_start(&options);
+    return true;
+}
+
+bool worker_start(struct worker *worker, struct error *error)
+{
+    const struct settings *settings = &worker->settings;
+    struct mongo_options options = {
+        .uri = settings->mongodb_uri,
+        .database = settings->mongodb_database,
+        .timeout_ms = settings->mongodb_timeout_ms,
+        .retention_ms = settings->idempotency_retention_ms,
+        .worker = worker->name,
+        .clock = system_clock(),
+    };
+    worker->pool = mongo_pool_new(&options, error);
+    if (worker->pool == NULL)
+        return false;
+    for (int64_t i = 0; i < settings->lanes; i++) {
+        if (!start_lane(worker, error))
+            return false;
+    }
+    return true;
+}
+
+bool worker_stop(struct worker *worker)
+{
+    bool finished = true;
+    for (size_t i = 0; i < worker->lane_count; i++)
+        lane_stop(worker->lanes[i]);
+    for (size_t i = 0; i < worker->lane_count; i++)
+        finished &= lane_join(worker->lanes[i]);
+    worker->lane_count = 0;
+    mongo_pool_free(worker->pool);
+    worker->pool = NULL;
+    return finished;
+}
+
+void worker_clear(struct worker *worker)
+{
+    policy_source_free(worker->policy);
+    worker->policy = NULL;
+}
