@@ -5,6 +5,7 @@
 
 #include "common/codec/field_table.h"
 #include "common/codec/outgoing_headers.h"
+#include "worker/amqp/acks.h"
 #include "worker/amqp/memory.h"
 #include "worker/amqp/properties.h"
 #include "worker/amqp/publisher.h"
@@ -23,6 +24,7 @@ struct amqp_transport {
     size_t next_host;
     struct connection *connection; /* NULL: closed */
     struct publisher publishers[PUBLISHERS];
+    struct acks acks; /* of the consuming channel */
     bool consuming;
 };
 
@@ -48,14 +50,19 @@ static struct publisher *publisher_of(struct amqp_transport *self, uint16_t chan
     return NULL;
 }
 
+static enum transport_status send_acks(struct amqp_transport *self, struct error *error);
+
 /* --- opening and closing -------------------------------------------------------------------- */
 
 static void close_transport(struct transport *transport)
 {
     struct amqp_transport *self = of(transport);
+    if (self->connection != NULL && !self->connection->lost)
+        (void)send_acks(self, NULL); /* what is lost here is delivered again */
     connection_free(self->connection);
     self->connection = NULL;
     self->consuming = false;
+    acks_clear(&self->acks);
 }
 
 static enum transport_status settle_topology(struct amqp_transport *self, struct error *error)
@@ -117,6 +124,9 @@ static enum transport_status consume(struct transport *transport, uint16_t prefe
     enum transport_status status = need_connection(self, error);
     if (status != TRANSPORT_OK || self->consuming)
         return status;
+    status = send_acks(self, error);
+    if (status != TRANSPORT_OK)
+        return status;
     connection_release(self->connection);
     amqp_connection_state_t state = self->connection->state;
     (void)amqp_basic_qos(state, CHANNEL_CONSUME, 0, prefetch, 0);
@@ -135,6 +145,9 @@ static enum transport_status cancel(struct transport *transport, struct error *e
     struct amqp_transport *self = of(transport);
     enum transport_status status = need_connection(self, error);
     if (status != TRANSPORT_OK || !self->consuming)
+        return status;
+    status = send_acks(self, error); /* the broker stumbles over acks of a consumer that is gone */
+    if (status != TRANSPORT_OK)
         return status;
     connection_release(self->connection);
     (void)amqp_basic_cancel(self->connection->state, CHANNEL_CONSUME,
@@ -164,9 +177,21 @@ static enum transport_status ack(struct transport *transport, uint64_t tag, stru
     enum transport_status status = need_connection(self, error);
     if (status != TRANSPORT_OK)
         return status;
-    connection_hold(self->connection);
-    int sent = amqp_basic_ack(self->connection->state, CHANNEL_CONSUME, tag, 0);
-    return connection_sent(self->connection, sent, "acknowledging", error);
+    acks_note(&self->acks, tag, false); /* goes out with the others of this burst */
+    return TRANSPORT_OK;
+}
+
+static enum transport_status send_acks(struct amqp_transport *self, struct error *error)
+{
+    enum transport_status status = TRANSPORT_OK;
+    struct ack next;
+    while (status == TRANSPORT_OK && acks_next(&self->acks, &next)) {
+        connection_hold(self->connection);
+        int sent =
+            amqp_basic_ack(self->connection->state, CHANNEL_CONSUME, next.tag, next.multiple);
+        status = connection_sent(self->connection, sent, "acknowledging", error);
+    }
+    return status;
 }
 
 static enum transport_status give_back(struct transport *transport, uint64_t tag,
@@ -177,6 +202,7 @@ static enum transport_status give_back(struct transport *transport, uint64_t tag
     if (status != TRANSPORT_OK)
         return status;
     connection_hold(self->connection);
+    acks_note(&self->acks, tag, true);
     int sent = amqp_basic_nack(self->connection->state, CHANNEL_CONSUME, tag, 0, 1);
     return connection_sent(self->connection, sent, "giving back", error);
 }
@@ -316,8 +342,13 @@ static enum transport_status poll_transport(struct transport *transport, int tim
     int64_t deadline_ms = connection_now_ms() + timeout_ms;
     while (status == TRANSPORT_OK) {
         bool some = false;
+        status = send_acks(self, error);
+        if (status != TRANSPORT_OK)
+            break;
         connection_release(self->connection);
         status = hand_out(self, handler, &some, error);
+        if (status == TRANSPORT_OK)
+            status = send_acks(self, error);
         if (status != TRANSPORT_OK)
             break;
         connection_release(self->connection);
@@ -340,6 +371,7 @@ static void free_transport(struct transport *transport)
     close_transport(transport);
     for (size_t i = 0; i < PUBLISHERS; i++)
         publisher_clear(&self->publishers[i]);
+    acks_free(&self->acks);
     arena_free(self->arena);
     free(self);
 }
