@@ -53,7 +53,7 @@ static int run(struct worker *worker, int signals)
                 LOG_T("broker", settings_mask_uri(worker->arena, worker->settings.amqp_uri)),
                 LOG_T("storage", settings_mask_uri(worker->arena, worker->settings.mongodb_uri)),
                 LOG_I("lanes", worker->settings.lanes)),
-            "allotd is up");
+            "settings and policy are read; connecting");
     while (started && signals_next(signals) == SIGHUP)
         reload(worker);
     bool finished = stop(worker, signals);
@@ -68,18 +68,19 @@ int main(int argc, char **argv)
     int signals = signals_open();
     int status = EXIT_FAILURE;
 
-    if (signals < 0 || !worker_load(&worker, arguments.config, &error)) {
+    mongo_library_init();
+    mongo_set_log(log_library, NULL);
+    if (signals < 0 || !worker_load(&worker, arguments.config, &error) ||
+        !worker_check(&worker, &error)) {
         (void)fprintf(stderr, "allotd: %s\n", error.text);
     } else if (arguments.check) {
         (void)puts("settings and policy are well");
         status = EXIT_SUCCESS;
     } else {
-        mongo_library_init();
-        mongo_set_log(log_library, NULL);
         status = run(&worker, signals);
-        mongo_library_cleanup();
     }
     worker_clear(&worker);
     arena_free(worker.arena);
+    mongo_library_cleanup();
     return status;
 }

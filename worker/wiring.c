@@ -63,7 +63,7 @@ static bool start_lane(struct worker *worker, struct error *error)
     return true;
 }
 
-bool worker_start(struct worker *worker, struct error *error)
+static struct mongo_pool *new_pool(const struct worker *worker, struct error *error)
 {
     const struct settings *settings = &worker->settings;
     struct mongo_options options = {
@@ -74,10 +74,41 @@ bool worker_start(struct worker *worker, struct error *error)
         .worker = worker->name,
         .clock = system_clock(),
     };
-    worker->pool = mongo_pool_new(&options, error);
+    return mongo_pool_new(&options, error);
+}
+
+static bool check_principal(const struct worker *worker, struct error *error)
+{
+    const struct settings *settings = &worker->settings;
+    struct policy_held *policy = policy_acquire(worker->policy);
+    bool known = settings->security_trust_user_id ||
+                 policy_principal(policy_of(policy), settings->security_default_principal) != NULL;
+    policy_release(policy);
+    if (!known)
+        error_set(error, "security.default_principal: the policy does not know %.*s",
+                  TEXT_ARGS(settings->security_default_principal));
+    return known;
+}
+
+bool worker_check(struct worker *worker, struct error *error)
+{
+    struct transport *transport = new_transport(worker, 0, error);
+    if (transport == NULL)
+        return false;
+    transport->ops->free(transport);
+    struct mongo_pool *pool = new_pool(worker, error);
+    if (pool == NULL)
+        return false;
+    mongo_pool_free(pool);
+    return check_principal(worker, error);
+}
+
+bool worker_start(struct worker *worker, struct error *error)
+{
+    worker->pool = new_pool(worker, error);
     if (worker->pool == NULL)
         return false;
-    for (int64_t i = 0; i < settings->lanes; i++) {
+    for (int64_t i = 0; i < worker->settings.lanes; i++) {
         if (!start_lane(worker, error))
             return false;
     }

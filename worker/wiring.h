@@ -22,6 +22,9 @@ struct worker {
 
 /* Reads settings and policy; false, with an error, where they are not well. */
 ALLOT_CHECK bool worker_load(struct worker *worker, const char *config, struct error *error);
+/* Looks at what worker_load does not: whether the URIs are some, and the default principal is
+   known. Connects to nothing. */
+ALLOT_CHECK bool worker_check(struct worker *worker, struct error *error);
 /* Starts the lanes; false, with an error: some may run, worker_stop ends them. */
 ALLOT_CHECK bool worker_start(struct worker *worker, struct error *error);
 /* Finishes what is in hand; true where all of it was answered in time. */

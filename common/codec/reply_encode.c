@@ -2,6 +2,7 @@
 #include "common/codec/reply_encode.h"
 
 #include <assert.h>
+#include <jansson.h>
 #include <string.h>
 
 #include "allot/limits.h"
@@ -88,6 +89,16 @@ struct text reply_encode(struct arena *arena, struct text command, enum command_
         write_error(&writer, verdict);
     json_write_close(&writer, '}');
     return json_writer_text(&writer);
+}
+
+struct text reply_failure_message(struct arena *arena, struct text body)
+{
+    json_t *reply = json_loadb(body.bytes, body.length, 0, NULL);
+    const char *message =
+        json_string_value(json_object_get(json_object_get(reply, "error"), "message"));
+    struct text copy = text_copy(arena, text_of(message));
+    json_decref(reply);
+    return copy;
 }
 
 struct text reply_message_id(struct arena *arena, struct text principal, struct text key)

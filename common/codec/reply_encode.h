@@ -20,6 +20,9 @@ struct text reply_encode(struct arena *arena, struct text command, enum command_
  */
 struct text reply_message_id(struct arena *arena, struct text principal, struct text key);
 
+/* The message of a failure in a reply's body as we wrote it; absent where there is none. */
+struct text reply_failure_message(struct arena *arena, struct text body);
+
 /* At most DEAD_DETAIL_BYTES_MAX bytes of the verdict's message, cut at a code point. */
 struct text reply_dead_detail(struct arena *arena, struct text message);
 

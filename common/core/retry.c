@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/core/retry.h"
 
-enum { CONFLICTS_BEFORE_HALVING = 2, FIRST_PAUSE_MS = 5, FIRST_OUTAGE_PAUSE_MS = 50 };
+enum { FAILURES_BEFORE_HALVING = 2, FIRST_PAUSE_MS = 5, FIRST_OUTAGE_PAUSE_MS = 50 };
 
 static int64_t doubled(int64_t first, unsigned times, int64_t maximum)
 {
@@ -22,12 +22,15 @@ bool retry_after(struct retry *retry, enum retry_cause cause, size_t batch_size,
     *ret_pause_ms = 0;
     switch (cause) {
     case RETRY_CONFLICT:
-        if (++retry->conflicts >= CONFLICTS_BEFORE_HALVING)
+        if (++retry->conflicts >= FAILURES_BEFORE_HALVING)
             retry->limit = half(batch_size);
         *ret_pause_ms = doubled(FIRST_PAUSE_MS, retry->conflicts, RETRY_CONFLICT_PAUSE_MAX_MS);
         return false;
     case RETRY_OUTAGE:
-        retry->outages++;
+        retry->expiries =
+            0; /* the server was not well: that it forgot a transaction says nothing */
+        if (++retry->outages >= FAILURES_BEFORE_HALVING)
+            retry->limit = half(batch_size); /* it may have been too much for one time-out */
         *ret_pause_ms = doubled(FIRST_OUTAGE_PAUSE_MS, retry->outages, RETRY_OUTAGE_PAUSE_MAX_MS);
         return false;
     case RETRY_EXPIRED:

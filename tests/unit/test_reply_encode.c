@@ -399,6 +399,16 @@ static int teardown(void **state)
 
 #define ARENA_TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
+static void test_the_message_of_a_recorded_failure_can_be_read_again(void **state)
+{
+    struct arena *arena = *state;
+    struct text body =
+        text_of("{\"status\":\"failure\",\"error\":{\"message\":\"no more \\u00e9\"}}");
+    assert_true(text_is(reply_failure_message(arena, body), "no more \xc3\xa9"));
+    assert_false(text_present(reply_failure_message(arena, text_of("{\"status\":\"success\"}"))));
+    assert_false(text_present(reply_failure_message(arena, text_of("not JSON"))));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -419,6 +429,7 @@ int main(void)
         ARENA_TEST(test_bytes_that_are_no_utf8_are_replaced),
         ARENA_TEST(test_a_long_reply_is_written_whole),
         ARENA_TEST(test_a_reply_id_follows_from_principal_and_key),
+        ARENA_TEST(test_the_message_of_a_recorded_failure_can_be_read_again),
         ARENA_TEST(test_a_dead_detail_is_cut_at_a_code_point),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;

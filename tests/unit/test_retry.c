@@ -36,14 +36,18 @@ static void test_the_second_conflict_in_a_row_halves_the_batch(void **state)
     assert_int_equal(retry.limit, 1);
 }
 
-static void test_an_outage_keeps_the_batch_and_never_gives_up(void **state)
+static void test_an_outage_never_gives_up_and_tries_with_less(void **state)
 {
     (void)state;
     struct retry retry = {.limit = 512};
     int64_t pause = 0;
+    assert_false(retry_after(&retry, RETRY_OUTAGE, 512, &pause));
+    assert_int_equal(retry.limit, 512);
+    assert_false(retry_after(&retry, RETRY_OUTAGE, 512, &pause));
+    assert_int_equal(retry.limit, 256); /* it may have been too much for one time-out */
     for (int i = 0; i < 1000; i++)
         assert_false(retry_after(&retry, RETRY_OUTAGE, 1, &pause));
-    assert_int_equal(retry.limit, 512);
+    assert_int_equal(retry.limit, 1);
     assert_int_equal(pause, RETRY_OUTAGE_PAUSE_MAX_MS);
 }
 
@@ -87,12 +91,28 @@ static void test_success_forgets_and_grows_back_to_the_maximum(void **state)
     assert_int_equal(retry.conflicts + retry.outages + retry.expiries, 0);
 }
 
+static void test_expiries_count_only_on_a_server_that_is_well(void **state)
+{
+    (void)state;
+    struct retry retry = {.limit = 1};
+    int64_t pause = 0;
+    for (int i = 0; i < 10; i++) {
+        assert_false(retry_after(&retry, RETRY_EXPIRED, 1, &pause));
+        assert_false(retry_after(&retry, RETRY_EXPIRED, 1, &pause));
+        assert_false(retry_after(&retry, RETRY_OUTAGE, 1, &pause));
+    }
+    assert_false(retry_after(&retry, RETRY_EXPIRED, 1, &pause));
+    assert_false(retry_after(&retry, RETRY_EXPIRED, 1, &pause));
+    assert_true(retry_after(&retry, RETRY_EXPIRED, 1, &pause));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_expiries_count_only_on_a_server_that_is_well),
         cmocka_unit_test(test_pauses_of_conflicts_double_up_to_their_maximum),
         cmocka_unit_test(test_the_second_conflict_in_a_row_halves_the_batch),
-        cmocka_unit_test(test_an_outage_keeps_the_batch_and_never_gives_up),
+        cmocka_unit_test(test_an_outage_never_gives_up_and_tries_with_less),
         cmocka_unit_test(test_a_refused_batch_is_halved_until_one_stands_alone),
         cmocka_unit_test(test_the_third_expiry_alone_is_the_last),
         cmocka_unit_test(test_success_forgets_and_grows_back_to_the_maximum),

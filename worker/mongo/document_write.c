@@ -100,6 +100,18 @@ static void append_revision(bson_t *update)
     bson_append_document_end(update, &increment);
 }
 
+/* The server takes a time that grows with the square of the paths of one update: from here on the
+   whole list costs less than its parts (41,000 paths took 6 s, the whole list 0.4 s). */
+enum { PATHS_MAX = 100 };
+
+static bool is_cheaper_whole(const struct provider *provider)
+{
+    size_t dirty = 0;
+    for (size_t i = 0; i < provider->stock_count && dirty <= PATHS_MAX; i++)
+        dirty += provider->stocks[i].dirty;
+    return dirty > PATHS_MAX;
+}
+
 void document_provider_update(bson_t *update, const struct provider *provider)
 {
     bson_t set;
@@ -107,7 +119,7 @@ void document_provider_update(bson_t *update, const struct provider *provider)
     BSON_APPEND_INT64(&set, "generation", provider->generation);
     if (provider->place_dirty)
         append_place(&set, provider);
-    if (provider->stocks_dirty)
+    if (provider->stocks_dirty || is_cheaper_whole(provider))
         append_stocks(&set, provider);
     else
         append_used(&set, provider);

@@ -29,8 +29,10 @@ void job_answer(struct job *job, const struct verdict *verdict, struct text body
     job->replayed = verdict->replayed;
     job->reply_allowed = verdict->reply_allowed;
     job->body = text_copy(job->arena, body);
-    job->detail = verdict->replayed ? text_of("the outcome on record")
-                                    : reply_dead_detail(job->arena, verdict->message);
+    struct text message = verdict->message;
+    if (verdict->replayed && verdict->code != VERDICT_SUCCESS)
+        message = reply_failure_message(job->arena, body);
+    job->detail = reply_dead_detail(job->arena, message);
     job->answered = true;
 }
 

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One command, several deliveries: two workers at once, and workers that come and go. */
+#include "tests/system/worker_lab.h"
+
+#include <mongoc/mongoc.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/codec/field_table.h"
+#include "tests/system/worker_storage.h"
+
+enum { CLAIMS = 300 };
+
+/* Side by side in the queue, so that the broker hands one to each worker. */
+static void send_twins(struct producer *producer)
+{
+    for (size_t i = 0; i < CLAIMS; i++) {
+        send_claims(producer, i, i + 1);
+        send_claims(producer, i, i + 1);
+    }
+}
+
+static bool is_replayed(const struct client_message *reply)
+{
+    struct field field;
+    assert_true(field_table_find(reply->raw_headers, "x-allot-replayed", &field));
+    assert_int_equal(field.kind, FIELD_BOOLEAN);
+    return field.integer != 0;
+}
+
+/* The first reply of each claim is kept; the second has to be the same, and one of them first. */
+static void receive_twins(struct producer *producer, struct client_message *firsts)
+{
+    for (size_t replies = 0; replies < (size_t)2 * CLAIMS; replies++) {
+        struct client_message reply = receive(producer);
+        size_t number = claim_number(&reply);
+        assert_in_range(number, 0, CLAIMS - 1);
+        struct client_message *first = &firsts[number];
+        if (first->arena == NULL) {
+            assert_true(contains(reply.body, "\"success\""));
+            *first = reply;
+            continue;
+        }
+        assert_true(text_equal(first->body, reply.body));
+        assert_true(text_equal(first->properties.message_id, reply.properties.message_id));
+        assert_int_equal(is_replayed(first) + is_replayed(&reply), 1);
+        arena_free(reply.arena);
+    }
+}
+
+static void test_twins_at_two_workers_have_one_effect_and_one_answer(void **state)
+{
+    (void)state;
+    static struct client_message firsts[CLAIMS];
+    memset(firsts, 0, sizeof firsts);
+    set_worker("ALLOT_AMQP_PREFETCH", "20");
+    struct producer producer = open_producer("ALLOT_AMQP_URI_CONDUCTOR", "conductor");
+    pid_t workers[2] = {start_worker(), start_worker()};
+    make_providers(&producer);
+    send_twins(&producer);
+    receive_twins(&producer, firsts);
+    expect_silence(&producer, 200);
+    for (size_t i = 0; i < CLAIMS; i++)
+        arena_free(firsts[i].arena);
+    await_empty_queue();
+    audit(CLAIMS, CLAIMS + 2 * PROVIDERS);
+    expect_no_dead_letter();
+    assert_int_equal(end_worker(workers[0], SIGTERM), 0);
+    assert_int_equal(end_worker(workers[1], SIGTERM), 0);
+    client_close(producer.client);
+}
+
+static void test_5_sigterms_under_load_lose_and_double_nothing(void **state)
+{
+    (void)state;
+    enum { ROUNDS = 5, HALF = 200, FEW = 20, COMMANDS = ROUNDS * 2 * HALF };
+    static unsigned char answered[COMMANDS];
+    memset(answered, 0, sizeof answered);
+    struct producer producer = open_producer("ALLOT_AMQP_URI_CONDUCTOR", "conductor");
+    pid_t worker = start_worker();
+    make_providers(&producer);
+    size_t replies = 0;
+    for (size_t sent = 0; sent < COMMANDS; sent += (size_t)2 * HALF) {
+        send_claims(&producer, sent, sent + HALF);
+        while (count_answered(answered + sent, HALF) < FEW) /* a SIGTERM before main() kills */
+            replies += receive_claims(&producer, answered, COMMANDS, 1);
+        assert_int_equal(kill(worker, SIGTERM), 0);
+        send_claims(&producer, sent + HALF, sent + (size_t)2 * HALF);
+        assert_int_equal(await_end(worker), 0);
+        worker = start_worker();
+    }
+    replies += receive_claims(&producer, answered, COMMANDS, SIZE_MAX);
+    assert_int_equal(replies,
+                     COMMANDS); /* what was answered is acknowledged: it does not come again */
+    await_empty_queue();
+    audit(COMMANDS, COMMANDS + 2 * PROVIDERS);
+    expect_no_dead_letter();
+    assert_int_equal(end_worker(worker, SIGTERM), 0);
+    client_close(producer.client);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WORKER_TEST(test_twins_at_two_workers_have_one_effect_and_one_answer),
+        WORKER_TEST(test_5_sigterms_under_load_lose_and_double_nothing),
+    };
+    mongoc_init();
+    int failed = cmocka_run_group_tests(tests, declare_topology, NULL);
+    mongoc_cleanup();
+    return failed != 0;
+}

@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/system/worker_lab.h"
+
+#include <mongoc/mongoc.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/system/worker_storage.h"
+#include "worker/amqp/topology.h"
+
+extern char **environ;
+
+enum { WORKERS_MAX = 4, SETTINGS_MAX = 8, TICK_US = 20000 };
+
+static const struct amqp_tls no_tls = {TEXT_NONE, TEXT_NONE, TEXT_NONE};
+
+/* Of the test that runs. */
+static char database[64];
+static pid_t running[WORKERS_MAX]; /* 0: none */
+static const char *settings[SETTINGS_MAX];
+
+const char *lab_database(void)
+{
+    return database;
+}
+
+/* --- the worker ------------------------------------------------------------------------------- */
+
+static void note_worker(pid_t from, pid_t to)
+{
+    for (size_t i = 0; i < WORKERS_MAX; i++) {
+        if (running[i] == from) {
+            running[i] = to;
+            return;
+        }
+    }
+    fail_msg("more than %d workers", WORKERS_MAX);
+}
+
+pid_t start_worker(void)
+{
+    char program[] = ALLOTD, flag[] = "--config", file[] = "config/allotd.example.yaml";
+    char *arguments[] = {program, flag, file, NULL};
+    pid_t pid = 0;
+    (void)setenv("ALLOT_WORKER_NAME", LAB_WORKER, 1);
+    assert_int_equal(posix_spawn(&pid, ALLOTD, NULL, NULL, arguments, environ), 0);
+    note_worker(0, pid);
+    return pid;
+}
+
+int await_end(pid_t pid)
+{
+    int status = 0;
+    pid_t ended = 0;
+    for (int waited_ms = 0; ended == 0 && waited_ms < WAIT_MS; waited_ms += TICK_US / 1000) {
+        ended = waitpid(pid, &status, WNOHANG);
+        if (ended == 0)
+            (void)usleep(TICK_US);
+    }
+    assert_int_equal(ended, pid); /* else it hangs: the end of the test kills it */
+    note_worker(pid, 0);
+    return status;
+}
+
+int end_worker(pid_t pid, int signal_number)
+{
+    assert_int_equal(kill(pid, signal_number), 0);
+    return await_end(pid);
+}
+
+void set_worker(const char *variable, const char *value)
+{
+    size_t i = 0;
+    while (settings[i] != NULL)
+        i++;
+    assert_in_range(i, 0, SETTINGS_MAX - 2);
+    settings[i] = variable;
+    (void)setenv(variable, value, 1);
+}
+
+static void unset_worker(void)
+{
+    for (size_t i = 0; settings[i] != NULL; i++) {
+        (void)unsetenv(settings[i]);
+        settings[i] = NULL;
+    }
+}
+
+/* --- producers -------------------------------------------------------------------------------- */
+
+static struct client *open_client(const char *uri_variable)
+{
+    struct error error = {""};
+    const char *uri = getenv(uri_variable);
+    assert_non_null(uri); /* script/test brings the servers: without them this suite fails */
+    struct client *client = client_open(text_of(uri), &no_tls, &error);
+    if (client == NULL)
+        fail_msg("%s", error.text);
+    return client;
+}
+
+struct client *open_worker_client(void)
+{
+    return open_client("ALLOT_AMQP_URI");
+}
+
+struct producer open_producer(const char *uri_variable, const char *user)
+{
+    struct error error = {""};
+    struct producer producer = {.client = open_client(uri_variable)};
+    (void)snprintf(producer.queue, sizeof producer.queue, "%.32s.%s", user, database);
+    assert_true(client_declare_queue(producer.client, producer.queue, &error));
+    assert_true(client_consume(producer.client, producer.queue, true, &error));
+    return producer;
+}
+
+struct outgoing command_message(const char *key, const char *reply_to, const char *body)
+{
+    return (struct outgoing){
+        .exchange = text_of("allot.commands"),
+        .routing_key = text_of("allot.commands"),
+        .mandatory = true,
+        .properties = {.message_id = text_of(key),
+                       .reply_to = reply_to != NULL ? text_of(reply_to) : TEXT_NONE},
+        .body = text_of(body),
+    };
+}
+
+enum client_outcome publish(struct producer *producer, const struct outgoing *command)
+{
+    struct error error = {""};
+    enum client_outcome outcome = CLIENT_NACKED;
+    if (!client_publish(producer->client, command, WAIT_MS, &outcome, &error))
+        fail_msg("%s", error.text);
+    return outcome;
+}
+
+void send_body(struct producer *producer, const char *key, const char *body)
+{
+    struct outgoing command = command_message(key, producer->queue, body);
+    assert_int_equal(publish(producer, &command), CLIENT_TAKEN);
+}
+
+struct client_message receive(struct producer *producer)
+{
+    struct error error = {""};
+    struct client_message message;
+    if (client_receive(producer->client, WAIT_MS, &message, &error) != CLIENT_MESSAGE)
+        fail_msg("no reply came: %s", error.text);
+    return message;
+}
+
+void expect_silence(struct producer *producer, int wait_ms)
+{
+    struct error error = {""};
+    struct client_message message;
+    assert_int_equal(client_receive(producer->client, wait_ms, &message, &error), CLIENT_NOTHING);
+}
+
+bool contains(struct text body, const char *part)
+{
+    return memmem(body.bytes, body.length, part, strlen(part)) != NULL;
+}
+
+void expect(struct producer *producer, const char *key, const char *body, const char *part)
+{
+    send_body(producer, key, body);
+    struct client_message reply = receive(producer);
+    if (!contains(reply.body, part))
+        fail_msg("%s: %.*s", key, TEXT_ARGS(reply.body));
+    arena_free(reply.arena);
+}
+
+/* --- commands and replies --------------------------------------------------------------------- */
+
+const char *provider_uuid(size_t i)
+{
+    static char uuid[40];
+    (void)snprintf(uuid, sizeof uuid, "00000000-0000-4000-8000-%012zx", i);
+    return uuid;
+}
+
+void make_providers(struct producer *producer)
+{
+    char body[512], key[64];
+    for (size_t i = 0; i < PROVIDERS; i++) {
+        (void)snprintf(key, sizeof key, "make-%zu", i);
+        (void)snprintf(body, sizeof body,
+                       "{\"version\":1,\"command\":\"provider.create\",\"params\":"
+                       "{\"uuid\":\"%s\",\"name\":\"host-%zu\"}}",
+                       provider_uuid(i), i);
+        expect(producer, key, body, "\"success\"");
+        (void)snprintf(key, sizeof key, "stock-%zu", i);
+        (void)snprintf(body, sizeof body,
+                       "{\"version\":1,\"command\":\"inventory.set\",\"params\":"
+                       "{\"uuid\":\"%s\",\"resource_provider_generation\":0,"
+                       "\"inventories\":{\"VCPU\":{\"total\":100000}}}}",
+                       provider_uuid(i));
+        expect(producer, key, body, "\"success\"");
+    }
+}
+
+void claim_body_of(char *body, size_t room, size_t i, const char *project)
+{
+    (void)snprintf(body, room,
+                   "{\"version\":1,\"command\":\"allocation.set\",\"params\":{\"consumer_uuid\":"
+                   "\"00000000-0000-4000-9000-%012zx\",\"project_id\":\"%s\",\"user_id\":\"u\","
+                   "\"consumer_generation\":null,\"consumer_type\":\"INSTANCE\",\"allocations\":"
+                   "{\"%s\":{\"resources\":{\"VCPU\":2}}}}}",
+                   i, project, provider_uuid(i % PROVIDERS));
+}
+
+void claim_body(char *body, size_t room, size_t i)
+{
+    claim_body_of(body, room, i, "p");
+}
+
+void send_claims(struct producer *producer, size_t first, size_t end)
+{
+    char body[BODY_MAX], key[64];
+    for (size_t i = first; i < end; i++) {
+        (void)snprintf(key, sizeof key, "claim-%zu", i);
+        claim_body(body, sizeof body, i);
+        send_body(producer, key, body);
+    }
+}
+
+size_t claim_number(const struct client_message *reply)
+{
+    struct text id = reply->properties.correlation_id;
+    char copy[64];
+    (void)snprintf(copy, sizeof copy, "%.*s", TEXT_ARGS(id));
+    assert_memory_equal(copy, "claim-", strlen("claim-"));
+    return strtoul(copy + strlen("claim-"), NULL, 10);
+}
+
+size_t count_answered(const unsigned char *answered, size_t count)
+{
+    size_t distinct = 0;
+    for (size_t i = 0; i < count; i++)
+        distinct += answered[i] != 0;
+    return distinct;
+}
+
+size_t receive_claims(struct producer *producer, unsigned char *answered, size_t count,
+                      size_t enough)
+{
+    size_t replies = 0, distinct = count_answered(answered, count);
+    while (distinct < count && replies < enough) {
+        struct client_message reply = receive(producer);
+        size_t number = claim_number(&reply);
+        assert_true(number < count);
+        if (!contains(reply.body, "\"success\"") ||
+            !contains(reply.body, "\"consumer_generation\":1"))
+            fail_msg("claim %zu: %.*s", number, TEXT_ARGS(reply.body));
+        distinct += answered[number] == 0;
+        answered[number] = 1;
+        arena_free(reply.arena);
+        replies++;
+    }
+    return replies;
+}
+
+/* --- the broker ------------------------------------------------------------------------------- */
+
+void await_empty_queue(void)
+{
+    struct error error = {""};
+    struct client *client = open_worker_client();
+    uint32_t waiting = 1;
+    for (int tries = 0; waiting > 0 && tries < WAIT_MS / 20; tries++) {
+        assert_true(client_count(client, "allot.commands", &waiting, &error));
+        (void)usleep(TICK_US);
+    }
+    assert_int_equal(waiting, 0);
+    client_close(client);
+}
+
+void expect_no_dead_letter(void)
+{
+    struct error error = {""};
+    struct client_message message;
+    struct client *client = open_worker_client();
+    enum client_answer answer = client_get(client, "allot.dead", &message, &error);
+    if (answer == CLIENT_MESSAGE)
+        fail_msg("a dead letter: %.*s", TEXT_ARGS(message.body));
+    assert_int_equal(answer, CLIENT_NOTHING);
+    client_close(client);
+}
+
+struct client_message take_dead_letter(void)
+{
+    struct error error = {""};
+    struct client_message message = {0};
+    struct client *client = open_client("ALLOT_AMQP_URI_OPERATOR");
+    enum client_answer answer = CLIENT_NOTHING;
+    for (int tries = 0; answer == CLIENT_NOTHING && tries < WAIT_MS / 20; tries++) {
+        answer = client_get(client, "allot.dead", &message, &error);
+        if (answer == CLIENT_NOTHING)
+            (void)usleep(TICK_US);
+    }
+    assert_int_equal(answer, CLIENT_MESSAGE);
+    assert_true(client_ack(client, message.tag, &error));
+    client_close(client);
+    return message;
+}
+
+void rabbitmqctl(const char *arguments, char *output, size_t room)
+{
+    const char *directory = getenv("ALLOT_STACK_DIR");
+    assert_non_null(directory); /* a stack of our own: only its broker may be disturbed */
+    char command[512];
+    assert_in_range(snprintf(command, sizeof command,
+                             "script/stack --dir '%s' rabbitmqctl -q %s 2>&1", directory,
+                             arguments),
+                    1, sizeof command - 1);
+    FILE *pipe = popen(command, "r"); /* the test's own words, no one else's */
+    assert_non_null(pipe);
+    size_t length = fread(output, 1, room - 1, pipe);
+    output[length] = '\0';
+    if (pclose(pipe) != 0)
+        fail_msg("rabbitmqctl %s: %s", arguments, output);
+}
+
+/* --- life of a test --------------------------------------------------------------------------- */
+
+/* What a test that failed left behind is not the next one's. */
+static void drain(const char *queue)
+{
+    struct error error = {""};
+    struct client_message message;
+    struct client *client = open_worker_client();
+    while (client_get(client, queue, &message, &error) == CLIENT_MESSAGE) {
+        assert_true(client_ack(client, message.tag, &error));
+        arena_free(message.arena);
+    }
+    client_close(client);
+}
+
+int fresh_database(void **state)
+{
+    static unsigned number;
+    if (declare_topology(state) != 0) /* a test that failed may have left no queue */
+        return -1;
+    drain("allot.commands");
+    drain("allot.dead");
+    (void)snprintf(database, sizeof database, "allot_system_%d_%u", (int)getpid(), ++number);
+    (void)setenv("ALLOT_MONGODB_DATABASE", database, 1);
+    return 0;
+}
+
+/* Nothing of this is left of a test that succeeded. */
+static void mend_all(void)
+{
+    for (size_t i = 0; i < WORKERS_MAX; i++) {
+        if (running[i] != 0)
+            (void)end_worker(running[i], SIGKILL);
+    }
+    unset_worker();
+    if (getenv("ALLOT_STACK_MONGOD_PIDFILES") != NULL)
+        signal_storage(SIGCONT);
+    (void)heal_storage();
+}
+
+int drop_database(void **state)
+{
+    (void)state;
+    mend_all();
+    bson_error_t error;
+    mongoc_client_t *client = mongoc_client_new(getenv("ALLOT_MONGODB_URI"));
+    mongoc_database_t *handle = mongoc_client_get_database(client, database);
+    bool dropped = mongoc_database_drop(handle, &error);
+    mongoc_database_destroy(handle);
+    mongoc_client_destroy(client);
+    return dropped ? 0 : -1;
+}
+
+int declare_topology(void **state)
+{
+    (void)state;
+    struct error error = {""};
+    struct topology topology = {text_of("allot.commands"), text_of("allot.commands"),
+                                text_of("allot.dead"), text_of("allot.dead")};
+    const char *uri = getenv("ALLOT_AMQP_URI");
+    if (uri != NULL && topology_declare(text_of(uri), &no_tls, &topology, &error) == TRANSPORT_OK)
+        return 0;
+    print_error("%s\n", uri != NULL ? error.text : "ALLOT_AMQP_URI is not set");
+    return -1;
+}
