@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The access policy of a running worker: reloaded on SIGHUP, and the old one kept on error. */
+#include "tests/system/worker_lab.h"
+
+#include <mongoc/mongoc.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { PATH_ROOM = 64, PAUSE_US = 50000, TRIES = 100 };
+
+static const char allows_create[] = "version: 1\n"
+                                    "principals:\n"
+                                    "  - name: conductor\n"
+                                    "    allow:\n"
+                                    "      - commands: [\"provider.create\"]\n"
+                                    "        projects: [\"*\"]\n"
+                                    "        providers: [\"*\"]\n"
+                                    "    reply_to: [\"conductor.*\"]\n";
+static const char allows_reads[] = "version: 1\n"
+                                   "principals:\n"
+                                   "  - name: conductor\n"
+                                   "    allow:\n"
+                                   "      - commands: [\"usage.get\"]\n"
+                                   "        projects: [\"*\"]\n"
+                                   "        providers: [\"*\"]\n"
+                                   "    reply_to: [\"conductor.*\"]\n";
+
+static void write_policy(const char *path, const char *content)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(content, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* A read is judged afresh each time: asks until the answer has `part`, or too long. */
+static void await_answer(struct producer *producer, const char *part)
+{
+    static const char usage[] =
+        "{\"version\":1,\"command\":\"usage.get\",\"params\":{\"project_id\":\"p\"}}";
+    static unsigned number;
+    for (int tries = 0; tries < TRIES; tries++) {
+        char key[PATH_ROOM];
+        (void)snprintf(key, sizeof key, "usage-%u", ++number);
+        send_body(producer, key, usage);
+        struct client_message reply = receive(producer);
+        bool has_part = contains(reply.body, part);
+        arena_free(reply.arena);
+        if (has_part)
+            return;
+        (void)usleep(PAUSE_US);
+    }
+    fail_msg("no answer had %s", part);
+}
+
+static void test_a_reload_changes_what_is_allowed_and_a_bad_file_does_not(void **state)
+{
+    (void)state;
+    static const char create[] = "{\"version\":1,\"command\":\"provider.create\",\"params\":"
+                                 "{\"uuid\":\"00000000-0000-4000-8000-000000000001\","
+                                 "\"name\":\"one\"}}";
+    char path[PATH_ROOM] = "/tmp/allot-policy-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(close(fd), 0);
+    write_policy(path, allows_create);
+    set_worker("ALLOT_POLICY_FILE", path);
+    struct producer producer = open_producer("ALLOT_AMQP_URI_CONDUCTOR", "conductor");
+    pid_t worker = start_worker();
+    expect(&producer, "create-1", create, "\"success\"");
+    await_answer(&producer, "\"forbidden\"");
+
+    write_policy(path, allows_reads);
+    assert_int_equal(kill(worker, SIGHUP), 0);
+    await_answer(&producer, "\"success\"");
+    expect(&producer, "create-2", create, "\"forbidden\"");
+
+    write_policy(path, "version: 1\nprincipals: nobody\n");
+    assert_int_equal(kill(worker, SIGHUP), 0);
+    (void)usleep(4 * PAUSE_US); /* time enough for a bad reload to do harm */
+    await_answer(&producer, "\"success\"");
+
+    write_policy(path, allows_create);
+    assert_int_equal(kill(worker, SIGHUP), 0);
+    await_answer(&producer, "\"forbidden\"");
+    expect(&producer, "create-2", create, "\"provider_exists\""); /* a denial is not recorded */
+
+    assert_int_equal(end_worker(worker, SIGTERM), 0);
+    client_close(producer.client);
+    assert_int_equal(unlink(path), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WORKER_TEST(test_a_reload_changes_what_is_allowed_and_a_bad_file_does_not),
+    };
+    mongoc_init();
+    int failed = cmocka_run_group_tests(tests, declare_topology, NULL);
+    mongoc_cleanup();
+    return failed != 0;
+}
