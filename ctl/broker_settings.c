@@ -8,8 +8,15 @@
 #include "ctl/commands.h"
 #include "worker/service/file.h"
 
+/* Which settings concern a command: those of one server. */
+struct concern {
+    const char *prefix; /* of their variables */
+    const char *uri;    /* the variable that --uri stands for */
+};
+
 struct lookup {
     const struct options *options;
+    const struct concern *concern;
     struct arena *arena;
     struct error *error;
     bool failed;
@@ -40,23 +47,25 @@ static const char *from_file(struct lookup *lookup, const char *name)
 static const char *variable(void *context, const char *name)
 {
     struct lookup *lookup = context;
-    if (strcmp(name, "ALLOT_AMQP_URI") == 0 && lookup->options->uri != NULL)
+    const struct concern *concern = lookup->concern;
+    if (strcmp(name, concern->uri) == 0 && lookup->options->uri != NULL)
         return lookup->options->uri;
-    /* Required of the worker; a producer or an operator has none. */
-    if (strcmp(name, "ALLOT_MONGODB_URI") == 0 || strcmp(name, "ALLOT_POLICY_FILE") == 0)
+    if (strncmp(name, concern->prefix, strlen(concern->prefix)) == 0) {
+        const char *value = getenv(name);
+        return value != NULL ? value : from_file(lookup, name);
+    }
+    /* Required of the worker; a producer or an operator may have none, nor is it our business. */
+    if (strcmp(name, "ALLOT_MONGODB_URI") == 0 || strcmp(name, "ALLOT_AMQP_URI") == 0 ||
+        strcmp(name, "ALLOT_POLICY_FILE") == 0)
         return "unused";
-    /* Nor are the worker's other variables any business of ours. */
-    if (strncmp(name, "ALLOT_AMQP_", strlen("ALLOT_AMQP_")) != 0)
-        return NULL;
-    const char *value = getenv(name);
-    return value != NULL ? value : from_file(lookup, name);
+    return NULL;
 }
 
-bool broker_settings_load(const struct options *options, struct arena *arena,
-                          struct settings *ret_settings, struct error *error)
+static bool load(const struct options *options, const struct concern *concern, struct arena *arena,
+                 struct settings *ret_settings, struct error *error)
 {
     struct error unreadable = {""};
-    struct lookup lookup = {options, arena, &unreadable, false};
+    struct lookup lookup = {options, concern, arena, &unreadable, false};
     struct text yaml = text_of("");
     if (options->config != NULL && !file_read(options->config, arena, &yaml, error))
         return false;
@@ -66,6 +75,20 @@ bool broker_settings_load(const struct options *options, struct arena *arena,
         return read;
     *error = unreadable;
     return false;
+}
+
+bool broker_settings_load(const struct options *options, struct arena *arena,
+                          struct settings *ret_settings, struct error *error)
+{
+    static const struct concern broker = {"ALLOT_AMQP_", "ALLOT_AMQP_URI"};
+    return load(options, &broker, arena, ret_settings, error);
+}
+
+bool storage_settings_load(const struct options *options, struct arena *arena,
+                           struct settings *ret_settings, struct error *error)
+{
+    static const struct concern storage = {"ALLOT_MONGODB_", "ALLOT_MONGODB_URI"};
+    return load(options, &storage, arena, ret_settings, error);
 }
 
 struct amqp_tls broker_settings_tls(const struct settings *settings)

@@ -12,6 +12,7 @@ int topology_declare_command(int argc, char **argv);
 int topology_check_command(int argc, char **argv);
 int send_command(int argc, char **argv);
 int dead_list_command(int argc, char **argv);
+int audit_command(int argc, char **argv);
 
 /* --- what they share ------------------------------------------------------------------------ */
 
@@ -21,6 +22,9 @@ int dead_list_command(int argc, char **argv);
  */
 ALLOT_CHECK bool broker_settings_load(const struct options *options, struct arena *arena,
                                       struct settings *ret_settings, struct error *error);
+/* Likewise for the storage: ALLOT_MONGODB_*, and --uri is the storage's. */
+ALLOT_CHECK bool storage_settings_load(const struct options *options, struct arena *arena,
+                                       struct settings *ret_settings, struct error *error);
 struct amqp_tls broker_settings_tls(const struct settings *settings);
 
 /* "allotctl: ..." on stderr; gives EXIT_FAILED. */

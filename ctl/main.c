@@ -9,6 +9,7 @@ static const char usage_text[] =
     "usage: allotctl topology declare|check [--config FILE] [--uri URI]\n"
     "       allotctl send [OPTION]... [FILE|-]\n"
     "       allotctl dead list [--queue QUEUE] [--limit N] [--json] [--config FILE] [--uri URI]\n"
+    "       allotctl audit [--repair] [--config FILE] [--uri MONGODB-URI]\n"
     "       allotctl --help | --version\n"
     "\n"
     "The broker is --uri URI, else the environment's ALLOT_AMQP_URI, else amqp.uri of --config.\n"
@@ -29,6 +30,10 @@ static const char usage_text[] =
     "  --no-wait            ask for no reply; the broker's confirm is enough\n"
     "  --exchange EXCHANGE  where to publish to, and with what routing key\n"
     "  --routing-key KEY\n"
+    "audit             recomputes usages, consumers and trees from the database, in one snapshot, "
+    "and\n"
+    "                  names what does not fit; the storage is --uri, else ALLOT_MONGODB_URI\n"
+    "  --repair             sets wrong counters to what the consumers hold, and says so\n"
     "\n"
     "Exit status: 0 all went well; 1 something failed, is missing or timed out; 2 usage.\n";
 
@@ -43,6 +48,7 @@ static const struct command commands[] = {
     {"topology", "check", topology_check_command},
     {"send", NULL, send_command},
     {"dead", "list", dead_list_command},
+    {"audit", NULL, audit_command},
 };
 
 static bool is_meant(const struct command *command, int argc, char **argv)

@@ -16,7 +16,7 @@ static const struct option known[] = {
     {"exchange", required_argument, NULL, 'e'}, {"routing-key", required_argument, NULL, 'o'},
     {"queue", required_argument, NULL, 'q'},    {"timeout", required_argument, NULL, 't'},
     {"limit", required_argument, NULL, 'l'},    {"no-wait", no_argument, NULL, 'n'},
-    {"json", no_argument, NULL, 'j'},
+    {"json", no_argument, NULL, 'j'},           {"repair", no_argument, NULL, 'f'},
 };
 
 /* Those of `known` that are allowed, and the end mark. */
@@ -55,6 +55,7 @@ static bool take(int letter, struct options *options)
     case 'q': options->queue = optarg; return true;
     case 'n': options->no_wait = true; return true;
     case 'j': options->json = true; return true;
+    case 'f': options->repair = true; return true;
     case 'l': return read_number("limit", UNIT_COUNT, INT32_MAX, &options->limit);
     case 't':
         if (!read_number("timeout", UNIT_DURATION, INT_MAX, &number))

@@ -24,6 +24,7 @@ struct options {
     int64_t limit;
     bool no_wait;
     bool json;
+    bool repair;
 };
 
 /*
