@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tests/system/worker_journal.h"
 #include "tests/system/worker_storage.h"
 
 enum { OUTPUT_MAX = 4096 };
@@ -17,6 +18,7 @@ static size_t receive_waiting(struct producer *producer, unsigned char *answered
     struct error error = {""};
     struct client_message reply;
     while (client_receive(producer->client, 0, &reply, &error) == CLIENT_MESSAGE) {
+        journal_message(lab_database(), "reply", &reply);
         assert_in_range(claim_number(&reply), 0, count - 1);
         answered[claim_number(&reply)] = 1;
         arena_free(reply.arena);

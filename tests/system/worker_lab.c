@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/system/worker_journal.h"
 #include "tests/system/worker_storage.h"
 #include "worker/amqp/topology.h"
 
@@ -136,6 +137,7 @@ enum client_outcome publish(struct producer *producer, const struct outgoing *co
     enum client_outcome outcome = CLIENT_NACKED;
     if (!client_publish(producer->client, command, WAIT_MS, &outcome, &error))
         fail_msg("%s", error.text);
+    journal_command(database, client_user(producer->client), command);
     return outcome;
 }
 
@@ -151,6 +153,7 @@ struct client_message receive(struct producer *producer)
     struct client_message message;
     if (client_receive(producer->client, WAIT_MS, &message, &error) != CLIENT_MESSAGE)
         fail_msg("no reply came: %s", error.text);
+    journal_message(database, "reply", &message);
     return message;
 }
 
@@ -305,6 +308,7 @@ struct client_message take_dead_letter(void)
     }
     assert_int_equal(answer, CLIENT_MESSAGE);
     assert_true(client_ack(client, message.tag, &error));
+    journal_message(database, "dead_letter", &message);
     client_close(client);
     return message;
 }

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import com.google.gson.Gson;
+import com.google.gson.GsonBuilder;
+import com.google.gson.JsonElement;
+import com.google.gson.JsonNull;
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
+import com.rabbitmq.client.AMQP.BasicProperties;
+import com.rabbitmq.client.Channel;
+import com.rabbitmq.client.Connection;
+import com.rabbitmq.client.ConnectionFactory;
+import com.rabbitmq.client.Delivery;
+import java.nio.charset.StandardCharsets;
+import java.util.Map;
+import java.util.UUID;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+
+/**
+ * Claims VCPUs of a provider for a consumer through allotd. See README.md for the arguments. Exit
+ * status: 0 claimed, 1 refused, 2 it could not be found out (run again with the same KEY).
+ */
+public final class Claim {
+    private static final int SENDINGS = 5; // of one message, each time-out twice as long
+    private static final int READINGS = 5; // of the consumer, after conflicts
+    private static final Gson GSON = new GsonBuilder().serializeNulls().create();
+
+    private record Reply(JsonObject body, boolean replayed) {
+        boolean success() {
+            return body.get("status").getAsString().equals("success");
+        }
+
+        JsonObject error() {
+            return body.getAsJsonObject("error");
+        }
+
+        String code() {
+            return error().get("code").getAsString();
+        }
+
+        JsonElement generation() {
+            JsonElement given = body.getAsJsonObject("result").get("consumer_generation");
+            return given == null ? JsonNull.INSTANCE : given;
+        }
+    }
+
+    private final String user;
+    private final long timeout;
+    private final Channel channel;
+    private final String queue;
+    private final BlockingQueue<Delivery> replies = new LinkedBlockingQueue<>();
+    private volatile boolean returned;
+
+    /** A channel, with a queue of its own for replies. */
+    private Claim(Connection connection, String user, long timeout) throws Exception {
+        this.user = user;
+        this.timeout = timeout;
+        channel = connection.createChannel();
+        channel.confirmSelect();
+        channel.addReturnListener(message -> returned = true);
+        queue = user + ".claim." + UUID.randomUUID();
+        channel.queueDeclare(queue, false, true, true, null);
+        channel.basicConsume(queue, true, (tag, delivery) -> replies.add(delivery), tag -> {});
+    }
+
+    private void publish(String key, byte[] body, long deadline) throws Exception {
+        BasicProperties properties = new BasicProperties.Builder()
+            .messageId(key).correlationId(key).userId(user).replyTo(queue)
+            .contentType("application/json").deliveryMode(2).build();
+        channel.basicPublish("allot.commands", "allot.commands", true, properties, body);
+        try { // returns once the broker has taken responsibility for the message
+            if (!channel.waitForConfirms(Math.max(1, deadline - now()))) {
+                System.out.printf("%s: the broker did not take it%n", key);
+            }
+        } catch (TimeoutException unconfirmed) {
+            return; // the next sending will tell
+        }
+        if (returned) {
+            throw new IllegalStateException("nothing takes commands: is the topology declared?");
+        }
+    }
+
+    private Reply await(String key, long deadline) throws InterruptedException {
+        for (;;) {
+            Delivery delivery = replies.poll(deadline - now(), TimeUnit.MILLISECONDS);
+            if (delivery == null) {
+                return null;
+            }
+            // Another key's is the second reply to a message that was sent twice.
+            if (key.equals(delivery.getProperties().getCorrelationId())) {
+                String body = new String(delivery.getBody(), StandardCharsets.UTF_8);
+                Object replayed = delivery.getProperties().getHeaders().get("x-allot-replayed");
+                return new Reply(JsonParser.parseString(body).getAsJsonObject(), Boolean.TRUE.equals(replayed));
+            }
+        }
+    }
+
+    private static long now() {
+        return TimeUnit.NANOSECONDS.toMillis(System.nanoTime());
+    }
+
+    /**
+     * The reply to a command. On a time-out nobody knows whether the command was carried out: the same
+     * key makes sending it again safe, and gets the outcome on record if there is one.
+     */
+    private Reply call(String key, String command, Map<String, ?> params) throws Exception {
+        byte[] body = GSON.toJson(Map.of("version", 1, "command", command, "params", params))
+            .getBytes(StandardCharsets.UTF_8);
+        long patience = timeout;
+        for (int sending = 0; sending < SENDINGS; sending++, patience *= 2) {
+            long deadline = now() + patience;
+            publish(key, body, deadline);
+            Reply reply = await(key, deadline);
+            if (reply != null) {
+                return reply;
+            }
+            System.out.printf("%s: no reply within %d ms%n", key, patience);
+        }
+        throw new TimeoutException(
+            String.format("gave up after %d sendings, outcome unknown: %s", SENDINGS, key));
+    }
+
+    private JsonElement generationOf(String consumer) throws Exception {
+        Reply reply = call(UUID.randomUUID().toString(), "allocation.get", Map.of("consumer_uuid", consumer));
+        if (!reply.success()) {
+            throw new IllegalStateException("allocation.get: " + reply.code());
+        }
+        return reply.generation();
+    }
+
+    private int claim(String key, String provider, String consumer, int vcpus, JsonElement generation)
+            throws Exception {
+        for (int reading = 0; reading < READINGS; reading++) {
+            Reply reply = call(key, "allocation.set", Map.of(
+                "consumer_uuid", consumer, "project_id", "examples", "user_id", "example",
+                "consumer_generation", generation, "consumer_type", "INSTANCE",
+                "allocations", Map.of(provider, Map.of("resources", Map.of("VCPU", vcpus)))));
+            if (reply.success()) {
+                String note = reply.replayed() ? " (replayed)" : "";
+                System.out.printf("claimed: consumer_generation %s%s%n", reply.generation(), note);
+                return 0;
+            }
+            if (!reply.error().get("retryable").getAsBoolean()) { // it would be refused again
+                System.out.printf("refused: %s: %s %s%n", reply.code(),
+                    reply.error().get("message").getAsString(), reply.error().get("details"));
+                return 1;
+            }
+            // Someone else was first. The refusal is on record under this key, so a new one is needed;
+            // a real producer decides here, from what it reads, whether it still wants the claim.
+            generation = generationOf(consumer);
+            key = UUID.randomUUID().toString();
+            System.out.printf("%s: read again, next try on generation %s%n", reply.code(), generation);
+        }
+        System.out.printf("gave up after %d conflicts%n", READINGS);
+        return 1;
+    }
+
+    private static int run(String[] arguments) throws Exception {
+        JsonElement generation = JsonParser.parseString(arguments.length > 4 ? arguments[4] : "null");
+        long timeout = arguments.length > 5 ? Long.parseLong(arguments[5]) : 5000;
+        String uri = System.getenv("ALLOT_AMQP_URI_CONDUCTOR");
+        ConnectionFactory factory = new ConnectionFactory();
+        factory.setUri(uri == null ? System.getenv("ALLOT_AMQP_URI") : uri);
+        try (Connection connection = factory.newConnection()) {
+            return new Claim(connection, factory.getUsername(), timeout)
+                .claim(arguments[0], arguments[1], arguments[2], Integer.parseInt(arguments[3]), generation);
+        }
+    }
+
+    public static void main(String[] arguments) {
+        if (arguments.length < 4 || arguments.length > 6) {
+            System.err.println("usage: Claim KEY PROVIDER CONSUMER VCPUS [GENERATION|null [TIMEOUT_MS]]");
+            System.exit(2);
+        }
+        int status = 2;
+        try {
+            status = run(arguments);
+        } catch (Exception failure) {
+            System.out.println(failure.getMessage());
+        }
+        System.exit(status);
+    }
+}

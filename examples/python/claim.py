@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Claims VCPUs of a provider for a consumer through allotd. See README.md for the arguments.
+
+Exit status: 0 claimed, 1 refused, 2 it could not be found out (run again with the same KEY).
+"""
+import json
+import os
+import sys
+import time
+import uuid
+
+import pika
+
+SENDINGS = 5  # of one message, each time-out twice as long as the one before
+READINGS = 5  # of the consumer, after conflicts
+
+
+class Claims:
+    """One connection, one queue of its own for replies."""
+
+    def __init__(self, uri, timeout):
+        parameters = pika.URLParameters(uri)
+        self.user = parameters.credentials.username
+        self.timeout = timeout
+        self.replies = {}
+        self.connection = pika.BlockingConnection(parameters)
+        self.channel = self.connection.channel()
+        self.channel.confirm_delivery()
+        self.queue = f"{self.user}.claim.{uuid.uuid4()}"
+        self.channel.queue_declare(self.queue, exclusive=True, auto_delete=True)
+        self.channel.basic_consume(self.queue, self._on_reply, auto_ack=True)
+
+    def _on_reply(self, _channel, _method, properties, body):
+        replayed = (properties.headers or {}).get("x-allot-replayed", False)
+        self.replies[properties.correlation_id] = (json.loads(body), replayed)
+
+    def _publish(self, key, body):
+        properties = pika.BasicProperties(
+            message_id=key, correlation_id=key, user_id=self.user, reply_to=self.queue,
+            content_type="application/json", delivery_mode=2)
+        try:  # returns once the broker has taken responsibility for the message
+            self.channel.basic_publish("allot.commands", "allot.commands", body, properties,
+                                       mandatory=True)
+        except pika.exceptions.NackError:
+            print(f"{key}: the broker did not take it")
+
+    def call(self, key, command, params):
+        """The reply to a command. On a time-out nobody knows whether the command was carried out:
+        the same key makes sending it again safe, and gets the outcome on record if there is one."""
+        body = json.dumps({"version": 1, "command": command, "params": params})
+        timeout = self.timeout
+        for _ in range(SENDINGS):
+            self._publish(key, body)
+            deadline = time.monotonic() + timeout
+            while key not in self.replies and (left := deadline - time.monotonic()) > 0:
+                self.connection.process_data_events(time_limit=left)
+            if key in self.replies:
+                return self.replies.pop(key)
+            print(f"{key}: no reply within {timeout * 1000:.0f} ms", flush=True)
+            timeout *= 2
+        raise TimeoutError(f"gave up after {SENDINGS} sendings, outcome unknown: {key}")
+
+    def generation_of(self, consumer):
+        reply, _ = self.call(str(uuid.uuid4()), "allocation.get", {"consumer_uuid": consumer})
+        if reply["status"] != "success":
+            raise RuntimeError(f"allocation.get: {reply['error']['code']}")
+        return reply["result"].get("consumer_generation")
+
+
+def claim(claims, key, provider, consumer, vcpus, generation):
+    for _ in range(READINGS):
+        reply, replayed = claims.call(key, "allocation.set", {
+            "consumer_uuid": consumer, "project_id": "examples", "user_id": "example",
+            "consumer_generation": generation, "consumer_type": "INSTANCE",
+            "allocations": {provider: {"resources": {"VCPU": vcpus}}}})
+        if reply["status"] == "success":
+            print(f"claimed: consumer_generation {reply['result']['consumer_generation']}"
+                  + (" (replayed)" if replayed else ""))
+            return 0
+        error = reply["error"]
+        if not error["retryable"]:  # the same command would be refused again
+            print(f"refused: {error['code']}: {error['message']} {json.dumps(error['details'])}")
+            return 1
+        # Someone else was first. The refusal is on record under this key, so a new one is needed;
+        # a real producer decides here, from what it reads, whether it still wants the claim.
+        generation = claims.generation_of(consumer)
+        key = str(uuid.uuid4())
+        print(f"{error['code']}: read again, next try on generation {json.dumps(generation)}")
+    print(f"gave up after {READINGS} conflicts")
+    return 1
+
+
+def main():
+    if not 5 <= len(sys.argv) <= 7:
+        sys.exit("usage: claim.py KEY PROVIDER CONSUMER VCPUS [GENERATION|null [TIMEOUT_MS]]")
+    arguments = sys.argv[1:] + ["null", "5000"][len(sys.argv) - 5:]
+    key, provider, consumer, vcpus, generation, timeout = arguments
+    uri = os.environ.get("ALLOT_AMQP_URI_CONDUCTOR") or os.environ["ALLOT_AMQP_URI"]
+    try:
+        claims = Claims(uri, int(timeout) / 1000)
+        return claim(claims, key, provider, consumer, int(vcpus), json.loads(generation))
+    except pika.exceptions.UnroutableError:
+        print("nothing takes commands: is the topology declared?")
+    except (TimeoutError, RuntimeError, pika.exceptions.AMQPError) as error:
+        print(error or repr(error))
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
