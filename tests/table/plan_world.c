@@ -14,6 +14,7 @@
 
 #include "allot/limits.h"
 #include "common/codec/ratio.h"
+#include "tests/table/plan_expand.h"
 
 struct uuid world_uuid(const char *short_name)
 {
@@ -126,7 +127,7 @@ static void set_consumer(struct world *world, struct consumer *consumer, struct 
     else if (strcmp(word, "type") == 0)
         consumer->consumer_type = copy(world, value);
     else if (strcmp(word, "mappings") == 0)
-        consumer->mappings = copy(world, value);
+        consumer->mappings = plan_expand(world->arena, value);
     else
         fail_msg("a consumer has no '%s'", word);
 }
@@ -151,6 +152,23 @@ void world_add_consumer(struct world *world, char *words)
 {
     assert_true(world->consumer_count < WORLD_MAX);
     world_read_consumer(world, words, &world->consumers[world->consumer_count++]);
+}
+
+void world_add_usage(struct world *world, char *words)
+{
+    char *rest = NULL;
+    const char *type = strtok_r(words, " ", &rest);
+    const char *consumers = strtok_r(NULL, " ", &rest);
+    assert_non_null(consumers);
+    assert_true(world->usage_count < WORLD_MAX);
+    struct usage_amount *amounts = ARENA_ARRAY(world->arena, struct usage_amount, WORLD_MAX);
+    size_t count = 0;
+    for (char *word = strtok_r(NULL, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest)) {
+        const char *amount = split(word, '=');
+        amounts[count++] = (struct usage_amount){copy(world, word), atoll(amount)};
+    }
+    world->usages[world->usage_count++] =
+        (struct usage_group){copy(world, type), atoll(consumers), amounts, count};
 }
 
 static const struct provider *find_provider(const struct world *world, struct uuid id)
@@ -293,6 +311,11 @@ void world_fill(struct world *world, struct snapshot *snapshot)
         fill_name(world, &snapshot->names[i]);
     for (size_t i = 0; i < snapshot->page_count; i++)
         fill_page(world, snapshot->arena, &snapshot->pages[i]);
+    for (size_t i = 0; i < snapshot->usage_count; i++) {
+        snapshot->usages[i].loaded = true;
+        snapshot->usages[i].groups = world->usages;
+        snapshot->usages[i].group_count = world->usage_count;
+    }
     if (snapshot->root_count > 0 && !snapshot->roots_loaded)
         fill_trees(world, snapshot);
 }

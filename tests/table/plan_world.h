@@ -20,6 +20,8 @@ struct world {
     size_t consumer_count;
     struct outcome outcomes[WORLD_MAX];
     size_t outcome_count;
+    struct usage_group usages[WORLD_MAX];
+    size_t usage_count;
 };
 
 /* "p7" and "c7" are short for a UUID: smaller numbers sort first. */
@@ -28,6 +30,8 @@ struct uuid world_uuid(const char *short_name);
 void world_add_provider(struct world *world, char *words);
 void world_read_consumer(struct world *world, char *words, struct consumer *ret_consumer);
 void world_add_consumer(struct world *world, char *words);
+/* "usage" lines: what the storage sums up for every usage.get. */
+void world_add_usage(struct world *world, char *words);
 /* Fills what is not loaded. */
 void world_fill(struct world *world, struct snapshot *snapshot);
 

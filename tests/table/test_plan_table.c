@@ -87,6 +87,9 @@ static void set_option(struct delivery *delivery, struct request *extra, char *w
     } else if (strcmp(word, "refused") == 0) {
         extra->refused_by_storage = true;
         extra->storage_reason = text_of(value);
+    } else if (strcmp(word, "refused_again") == 0) {
+        extra->refused_by_storage = extra->refused_again = true;
+        extra->storage_reason = text_of(value);
     } else {
         fail_msg("a command has no '%s'", word);
     }
@@ -117,6 +120,7 @@ static struct decoded read_command(struct run *run, char *line)
                  TEXT_ARGS(decoded.verdict.details[0].value.text));
     decoded.request.attempts = extra.attempts;
     decoded.request.refused_by_storage = extra.refused_by_storage;
+    decoded.request.refused_again = extra.refused_again;
     decoded.request.storage_reason = extra.storage_reason;
     return decoded;
 }
@@ -171,6 +175,8 @@ static void read_line(struct run *run, char *line)
         world_add_provider(&run->world, rest);
     else if (begins(line, "consumer", &rest))
         world_add_consumer(&run->world, rest);
+    else if (begins(line, "usage", &rest))
+        world_add_usage(&run->world, rest);
     else if (begins(line, "record", &rest))
         add_record(run, rest);
     else if (begins(line, "now", &rest))
@@ -230,9 +236,13 @@ static void check_record(struct run *run, size_t index)
         return;
     }
     assert_true(outcome->state.dirty);
-    if (!verdict_recorded(verdict->code))
+    if (!verdict_recorded(verdict->code)) {
+        assert_true(!outcome->state.exists || outcome->settled_by != index);
         return;
+    }
     assert_true(outcome->state.exists);
+    assert_memory_equal(&outcome->fingerprint, &request->fingerprint, FINGERPRINT_BYTES);
+    assert_true(text_is(outcome->command, command_name(request->command.kind)));
     assert_int_equal(outcome->code, verdict->code);
     assert_int_equal(outcome->settled_by, index);
 }
@@ -263,6 +273,8 @@ static void check_nothing_changed(const struct run *run)
         assert_false(run->snapshot->providers[i].state.dirty);
     for (size_t i = 0; i < run->snapshot->consumer_count; i++)
         assert_false(run->snapshot->consumers[i].state.dirty);
+    for (size_t i = 0; i < run->snapshot->node_count; i++)
+        assert_false(run->snapshot->nodes[i].dirty);
 }
 
 /* "provider p1 gen=4 VCPU=5 [root=p2]": exactly that generation and these usages */
@@ -304,7 +316,7 @@ static void check_consumer(struct run *run, char *words)
     assert_same_text(given->project_id, expected.project_id);
     assert_same_text(given->user_id, expected.user_id);
     assert_same_text(given->consumer_type, expected.consumer_type);
-    assert_int_equal(text_present(given->mappings), text_present(expected.mappings));
+    assert_same_text(given->mappings, expected.mappings);
     assert_int_equal(given->holding_count, expected.holding_count);
     for (size_t i = 0; i < expected.holding_count; i++) {
         assert_true(uuid_equal(given->holdings[i].provider, expected.holdings[i].provider));
@@ -313,8 +325,8 @@ static void check_consumer(struct run *run, char *words)
     }
 }
 
-/* "moved p3 p1": as a member of a tree, p3 has p1 for its root now */
-static void check_moved(struct run *run, const char *words)
+/* "p3 p1": as a member of a tree, p3 has p1 for its root; moved: now, and that is to be written */
+static void check_node(struct run *run, const char *words, bool moved)
 {
     char member[8], root[8];
     assert_int_equal(sscanf(words, "%7s %7s", member, root), 2);
@@ -322,7 +334,7 @@ static void check_moved(struct run *run, const char *words)
         const struct tree_node *node = &run->snapshot->nodes[i];
         if (!uuid_equal(node->id, world_uuid(member)))
             continue;
-        assert_true(node->dirty);
+        assert_int_equal(node->dirty, moved);
         assert_true(uuid_equal(node->root, world_uuid(root)));
         return;
     }
@@ -339,13 +351,19 @@ static void check_line(struct run *run, char *line)
     else if (begins(line, "consumer", &rest))
         check_consumer(run, rest);
     else if (begins(line, "moved", &rest))
-        check_moved(run, rest);
+        check_node(run, rest, true);
+    else if (begins(line, "stays", &rest))
+        check_node(run, rest, false);
     else if (begins(line, "no consumer", &rest))
         assert_false(snapshot_consumer(run->snapshot, world_uuid(rest))->state.exists);
     else if (begins(line, "no provider", &rest))
         assert_false(snapshot_provider(run->snapshot, world_uuid(rest))->state.exists);
+    else if (begins(line, "dirty", &rest) && *rest == 'c')
+        assert_true(snapshot_consumer(run->snapshot, world_uuid(rest))->state.dirty);
     else if (begins(line, "dirty", &rest))
         assert_true(snapshot_provider(run->snapshot, world_uuid(rest))->state.dirty);
+    else if (begins(line, "clean", &rest))
+        assert_false(snapshot_provider(run->snapshot, world_uuid(rest))->state.dirty);
     else
         fail_msg("'then %s' says nothing", line);
 }
