@@ -71,15 +71,17 @@ struct store_ops {
     void (*renew)(struct store *store);
 
     /*
-     * Attempts of a command that is delivered for the third time or more. Each is a durable
-     * (majority) write of its own. `mark` counts one attempt and gives the count before it;
-     * `unmark` takes one back (the worker lived on, and the command was not answered); `forget`
-     * removes the count (it was answered).
+     * Attempts of a command that is delivered for the third time or more. Each change is a durable
+     * (majority) write of its own, and the same one again changes nothing. `mark` notes an attempt
+     * of this store, and gives the marks that other stores left: attempts that ended with their
+     * worker. `unmark` takes one back (the worker lived on, and the command was not answered);
+     * `forget` removes all marks of the command (it was answered). `attempt` is a number that the
+     * caller uses once.
      */
     enum store_status (*mark_attempt)(struct store *store, struct text principal, struct text key,
-                                      int64_t *ret_before, struct error *error);
+                                      uint64_t attempt, int64_t *ret_deaths, struct error *error);
     enum store_status (*unmark_attempt)(struct store *store, struct text principal, struct text key,
-                                        struct error *error);
+                                        uint64_t attempt, struct error *error);
     enum store_status (*forget_attempts)(struct store *store, struct text principal,
                                          struct text key, struct error *error);
 

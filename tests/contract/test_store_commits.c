@@ -272,16 +272,19 @@ static void test_an_attempt_whose_answer_is_lost_counts_once(void **state)
 {
     struct store_world *world = *state;
     struct session session = session_open(world);
-    const struct store_ops *ops = session.store->ops;
+    struct session other = session_open(world);
     struct text key = world_text(world, "key");
-    int64_t before = -1;
+    int64_t deaths = -1;
     admin_fail("\"findAndModify\"", 1,
                "\"writeConcernError\": {\"code\": 91, \"errmsg\": \"shutting down\"}");
-    assert_status(&session, STORE_OK,
-                  ops->mark_attempt(session.store, who(), key, &before, &session.error));
-    assert_status(&session, STORE_OK,
-                  ops->mark_attempt(session.store, who(), key, &before, &session.error));
-    assert_int_equal(before, 1);
+    assert_status(
+        &session, STORE_OK,
+        session.store->ops->mark_attempt(session.store, who(), key, 1, &deaths, &session.error));
+    assert_status(
+        &other, STORE_OK,
+        other.store->ops->mark_attempt(other.store, who(), key, 1, &deaths, &other.error));
+    assert_int_equal(deaths, 1);
+    session_close(&other);
     session_close(&session);
 }
 
@@ -296,8 +299,9 @@ static void test_an_attempt_that_is_not_durable_is_not_marked(void **state)
         int64_t before = -1;
         admin_fail("\"findAndModify\"", 2, faults[i]);
         assert_status(&session, STORE_UNAVAILABLE,
-                      session.store->ops->mark_attempt(
-                          session.store, who(), world_text(world, "key"), &before, &session.error));
+                      session.store->ops->mark_attempt(session.store, who(),
+                                                       world_text(world, "key"), 1, &before,
+                                                       &session.error));
         assert_int_equal(before, -1);
         admin_heal();
     }

@@ -194,7 +194,7 @@ static void test_records_and_attempts_have_a_date_to_go(void **state)
     world_add_outcome(world, who(), world_text(world, "key"), "{}");
     assert_status(&session, STORE_OK,
                   session.store->ops->mark_attempt(session.store, who(), world_text(world, "key"),
-                                                   &before, &session.error));
+                                                   1, &before, &session.error));
     static const char dated[] =
         "{\"expires_at\": {\"$gt\": {\"$date\": {\"$numberLong\": \"0\"}}}}";
     assert_true(admin_count(world->database, "outcomes", dated) > 0);

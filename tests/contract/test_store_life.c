@@ -143,32 +143,63 @@ static void test_a_usage_without_an_inventory_is_refused(void **state)
 
 /* --- attempts --- */
 
-static int64_t mark(struct session *session, struct text key)
+/* Marks the attempt, and gives what other sessions have left. */
+static int64_t mark(struct session *session, struct text key, uint64_t attempt)
 {
-    int64_t before = -1;
-    assert_status(
-        session, STORE_OK,
-        session->store->ops->mark_attempt(session->store, who(), key, &before, &session->error));
-    return before;
+    int64_t deaths = -1;
+    assert_status(session, STORE_OK,
+                  session->store->ops->mark_attempt(session->store, who(), key, attempt, &deaths,
+                                                    &session->error));
+    return deaths;
 }
 
-static void test_attempts_are_counted_taken_back_and_forgotten(void **state)
+static void unmark(struct session *session, struct text key, uint64_t attempt)
+{
+    assert_status(
+        session, STORE_OK,
+        session->store->ops->unmark_attempt(session->store, who(), key, attempt, &session->error));
+}
+
+static void forget(struct session *session, struct text key)
+{
+    assert_status(
+        session, STORE_OK,
+        session->store->ops->forget_attempts(session->store, who(), key, &session->error));
+}
+
+static void test_marks_of_other_sessions_are_counted_taken_back_and_forgotten(void **state)
 {
     struct store_world *world = *state;
     struct session session = session_open(world);
     struct session other = session_open(world);
-    const struct store_ops *ops = session.store->ops;
+    struct session third = session_open(world);
     struct text key = world_text(world, "key"), another = world_text(world, "key");
-    assert_int_equal(mark(&session, key), 0);
-    assert_int_equal(mark(&other, key), 1);
-    assert_int_equal(mark(&session, another), 0);
-    assert_status(&session, STORE_OK,
-                  ops->unmark_attempt(session.store, who(), key, &session.error));
-    assert_int_equal(mark(&session, key), 1);
-    assert_status(&session, STORE_OK,
-                  ops->forget_attempts(session.store, who(), key, &session.error));
-    assert_int_equal(mark(&session, key), 0);
-    assert_int_equal(mark(&session, another), 1);
+    assert_int_equal(mark(&session, key, 1), 0);
+    assert_int_equal(mark(&other, key, 1), 1);
+    assert_int_equal(mark(&third, key, 1), 2);
+    assert_int_equal(mark(&session, another, 2), 0);
+    unmark(&session, key, 1);
+    assert_int_equal(mark(&third, key, 2), 1);
+    forget(&session, key);
+    assert_int_equal(mark(&session, key, 3), 0);
+    assert_int_equal(mark(&other, another, 2), 1);
+    session_close(&third);
+    session_close(&other);
+    session_close(&session);
+}
+
+static void test_a_mark_that_is_made_again_is_one_mark(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct session other = session_open(world);
+    struct text key = world_text(world, "key");
+    assert_int_equal(mark(&session, key, 7), 0);
+    assert_int_equal(mark(&session, key, 7), 0);
+    assert_int_equal(mark(&session, key, 8), 0); /* a twin in the same hands is no death */
+    assert_int_equal(mark(&other, key, 1), 2);
+    unmark(&session, key, 7);
+    assert_int_equal(mark(&other, key, 1), 1);
     session_close(&other);
     session_close(&session);
 }
@@ -177,15 +208,16 @@ static void test_an_attempt_that_was_not_marked_cannot_be_taken_back(void **stat
 {
     struct store_world *world = *state;
     struct session session = session_open(world);
-    const struct store_ops *ops = session.store->ops;
+    struct session other = session_open(world);
     struct text key = world_text(world, "key");
     for (int round = 0; round < 2; round++) {
-        assert_status(&session, STORE_OK,
-                      ops->unmark_attempt(session.store, who(), key, &session.error));
-        assert_status(&session, STORE_OK,
-                      ops->forget_attempts(session.store, who(), key, &session.error));
+        unmark(&session, key, 1);
+        forget(&session, key);
     }
-    assert_int_equal(mark(&session, key), 0);
+    assert_int_equal(mark(&other, key, 1), 0);
+    unmark(&session, key, 1); /* the number is the other's */
+    assert_int_equal(mark(&session, key, 2), 1);
+    session_close(&other);
     session_close(&session);
 }
 
@@ -207,7 +239,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_usage_below_nought_is_refused),
     cmocka_unit_test(test_a_consumer_without_allocations_is_refused),
     cmocka_unit_test(test_a_usage_without_an_inventory_is_refused),
-    cmocka_unit_test(test_attempts_are_counted_taken_back_and_forgotten),
+    cmocka_unit_test(test_marks_of_other_sessions_are_counted_taken_back_and_forgotten),
+    cmocka_unit_test(test_a_mark_that_is_made_again_is_one_mark),
     cmocka_unit_test(test_an_attempt_that_was_not_marked_cannot_be_taken_back),
     cmocka_unit_test(test_prepare_may_be_repeated),
 };

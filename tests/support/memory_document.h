@@ -18,6 +18,14 @@ enum memory_kind {
     KIND_COUNT
 };
 
+enum { MARKS_MAX = 64 };
+
+/* An attempt at a command, and the session that marked it. */
+struct memory_mark {
+    uint64_t session;
+    uint64_t attempt;
+};
+
 struct memory_version {
     struct memory_version *older;
     uint64_t sequence;
@@ -27,7 +35,8 @@ struct memory_version {
     struct consumer consumer;
     struct outcome outcome;
     struct uuid holder;
-    int64_t attempts;
+    struct memory_mark marks[MARKS_MAX];
+    size_t mark_count;
 };
 
 struct memory_transaction;
@@ -63,6 +72,7 @@ struct memory_database {
     struct memory_table tables[KIND_COUNT];
     struct memory_transaction *transactions; /* open ones, doomed ones with an owner included */
     uint64_t sequence;
+    uint64_t sessions; /* opened so far */
     struct memory_fault faults[FAULTS_MAX];
     size_t fault_count;
     struct uuid refused[REFUSED_MAX];

@@ -10,6 +10,7 @@
 struct memory_store {
     struct store base;
     struct memory_database *database;
+    uint64_t number;                        /* of this session */
     struct memory_transaction *transaction; /* NULL: none is open */
     bool committed;                         /* since `begin`; a commit after it succeeds again */
     bool abort_is_lost;                     /* `end` will not reach the database */
@@ -198,52 +199,86 @@ static void store_free(struct store *base)
 
 /* --- attempts: each call is a commit of its own --- */
 
-static void change_attempts(struct memory_store *store, struct text principal, struct text key,
-                            int64_t step, int64_t *ret_before)
+enum mark_change { MARK_ADD, MARK_TAKE_BACK, MARK_FORGET_ALL };
+
+struct attempt {
+    struct text principal;
+    struct text key;
+    enum mark_change change;
+    uint64_t number;
+};
+
+/* All marks but the one that is meant; the same mark twice is one. */
+static void copy_other_marks(struct memory_version *version, const struct memory_version *before,
+                             struct memory_mark meant)
 {
-    struct memory_database *database = store->database;
-    struct text joined;
-    char *owned = memory_command_key(principal, key, &joined);
-    struct memory_document *document = memory_find_or_add(database, KIND_ATTEMPTS, joined);
-    free(owned);
-    int64_t before = document->newest != NULL ? document->newest->attempts : 0;
-    int64_t after = step == 0 || before + step < 0 ? 0 : before + step;
-    struct memory_version *version = memory_version_new(after > 0);
-    version->attempts = after;
-    memory_install(database, document, version);
-    if (ret_before != NULL)
-        *ret_before = before;
+    for (size_t i = 0; before != NULL && i < before->mark_count; i++) {
+        const struct memory_mark *mark = &before->marks[i];
+        if (mark->session != meant.session || mark->attempt != meant.attempt)
+            version->marks[version->mark_count++] = *mark;
+    }
 }
 
-/* `step` 0 forgets. */
-static enum store_status attempt(struct store *base, struct text principal, struct text key,
-                                 int64_t step, int64_t *ret_before, struct error *error)
+static int64_t count_deaths(const struct memory_version *before, uint64_t session)
+{
+    int64_t deaths = 0;
+    for (size_t i = 0; before != NULL && i < before->mark_count; i++)
+        deaths += before->marks[i].session != session;
+    return deaths;
+}
+
+static void change_marks(struct memory_store *store, const struct attempt *attempt,
+                         int64_t *ret_deaths)
+{
+    struct memory_database *database = store->database;
+    struct memory_mark meant = {store->number, attempt->number};
+    struct text joined;
+    char *owned = memory_command_key(attempt->principal, attempt->key, &joined);
+    struct memory_document *document = memory_find_or_add(database, KIND_ATTEMPTS, joined);
+    free(owned);
+    if (ret_deaths != NULL)
+        *ret_deaths = count_deaths(document->newest, store->number);
+    struct memory_version *version = memory_version_new(attempt->change != MARK_FORGET_ALL);
+    if (attempt->change != MARK_FORGET_ALL)
+        copy_other_marks(version, document->newest, meant);
+    if (attempt->change == MARK_ADD) {
+        assert(version->mark_count < MARKS_MAX);
+        version->marks[version->mark_count++] = meant;
+    }
+    memory_install(database, document, version);
+}
+
+static enum store_status try_attempt(struct store *base, const struct attempt *attempt,
+                                     int64_t *ret_deaths, struct error *error)
 {
     struct memory_fault fault = {0};
     enum store_status status = enter(of(base), MEMORY_ATTEMPT, &fault, error);
     if (status == STORE_OK)
-        change_attempts(of(base), principal, key, step, ret_before);
+        change_marks(of(base), attempt, ret_deaths);
     else if (fault.fate == MEMORY_APPLIED && fault.call == MEMORY_ATTEMPT)
-        change_attempts(of(base), principal, key, step, NULL);
+        change_marks(of(base), attempt, NULL);
     return status;
 }
 
 static enum store_status mark_attempt(struct store *base, struct text principal, struct text key,
-                                      int64_t *ret_before, struct error *error)
+                                      uint64_t attempt, int64_t *ret_deaths, struct error *error)
 {
-    return attempt(base, principal, key, 1, ret_before, error);
+    struct attempt what = {principal, key, MARK_ADD, attempt};
+    return try_attempt(base, &what, ret_deaths, error);
 }
 
 static enum store_status unmark_attempt(struct store *base, struct text principal, struct text key,
-                                        struct error *error)
+                                        uint64_t attempt, struct error *error)
 {
-    return attempt(base, principal, key, -1, NULL, error);
+    struct attempt what = {principal, key, MARK_TAKE_BACK, attempt};
+    return try_attempt(base, &what, NULL, error);
 }
 
 static enum store_status forget_attempts(struct store *base, struct text principal, struct text key,
                                          struct error *error)
 {
-    return attempt(base, principal, key, 0, NULL, error);
+    struct attempt what = {principal, key, MARK_FORGET_ALL, 0};
+    return try_attempt(base, &what, NULL, error);
 }
 
 static const struct store_ops operations = {
@@ -265,6 +300,7 @@ struct store *memory_store_new(struct memory_database *database)
     struct memory_store *store = memory_alloc(sizeof *store);
     store->base.ops = &operations;
     store->database = database;
+    store->number = ++database->sessions;
     return &store->base;
 }
 
@@ -355,7 +391,7 @@ static void visit_attempts(const struct memory_visitor *visitor,
     struct text principal = text_view(document->key.bytes, length);
     struct text key =
         text_view(document->key.bytes + length + 1, document->key.length - length - 1);
-    visitor->attempts(visitor->context, principal, key, document->newest->attempts);
+    visitor->attempts(visitor->context, principal, key, (int64_t)document->newest->mark_count);
 }
 
 static void visit(const struct memory_visitor *visitor, enum memory_kind kind,

@@ -140,6 +140,9 @@ struct mongo_pool *mongo_pool_new(const struct mongo_options *options, struct er
         return NULL;
     struct mongo_pool *pool = bson_malloc0(sizeof *pool);
     pool->database = bson_strndup(options->database.bytes, options->database.length);
+    bson_oid_t life;
+    bson_oid_init(&life, NULL);
+    bson_oid_to_string(&life, pool->life);
     pool->worker = bson_strndup(text_present(options->worker) ? options->worker.bytes : "",
                                 options->worker.length);
     pool->clock = options->clock;

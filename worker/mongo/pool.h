@@ -34,6 +34,7 @@ struct mongo_pool {
     mongoc_client_pool_t *clients;
     char *database;
     char *worker;
+    char life[25]; /* random: tells this process from every other, also of the same name */
     struct clock *clock;
     int64_t timeout_ms;
     int64_t retention_ms;

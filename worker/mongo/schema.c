@@ -59,8 +59,9 @@ const char *schema_validator(enum mongo_collection collection)
                                  "\"code\": " STRING ", \"command\": " STRING ", "
                                  "\"body\": " STRING ", \"at\": " DATE ", \"expires_at\": " DATE);
     case MONGO_ATTEMPTS:
-        return SCHEMA("\"_id\", \"count\", \"expires_at\"",
-                      COMMAND_ID ", \"count\": " COUNT ", \"expires_at\": " DATE);
+        return SCHEMA("\"_id\", \"marks\", \"expires_at\"",
+                      COMMAND_ID ", \"marks\": {\"bsonType\": \"array\", \"items\": " STRING "}, "
+                                 "\"expires_at\": " DATE);
     case MONGO_FENCES:
         return SCHEMA("\"_id\", \"n\"", "\"_id\": {\"bsonType\": \"object\"}, \"n\": " COUNT);
     case MONGO_COLLECTION_COUNT: break;

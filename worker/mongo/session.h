@@ -49,9 +49,9 @@ enum store_status mongo_load_reads(struct mongo_store *store, struct snapshot *s
 enum store_status mongo_write(struct store *base, const struct snapshot *snapshot,
                               struct error *error);
 enum store_status mongo_mark_attempt(struct store *base, struct text principal, struct text key,
-                                     int64_t *ret_before, struct error *error);
+                                     uint64_t attempt, int64_t *ret_deaths, struct error *error);
 enum store_status mongo_unmark_attempt(struct store *base, struct text principal, struct text key,
-                                       struct error *error);
+                                       uint64_t attempt, struct error *error);
 enum store_status mongo_forget_attempts(struct store *base, struct text principal, struct text key,
                                         struct error *error);
 

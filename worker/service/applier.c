@@ -34,6 +34,7 @@ struct applier {
     bool away; /* an outage was logged */
     struct retry retry;
     uint64_t random;
+    uint64_t attempts; /* begun so far: their numbers */
     struct applier_counters counters;
 
     /* the batch */
@@ -130,7 +131,8 @@ static enum applier_next do_chore(struct applier *applier, int64_t *ret_pause_ms
     enum store_status status =
         job->answered
             ? ops->forget_attempts(applier->options.store, request->principal, request->key, &error)
-            : ops->unmark_attempt(applier->options.store, request->principal, request->key, &error);
+            : ops->unmark_attempt(applier->options.store, request->principal, request->key,
+                                  job->attempt, &error);
     if (status != STORE_OK && ++applier->chore_tries < CHORE_TRIES_MAX) {
         *ret_pause_ms = jittered(applier, RETRY_CONFLICT_PAUSE_MAX_MS);
         return APPLIER_WAIT;
@@ -271,17 +273,21 @@ static enum applier_next failed(struct applier *applier, enum store_status statu
 
 /* --- the steps of a transaction ------------------------------------------------------------- */
 
+/* A mark whose answer is lost may be there: it is marked again as the same one. */
 static enum applier_next mark(struct applier *applier, int64_t *ret_pause_ms)
 {
     struct job *job = applier->jobs[0];
     struct request *request = &job->decoded.request;
     struct store *store = applier->options.store;
     struct error error = {""};
+    if (!job->marked)
+        job->attempt = ++applier->attempts;
+    job->marked = true;
     enum store_status status = store->ops->mark_attempt(store, request->principal, request->key,
-                                                        &request->attempts, &error);
+                                                        job->attempt, &request->attempts, &error);
     if (status != STORE_OK)
         return failed(applier, status, &error, ret_pause_ms);
-    job->marked = true;
+    job->mark_known = true;
     applier->stage = STAGE_BEGIN;
     return APPLIER_GO_ON;
 }
@@ -322,6 +328,17 @@ static struct text encode(struct applier *applier, size_t index)
     return reply_encode(applier->arena, name, request->command.kind, request->key, verdict);
 }
 
+#ifdef ALLOT_POISON
+/* Of the test build alone: the worker dies of such a command, whatever is with it in the batch. */
+static void die_of_poison(const struct request *request)
+{
+    const struct command *command = &request->command;
+    if (command->kind == COMMAND_ALLOCATION_SET &&
+        text_equal(command->params.change.claims[0].project_id, text_of("poison")))
+        abort();
+}
+#endif
+
 static void plan(struct applier *applier)
 {
     struct plan_context context = {
@@ -329,6 +346,12 @@ static void plan(struct applier *applier)
         .now_ms = applier->options.clock->wall_ms(applier->options.clock),
         .attempts_max = applier->options.max_attempts,
     };
+#ifdef ALLOT_POISON
+    for (size_t i = 0; i < applier->count; i++) {
+        if (applier->requests[i]->attempts < context.attempts_max)
+            die_of_poison(applier->requests[i]);
+    }
+#endif
     applier->verdicts = ARENA_ARRAY(applier->arena, struct verdict, applier->count);
     applier->bodies = ARENA_ARRAY(applier->arena, struct text, applier->count);
     plan_run(&context, applier->snapshot, applier->requests, applier->count, applier->verdicts);
@@ -421,7 +444,7 @@ static enum applier_next start(struct applier *applier, int64_t *ret_pause_ms)
     if (applier->count == 0)
         return applier->waiting.head != NULL ? APPLIER_GO_ON : APPLIER_IDLE;
     applier->stage =
-        is_repeat(applier->jobs[0]) && !applier->jobs[0]->marked ? STAGE_MARK : STAGE_BEGIN;
+        is_repeat(applier->jobs[0]) && !applier->jobs[0]->mark_known ? STAGE_MARK : STAGE_BEGIN;
     return APPLIER_GO_ON;
 }
 
