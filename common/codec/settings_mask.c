@@ -78,7 +78,7 @@ static size_t secret_option(const char *bytes, const char *end)
 /* What is behind the user's part: host, path and options. */
 static void put_rest(struct output *output, const char *bytes, const char *end)
 {
-    const char *option = first_of(bytes, end, "?");
+    const char *option = first_of(bytes, end, "?&;");
     put(output, bytes, (size_t)(option - bytes));
     while (option < end) {
         const char *next = first_of(option + 1, end, "&;");
@@ -93,12 +93,28 @@ static void put_rest(struct output *output, const char *bytes, const char *end)
     }
 }
 
+/*
+ * Is the "@" one of a password with a "?" that was not encoded, or of an option's value? Where it
+ * cannot be told, all that follows may be a secret.
+ */
+static bool is_unclear(const char *bytes, const char *at)
+{
+    const char *option = first_of(bytes, at, "?");
+    return option < at && (memchr(bytes, '/', (size_t)(option - bytes)) != NULL ||
+                           memchr(bytes, ':', (size_t)(option - bytes)) == NULL);
+}
+
 static void put_masked(struct output *output, const char *bytes, const char *end)
 {
     size_t scheme = scheme_length(bytes, end);
     put(output, bytes, scheme);
     bytes += scheme;
     const char *at = user_end(bytes, end);
+    if (at != NULL && is_unclear(bytes, at)) {
+        put(output, bytes, (size_t)(first_of(bytes, at, ":?") - bytes) + 1);
+        put(output, mask, strlen(mask));
+        return;
+    }
     const char *colon = at != NULL ? memchr(bytes, ':', (size_t)(at - bytes)) : NULL;
     if (colon != NULL) {
         put(output, bytes, (size_t)(colon - bytes) + 1);

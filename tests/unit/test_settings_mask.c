@@ -133,9 +133,28 @@ static void test_garbage_is_survived(void **state)
     arena_free(arena);
 }
 
+/* Whatever stands there: better too much hidden than a secret shown. */
+static void test_an_at_sign_in_the_options_leaks_nothing(void **state)
+{
+    (void)state;
+    static const char *const uris[] = {
+        "mongodb://h/?tlsCertificateKeyFilePassword=SECRET&x=a:b@c",
+        "mongodb://h:27017/?appName=a@b&tlsCertificateKeyFilePassword=SECRET",
+        "mongodb://h:27017/?tlsCertificateKeyFilePassword=SEC@RET",
+    };
+    struct arena *arena = arena_new(0);
+    for (size_t i = 0; i < sizeof uris / sizeof uris[0]; i++) {
+        struct text masked = settings_mask_uri(arena, text_of(uris[i]));
+        assert_null(strstr(masked.bytes, "SEC"));
+        assert_null(strstr(masked.bytes, "RET"));
+    }
+    arena_free(arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_an_at_sign_in_the_options_leaks_nothing),
         cmocka_unit_test(test_the_password_goes_and_the_rest_stays),
         cmocka_unit_test(test_what_has_no_password_stays_as_it_is),
         cmocka_unit_test(test_each_of_several_uris_is_masked),

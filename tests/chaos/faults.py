@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is done to the workers and their servers. Each fault is injected, held, healed, and noted with its count."""
+import resource
+import signal
+import time
+
+import pika
+import pymongo
+
+from load import TROUBLE, connect
+
+TRANSIENT = ["TransientTransactionError"]
+FAIL_POINTS = {
+    **{f"failpoint write conflict/{statement}": ([statement], {"errorCode": 112, "errorLabels": TRANSIENT})
+       for statement in ("find", "insert", "update", "commitTransaction")},
+    **{f"failpoint no primary/{statement}": ([statement], {"errorCode": 10107, "errorLabels": TRANSIENT})
+       for statement in ("find", "insert", "update")},
+    "failpoint no primary/commitTransaction": (["commitTransaction"], {"errorCode": 10107}),
+    **{f"failpoint network error/{statement}": ([statement], {"closeConnection": True})
+       for statement in ("find", "insert", "update", "commitTransaction")},
+    "failpoint unknown commit, not applied": (["commitTransaction"], {
+        "errorCode": 50, "errorLabels": ["UnknownTransactionCommitResult"]}),
+    "failpoint unknown commit, applied": (["commitTransaction"], {
+        "writeConcernError": {"code": 91, "errmsg": "shutting down"}}),
+    "failpoint slow/find": (["find"], {"blockConnection": True, "blockTimeMS": 2000}),
+    "failpoint slow/commitTransaction": (["commitTransaction"], {"blockConnection": True, "blockTimeMS": 2000}),
+}
+TOXICS = {
+    "half-open": [("timeout", "upstream", {"timeout": 0}), ("timeout", "downstream", {"timeout": 0})],
+    "latency 2 s": [("latency", "downstream", {"latency": 1000}), ("latency", "upstream", {"latency": 1000})],
+    "1 kB/s": [("bandwidth", "downstream", {"rate": 1}), ("bandwidth", "upstream", {"rate": 1})],
+    "reset": [("reset_peer", "downstream", {"timeout": 0})],
+    "cut in mid-frame": [("limit_data", "downstream", {"bytes": 3001}), ("limit_data", "upstream", {"bytes": 3001})],
+}
+
+
+class Faults:
+    """One object a run; `kinds` maps a name to (what it touches, inject, heal)."""
+
+    def __init__(self, lab, rng):
+        self.lab, self.rng = lab, rng
+        self.kinds = {}
+        self.add_workers()
+        self.add_database()
+        self.add_broker()
+        self.add_proxies()
+
+    def add(self, name, touches, inject, heal=lambda state: None):
+        self.kinds[name] = (touches, inject, heal)
+
+    def run(self, name, hold_s):
+        """One fault, from its injection to its cure. It counts only where it has taken place."""
+        _, inject, heal = self.kinds[name]
+        journal = self.lab.journal
+        journal.note("fault", name=name, phase="inject")
+        state = inject()
+        time.sleep(hold_s)
+        count = heal(state)
+        journal.note("fault", name=name, phase="heal", count=count if isinstance(count, int) else 1)
+
+    # --- workers ---------------------------------------------------------------------------------
+
+    def any_worker(self):
+        return self.rng.choice(self.lab.workers)
+
+    def add_workers(self):
+        lab = self.lab
+
+        def kill():
+            worker = self.any_worker()
+            worker.end(signal.SIGKILL)
+            return worker
+
+        def terminate():
+            worker = self.any_worker()
+            status = worker.end(signal.SIGTERM)
+            lab.journal.note("stop", worker=worker.name, status=status)
+            return worker
+
+        def freeze():
+            worker = self.any_worker()
+            worker.send_signal(signal.SIGSTOP)
+            return worker
+
+        def full():
+            worker = self.any_worker()
+            worker.end(signal.SIGTERM)
+            worker.start(errors="/dev/full")
+            return worker
+
+        def full_over(worker):
+            worker.end(signal.SIGTERM)
+            worker.start()
+
+        def starve():
+            """No descriptor more than it has, and its connections to the database lost."""
+            worker = self.any_worker()
+            _, most = resource.prlimit(worker.process.pid, resource.RLIMIT_NOFILE)
+            resource.prlimit(worker.process.pid, resource.RLIMIT_NOFILE, (8, most))
+            lab.proxies[worker.index, "database"].heal()  # which cuts its links
+            return worker
+
+        def sate(worker):
+            _, most = resource.prlimit(worker.process.pid, resource.RLIMIT_NOFILE)
+            resource.prlimit(worker.process.pid, resource.RLIMIT_NOFILE, (most, most))
+
+        def jump(seconds):
+            def inject():
+                worker = lab.workers[-1]
+                worker.clock.write_text(f"{seconds:+d}s\n")
+                return worker
+            return inject
+
+        self.add("worker SIGKILL", {"worker"}, kill, lambda worker: worker.start())
+        self.add("worker SIGTERM", {"worker"}, terminate, lambda worker: worker.start())
+        self.add("worker SIGSTOP", {"worker"}, freeze, lambda worker: worker.send_signal(signal.SIGCONT))
+        self.add("worker log full", {"worker"}, full, full_over)
+        self.add("worker out of descriptors", {"worker", "proxy"}, starve, sate)
+        if lab.workers[-1].faked:
+            set_right = lambda worker: worker.clock.write_text("+0\n") and None
+            self.add("clock +1 h", {"clock"}, jump(3600), set_right)
+            self.add("clock -1 h", {"clock"}, jump(-3600), set_right)
+
+    # --- database --------------------------------------------------------------------------------
+
+    def primary(self):
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            port = self.lab.stack.primary_port()
+            if port is not None:
+                return port
+            time.sleep(0.2)
+        raise TimeoutError("no primary for 20 s")
+
+    def add_database(self):
+        stack, touches = self.lab.stack, {"database"}
+
+        def end(count, of_primary):
+            def inject():
+                first = stack.server_of(self.primary())
+                others = [node for node in stack.nodes if node is not first]
+                nodes = ([first] if of_primary else []) + others
+                for node in nodes[:count]:
+                    node.end()
+                return nodes[:count]
+            return inject
+
+        def start(nodes):
+            for node in nodes or []:
+                node.start()
+
+        def freeze(of_primary):
+            def inject():
+                first = stack.server_of(self.primary())
+                node = first if of_primary else next(node for node in stack.nodes if node is not first)
+                node.send_signal(signal.SIGSTOP)
+                return node
+            return inject
+
+        def step_down():
+            with stack.node(self.primary()) as client:
+                try:
+                    client.admin.command("replSetStepDown", 5, force=True)
+                except pymongo.errors.AutoReconnect:
+                    pass
+
+        self.add("mongod SIGKILL, primary", touches, end(1, True), start)
+        self.add("mongod SIGKILL, secondary", touches, end(1, False), start)
+        self.add("mongod SIGKILL, two of three", touches, end(2, True), start)
+        self.add("mongod freeze, primary", touches, freeze(True), lambda node: node.send_signal(signal.SIGCONT))
+        self.add("mongod freeze, secondary", touches, freeze(False), lambda node: node.send_signal(signal.SIGCONT))
+        self.add("mongod step-down", touches, step_down)
+        for name, (commands, how) in FAIL_POINTS.items():
+            self.add(name, touches, self.fail(commands, how), self.fail_no_more)
+
+    def fail(self, commands, how):
+        def inject():
+            port = self.primary()
+            data = {"failCommands": commands, "appName": f"allotd:{self.any_worker().name}", **how}
+            with self.lab.stack.node(port) as client:
+                before = client.admin.command("configureFailPoint", "failCommand", data=data,
+                                              mode={"times": self.rng.randint(1, 6)})["count"]
+            return port, before
+        return inject
+
+    def fail_no_more(self, state):
+        """How often it was met."""
+        port, before = state
+        with self.lab.stack.node(port) as client:
+            return client.admin.command("configureFailPoint", "failCommand", mode="off")["count"] - before
+
+    # --- broker ----------------------------------------------------------------------------------
+
+    def as_operator(self, what):
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                connection = connect(self.lab.stack.env["ALLOT_AMQP_URI_OPERATOR"])
+                result = what(connection.channel())
+                connection.close()
+                return result
+            except TROUBLE:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.3)
+
+    def add_broker(self):
+        lab, stack, touches = self.lab, self.lab.stack, {"broker"}
+
+        def restart():
+            stack.broker.end(signal.SIGTERM)
+
+        def kill():
+            stack.broker.end(signal.SIGKILL)
+
+        def start(_):
+            stack.broker.start()
+            self.as_operator(lambda channel: channel.queue_declare("allot.dead", passive=True))
+
+        def close_all():
+            stack.rabbitmqctl("close_all_connections", "chaos")
+
+        def delete_queue():
+            """What was in it is gone, so the producers send again what was not answered, as after a time-out."""
+            self.as_operator(lambda channel: channel.queue_delete("allot.commands"))
+
+        def send_again(_):
+            self.as_operator(lambda channel: channel.queue_declare("allot.commands", passive=True))
+            lab.send_again()
+
+        def alarm():
+            stack.rabbitmqctl("set_vm_memory_high_watermark", "absolute", "1MB")
+
+        def unbind():
+            self.as_operator(lambda channel: channel.queue_unbind("allot.dead", "allot.dead", ""))
+
+        self.add("broker restart", touches, restart, start)
+        self.add("broker SIGKILL", touches, kill, start)
+        self.add("broker closes connections", touches, close_all)
+        self.add("broker queue deleted", touches | {"worker", "database", "proxy"}, delete_queue, send_again)
+        self.add("broker memory alarm", touches, alarm, lambda _: stack.rabbitmqctl(
+            "set_vm_memory_high_watermark", "absolute", "1GiB") and None)
+        self.add("broker allot.dead unbound", touches, unbind, lambda _: self.as_operator(
+            lambda channel: channel.queue_bind("allot.dead", "allot.dead", "")) and None)
+
+    # --- proxies ---------------------------------------------------------------------------------
+
+    def add_proxies(self):
+        for side in ("broker", "database"):
+            def link(side=side):
+                return self.lab.proxies[self.any_worker().index, side]
+
+            def cut(link=link):
+                proxy = link()
+                proxy.cut()
+                return proxy
+
+            def poison(toxics, link=link):
+                def inject():
+                    proxy = link()
+                    try:
+                        for kind, stream, attributes in toxics:
+                            proxy.add(kind, stream, attributes)
+                    except OSError:
+                        proxy.heal()
+                        raise
+                    return proxy
+                return inject
+
+            self.add(f"link to {side} cut", {"proxy"}, cut, lambda proxy: proxy.start())
+            for name, toxics in TOXICS.items():
+                self.add(f"link to {side} {name}", {"proxy"}, poison(toxics), lambda proxy: proxy.heal())

@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The servers, the proxies before them, and the workers: what runs, and how it is started and ended."""
+import json
+import os
+import pathlib
+import re
+import shlex
+import signal
+import subprocess
+import time
+import urllib.request
+
+import pymongo
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+MOUNT_HOSTS = 'mount --bind "$0" /etc/hosts && exec "$@"'
+FAKETIME = pathlib.Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
+WAIT_S = 60
+
+
+def await_true(condition, seconds, what):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"after {seconds} s still not so: {what}")
+        time.sleep(0.1)
+
+
+class Server:
+    """A process of script/stack, which can be killed and started again exactly as it was."""
+
+    def __init__(self, name, pid_file):
+        self.name = name
+        self.pid_file = pathlib.Path(pid_file)
+        self.remember()
+
+    def remember(self):
+        proc = pathlib.Path("/proc") / str(self.pid())
+        self.arguments = [part.decode() for part in (proc / "cmdline").read_bytes().split(b"\0")[:-1]]
+        pairs = (part.decode().split("=", 1) for part in (proc / "environ").read_bytes().split(b"\0") if b"=" in part)
+        self.environment = dict(pairs)
+        self.folder = os.readlink(proc / "cwd")
+        self.program = os.readlink(proc / "exe")
+
+    def pid(self):
+        return int(self.pid_file.read_text())
+
+    def is_running(self):
+        try:
+            state = pathlib.Path(f"/proc/{self.pid()}/stat").read_text().rsplit(")", 1)[1].split()[0]
+            return state != "Z" and os.readlink(f"/proc/{self.pid()}/exe") == self.program
+        except (OSError, ValueError):
+            return False
+
+    def send_signal(self, number):
+        os.kill(self.pid(), number)
+
+    def end(self, number=signal.SIGKILL):
+        self.send_signal(number)
+        await_true(lambda: not self.is_running(), WAIT_S, f"{self.name} has ended")
+
+    def start(self):
+        if not self.is_running():
+            self.pid_file.unlink(missing_ok=True)
+            with open(self.pid_file.parents[1] / "log/restart.log", "ab") as log:
+                subprocess.Popen(self.arguments, executable=self.program, env=self.environment, cwd=self.folder,
+                                 start_new_session=True, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        await_true(lambda: self.pid_file.exists() and self.is_running(), WAIT_S, f"{self.name} runs")
+
+
+class Stack:
+    """A stack of script/stack whose members are named by a host, so that a worker can be led elsewhere."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.script = [str(ROOT / "script/stack"), "--dir", str(folder)]
+
+    def up(self):
+        subprocess.run(self.script + ["up"], check=True)
+        text = subprocess.run(self.script + ["env"], check=True, capture_output=True, text=True).stdout
+        self.env = dict(word.split("=", 1) for word in shlex.split(text) if "=" in word)
+        self.mongo_ports = [int(port) for port in re.findall(r":(\d+)", self.env["ALLOT_MONGODB_URI"])]
+        self.amqp_port = int(re.search(r"@127.0.0.1:(\d+)", self.env["ALLOT_AMQP_URI"]).group(1))
+        self.name_members()
+        self.broker = Server("broker", self.env["ALLOT_STACK_RABBITMQ_PIDFILE"])
+        self.nodes = [Server(f"mongod-{i}", file)
+                      for i, file in enumerate(self.env["ALLOT_STACK_MONGOD_PIDFILES"].split(), 1)]
+
+    def name_members(self):
+        hosts = ",".join(f"localhost:{port}" for port in self.mongo_ports)
+        self.mongo_uri = f"mongodb://{hosts}/?replicaSet=allot"
+        with pymongo.MongoClient(self.env["ALLOT_MONGODB_URI"]) as client:
+            config = client.admin.command("replSetGetConfig")["config"]
+            for member in config["members"]:
+                member["host"] = member["host"].replace("127.0.0.1", "localhost")
+            config["version"] += 1
+            client.admin.command("replSetReconfig", config)
+
+    def down(self):
+        subprocess.run(self.script + ["down"], check=False)
+
+    def rabbitmqctl(self, *arguments):
+        done = subprocess.run(self.script + ["rabbitmqctl", "-q", *arguments], capture_output=True, text=True,
+                              timeout=90, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f"rabbitmqctl {arguments}: {done.stdout}{done.stderr}")
+        return done.stdout
+
+    def client(self, **options):
+        return pymongo.MongoClient(self.mongo_uri, serverSelectionTimeoutMS=30000, **options)
+
+    def node(self, port):
+        return pymongo.MongoClient("127.0.0.1", port, directConnection=True, serverSelectionTimeoutMS=1000,
+                                   connectTimeoutMS=1000, socketTimeoutMS=5000)
+
+    def primary_port(self):
+        """None while there is none that answers."""
+        for port in self.mongo_ports:
+            try:
+                with self.node(port) as client:
+                    if client.admin.command("hello")["isWritablePrimary"]:
+                        return port
+            except pymongo.errors.PyMongoError:
+                continue
+        return None
+
+    def server_of(self, port):
+        return self.nodes[self.mongo_ports.index(port)]
+
+
+def address(worker):
+    """Each worker has its own address of the loopback net, with all servers behind it."""
+    return f"127.0.0.{worker + 2}"
+
+
+class Proxy:
+    """A toxiproxy between one worker and one side, `broker` or `database`.
+
+    It is healed by a kill and a new start: toxiproxy waits for what its toxics hold before it lets go of a link, and
+    a stream of which something was dropped must not seem whole.
+    """
+
+    def __init__(self, worker, side, ports, api_port, log):
+        self.worker, self.side, self.ports, self.api_port, self.log = worker, side, ports, api_port, log
+        self.process = None
+
+    def start(self):
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                [os.environ["ALLOT_CHAOS_TOXIPROXY"], "-host", "127.0.0.1", "-port", str(self.api_port)],
+                env=dict(os.environ, LOG_LEVEL="error"), stdout=log, stderr=log, start_new_session=True)
+        await_true(self.answers, 20, "toxiproxy answers")
+        for port in self.ports:
+            self.call("POST", "/proxies", {"name": str(port), "listen": f"{address(self.worker)}:{port}",
+                                           "upstream": f"127.0.0.1:{port}", "enabled": True})
+
+    def answers(self):
+        try:
+            self.call("GET", "/version")
+            return True
+        except OSError:
+            return False
+
+    def call(self, method, path, body=None):
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"http://127.0.0.1:{self.api_port}{path}", data,
+                                         {"Content-Type": "application/json"}, method=method)
+        with urllib.request.urlopen(request, timeout=10) as reply:
+            reply.read()
+
+    def add(self, kind, stream, attributes):
+        for port in self.ports:
+            self.call("POST", f"/proxies/{port}/toxics", {"name": f"{kind}-{stream}", "type": kind, "stream": stream,
+                                                          "attributes": attributes})
+
+    def cut(self):
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+    def heal(self):
+        self.cut()
+        self.start()
+
+
+class Worker:
+    """allotd in a mount namespace of its own, where the members' host name leads to its proxies."""
+
+    def __init__(self, index, stack, program, folder, journal, database):
+        self.index = index
+        self.name = f"chaos-{index}"
+        self.program = program
+        self.journal = journal
+        self.log = folder / f"{self.name}.log"
+        self.hosts = folder / f"{self.name}.hosts"
+        self.clock = folder / f"{self.name}.clock"
+        self.hosts.write_text(f"{address(index)} localhost\n")
+        self.clock.write_text("+0\n")
+        self.process = None
+        self.expected = True  # that it ends
+        uri = stack.env["ALLOT_AMQP_URI"].replace("127.0.0.1", address(index))
+        self.environment = dict(os.environ, ALLOT_AMQP_URI=uri, ALLOT_MONGODB_URI=stack.mongo_uri,
+                                ALLOT_MONGODB_DATABASE=database, ALLOT_POLICY_FILE=stack.env["ALLOT_POLICY_FILE"],
+                                ALLOT_WORKER_NAME=self.name, ALLOT_AMQP_HEARTBEAT="4s")
+        self.faked = False
+
+    def can_fake_time(self):
+        if not FAKETIME.exists():
+            return False
+        libraries = subprocess.run(["ldd", self.program], capture_output=True, text=True, check=False).stdout
+        return "asan" not in libraries and "tsan" not in libraries
+
+    def start(self, errors=None):
+        words = ["unshare", "--mount", "--propagation", "private", "sh", "-c", MOUNT_HOSTS, str(self.hosts)]
+        if self.faked:
+            words += ["env", f"LD_PRELOAD={FAKETIME}", f"FAKETIME_TIMESTAMP_FILE={self.clock}",
+                      "FAKETIME_CACHE_DURATION=1", "FAKETIME_DONT_FAKE_MONOTONIC=1"]
+        words += [str(self.program), "--config", str(ROOT / "config/allotd.example.yaml")]
+        with open(errors or self.log, "ab") as log:
+            self.process = subprocess.Popen(words, env=self.environment, cwd=ROOT, start_new_session=True,
+                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self.expected = False
+        await_true(lambda: self.minds_signals() or not self.is_running(), WAIT_S, f"{self.name} minds SIGTERM")
+
+    def minds_signals(self):
+        """From here on SIGTERM is an order to finish, not a death."""
+        try:
+            lines = pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+            program = os.readlink(f"/proc/{self.process.pid}/exe") == os.path.realpath(self.program)
+        except OSError:
+            return False
+        masks = [int(line.split()[1], 16) for line in lines if line.startswith(("SigBlk", "SigCgt"))]
+        return program and any(mask >> (signal.SIGTERM - 1) & 1 for mask in masks)
+
+    def is_running(self):
+        return self.process is not None and self.process.poll() is None
+
+    def send_signal(self, number):
+        os.kill(self.process.pid, number)
+
+    def end(self, number, seconds=40):
+        """The status it ended with; None where it had to be killed at last."""
+        self.expected = True
+        if not self.is_running():
+            return self.process.returncode if self.process else 0
+        self.send_signal(number)
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            return None
+
+    def look_after(self):
+        """A worker that ended by itself is noted, and started again."""
+        if self.expected or self.is_running():
+            return
+        self.journal.note("crash", worker=self.name, status=self.process.returncode)
+        self.start()

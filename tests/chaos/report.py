@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run has to say: on the terminal, and in docs/reliability.md."""
+import collections
+import fcntl
+import subprocess
+
+import judge
+from lab import ROOT
+
+PAGE = ROOT / "docs/reliability.md"
+RUNS_END, FAULTS, FAULTS_END = "<!-- runs end -->", "<!-- faults -->", "<!-- faults end -->"
+SHOWN_MAX = 5
+AFTERMATH_MS = 5000
+COLUMNS = ["injected", "answers repeated", "success", "refused, recorded", "refused, unrecorded", "dead letters"]
+
+
+def tell(case, results):
+    codes = collections.Counter(judge.code_of(reply["said"]) for reply in case.replies)
+    print("chaos:", f"{len(case.sends)} commands, {len(case.replies)} replies, {len(case.dead)} dead letters,",
+          f"{len(case.outcomes)} outcomes, {len(case.evidence['transactions'])} transactions,",
+          f"settled in {case.facts['settled_s']} s")
+    print("chaos:", ", ".join(f"{code} {count}" for code, count in codes.most_common()))
+    for name, row in sorted(fault_rows(case).items()):
+        print(f"  {name:<42}", " ".join(f"{column} {row[column]}" for column in COLUMNS[:3]))
+    for record in case.records:
+        if record["t"] == "fault" and record["phase"] == "error":
+            print(f"  not injected or healed: {record['name']}: {record['error'][:200]}")
+    failed = 0
+    for name, against in results:
+        print("ok    " if not against else "FAILED", name, f"({len(against)})" if against else "")
+        for what in against[:SHOWN_MAX]:
+            print("       ", what)
+        failed += bool(against)
+    return failed
+
+
+def windows(case):
+    """(name, from, to) of each fault that took place, with its aftermath."""
+    begun = collections.defaultdict(list)
+    for record in case.records:
+        if record["t"] == "fault" and record["phase"] == "inject":
+            begun[record["name"]].append(record["at"])
+        elif record["t"] == "fault" and record["phase"] == "heal" and record["count"] > 0:
+            yield record["name"], begun[record["name"]][-1], record["at"] + AFTERMATH_MS
+
+
+def answers(case):
+    """(when, column) of every reply and dead letter. A repetition is one more than the times it was sent."""
+    sent = collections.Counter()
+    for record in case.records:
+        if record["t"] == "again":
+            sent[record["id"]] += 1
+        elif record["t"] == "sent":
+            sent[record["id"]] += record["tries"]
+    heard = collections.Counter()
+    for record in case.records:
+        if record["t"] == "dead":
+            yield record["at"], "dead letters"
+        elif record["t"] == "reply":
+            heard[record["id"]] += 1
+            code = judge.code_of(record["said"])
+            yield record["at"], ("success" if code == "success" else
+                                 "refused, unrecorded" if code in judge.UNRECORDED else "refused, recorded")
+            if heard[record["id"]] > max(1, sent[record["id"]]):
+                yield record["at"], "answers repeated"
+
+
+def fault_rows(case):
+    rows = collections.defaultdict(collections.Counter)
+    spans, found = list(windows(case)), list(answers(case))
+    for name, _, _ in spans:
+        rows[name]["injected"] += 1
+    for at, column in found:
+        for name in {name for name, start, end in spans if start <= at <= end}:
+            rows[name][column] += 1
+    return rows
+
+
+def commit():
+    done = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"], capture_output=True, text=True,
+                          check=False)
+    dirty = subprocess.run(["git", "-C", str(ROOT), "status", "--porcelain", "--", "worker", "common", "include"],
+                           capture_output=True, text=True, check=False).stdout.strip()
+    return done.stdout.strip() + ("+" if dirty else "")
+
+
+def append(case, results, options):
+    """The run's line, and its counts added to the table of faults."""
+    failed = [name for name, against in results if against]
+    rows = fault_rows(case)
+    scenario = options.scenario + (f", `--faults {options.faults}`" if options.faults else "")
+    line = (f"| {scenario} | {options.seed} | {options.minutes:g} | {commit()} | {len(case.sends)} | "
+            f"{sum(row['injected'] for row in rows.values())} | {case.facts['settled_s']} | "
+            f"{len(results) - len(failed)} | {', '.join(failed) or '-'} |\n")
+    with open(PAGE, "r+", encoding="utf-8") as page:
+        fcntl.flock(page, fcntl.LOCK_EX)
+        before, table = page.read().replace(RUNS_END, line + RUNS_END).split(FAULTS)
+        table, after = table.split(FAULTS_END)
+        text = before + FAULTS + "\n" + sum_up(table, rows) + FAULTS_END + after
+        page.seek(0)
+        page.truncate()
+        page.write(text)
+
+
+def sum_up(table, rows):
+    for text in table.strip().splitlines()[2:]:
+        name, *numbers = [cell.strip() for cell in text.strip().strip("|").split("|")]
+        rows[name].update(dict(zip(COLUMNS, map(int, numbers))))
+    lines = ["| fault | " + " | ".join(COLUMNS) + " |", "| --- |" + " ---: |" * len(COLUMNS)]
+    lines += [f"| {name} | " + " | ".join(str(row[column]) for column in COLUMNS) + " |"
+              for name, row in sorted(rows.items())]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is done in a run, one function each: -> (the case, the rules it is judged by)."""
+import collections
+import json
+import random
+import signal
+import threading
+import time
+
+import judge
+from lab import await_true
+from producer import HOT
+
+USERS = ["conductor", "conductor", "conductor", "team-blue"]
+ROUND_GAP_S = (0.3, 1.5)
+HOLD_S = (1.0, 5.0)
+FAULTS_PER_MINUTE_MIN = 7
+ALL_KINDS_FROM_MINUTES = 10
+
+
+class Healer:
+    """Runs the faults, and makes sure at the end that none is left."""
+
+    def __init__(self, lab, faults):
+        self.lab, self.faults = lab, faults
+
+    def run(self, name, hold_s):
+        try:
+            self.faults.run(name, hold_s)
+        except Exception as trouble:  # a fault that could not be injected does not count, and ends no run
+            self.lab.journal.note("fault", name=name, phase="error", error=repr(trouble))
+
+    def heal_all(self):
+        lab = self.lab
+        for node in lab.stack.nodes:
+            if node.is_running():
+                node.send_signal(signal.SIGCONT)
+            node.start()
+        lab.stack.broker.start()
+        lab.stack.rabbitmqctl("await_startup")
+        lab.stack.rabbitmqctl("set_vm_memory_high_watermark", "absolute", "1GiB")
+        for worker in lab.workers:
+            if worker.is_running():
+                worker.send_signal(signal.SIGCONT)
+            else:
+                worker.start()
+            worker.clock.write_text("+0\n")
+        for proxy in lab.proxies.values():
+            if proxy.process.poll() is not None:
+                proxy.start()
+        self.faults.as_operator(lambda channel: channel.queue_bind("allot.dead", "allot.dead", ""))
+        self.faults.primary()
+        for port in lab.stack.mongo_ports:
+            with lab.stack.node(port) as client:
+                client.admin.command("configureFailPoint", "failCommand", mode="off")
+
+
+def draw(bag, kinds, rng, touched):
+    """The next of the bag that touches none of these; a bag holds every kind once."""
+    if not bag:
+        bag.extend(rng.sample(sorted(kinds), len(kinds)))
+    for name in bag:
+        if not kinds[name][0] & touched:
+            bag.remove(name)
+            return name
+    return None
+
+
+def chaos(lab, options, faults_of):
+    rng = random.Random(options.seed)
+    lab.up(3, USERS, options.rate)
+    lab.start_workers()
+    lab.stock()
+    faults = faults_of(lab, rng)
+    if options.faults:
+        faults.kinds = {name: kind for name, kind in faults.kinds.items() if options.faults in name}
+    healer = Healer(lab, faults)
+    for producer in lab.producers:
+        producer.start()
+    bag, end = [], time.monotonic() + 60 * options.minutes
+    while time.monotonic() < end:
+        time.sleep(rng.uniform(*ROUND_GAP_S))
+        names = [draw(bag, faults.kinds, rng, set())]
+        if rng.random() < 0.6:
+            names.append(draw(bag, faults.kinds, rng, set(faults.kinds[names[0]][0])))
+        threads = [threading.Thread(target=healer.run, args=(name, rng.uniform(*HOLD_S))) for name in names if name]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    healer.heal_all()
+    healed = time.monotonic()
+    lab.stop_load()
+    kills = sum(worker_died(record) for record in read_faults(lab))
+    kinds_min = {name: 1 for name in faults.kinds} if options.minutes >= ALL_KINDS_FROM_MINUTES else {}
+    facts = {"settled_s": lab.settle(healed), "open": lab.book.open_ids(), "queue": lab.queue_length(), "deaths": kills,
+             "faults_min": int(FAULTS_PER_MINUTE_MIN * options.minutes), "kinds_min": kinds_min,
+             "sends_min": int(options.rate * options.minutes * 60 / 4)}
+    return lab.gather(facts), judge.RULES
+
+
+def read_faults(lab):
+    import journal
+    return [record for record in journal.read(lab.journal.path) if record["t"] == "fault" and record["phase"] == "heal"]
+
+
+def worker_died(record):
+    return record["name"] == "worker SIGKILL"
+
+
+# --- poison ----------------------------------------------------------------------------------------------------------
+
+def claim_body(consumer, provider, project, amount=1):
+    return {"version": 1, "command": "allocation.set", "params": {
+        "consumer_uuid": consumer, "project_id": project, "user_id": "u", "consumer_generation": None,
+        "consumer_type": "INSTANCE", "allocations": {provider: {"resources": {"VCPU": amount}}}}}
+
+
+# Three that are counted, and at most two before them, with other commands in the batch, which are not.
+DEATHS = (3, 5)
+
+
+def poison(lab, options, _):
+    """One command on which every worker dies, among 100 others."""
+    lab.up(3, ["conductor"], 1, program="allotd-poison", settings={"ALLOT_AMQP_PREFETCH": "100"})
+    for worker in lab.workers:
+        worker.start()
+    lab.stock(cold=False)
+    for worker in lab.workers:
+        worker.end(signal.SIGTERM)
+    producer = lab.producers[0]
+    for i in range(101):
+        project = "poison" if i == 50 else "red"
+        producer.send(producer.make(claim_body(producer.make_uuid(), HOT[i % 3], project), key=f"{project}-{i}"))
+    begun = time.monotonic()
+    lab.start_workers()
+    settled = lab.settle(begun)
+    time.sleep(1)
+    deaths = sum(record["t"] == "crash" for record in read_all(lab))
+    alive = all(worker.is_running() for worker in lab.workers)
+    facts = {"settled_s": settled, "open": lab.book.open_ids(), "queue": lab.queue_length(), "deaths": deaths,
+             "alive": alive, "settle_limit_s": 60}
+    rules = [rule for rule in judge.RULES if rule not in (judge.no_worker_ends_by_itself, judge.enough_was_injected)]
+    return lab.gather(facts), rules + [the_poison_alone_is_dead_lettered, good_ones_succeed, the_fleet_lives]
+
+
+def read_all(lab):
+    import journal
+    return journal.read(lab.journal.path)
+
+
+def the_poison_alone_is_dead_lettered(case):
+    letters = {(letter["key"], letter["reason"]) for letter in case.dead}
+    if letters != {("poison-50", "attempts_exhausted")}:
+        yield f"dead letters: {sorted(map(str, letters))}"
+
+
+def good_ones_succeed(case):
+    for reply in case.replies:
+        send = case.sends[reply["id"]]
+        if send["key"].startswith("red-") and reply["said"]["status"] != "success":
+            yield f"{judge.where(reply)}: {reply['body'][:200]}"
+
+
+def the_fleet_lives(case):
+    if not case.facts["alive"]:
+        yield "a worker is down"
+    if not DEATHS[0] <= case.facts["deaths"] <= DEATHS[1]:
+        yield f"{case.facts['deaths']} workers died, not {DEATHS[0]} to {DEATHS[1]}"
+
+
+# --- contention ------------------------------------------------------------------------------------------------------
+
+CONTENDERS, CONTENTION_COMMANDS = 8, 10000
+RETRIES_PER_COMMAND_MAX = 20
+
+
+def contention(lab, options, _):
+    """8 workers, 3 providers, 10,000 commands."""
+    lab.up(CONTENDERS, ["conductor"] * 4, 1, settings={"ALLOT_LOG_LEVEL": "debug", "ALLOT_AMQP_PREFETCH": "64"})
+    lab.start_workers()
+    lab.producers[0].stock(HOT, 1000000)
+    threads = [threading.Thread(target=claim_much, args=(producer, CONTENTION_COMMANDS // 4)) for producer in lab.producers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    sent = time.monotonic()
+    facts = {"settled_s": lab.settle(sent), "open": lab.book.open_ids(), "queue": lab.queue_length(),
+             "settle_limit_s": 60, "sends_min": CONTENTION_COMMANDS, "retried": retried(lab)}
+    rules = [rule for rule in judge.RULES if rule is not judge.enough_was_injected]
+    return lab.gather(facts), rules + [no_dead_letter, retries_are_bounded]
+
+
+def claim_much(producer, count, chunk=100):
+    for start in range(0, count, chunk):
+        sends = []
+        for i in range(start, min(start + chunk, count)):
+            sends.append(producer.make(claim_body(producer.make_uuid(), HOT[i % 3], "red")))
+        producer.journal.note_all([dict(send) for send in sends])
+        for send in sends:
+            producer.link.publish(send)
+
+
+def retried(lab):
+    """How many commands stood in transactions that did not go through, and how many such transactions there were."""
+    counts = collections.Counter()
+    for worker in lab.workers:
+        for line in worker.log.read_text(errors="replace").splitlines():
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                continue
+            if entry.get("event") == "batch.failed":
+                counts["transactions"] += 1
+                counts["commands"] += int(entry.get("commands", 0))
+    return dict(counts)
+
+
+def no_dead_letter(case):
+    for letter in case.dead[:10]:
+        yield f"{judge.where(letter)}: {letter['reason']}"
+
+
+def retries_are_bounded(case):
+    per_command = case.facts["retried"].get("commands", 0) / len(case.sends)
+    print(f"chaos: {per_command:.2f} retries a command, {case.facts['retried'].get('transactions', 0)} transactions"
+          " did not go through", flush=True)
+    if per_command > RETRIES_PER_COMMAND_MAX:
+        yield f"{per_command:.1f} retries a command"
+
+
+# --- stop and go -----------------------------------------------------------------------------------------------------
+
+def stop_and_go(lab, options, _):
+    """SIGTERM under load, again and again; then all three in turn, with nobody waiting."""
+    lab.up(3, USERS, options.rate)
+    lab.start_workers()
+    lab.stock()
+    rng = random.Random(options.seed)
+    for producer in lab.producers:
+        producer.start()
+    times = max(3, int(options.minutes * 20))
+    for _ in range(times):
+        time.sleep(rng.uniform(0.2, 2.0))
+        restart(lab, rng.choice(lab.workers), "worker SIGTERM")
+    await_true(lambda: len(lab.book.open_ids()) < 50, 60, "the backlog is gone")
+    rolling_from = lab.journal.written
+    for worker in lab.workers:
+        restart(lab, worker, "worker SIGTERM, in turn")
+        time.sleep(2)
+    healed = time.monotonic()
+    lab.stop_load()
+    facts = {"settled_s": lab.settle(healed), "open": lab.book.open_ids(), "queue": lab.queue_length(),
+             "faults_min": times + 3, "rolling_from": rolling_from, "sends_min": 100}
+    return lab.gather(facts), judge.RULES + [nobody_waits_while_they_roll]
+
+
+def restart(lab, worker, name):
+    lab.journal.note("fault", name=name, phase="inject")
+    lab.journal.note("stop", worker=worker.name, status=worker.end(signal.SIGTERM))
+    worker.start()
+    lab.journal.note("fault", name=name, phase="heal", count=1)
+
+
+def nobody_waits_while_they_roll(case):
+    for id, send in case.sends.items():
+        if send["line"] > case.facts["rolling_from"] and case.replied[id]:
+            waited = case.replied[id][0]["at"] - send["at"]
+            if waited > 5000:
+                yield f"{judge.where(send)}: waited {waited} ms"
+
+
+SCENARIOS = {"chaos": chaos, "poison": poison, "contention": contention, "stop-and-go": stop_and_go}
