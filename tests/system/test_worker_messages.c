@@ -14,7 +14,7 @@
 #include "common/core/verdict.h"
 #include "tests/system/worker_storage.h"
 
-enum { LINE_MAX_BYTES = 8192, DELIVERIES = 2, MAX_ATTEMPTS = 3 };
+enum { LINE_MAX_BYTES = 8192, DELIVERIES = 2 };
 
 #define MESSAGES "tests/schema/messages.txt"
 #define READ                                                                                       \
@@ -26,7 +26,8 @@ enum { LINE_MAX_BYTES = 8192, DELIVERIES = 2, MAX_ATTEMPTS = 3 };
 
 #define ATTEMPTS                                                                                   \
     "{\"insert\":\"attempts\",\"documents\":[{\"_id\":"                                            \
-    "{\"principal\":\"conductor\",\"key\":\"deadly\"},\"count\":%d}]}"
+    "{\"principal\":\"conductor\",\"key\":\"deadly\"},"                                            \
+    "\"marks\":[\"one.1#1\",\"two.1#1\",\"three.1#1\"]}]}"
 
 static void expect_letter(void)
 {
@@ -206,9 +207,7 @@ static void test_a_command_that_workers_died_on_is_given_up(void **state)
     struct outgoing command = command_message("deadly", producer.queue, WRITE);
     assert_int_equal(publish(&producer, &command), CLIENT_TAKEN);
     return_the_command();
-    char json[512];
-    (void)snprintf(json, sizeof json, ATTEMPTS, MAX_ATTEMPTS);
-    run_on_storage(lab_database(), json);
+    run_on_storage(lab_database(), ATTEMPTS); /* three workers left their marks */
     pid_t worker = start_worker();
     expect_code(&producer, "deadly", "attempts_exhausted");
     assert_int_equal(end_worker(worker, SIGTERM), 0);
