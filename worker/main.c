@@ -10,6 +10,8 @@
 #include "worker/signals.h"
 #include "worker/wiring.h"
 
+enum { CHECK_MS = 1000 };
+
 static void reload(struct worker *worker)
 {
     struct error error;
@@ -38,6 +40,20 @@ static void log_library(void *context, int level, const char *domain, const char
               LOG_FIELDS(LOG_S("domain", domain)), "%s", message);
 }
 
+/* Until a signal asks for the end. */
+static void serve(struct worker *worker, int signals)
+{
+    for (;;) {
+        int next = signals_next(signals, CHECK_MS);
+        if (next == SIGHUP)
+            reload(worker);
+        else if (next == 0)
+            worker_check_progress(worker);
+        else
+            return;
+    }
+}
+
 static int run(struct worker *worker, int signals)
 {
     struct error error = {""};
@@ -54,8 +70,8 @@ static int run(struct worker *worker, int signals)
                 LOG_T("storage", settings_mask_uri(worker->arena, worker->settings.mongodb_uri)),
                 LOG_I("lanes", worker->settings.lanes)),
             "settings and policy are read; connecting");
-    while (started && signals_next(signals) == SIGHUP)
-        reload(worker);
+    if (started)
+        serve(worker, signals);
     bool finished = stop(worker, signals);
     return started && finished ? EXIT_SUCCESS : EXIT_FAILURE;
 }

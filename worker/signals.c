@@ -2,6 +2,7 @@
 #include "worker/signals.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
@@ -24,9 +25,12 @@ int signals_open(void)
     return signalfd(-1, &signals, SFD_CLOEXEC);
 }
 
-int signals_next(int fd)
+int signals_next(int fd, int timeout_ms)
 {
     struct signalfd_siginfo info;
+    struct pollfd waiting = {.fd = fd, .events = POLLIN};
+    if (poll(&waiting, 1, timeout_ms) == 0)
+        return 0;
     ssize_t got;
     do
         got = read(fd, &info, sizeof info);
@@ -36,7 +40,7 @@ int signals_next(int fd)
 
 static void *end_at_second_signal(void *fd)
 {
-    while (signals_next((int)(intptr_t)fd) == SIGHUP)
+    while (signals_next((int)(intptr_t)fd, -1) == SIGHUP)
         continue;
     log_write(LOG_LEVEL_WARNING, "worker.killed", LOG_NONE, "a second signal: ending at once");
     _exit(EXIT_SECOND_SIGNAL);

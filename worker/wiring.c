@@ -115,6 +115,12 @@ bool worker_start(struct worker *worker, struct error *error)
     return true;
 }
 
+void worker_check_progress(struct worker *worker)
+{
+    for (size_t i = 0; i < worker->lane_count; i++)
+        lane_check(worker->lanes[i]);
+}
+
 bool worker_stop(struct worker *worker)
 {
     bool finished = true;

@@ -27,6 +27,8 @@ ALLOT_CHECK bool worker_load(struct worker *worker, const char *config, struct e
 ALLOT_CHECK bool worker_check(struct worker *worker, struct error *error);
 /* Starts the lanes; false, with an error: some may run, worker_stop ends them. */
 ALLOT_CHECK bool worker_start(struct worker *worker, struct error *error);
+/* Ends the process where a lane is stuck; about once a second. */
+void worker_check_progress(struct worker *worker);
 /* Finishes what is in hand; true where all of it was answered in time. */
 bool worker_stop(struct worker *worker);
 /* What worker_load made. */

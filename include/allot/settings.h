@@ -48,6 +48,7 @@ enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_JSON, LOG_FORMAT_TEXT };
     X(BOOLEAN, security_trust_user_id, "security.trust_user_id", "true", 0, 1)                     \
     X(TEXT, security_default_principal, "security.default_principal", "", 0, 0)                    \
     X(DURATION, shutdown_timeout_ms, "shutdown.timeout", "30s", 100, 3600000)                      \
+    X(DURATION, worker_stall_timeout_ms, "worker.stall_timeout", "2m", 1000, 3600000)              \
     X(TEXT, worker_name, "worker.name", "", 0, 0)                                                  \
     X(LEVEL, log_level, "log.level", "info", 0, 0)                                                 \
     X(FORMAT, log_format, "log.format", "auto", 0, 0)

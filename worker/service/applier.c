@@ -99,6 +99,11 @@ void applier_take(struct applier *applier, struct job_queue *ret_jobs)
     job_queue_append(ret_jobs, &applier->done);
 }
 
+bool applier_waits_for_storage(const struct applier *applier)
+{
+    return applier->away;
+}
+
 struct applier_counters applier_counters(const struct applier *applier)
 {
     return applier->counters;

@@ -53,6 +53,9 @@ enum applier_next {
 
 enum applier_next applier_step(struct applier *applier, int64_t *ret_pause_ms);
 
+/* Is it waiting for a storage that does not answer? */
+bool applier_waits_for_storage(const struct applier *applier);
+
 struct applier_counters applier_counters(const struct applier *applier);
 
 #endif

@@ -1,24 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/service/lane.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "common/codec/reply_encode.h"
 #include "worker/service/applier.h"
 #include "worker/service/flow.h"
+#include "worker/service/handover.h"
 #include "worker/service/log.h"
 #include "worker/service/settler.h"
+#include "worker/service/stall.h"
 
 enum {
     STACK_BYTES = 16 * 1024 * 1024, /* librabbitmq decodes nested headers by recursion */
     POLL_MS_MAX = 500,
     RECONNECT_PAUSE_FIRST_MS = 100,
     RECONNECT_PAUSE_MAX_MS = 10000,
+    OPEN_MS_MAX = 60000, /* every call of an `open` that is answered late */
     STORE_PAUSE_MS = 1000,
 };
 
@@ -26,17 +27,15 @@ struct lane {
     struct lane_options options;
     pthread_t transport_thread;
     pthread_t apply_thread;
-    int wake_fd; /* tells the transport thread: jobs came back, or stop */
+    struct handover *handover;
     _Atomic uint64_t epoch;
     atomic_bool stopping;
     bool finished; /* all that was in hand was answered */
 
-    /* between the threads */
-    pthread_mutex_t lock;
-    pthread_cond_t given;
-    struct job_queue to_apply;
-    struct job_queue from_apply;
-    bool closing; /* nothing more will be given */
+    /* how the apply thread is doing, for the other one */
+    _Atomic uint64_t steps;
+    atomic_bool in_step;
+    atomic_bool storage_away;
 
     /* the transport thread's */
     struct settler *settler;
@@ -44,76 +43,23 @@ struct lane {
         incoming;    /* of this poll: handed over at once, so that what waits is a batch */
     size_t applying; /* given, not back yet */
     struct flow flow;
+    struct stall apply_stall;
+
+    /* how the transport thread is doing, for who calls lane_check */
+    _Atomic uint64_t turns;
+    struct stall transport_stall;
+
     bool lost;
     struct error error;
 };
 
-static void wake(struct lane *lane)
-{
-    uint64_t one = 1;
-    ssize_t written = write(lane->wake_fd, &one, sizeof one);
-    (void)written; /* a full counter wakes as well */
-}
-
 static void give(struct lane *lane, struct job_queue *jobs)
 {
     lane->applying += jobs->count;
-    (void)pthread_mutex_lock(&lane->lock);
-    job_queue_append(&lane->to_apply, jobs);
-    (void)pthread_cond_signal(&lane->given);
-    (void)pthread_mutex_unlock(&lane->lock);
+    handover_give(lane->handover, jobs);
 }
 
 /* --- the apply thread ----------------------------------------------------------------------- */
-
-static void deadline_after(struct timespec *deadline, int64_t pause_ms)
-{
-    (void)clock_gettime(CLOCK_MONOTONIC, deadline);
-    deadline->tv_sec += pause_ms / 1000;
-    deadline->tv_nsec += pause_ms % 1000 * 1000000;
-    if (deadline->tv_nsec >= 1000000000) {
-        deadline->tv_sec++;
-        deadline->tv_nsec -= 1000000000;
-    }
-}
-
-/* Waits for jobs or the end; false: the end. `pause_ms` < 0: as long as it takes. */
-static bool await_jobs(struct lane *lane, struct applier *applier, int64_t pause_ms)
-{
-    struct timespec deadline;
-    deadline_after(&deadline, pause_ms > 0 ? pause_ms : 0);
-    (void)pthread_mutex_lock(&lane->lock);
-    int waited = 0;
-    while (!lane->closing && waited == 0 && (pause_ms > 0 || lane->to_apply.head == NULL)) {
-        waited = pause_ms > 0 ? pthread_cond_timedwait(&lane->given, &lane->lock, &deadline)
-                              : pthread_cond_wait(&lane->given, &lane->lock);
-    }
-    applier_give(applier, &lane->to_apply);
-    bool open = !lane->closing;
-    (void)pthread_mutex_unlock(&lane->lock);
-    return open;
-}
-
-/* What one step leaves between the threads. */
-struct exchanged {
-    bool open; /* more may come */
-    bool got;  /* the applier has new jobs: it is not idle any more */
-};
-
-/* Jobs may come at every step; those that came wait for the next batch. */
-static struct exchanged exchange(struct lane *lane, struct applier *applier)
-{
-    (void)pthread_mutex_lock(&lane->lock);
-    struct exchanged exchanged = {!lane->closing, lane->to_apply.head != NULL};
-    applier_give(applier, &lane->to_apply);
-    size_t before = lane->from_apply.count;
-    applier_take(applier, &lane->from_apply);
-    bool came_back = lane->from_apply.count > before;
-    (void)pthread_mutex_unlock(&lane->lock);
-    if (came_back)
-        wake(lane);
-    return exchanged;
-}
 
 /* Collections and indexes have to be there before the first transaction. */
 static void prepare_store(struct lane *lane, struct applier *applier)
@@ -129,10 +75,20 @@ static void prepare_store(struct lane *lane, struct applier *applier)
             LOG_FIELDS(LOG_S("status", store_status_name(status)), LOG_S("error", error.text)),
             "the storage is not ready; trying again");
         told = true;
-        if (!await_jobs(lane, applier, STORE_PAUSE_MS))
+        if (!handover_await(lane->handover, applier, STORE_PAUSE_MS))
             return;
     }
     log_write(LOG_LEVEL_INFO, "storage.ready", LOG_NONE, "the storage is ready");
+}
+
+static enum applier_next step(struct lane *lane, struct applier *applier, int64_t *ret_pause_ms)
+{
+    atomic_store(&lane->in_step, true);
+    enum applier_next next = applier_step(applier, ret_pause_ms);
+    atomic_store(&lane->in_step, false);
+    atomic_store(&lane->storage_away, applier_waits_for_storage(applier));
+    atomic_fetch_add(&lane->steps, 1);
+    return next;
 }
 
 static void *apply_main(void *argument)
@@ -152,16 +108,17 @@ static void *apply_main(void *argument)
     };
     struct applier *applier = applier_new(&options);
     prepare_store(lane, applier);
+    atomic_store(&lane->storage_away, false);
     bool open = true;
     while (open) {
         int64_t pause_ms = 0;
-        enum applier_next next = applier_step(applier, &pause_ms);
-        struct exchanged exchanged = exchange(lane, applier);
+        enum applier_next next = step(lane, applier, &pause_ms);
+        struct exchanged exchanged = handover_exchange(lane->handover, applier);
         open = exchanged.open;
         if (open && next == APPLIER_IDLE && !exchanged.got)
-            open = await_jobs(lane, applier, -1);
+            open = handover_await(lane->handover, applier, -1);
         else if (open && next == APPLIER_WAIT)
-            open = await_jobs(lane, applier, pause_ms);
+            open = handover_await(lane->handover, applier, pause_ms);
     }
     applier_free(applier);
     return NULL;
@@ -256,9 +213,7 @@ static void dismiss_all(struct lane *lane, struct job_queue *jobs)
 static void take_back(struct lane *lane)
 {
     struct job_queue back = {0};
-    (void)pthread_mutex_lock(&lane->lock);
-    job_queue_append(&back, &lane->from_apply);
-    (void)pthread_mutex_unlock(&lane->lock);
+    handover_take_back(lane->handover, &back);
     for (struct job *job = job_queue_pop(&back); job != NULL; job = job_queue_pop(&back)) {
         lane->applying--;
         bool settled = job->stage == SETTLE_DONE;
@@ -272,13 +227,6 @@ static void take_back(struct lane *lane)
     }
 }
 
-static void drain_wake(const struct lane *lane)
-{
-    uint64_t count = 0;
-    ssize_t got = read(lane->wake_fd, &count, sizeof count);
-    (void)got; /* nothing to read is fine: the descriptor does not block */
-}
-
 static int poll_ms(int64_t wait_ms)
 {
     return wait_ms < 0 || wait_ms > POLL_MS_MAX ? POLL_MS_MAX : (int)wait_ms;
@@ -289,12 +237,45 @@ static bool in_hand(const struct lane *lane)
     return lane->applying > 0 || settler_count(lane->settler) > 0;
 }
 
+/* As by a crash: nothing is lost, and the supervisor starts the worker again. */
+static _Noreturn void end_stalled(const char *reason, size_t commands)
+{
+    log_write(LOG_LEVEL_ERROR, "lane.stalled",
+              LOG_FIELDS(LOG_S("reason", reason), LOG_I("commands", (int64_t)commands)),
+              "no progress, and no way to mend it from within: the process ends");
+    abort();
+}
+
+/*
+ * A lane that has work and gets nowhere is our own mistake, or a library's. It starts afresh: the
+ * deliveries come again, and the apply thread looks again. Where that does not help the process
+ * ends.
+ */
+static bool is_stalled(struct lane *lane, int64_t now_ms)
+{
+    bool busy = lane->applying > 0 && !atomic_load(&lane->storage_away);
+    if (!stall_check(&lane->apply_stall, atomic_load(&lane->steps), busy, now_ms,
+                     lane->options.settings->worker_stall_timeout_ms))
+        return false;
+    const char *why = atomic_load(&lane->in_step) ? "a call to the storage does not return"
+                                                  : "the apply thread waits for nothing";
+    if (lane->apply_stall.in_a_row > 1)
+        end_stalled(why, lane->applying);
+    log_write(LOG_LEVEL_ERROR, "lane.stalled",
+              LOG_FIELDS(LOG_S("reason", why), LOG_I("commands", (int64_t)lane->applying)),
+              "no progress: starting afresh");
+    handover_nudge(lane->handover);
+    error_set(&lane->error, "the lane made no progress");
+    return true;
+}
+
 static enum transport_status turn(struct lane *lane, const struct transport_handler *handler)
 {
     struct job_queue settled = {0};
     struct clock *clock = lane->options.clock;
     int64_t wait_ms = -1;
-    drain_wake(lane);
+    atomic_fetch_add(&lane->turns, 1);
+    handover_drain_wake(lane->handover);
     take_back(lane);
     enum transport_status status = settler_tick(lane->settler, &wait_ms, &lane->error);
     if (status == TRANSPORT_OK && !lane->lost)
@@ -302,11 +283,14 @@ static enum transport_status turn(struct lane *lane, const struct transport_hand
                             clock->monotonic_ms(clock), &lane->error);
     if (status == TRANSPORT_OK && !lane->lost && (in_hand(lane) || !atomic_load(&lane->stopping)))
         status = lane->options.transport->ops->poll(lane->options.transport, poll_ms(wait_ms),
-                                                    lane->wake_fd, handler, &lane->error);
+                                                    handover_wake_fd(lane->handover), handler,
+                                                    &lane->error);
     if (lane->incoming.head != NULL)
         give(lane, &lane->incoming);
     settler_take(lane->settler, &settled);
     dismiss_all(lane, &settled);
+    if (is_stalled(lane, clock->monotonic_ms(clock)))
+        return TRANSPORT_LOST;
     return lane->lost ? TRANSPORT_LOST : status;
 }
 
@@ -363,6 +347,7 @@ static void *transport_main(void *argument)
     int64_t pause_ms = RECONNECT_PAUSE_FIRST_MS;
     bool ended = false;
     while (!ended) {
+        atomic_fetch_add(&lane->turns, 1);
         enum transport_status status = transport->ops->open(transport, &lane->error);
         if (status == TRANSPORT_OK) {
             log_write(LOG_LEVEL_INFO, "broker.ready", LOG_NONE, "connected to the broker");
@@ -394,8 +379,9 @@ struct lane *lane_start(const struct lane_options *options)
     if (lane == NULL)
         abort();
     lane->options = *options;
-    lane->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    lane->handover = handover_new();
     lane->epoch = 1;
+    lane->storage_away = true; /* until it is prepared */
     flow_init(&lane->flow, (size_t)settings->amqp_max_bytes_in_flight,
               (uint16_t)settings->amqp_prefetch);
     struct settler_options settling = {
@@ -409,17 +395,10 @@ struct lane *lane_start(const struct lane_options *options)
     };
     lane->settler = settler_new(&settling);
 
-    pthread_condattr_t monotonic;
-    (void)pthread_condattr_init(&monotonic);
-    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    (void)pthread_mutex_init(&lane->lock, NULL);
-    (void)pthread_cond_init(&lane->given, &monotonic);
-    (void)pthread_condattr_destroy(&monotonic);
-
     pthread_attr_t attributes;
     (void)pthread_attr_init(&attributes);
     (void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    if (lane->wake_fd < 0 ||
+    if (lane->handover == NULL ||
         pthread_create(&lane->apply_thread, &attributes, apply_main, lane) != 0 ||
         pthread_create(&lane->transport_thread, &attributes, transport_main, lane) != 0)
         abort(); /* no descriptor or thread at the very start: nothing is in hand yet */
@@ -427,30 +406,32 @@ struct lane *lane_start(const struct lane_options *options)
     return lane;
 }
 
+void lane_check(struct lane *lane)
+{
+    struct clock *clock = lane->options.clock;
+    int64_t limit_ms = lane->options.settings->worker_stall_timeout_ms + OPEN_MS_MAX;
+    if (stall_check(&lane->transport_stall, atomic_load(&lane->turns), true,
+                    clock->monotonic_ms(clock), limit_ms))
+        end_stalled("a call to the broker does not return", 0);
+}
+
 void lane_stop(struct lane *lane)
 {
     atomic_store(&lane->stopping, true);
-    wake(lane);
+    handover_wake(lane->handover);
 }
 
 bool lane_join(struct lane *lane)
 {
     (void)pthread_join(lane->transport_thread, NULL);
-    (void)pthread_mutex_lock(&lane->lock);
-    lane->closing = true;
-    (void)pthread_cond_signal(&lane->given);
-    (void)pthread_mutex_unlock(&lane->lock);
+    handover_close(lane->handover);
     (void)pthread_join(lane->apply_thread, NULL);
 
     bool finished = lane->finished;
-    job_queue_free_all(&lane->to_apply);
-    job_queue_free_all(&lane->from_apply);
     settler_free(lane->settler);
     lane->options.transport->ops->free(lane->options.transport);
     lane->options.store->ops->free(lane->options.store);
-    (void)pthread_cond_destroy(&lane->given);
-    (void)pthread_mutex_destroy(&lane->lock);
-    (void)close(lane->wake_fd);
+    handover_free(lane->handover);
     free(lane);
     return finished;
 }
