@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/core/retry.h"
 
-enum { FAILURES_BEFORE_HALVING = 2, FIRST_PAUSE_MS = 5, FIRST_OUTAGE_PAUSE_MS = 50 };
+enum {
+    FAILURES_BEFORE_HALVING = 2,
+    FIRST_PAUSE_MS = 5,
+    FIRST_TURN_PAUSE_MS = 4,
+    FIRST_OUTAGE_PAUSE_MS = 50
+};
 
 static int64_t doubled(int64_t first, unsigned times, int64_t maximum)
 {
@@ -16,12 +21,34 @@ static size_t half(size_t size)
     return size > 1 ? (size + 1) / 2 : 1;
 }
 
+/* Two who meet at every batch would lose more by it than by waiting for each other. */
+static void begin_spell(struct retry *retry)
+{
+    if (retry->turns > 0)
+        return;
+    unsigned longer = retry->spell * 2;
+    retry->spell = longer < RETRY_TURNS_MIN ? RETRY_TURNS_MIN : longer;
+    if (retry->spell > RETRY_TURNS_MAX)
+        retry->spell = RETRY_TURNS_MAX;
+    retry->turns = retry->spell;
+}
+
+bool retry_takes_turn(const struct retry *retry)
+{
+    return retry->turns > 0 && retry->missed < RETRY_MISSED_MAX;
+}
+
 bool retry_after(struct retry *retry, enum retry_cause cause, size_t batch_size,
                  int64_t *ret_pause_ms)
 {
     *ret_pause_ms = 0;
     switch (cause) {
+    case RETRY_TURN:
+        *ret_pause_ms = doubled(FIRST_TURN_PAUSE_MS, ++retry->missed, RETRY_TURN_PAUSE_MAX_MS);
+        return false;
     case RETRY_CONFLICT:
+        begin_spell(retry);
+        retry->missed = 0;
         if (++retry->conflicts >= FAILURES_BEFORE_HALVING)
             retry->limit = half(batch_size);
         *ret_pause_ms = doubled(FIRST_PAUSE_MS, retry->conflicts, RETRY_CONFLICT_PAUSE_MAX_MS);
@@ -44,10 +71,17 @@ bool retry_after(struct retry *retry, enum retry_cause cause, size_t batch_size,
     return false;
 }
 
-void retry_succeeded(struct retry *retry, size_t maximum)
+int64_t retry_succeeded(struct retry *retry, size_t maximum)
 {
     retry->limit = retry->limit < maximum / 2 ? retry->limit * 2 : maximum;
     retry->conflicts = 0;
     retry->outages = 0;
     retry->expiries = 0;
+    retry->missed = 0;
+    if (retry->turns == 0) {
+        retry->spell = 0;
+        return 0;
+    }
+    retry->turns--;
+    return RETRY_YIELD_MS;
 }

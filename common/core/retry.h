@@ -13,6 +13,7 @@
 
 enum retry_cause {
     RETRY_CONFLICT, /* another transaction was in the way */
+    RETRY_TURN,     /* it is another one's turn */
     RETRY_OUTAGE,   /* the storage is away, or what it did is unknown */
     RETRY_EXPIRED,  /* the transaction outlived the server's limit */
     RETRY_REFUSED,  /* the storage refuses these writes for good */
@@ -23,11 +24,21 @@ struct retry {
     unsigned conflicts; /* in a row */
     unsigned outages;   /* in a row */
     unsigned expiries;  /* in a row, of a command that stood alone */
+
+    /* After a conflict, batches take turns for a spell; then one goes without, to see. */
+    unsigned turns;  /* batches that are left of the spell */
+    unsigned spell;  /* its length: doubled where the one without had a conflict again */
+    unsigned missed; /* turns in a row that another one had */
 };
 
 enum {
     RETRY_EXPIRIES_MAX = 3,
     RETRY_CONFLICT_PAUSE_MAX_MS = 200,
+    RETRY_TURN_PAUSE_MAX_MS = 32,
+    RETRY_TURNS_MIN = 8,
+    RETRY_TURNS_MAX = 128,
+    RETRY_MISSED_MAX = 200, /* some 5 s: who has the turn may be dead */
+    RETRY_YIELD_MS = 8,
     RETRY_OUTAGE_PAUSE_MAX_MS = 2000
 };
 
@@ -36,7 +47,11 @@ enum {
 bool retry_after(struct retry *retry, enum retry_cause cause, size_t batch_size,
                  int64_t *ret_pause_ms);
 
-/* A batch went through: the limit grows back towards `maximum`. */
-void retry_succeeded(struct retry *retry, size_t maximum);
+/* Is the next batch to take its turn? */
+bool retry_takes_turn(const struct retry *retry);
+
+/* A batch went through: the limit grows back towards `maximum`. The pause that lets others have
+   their turn, or 0. */
+int64_t retry_succeeded(struct retry *retry, size_t maximum);
 
 #endif

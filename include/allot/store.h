@@ -3,9 +3,9 @@
  * The storage port. It has no "not found": a document that is not there is an empty slot of the
  * snapshot, and a failure is a status of the whole call. One store belongs to one thread.
  *
- * A transaction: begin, load (once or twice), write, commit, end. `end` is called exactly once for
- * each begin that gave STORE_OK, whatever happened in between; it aborts what was not committed,
- * and cannot fail. Nothing is ever compensated.
+ * A transaction: begin, take_turn or not, load (once or twice), write, commit, end. `end` is called
+ * exactly once for each begin that gave STORE_OK, whatever happened in between; it aborts what was
+ * not committed, and cannot fail. Nothing is ever compensated.
  */
 #ifndef ALLOT_STORE_H
 #define ALLOT_STORE_H
@@ -51,6 +51,12 @@ struct store_ops {
     enum store_status (*prepare)(struct store *store, struct error *error);
 
     enum store_status (*begin)(struct store *store, struct error *error);
+    /*
+     * Where wanted, right after `begin`: until the transaction ends, it keeps out the others that
+     * take their turn. CONFLICT: another one has it. A turn says who goes first where transactions
+     * are in each other's way; nothing relies on it.
+     */
+    enum store_status (*take_turn)(struct store *store, struct error *error);
     /*
      * Fills every slot that is not `loaded`, on the transaction's snapshot: one query per
      * collection at most, for exactly the keys wanted. Copies go to the snapshot's arena.

@@ -15,6 +15,7 @@ enum memory_kind {
     KIND_OUTCOME,
     KIND_NAME,
     KIND_ATTEMPTS,
+    KIND_TURN,
     KIND_COUNT
 };
 
@@ -116,6 +117,8 @@ void memory_transaction_doom(struct memory_transaction *transaction, enum store_
 /* Its first read or write fixes what it sees. */
 void memory_transaction_see(struct memory_transaction *transaction);
 
+/* The one document that all who take their turn write. */
+enum store_status memory_take_turn(struct memory_transaction *transaction, struct error *error);
 enum store_status memory_write(struct memory_transaction *transaction,
                                const struct snapshot *snapshot, struct error *error);
 void memory_load(struct memory_transaction *transaction, struct snapshot *snapshot);

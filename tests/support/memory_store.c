@@ -148,6 +148,12 @@ static enum store_status begin(struct store *base, struct error *error)
     return STORE_OK;
 }
 
+static enum store_status take_turn(struct store *base, struct error *error)
+{
+    enum store_status status = enter_open(of(base), MEMORY_TURN, error);
+    return status == STORE_OK ? memory_take_turn(of(base)->transaction, error) : status;
+}
+
 static enum store_status load(struct store *base, struct snapshot *snapshot, struct error *error)
 {
     enum store_status status = enter_open(of(base), MEMORY_LOAD, error);
@@ -284,6 +290,7 @@ static enum store_status forget_attempts(struct store *base, struct text princip
 static const struct store_ops operations = {
     .prepare = prepare,
     .begin = begin,
+    .take_turn = take_turn,
     .load = load,
     .write = write,
     .commit = commit,

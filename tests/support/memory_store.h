@@ -23,6 +23,7 @@ struct store *memory_store_new(struct memory_database *database);
 enum memory_call {
     MEMORY_PREPARE,
     MEMORY_BEGIN,
+    MEMORY_TURN,
     MEMORY_LOAD,
     MEMORY_WRITE,
     MEMORY_COMMIT,

@@ -81,10 +81,10 @@ static void test_success_forgets_and_grows_back_to_the_maximum(void **state)
 {
     (void)state;
     struct retry retry = {.limit = 1, .conflicts = 9, .outages = 9, .expiries = 2};
-    retry_succeeded(&retry, 7);
+    (void)retry_succeeded(&retry, 7);
     assert_int_equal(retry.limit, 2);
     for (int i = 0; i < 3; i++) {
-        retry_succeeded(&retry, 7);
+        (void)retry_succeeded(&retry, 7);
         assert_in_range(retry.limit, 4, 7);
     }
     assert_int_equal(retry.limit, 7);
@@ -106,9 +106,72 @@ static void test_expiries_count_only_on_a_server_that_is_well(void **state)
     assert_true(retry_after(&retry, RETRY_EXPIRED, 1, &pause));
 }
 
+static void test_after_a_conflict_batches_take_turns_for_a_spell(void **state)
+{
+    (void)state;
+    struct retry retry = {.limit = 512};
+    int64_t pause = 0;
+    assert_false(retry_takes_turn(&retry));
+    assert_int_equal(retry_succeeded(&retry, 512), 0);
+    assert_false(retry_after(&retry, RETRY_CONFLICT, 512, &pause));
+    for (int i = 0; i < RETRY_TURNS_MIN; i++) {
+        assert_true(retry_takes_turn(&retry));
+        assert_int_equal(retry_succeeded(&retry, 512), RETRY_YIELD_MS);
+    }
+    assert_false(retry_takes_turn(&retry));
+    assert_int_equal(retry_succeeded(&retry, 512), 0);
+    assert_int_equal(retry.limit, 512);
+}
+
+static unsigned count_turns(struct retry *retry)
+{
+    unsigned count = 0;
+    for (; retry_takes_turn(retry); count++)
+        (void)retry_succeeded(retry, 512);
+    return count;
+}
+
+static void test_a_spell_doubles_until_one_without_a_turn_goes_through(void **state)
+{
+    (void)state;
+    struct retry retry = {.limit = 512};
+    int64_t pause = 0;
+    for (unsigned spell = RETRY_TURNS_MIN; spell <= RETRY_TURNS_MAX; spell *= 2) {
+        assert_false(retry_after(&retry, RETRY_CONFLICT, 512, &pause));
+        assert_int_equal(count_turns(&retry), spell);
+    }
+    assert_false(retry_after(&retry, RETRY_CONFLICT, 512, &pause));
+    assert_int_equal(count_turns(&retry), RETRY_TURNS_MAX);
+    (void)retry_succeeded(&retry, 512);
+    assert_false(retry_after(&retry, RETRY_CONFLICT, 512, &pause));
+    assert_int_equal(count_turns(&retry), RETRY_TURNS_MIN);
+}
+
+static void test_a_turn_that_another_has_is_waited_for_with_the_whole_batch(void **state)
+{
+    (void)state;
+    struct retry retry = {.limit = 512};
+    int64_t pause = 0, last = 0;
+    assert_false(retry_after(&retry, RETRY_CONFLICT, 512, &pause));
+    for (int i = 0; i < RETRY_MISSED_MAX; i++) {
+        assert_true(retry_takes_turn(&retry));
+        assert_false(retry_after(&retry, RETRY_TURN, 512, &pause));
+        assert_true(pause > 0 && pause >= last && pause <= RETRY_TURN_PAUSE_MAX_MS);
+        assert_int_equal(retry.limit, 512);
+        last = pause;
+    }
+    assert_int_equal(retry.conflicts, 1);
+    assert_false(retry_takes_turn(&retry)); /* who has it may be dead */
+    assert_false(retry_after(&retry, RETRY_CONFLICT, 512, &pause));
+    assert_true(retry_takes_turn(&retry));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_after_a_conflict_batches_take_turns_for_a_spell),
+        cmocka_unit_test(test_a_spell_doubles_until_one_without_a_turn_goes_through),
+        cmocka_unit_test(test_a_turn_that_another_has_is_waited_for_with_the_whole_batch),
         cmocka_unit_test(test_expiries_count_only_on_a_server_that_is_well),
         cmocka_unit_test(test_pauses_of_conflicts_double_up_to_their_maximum),
         cmocka_unit_test(test_the_second_conflict_in_a_row_halves_the_batch),

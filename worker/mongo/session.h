@@ -46,8 +46,12 @@ enum store_status mongo_prepare(struct store *base, struct error *error);
 enum store_status mongo_load(struct store *base, struct snapshot *snapshot, struct error *error);
 enum store_status mongo_load_reads(struct mongo_store *store, struct snapshot *snapshot,
                                    struct error *error);
+enum store_status mongo_take_turn(struct store *base, struct error *error);
 enum store_status mongo_write(struct store *base, const struct snapshot *snapshot,
                               struct error *error);
+/* The write of a batch of reads: its majority shows that what was read came from the primary
+   still. */
+enum store_status mongo_write_fence(struct mongo_store *store, struct error *error);
 enum store_status mongo_mark_attempt(struct store *base, struct text principal, struct text key,
                                      uint64_t attempt, int64_t *ret_deaths, struct error *error);
 enum store_status mongo_unmark_attempt(struct store *base, struct text principal, struct text key,

@@ -188,6 +188,7 @@ static mongoc_transaction_opt_t *new_transaction_options(const struct mongo_pool
 static const struct store_ops operations = {
     .prepare = mongo_prepare,
     .begin = begin,
+    .take_turn = mongo_take_turn,
     .load = mongo_load,
     .write = mongo_write,
     .commit = commit,

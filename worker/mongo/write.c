@@ -341,44 +341,6 @@ static enum store_status write_collection(struct writing *writing, const struct 
     return status;
 }
 
-/* --- the fence of reads --- */
-
-static void append_fence_id(bson_t *selector, const struct mongo_store *store)
-{
-    char number[32];
-    bson_t id;
-    (void)snprintf(number, sizeof number, "%llu", (unsigned long long)store->number);
-    bson_append_document_begin(selector, "_id", -1, &id);
-    BSON_APPEND_UTF8(&id, "worker", store->pool->worker);
-    BSON_APPEND_UTF8(&id, "store", number);
-    bson_append_document_end(selector, &id);
-}
-
-/* A write of no meaning: its majority shows that what was read came from the primary still. Each
-   store has a document of its own, so that no two readers meet. */
-static enum store_status write_fence(struct mongo_store *store, struct error *error)
-{
-    bson_t selector = BSON_INITIALIZER, update = BSON_INITIALIZER, options, increment, reply;
-    bson_error_t cause;
-    enum store_status status = STORE_MISUSE;
-    append_fence_id(&selector, store);
-    bson_append_document_begin(&update, "$inc", -1, &increment);
-    BSON_APPEND_INT64(&increment, "n", 1);
-    bson_append_document_end(&update, &increment);
-    if (mongo_session_options(store, &options, error)) {
-        BSON_APPEND_BOOL(&options, "upsert", true);
-        status = STORE_OK;
-        if (!mongoc_collection_update_one(store->collections[MONGO_FENCES], &selector, &update,
-                                          &options, &reply, &cause))
-            status = mongo_failed(store, MOMENT_RUN, &cause, &reply, error);
-        bson_destroy(&reply);
-    }
-    bson_destroy(&options);
-    bson_destroy(&update);
-    bson_destroy(&selector);
-    return status;
-}
-
 enum store_status mongo_write(struct store *base, const struct snapshot *snapshot,
                               struct error *error)
 {
@@ -390,6 +352,6 @@ enum store_status mongo_write(struct store *base, const struct snapshot *snapsho
     for (size_t i = 0; status == STORE_OK && i < sizeof forms / sizeof *forms; i++)
         status = write_collection(&writing, &forms[i], error);
     if (status == STORE_OK && snapshot->fence)
-        status = write_fence(store, error);
+        status = mongo_write_fence(store, error);
     return status;
 }

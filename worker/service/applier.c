@@ -17,6 +17,7 @@ enum stage {
     STAGE_GATHER,
     STAGE_MARK,
     STAGE_BEGIN,
+    STAGE_TURN,
     STAGE_LOAD,
     STAGE_LOAD_MORE,
     STAGE_WRITE,
@@ -213,10 +214,10 @@ static void put_back(struct applier *applier, size_t first)
 
 /* --- when it did not go through ------------------------------------------------------------- */
 
-static enum retry_cause cause_of(enum store_status status)
+static enum retry_cause cause_of(const struct applier *applier, enum store_status status)
 {
     switch (status) {
-    case STORE_CONFLICT: return RETRY_CONFLICT;
+    case STORE_CONFLICT: return applier->stage == STAGE_TURN ? RETRY_TURN : RETRY_CONFLICT;
     case STORE_EXPIRED: return RETRY_EXPIRED;
     case STORE_REFUSED: return RETRY_REFUSED;
     case STORE_OK:
@@ -230,7 +231,7 @@ static enum retry_cause cause_of(enum store_status status)
 static void log_failure(struct applier *applier, enum store_status status,
                         const struct error *error)
 {
-    bool outage = cause_of(status) == RETRY_OUTAGE;
+    bool outage = cause_of(applier, status) == RETRY_OUTAGE;
     enum log_level level = LOG_LEVEL_DEBUG;
     if (status == STORE_MISUSE)
         level = LOG_LEVEL_ERROR;
@@ -261,9 +262,10 @@ static enum applier_next failed(struct applier *applier, enum store_status statu
     end_transaction(applier);
     if (status == STORE_UNKNOWN)
         applier->options.store->ops->renew(applier->options.store);
-    applier->counters.retries++;
+    enum retry_cause cause = cause_of(applier, status);
+    applier->counters.retries += cause != RETRY_TURN;
     int64_t pause_ms = 0;
-    if (retry_after(&applier->retry, cause_of(status), applier->count, &pause_ms)) {
+    if (retry_after(&applier->retry, cause, applier->count, &pause_ms)) {
         if (applier->jobs[0]->decoded.request.refused_again)
             pause_ms = RETRY_OUTAGE_PAUSE_MAX_MS; /* not even the touch goes through */
         refuse_for_good(applier->jobs[0], error);
@@ -297,14 +299,8 @@ static enum applier_next mark(struct applier *applier, int64_t *ret_pause_ms)
     return APPLIER_GO_ON;
 }
 
-static enum applier_next begin(struct applier *applier, int64_t *ret_pause_ms)
+static void prepare_batch(struct applier *applier)
 {
-    struct store *store = applier->options.store;
-    struct error error = {""};
-    enum store_status status = store->ops->begin(store, &error);
-    if (status != STORE_OK)
-        return failed(applier, status, &error, ret_pause_ms);
-    applier->in_transaction = true;
     arena_reset(applier->arena);
     applier->policy = policy_acquire(applier->options.policy);
     applier->snapshot = snapshot_new(applier->arena);
@@ -313,6 +309,31 @@ static enum applier_next begin(struct applier *applier, int64_t *ret_pause_ms)
         applier->requests[i] = &applier->jobs[i]->decoded.request;
     plan_want_first(applier->snapshot, applier->requests, applier->count);
     applier->stage = STAGE_LOAD;
+}
+
+static enum applier_next begin(struct applier *applier, int64_t *ret_pause_ms)
+{
+    struct store *store = applier->options.store;
+    struct error error = {""};
+    enum store_status status = store->ops->begin(store, &error);
+    if (status != STORE_OK)
+        return failed(applier, status, &error, ret_pause_ms);
+    applier->in_transaction = true;
+    if (retry_takes_turn(&applier->retry) && !is_read(applier->jobs[0]))
+        applier->stage = STAGE_TURN;
+    else
+        prepare_batch(applier);
+    return APPLIER_GO_ON;
+}
+
+static enum applier_next take_turn(struct applier *applier, int64_t *ret_pause_ms)
+{
+    struct store *store = applier->options.store;
+    struct error error = {""};
+    enum store_status status = store->ops->take_turn(store, &error);
+    if (status != STORE_OK)
+        return failed(applier, status, &error, ret_pause_ms);
+    prepare_batch(applier);
     return APPLIER_GO_ON;
 }
 
@@ -434,11 +455,12 @@ static enum applier_next commit(struct applier *applier, int64_t *ret_pause_ms)
     log_write(LOG_LEVEL_DEBUG, "batch.committed",
               LOG_FIELDS(LOG_I("commands", (int64_t)applier->count)), "a batch is committed");
     answer(applier);
-    retry_succeeded(&applier->retry, applier->options.max_commands);
+    *ret_pause_ms =
+        jittered(applier, retry_succeeded(&applier->retry, applier->options.max_commands));
     policy_release(applier->policy);
     applier->policy = NULL;
     applier->stage = STAGE_GATHER;
-    return APPLIER_GO_ON;
+    return *ret_pause_ms > 0 ? APPLIER_WAIT : APPLIER_GO_ON;
 }
 
 static enum applier_next start(struct applier *applier, int64_t *ret_pause_ms)
@@ -460,6 +482,7 @@ enum applier_next applier_step(struct applier *applier, int64_t *ret_pause_ms)
     case STAGE_GATHER: return start(applier, ret_pause_ms);
     case STAGE_MARK: return mark(applier, ret_pause_ms);
     case STAGE_BEGIN: return begin(applier, ret_pause_ms);
+    case STAGE_TURN: return take_turn(applier, ret_pause_ms);
     case STAGE_LOAD:
     case STAGE_LOAD_MORE: return load(applier, ret_pause_ms);
     case STAGE_WRITE: return write_all(applier, ret_pause_ms);
