@@ -52,7 +52,8 @@ struct transport_ops {
      * channels with confirms. Consumes nothing yet.
      */
     enum transport_status (*open)(struct transport *transport, struct error *error);
-    /* Starts the consumer, with that prefetch. After a CANCELLED it may be called again. */
+    /* Starts the consumer, with that prefetch, once one that was cancelled is gone. After a
+       CANCELLED it may be called again. */
     enum transport_status (*consume)(struct transport *transport, uint16_t prefetch,
                                      struct error *error);
     /* Ends the consumer; what was delivered stays ours, and some may still arrive. */

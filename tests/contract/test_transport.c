@@ -187,6 +187,40 @@ static void test_cancel_stops_deliveries_and_consume_resumes_them(void **state)
     assert_int_equal(lab_count(lab, TRANSPORT_CANCELLED), 0);
 }
 
+/* As flow control does it: ended in the midst of deliveries, some given back, and started again
+   while others are unsettled still. */
+static void test_a_consumer_started_again_beside_unsettled_deliveries_gets_the_rest(void **state)
+{
+    enum { COMMANDS = 24, KEPT = 8 };
+    struct lab *lab = *state;
+    struct transport *transport = lab->transport;
+    for (size_t i = 0; i < COMMANDS; i++)
+        lab_send(lab, "some", lab_pattern(lab, MEBIBYTE / 4));
+    lab_consume(lab, 1000);
+    lab_await(lab, TRANSPORT_DELIVERY, COMMANDS);
+    assert_int_equal(transport->ops->cancel(transport, &lab->error), TRANSPORT_OK);
+    for (size_t i = KEPT; i < COMMANDS; i++)
+        assert_int_equal(
+            transport->ops->give_back(transport, lab_delivery(lab, i)->tag, &lab->error),
+            TRANSPORT_OK);
+    for (size_t i = 0; i < KEPT / 2; i++)
+        lab_ack(lab, lab_delivery(lab, i)->tag);
+    lab_rest(lab);
+    lab_consume(lab, 9);
+    for (size_t i = KEPT / 2; i < KEPT; i++)
+        lab_ack(lab, lab_delivery(lab, i)->tag);
+    for (size_t i = COMMANDS; i < COMMANDS + COMMANDS - KEPT; i++) {
+        assert_int_equal(lab_delivery(lab, i)->delivery_count, 1);
+        lab_ack(lab, lab_delivery(lab, i)->tag);
+    }
+    lab_rest(lab);
+    lab_forget(lab);
+    lab_open(lab);
+    lab_consume(lab, COMMANDS);
+    lab_rest(lab);
+    assert_int_equal(lab_count(lab, TRANSPORT_DELIVERY), 0);
+}
+
 static void test_a_deleted_queue_cancels_the_consumer(void **state)
 {
     struct lab *lab = *state;
@@ -243,6 +277,7 @@ int main(void)
         BOTH(test_after_a_loss_every_call_is_lost_until_open),
         BOTH(test_an_unknown_tag_loses_the_connection),
         BOTH(test_cancel_stops_deliveries_and_consume_resumes_them),
+        BOTH(test_a_consumer_started_again_beside_unsettled_deliveries_gets_the_rest),
         BOTH(test_a_deleted_queue_cancels_the_consumer),
 #define X(claim) BOTH(claim),
         PUBLISHING_CLAIMS(X)

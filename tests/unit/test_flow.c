@@ -97,18 +97,40 @@ static void test_it_consumes_again_below_half_with_half_the_prefetch(void **stat
     (void)state;
     struct noted noted = {.transport = {&note_ops}};
     struct flow flow;
-    flow_init(&flow, 1000, 100);
+    flow_init(&flow, 1000, 6);
     steer(&flow, &noted, false, 0);
-    flow_add(&flow, 600);
-    flow_add(&flow, 600);
+    for (int i = 0; i < 5; i++)
+        flow_add(&flow, 220);
     steer(&flow, &noted, false, 0);
-    flow_remove(&flow, 600);
+    flow_remove(&flow, 220);
+    flow_remove(&flow, 220);
     steer(&flow, &noted, false, 0);
     assert_false(noted.consuming);
-    flow_remove(&flow, 600);
+    flow_remove(&flow, 220);
     steer(&flow, &noted, false, 0);
     assert_true(noted.consuming);
-    assert_int_equal(noted.prefetch, 50);
+    assert_int_equal(noted.prefetch, 3); /* though four would fit */
+}
+
+static void test_the_prefetch_is_cut_at_once_to_what_fits_of_large_bodies(void **state)
+{
+    (void)state;
+    struct noted noted = {.transport = {&note_ops}};
+    struct flow flow;
+    flow_init(&flow, 1000, 100);
+    steer(&flow, &noted, false, 0);
+    for (int i = 0; i < 5; i++)
+        flow_add(&flow, 220);
+    steer(&flow, &noted, false, 0);
+    for (int i = 0; i < 5; i++)
+        flow_remove(&flow, 220);
+    steer(&flow, &noted, false, 0);
+    assert_int_equal(noted.prefetch, 4);
+    flow_add(&flow, 5000); /* one that is larger than all that may be in hand */
+    steer(&flow, &noted, false, 0);
+    flow_remove(&flow, 5000);
+    steer(&flow, &noted, false, 0);
+    assert_int_equal(noted.prefetch, 1);
 }
 
 static void test_the_prefetch_grows_back_in_quiet_times_up_to_what_is_set(void **state)
@@ -157,6 +179,7 @@ int main(void)
         cmocka_unit_test(test_consuming_starts_with_the_whole_prefetch_and_ends_when_stopping),
         cmocka_unit_test(test_what_comes_above_the_limit_is_given_back_after_the_consumer_ended),
         cmocka_unit_test(test_it_consumes_again_below_half_with_half_the_prefetch),
+        cmocka_unit_test(test_the_prefetch_is_cut_at_once_to_what_fits_of_large_bodies),
         cmocka_unit_test(test_the_prefetch_grows_back_in_quiet_times_up_to_what_is_set),
         cmocka_unit_test(test_a_lost_connection_has_nothing_to_give_back),
     };

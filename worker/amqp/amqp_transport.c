@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/amqp/amqp_transport.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/codec/field_table.h"
@@ -12,8 +13,6 @@
 
 enum { PUBLISHERS = 2, POLL_SLICE_MS_MAX = 1000, SLICES_OF_HEARTBEAT = 4 };
 
-static const char consumer_tag[] = "allot";
-
 struct amqp_transport {
     struct transport base;
     struct arena *arena; /* of the options */
@@ -24,8 +23,12 @@ struct amqp_transport {
     size_t next_host;
     struct connection *connection; /* NULL: closed */
     struct publisher publishers[PUBLISHERS];
-    struct acks acks; /* of the consuming channel */
+    struct acks acks;   /* of the consuming channel */
+    unsigned consumers; /* started so far */
+    char consumer_tag[32];
     bool consuming;
+    bool cancelling;        /* the broker has not said yet that the consumer is gone */
+    uint16_t next_prefetch; /* of the consumer to start then; 0: none */
 };
 
 static struct amqp_transport *of(struct transport *transport)
@@ -61,7 +64,8 @@ static void close_transport(struct transport *transport)
         (void)send_acks(self, NULL); /* what is lost here is delivered again */
     connection_free(self->connection);
     self->connection = NULL;
-    self->consuming = false;
+    self->consuming = self->cancelling = false;
+    self->next_prefetch = 0;
     acks_clear(&self->acks);
 }
 
@@ -117,14 +121,12 @@ static enum transport_status check_consumer(struct amqp_transport *self, const c
     return TRANSPORT_LOST;
 }
 
-static enum transport_status consume(struct transport *transport, uint16_t prefetch,
-                                     struct error *error)
+/* Each with a tag of its own: RabbitMQ 3.10 takes one that comes again for the old consumer, misses
+   deliveries that this one never had, and its channel dies of it (541). */
+static enum transport_status start_consumer(struct amqp_transport *self, uint16_t prefetch,
+                                            struct error *error)
 {
-    struct amqp_transport *self = of(transport);
-    enum transport_status status = need_connection(self, error);
-    if (status != TRANSPORT_OK || self->consuming)
-        return status;
-    status = send_acks(self, error);
+    enum transport_status status = send_acks(self, error);
     if (status != TRANSPORT_OK)
         return status;
     connection_release(self->connection);
@@ -133,28 +135,54 @@ static enum transport_status consume(struct transport *transport, uint16_t prefe
     status = check_consumer(self, "setting the prefetch", error);
     if (status != TRANSPORT_OK)
         return status;
+    (void)snprintf(self->consumer_tag, sizeof self->consumer_tag, "allot.%u", ++self->consumers);
     (void)amqp_basic_consume(state, CHANNEL_CONSUME, bytes_of(self->topology.queue),
-                             amqp_cstring_bytes(consumer_tag), 0, 0, 0, amqp_empty_table);
+                             amqp_cstring_bytes(self->consumer_tag), 0, 0, 0, amqp_empty_table);
     status = check_consumer(self, "consuming", error);
     self->consuming = status == TRANSPORT_OK;
     return status;
 }
 
+static enum transport_status consume(struct transport *transport, uint16_t prefetch,
+                                     struct error *error)
+{
+    struct amqp_transport *self = of(transport);
+    enum transport_status status = need_connection(self, error);
+    if (status != TRANSPORT_OK || self->consuming)
+        return status;
+    if (!self->cancelling)
+        return start_consumer(self, prefetch, error);
+    self->next_prefetch = prefetch;
+    return TRANSPORT_OK;
+}
+
+/* Nobody waits for the answer: a whole prefetch of large bodies may come before it, and each has to
+   be looked at, and let go, as it comes. */
 static enum transport_status cancel(struct transport *transport, struct error *error)
 {
     struct amqp_transport *self = of(transport);
     enum transport_status status = need_connection(self, error);
+    self->next_prefetch = 0;
     if (status != TRANSPORT_OK || !self->consuming)
         return status;
     status = send_acks(self, error); /* the broker stumbles over acks of a consumer that is gone */
     if (status != TRANSPORT_OK)
         return status;
     connection_release(self->connection);
-    (void)amqp_basic_cancel(self->connection->state, CHANNEL_CONSUME,
-                            amqp_cstring_bytes(consumer_tag));
-    status = check_consumer(self, "cancelling the consumer", error);
+    amqp_basic_cancel_t method = {.consumer_tag = amqp_cstring_bytes(self->consumer_tag)};
+    int sent = amqp_send_method(self->connection->state, CHANNEL_CONSUME, AMQP_BASIC_CANCEL_METHOD,
+                                &method);
     self->consuming = false;
-    return status;
+    self->cancelling = true;
+    return connection_sent(self->connection, sent, "cancelling the consumer", error);
+}
+
+static enum transport_status cancelled(struct amqp_transport *self, struct error *error)
+{
+    uint16_t prefetch = self->next_prefetch;
+    self->cancelling = false;
+    self->next_prefetch = 0;
+    return prefetch > 0 ? start_consumer(self, prefetch, error) : TRANSPORT_OK;
 }
 
 /* --- sending -------------------------------------------------------------------------------- */
@@ -299,6 +327,7 @@ static enum transport_status dispatch(struct amqp_transport *self, struct incomi
         tell_reason(TRANSPORT_UNBLOCKED, incoming, handler);
         break;
     case AMQP_CHANNEL_CLOSE_METHOD: return take_channel_close(self, incoming, handler, error);
+    case AMQP_BASIC_CANCEL_OK_METHOD: return cancelled(self, error);
     default: break; /* a late answer that nobody waits for any more */
     }
     return TRANSPORT_OK;

@@ -11,6 +11,7 @@
 enum {
     ARENA_SLACK = 128,
     RELEASE_BYTES = 1024 * 1024,
+    READ_BYTES_MAX = 4 * 1024 * 1024,
     FRAME_OVERHEAD = 1024 /* what a decoded frame costs in librabbitmq's pools, about */
 };
 
@@ -170,6 +171,7 @@ static enum transport_status take_frame(struct frame_reader *reader, amqp_connec
     case AMQP_FRAME_HEADER: return take_header(reader, frame, error);
     case AMQP_FRAME_BODY:
         reader->unreleased_bytes += frame->payload.body_fragment.len;
+        reader->read_bytes += frame->payload.body_fragment.len;
         return take_body(reader, frame, error);
     default: return TRANSPORT_OK;
     }
@@ -185,7 +187,10 @@ static void release(struct frame_reader *reader, amqp_connection_state_t state)
 enum transport_status frame_reader_read(struct frame_reader *reader, amqp_connection_state_t state,
                                         struct error *error)
 {
-    for (;;) {
+    reader->read_bytes = 0;
+    /* What is left may be in librabbitmq's own buffer, of which poll(2) knows nothing: something to
+       hand out makes the caller come again at once. */
+    while (reader->read_bytes < READ_BYTES_MAX || reader->arrived.count == 0) {
         amqp_frame_t frame;
         struct timeval at_once = {0, 0};
         int status = amqp_simple_wait_frame_noblock(state, &frame, &at_once);

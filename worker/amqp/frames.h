@@ -31,11 +31,13 @@ struct frame_reader {
     struct assembly assemblies[READER_CHANNELS];
     struct incoming_queue arrived;
     size_t unreleased_bytes; /* in librabbitmq's pools, about */
+    size_t read_bytes;       /* of bodies, by the present call */
 };
 
 /*
- * Reads until nothing more is there. LOST where the connection failed, or the broker closed it (we
- * have agreed then), or what it sends is no AMQP.
+ * Reads until nothing more is there, or so many bytes of bodies have come that somebody should look
+ * at them first: something is in `arrived` then, and the next call goes on. LOST where the
+ * connection failed, or the broker closed it (we have agreed then), or what it sends is no AMQP.
  */
 enum transport_status frame_reader_read(struct frame_reader *reader, amqp_connection_state_t state,
                                         struct error *error);

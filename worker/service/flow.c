@@ -34,12 +34,14 @@ bool flow_admits(struct flow *flow, uint64_t tag)
 void flow_add(struct flow *flow, size_t bytes)
 {
     flow->bytes += bytes;
+    flow->count++;
 }
 
 void flow_remove(struct flow *flow, size_t bytes)
 {
     assert(bytes <= flow->bytes);
     flow->bytes -= bytes;
+    flow->count--;
 }
 
 static enum transport_status end_consumer(struct flow *flow, struct transport *transport,
@@ -52,10 +54,20 @@ static enum transport_status end_consumer(struct flow *flow, struct transport *t
     return status;
 }
 
+/* Half of it, or what fits where the commands in hand are such as will come. */
+static uint16_t smaller_prefetch(const struct flow *flow)
+{
+    size_t half = flow->prefetch / 2;
+    size_t average = flow->count > 0 ? flow->bytes / flow->count : 0;
+    size_t fitting = average > 0 ? flow->bytes_max / average : half;
+    size_t smaller = fitting < half ? fitting : half;
+    return smaller > 0 ? (uint16_t)smaller : 1;
+}
+
 static enum transport_status pause(struct flow *flow, struct transport *transport, int64_t now_ms,
                                    struct error *error)
 {
-    flow->prefetch = flow->prefetch > 1 ? flow->prefetch / 2 : 1;
+    flow->prefetch = smaller_prefetch(flow);
     flow->grow_at_ms = now_ms + GROW_AFTER_MS;
     log_write(LOG_LEVEL_INFO, "flow.paused",
               LOG_FIELDS(LOG_I("bytes", (int64_t)flow->bytes),

@@ -16,6 +16,7 @@ struct flow {
     size_t bytes_max;
     uint16_t prefetch_max;
     size_t bytes; /* in hand */
+    size_t count; /* of commands in hand */
     bool consuming;
     uint16_t prefetch;
     int64_t grow_at_ms;             /* monotonic: not before, the prefetch grows again */

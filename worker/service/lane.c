@@ -18,7 +18,7 @@ enum {
     STACK_BYTES = 16 * 1024 * 1024, /* librabbitmq decodes nested headers by recursion */
     POLL_MS_MAX = 500,
     RECONNECT_PAUSE_FIRST_MS = 100,
-    RECONNECT_PAUSE_MAX_MS = 10000,
+    RECONNECT_PAUSE_MAX_MS = 2000,
     OPEN_MS_MAX = 60000, /* every call of an `open` that is answered late */
     STORE_PAUSE_MS = 1000,
 };
@@ -50,6 +50,7 @@ struct lane {
     struct stall transport_stall;
 
     bool lost;
+    unsigned random; /* of the pauses between connections */
     struct error error;
 };
 
@@ -330,9 +331,12 @@ static bool serve(struct lane *lane, int64_t *stop_at_ms)
     return false;
 }
 
+/* A random part of it, at least half: the workers that lost one broker do not come back as one. */
 static void pause_reconnect(struct lane *lane, int64_t *pause_ms)
 {
-    for (int64_t slept = 0; slept < *pause_ms && !atomic_load(&lane->stopping); slept += 50) {
+    int64_t half_ms = *pause_ms / 2;
+    int64_t wait_ms = half_ms + rand_r(&lane->random) % (half_ms + 1);
+    for (int64_t slept = 0; slept < wait_ms && !atomic_load(&lane->stopping); slept += 50) {
         struct timespec slice = {0, 50000000};
         (void)nanosleep(&slice, NULL);
     }
@@ -381,6 +385,7 @@ struct lane *lane_start(const struct lane_options *options)
     lane->options = *options;
     lane->handover = handover_new();
     lane->epoch = 1;
+    lane->random = (unsigned)getpid() ^ (unsigned)options->clock->wall_ms(options->clock);
     lane->storage_away = true; /* until it is prepared */
     flow_init(&lane->flow, (size_t)settings->amqp_max_bytes_in_flight,
               (uint16_t)settings->amqp_prefetch);
