@@ -60,6 +60,15 @@ def settle(inserted, removed):
             [id for id in removed if id not in touched])
 
 
+NONE = {"outcomes": {}, "providers": {}, "consumers": {}, "transactions": []}
+
+
+def look(client, name):
+    database = client[name]
+    return {"outcomes": outcomes(database), "providers": providers(database), "consumers": consumers(database),
+            "transactions": transactions(client, name)}
+
+
 def outcomes(database):
     found = database.get_collection("outcomes", codec_options=ORDINARY).find()
     return {(outcome["_id"]["principal"], outcome["_id"]["key"]): outcome for outcome in found}

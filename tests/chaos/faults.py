@@ -9,6 +9,7 @@ import pymongo
 
 from load import TROUBLE, connect
 
+MEET_MS = 10000
 TRANSIENT = ["TransientTransactionError"]
 FAIL_POINTS = {
     **{f"failpoint write conflict/{statement}": ([statement], {"errorCode": 112, "errorLabels": TRANSIENT})
@@ -22,9 +23,15 @@ FAIL_POINTS = {
         "errorCode": 50, "errorLabels": ["UnknownTransactionCommitResult"]}),
     "failpoint unknown commit, applied": (["commitTransaction"], {
         "writeConcernError": {"code": 91, "errmsg": "shutting down"}}),
+    # Longer than the worker repeats a commit: it has to plan anew, and the record decides.
+    "failpoint unknown commit, not applied, for long": (["commitTransaction"], {
+        "errorCode": 50, "errorLabels": ["UnknownTransactionCommitResult"]}),
+    "failpoint unknown commit, applied, for long": (["commitTransaction"], {
+        "writeConcernError": {"code": 91, "errmsg": "shutting down"}}),
     "failpoint slow/find": (["find"], {"blockConnection": True, "blockTimeMS": 2000}),
     "failpoint slow/commitTransaction": (["commitTransaction"], {"blockConnection": True, "blockTimeMS": 2000}),
 }
+FAIL_POINT_MS = 20000  # a change waits for those that are held up in it
 TOXICS = {
     "half-open": [("timeout", "upstream", {"timeout": 0}), ("timeout", "downstream", {"timeout": 0})],
     "latency 2 s": [("latency", "downstream", {"latency": 1000}), ("latency", "upstream", {"latency": 1000})],
@@ -32,6 +39,22 @@ TOXICS = {
     "reset": [("reset_peer", "downstream", {"timeout": 0})],
     "cut in mid-frame": [("limit_data", "downstream", {"bytes": 3001}), ("limit_data", "upstream", {"bytes": 3001})],
 }
+
+# RabbitMQ has no command that ends a consumer, so this does what it does itself where the queue of one goes away: the
+# consumer is taken off its queue, as if by the client, and the client is sent a basic.cancel.
+CANCEL_CONSUMERS = """
+{ok, Queue} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"allot.commands">>)),
+[begin
+    Cancel = {'basic.cancel', element(2, Consumer), true},
+    Channel = element(1, Consumer),
+    rabbit_channel:do(Channel, Cancel),
+    {dictionary, Dictionary} = process_info(Channel, dictionary),
+    [Supervisor | _] = proplists:get_value('$ancestors', Dictionary),
+    {writer, Writer, _, _} = lists:keyfind(writer, 1, supervisor2:which_children(Supervisor)),
+    rabbit_writer:send_command(Writer, Cancel),
+    cancelled
+end || Consumer <- rabbit_amqqueue:consumers(Queue)].
+"""
 
 
 class Faults:
@@ -92,6 +115,21 @@ class Faults:
             worker.end(signal.SIGTERM)
             worker.start()
 
+        def fill_disk():
+            worker = self.any_worker()
+            worker.end(signal.SIGTERM)
+            worker.start(on_full_disk=True)
+            return worker
+
+        def make_room(worker):
+            """It counts where the disk had become full; then the worker may log again, and goes on for a while."""
+            count = int(worker.is_disk_full())
+            worker.make_room()
+            time.sleep(1)
+            worker.end(signal.SIGTERM)
+            worker.start()
+            return count
+
         def starve():
             """No descriptor more than it has, and its connections to the database lost."""
             worker = self.any_worker()
@@ -115,6 +153,7 @@ class Faults:
         self.add("worker SIGTERM", {"worker"}, terminate, lambda worker: worker.start())
         self.add("worker SIGSTOP", {"worker"}, freeze, lambda worker: worker.send_signal(signal.SIGCONT))
         self.add("worker log full", {"worker"}, full, full_over)
+        self.add("worker log disk full", {"worker"}, fill_disk, make_room)
         self.add("worker out of descriptors", {"worker", "proxy"}, starve, sate)
         if lab.workers[-1].faked:
             set_right = lambda worker: worker.clock.write_text("+0\n") and None
@@ -171,22 +210,28 @@ class Faults:
         self.add("mongod freeze, secondary", touches, freeze(False), lambda node: node.send_signal(signal.SIGCONT))
         self.add("mongod step-down", touches, step_down)
         for name, (commands, how) in FAIL_POINTS.items():
-            self.add(name, touches, self.fail(commands, how), self.fail_no_more)
+            self.add(name, touches, self.fail(commands, how, name.endswith("for long")), self.fail_no_more)
 
-    def fail(self, commands, how):
+    def fail(self, commands, how, for_long):
+        """A few times, or all the time on the worker that gives up soon."""
         def inject():
             port = self.primary()
-            data = {"failCommands": commands, "appName": f"allotd:{self.any_worker().name}", **how}
-            with self.lab.stack.node(port) as client:
-                before = client.admin.command("configureFailPoint", "failCommand", data=data,
-                                              mode={"times": self.rng.randint(1, 6)})["count"]
+            worker = self.lab.workers[0] if for_long else self.any_worker()
+            mode = "alwaysOn" if for_long else {"times": self.rng.randint(1, 6)}
+            data = {"failCommands": commands, "appName": f"allotd:{worker.name}", **how}
+            with self.lab.stack.node(port, FAIL_POINT_MS) as client:
+                before = client.admin.command("configureFailPoint", "failCommand", data=data, mode=mode)["count"]
             return port, before
         return inject
 
     def fail_no_more(self, state):
-        """How often it was met."""
+        """How often it was met; a worker that had other troubles meanwhile gets some more time for it."""
         port, before = state
-        with self.lab.stack.node(port) as client:
+        with self.lab.stack.node(port, FAIL_POINT_MS) as client:
+            try:
+                client.admin.command("waitForFailPoint", "failCommand", timesEntered=before + 1, maxTimeMS=MEET_MS)
+            except pymongo.errors.OperationFailure:
+                pass  # not met
             return client.admin.command("configureFailPoint", "failCommand", mode="off")["count"] - before
 
     # --- broker ----------------------------------------------------------------------------------
@@ -220,6 +265,9 @@ class Faults:
         def close_all():
             stack.rabbitmqctl("close_all_connections", "chaos")
 
+        def cancel_consumers():
+            return len(stack.rabbitmqctl("eval", CANCEL_CONSUMERS).split("cancelled")) - 1
+
         def delete_queue():
             """What was in it is gone, so the producers send again what was not answered, as after a time-out."""
             self.as_operator(lambda channel: channel.queue_delete("allot.commands"))
@@ -237,6 +285,7 @@ class Faults:
         self.add("broker restart", touches, restart, start)
         self.add("broker SIGKILL", touches, kill, start)
         self.add("broker closes connections", touches, close_all)
+        self.add("broker cancels consumers", touches, cancel_consumers, lambda count: count)
         self.add("broker queue deleted", touches | {"worker", "database", "proxy"}, delete_queue, send_again)
         self.add("broker memory alarm", touches, alarm, lambda _: stack.rabbitmqctl(
             "set_vm_memory_high_watermark", "absolute", "1GiB") and None)

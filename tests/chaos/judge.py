@@ -10,7 +10,8 @@ UNRECORDED = {"too_large", "malformed", "missing_message_id", "unauthenticated",
               "invalid", "idempotency_key_reused", "forbidden", "attempts_exhausted", "internal"}
 ALWAYS_DEAD = {"too_large", "malformed", "missing_message_id", "unauthenticated", "attempts_exhausted", "internal"}
 HOUR_MS = 3600_000
-LATE_MS = 60_000  # a worker may have judged a deadline this long before its answer came
+ATTEMPTS_MAX = 3  # delivery.max_attempts
+NOTICED_MS = 3000  # the harness may notice a death so long after it
 
 
 def fingerprint(body):
@@ -154,11 +155,20 @@ def dead_letters_are_due(case):
 
 
 def exhausted_only_after_deaths(case):
-    """A worker that was killed may have died on a command; three of them are needed, and none were by chance."""
-    codes = [(letter["id"], letter) for letter in case.dead if letter["reason"] == "attempts_exhausted"]
-    for id in sorted({id for id, _ in codes}):
-        if case.facts["deaths"] < 3:
-            yield f"{id}: attempts_exhausted after {case.facts['deaths']} deaths of workers"
+    """Between the sending of the command and its letter three workers must have died that may have held it."""
+    deaths = [record["at"] for record in case.records if is_death(record)]
+    for letter in case.dead:
+        send = case.sends.get(letter["id"])
+        if send is None or letter["reason"] != "attempts_exhausted":
+            continue
+        meanwhile = sum(send["at"] <= at <= letter["at"] + NOTICED_MS for at in deaths)
+        if meanwhile < ATTEMPTS_MAX:
+            yield f"{where(letter)}: attempts_exhausted, and {meanwhile} workers died since it was sent"
+
+
+def is_death(record):
+    return record["t"] == "crash" or (record["t"] == "fault" and record["phase"] == "inject"
+                                      and record["name"] == "worker SIGKILL")
 
 
 def effects_are_the_fold(case):

@@ -14,16 +14,19 @@ import pymongo
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MOUNT_HOSTS = 'mount --bind "$0" /etc/hosts && exec "$@"'
+# A disk of the worker's own for its log, with room for one page.
+MOUNT_FULL_DISK = ('mount --bind "$0" /etc/hosts && disk=$1 && shift && mount -t tmpfs -o size=64k allot-log "$disk" && '
+                   'head -c 61440 /dev/zero >"$disk/filler" && exec "$@" 2>>"$disk/log"')
 FAKETIME = pathlib.Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 WAIT_S = 60
 
 
-def await_true(condition, seconds, what):
+def await_true(condition, seconds, what, pause_s=0.1):
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError(f"after {seconds} s still not so: {what}")
-        time.sleep(0.1)
+        time.sleep(pause_s)
 
 
 class Server:
@@ -109,9 +112,9 @@ class Stack:
     def client(self, **options):
         return pymongo.MongoClient(self.mongo_uri, serverSelectionTimeoutMS=30000, **options)
 
-    def node(self, port):
+    def node(self, port, patience_ms=5000):
         return pymongo.MongoClient("127.0.0.1", port, directConnection=True, serverSelectionTimeoutMS=1000,
-                                   connectTimeoutMS=1000, socketTimeoutMS=5000)
+                                   connectTimeoutMS=1000, socketTimeoutMS=patience_ms)
 
     def primary_port(self):
         """None while there is none that answers."""
@@ -173,6 +176,18 @@ class Proxy:
             self.call("POST", f"/proxies/{port}/toxics", {"name": f"{kind}-{stream}", "type": kind, "stream": stream,
                                                           "attributes": attributes})
 
+    def flap(self, reset):
+        """Every link is ended, by FIN or by RST, and new ones are taken at once."""
+        if reset:
+            self.add("reset_peer", "downstream", {"timeout": 0})
+        for port in self.ports:
+            self.call("POST", f"/proxies/{port}", {"enabled": False})
+        if reset:
+            for port in self.ports:
+                self.call("DELETE", f"/proxies/{port}/toxics/reset_peer-downstream")
+        for port in self.ports:
+            self.call("POST", f"/proxies/{port}", {"enabled": True})
+
     def cut(self):
         if self.process is not None:
             self.process.kill()
@@ -194,6 +209,8 @@ class Worker:
         self.log = folder / f"{self.name}.log"
         self.hosts = folder / f"{self.name}.hosts"
         self.clock = folder / f"{self.name}.clock"
+        self.disk = folder / f"{self.name}.disk"
+        self.disk.mkdir()
         self.hosts.write_text(f"{address(index)} localhost\n")
         self.clock.write_text("+0\n")
         self.process = None
@@ -203,6 +220,7 @@ class Worker:
                                 ALLOT_MONGODB_DATABASE=database, ALLOT_POLICY_FILE=stack.env["ALLOT_POLICY_FILE"],
                                 ALLOT_WORKER_NAME=self.name, ALLOT_AMQP_HEARTBEAT="4s")
         self.faked = False
+        self.tool = []  # what it runs under, such as valgrind
 
     def can_fake_time(self):
         if not FAKETIME.exists():
@@ -210,20 +228,26 @@ class Worker:
         libraries = subprocess.run(["ldd", self.program], capture_output=True, text=True, check=False).stdout
         return "asan" not in libraries and "tsan" not in libraries
 
-    def start(self, errors=None):
-        words = ["unshare", "--mount", "--propagation", "private", "sh", "-c", MOUNT_HOSTS, str(self.hosts)]
+    def start(self, errors=None, on_full_disk=False):
+        words = ["unshare", "--mount", "--propagation", "private", "sh", "-c",
+                 MOUNT_FULL_DISK if on_full_disk else MOUNT_HOSTS, str(self.hosts)]
+        if on_full_disk:
+            words.append(str(self.disk))
+        environment = dict(self.environment, **({"ALLOT_LOG_LEVEL": "debug"} if on_full_disk else {}))  # soon full
         if self.faked:
             words += ["env", f"LD_PRELOAD={FAKETIME}", f"FAKETIME_TIMESTAMP_FILE={self.clock}",
                       "FAKETIME_CACHE_DURATION=1", "FAKETIME_DONT_FAKE_MONOTONIC=1"]
-        words += [str(self.program), "--config", str(ROOT / "config/allotd.example.yaml")]
+        words += [*self.tool, str(self.program), "--config", str(ROOT / "config/allotd.example.yaml")]
         with open(errors or self.log, "ab") as log:
-            self.process = subprocess.Popen(words, env=self.environment, cwd=ROOT, start_new_session=True,
+            self.process = subprocess.Popen(words, env=environment, cwd=ROOT, start_new_session=True,
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self.expected = False
         await_true(lambda: self.minds_signals() or not self.is_running(), WAIT_S, f"{self.name} minds SIGTERM")
 
     def minds_signals(self):
         """From here on SIGTERM is an order to finish, not a death."""
+        if self.tool:
+            return '"worker.started"' in self.log.read_text(errors="replace")
         try:
             lines = pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
             program = os.readlink(f"/proc/{self.process.pid}/exe") == os.path.realpath(self.program)
@@ -234,6 +258,32 @@ class Worker:
 
     def is_running(self):
         return self.process is not None and self.process.poll() is None
+
+    def proc(self, name=""):
+        return pathlib.Path("/proc") / str(self.process.pid) / name
+
+    def count_descriptors(self):
+        return len(os.listdir(self.proc("fd")))
+
+    def count_threads(self):
+        return len(os.listdir(self.proc("task")))
+
+    def resident_kb(self):
+        return int(re.search(r"^VmRSS:\s+(\d+)", self.proc("status").read_text(), re.MULTILINE).group(1))
+
+    def links(self, ports):
+        """Of its connections to these ports, by way of its proxy: the ports at its own end."""
+        far = bytes(reversed(bytes(map(int, address(self.index).split("."))))).hex().upper()
+        ends, established = {f"{far}:{port:04X}" for port in ports}, "01"
+        rows = [row.split() for row in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        return {row[1] for row in rows if row[2] in ends and row[3] == established}
+
+    def is_disk_full(self):
+        """Of the disk that only this worker sees."""
+        return os.statvfs(self.proc(f"root{self.disk}")).f_bavail == 0
+
+    def make_room(self):
+        self.proc(f"root{self.disk}/filler").unlink()
 
     def send_signal(self, number):
         os.kill(self.process.pid, number)

@@ -6,8 +6,11 @@ import time
 
 import pika
 
+from journal import now_ms
+
 EXCHANGE = ROUTING_KEY = "allot.commands"
 RETRY_S = 0.2
+RECENT_MS = 5000
 TROUBLE = (pika.exceptions.AMQPError, OSError, EOFError, AttributeError, IndexError, AssertionError)
 
 
@@ -95,6 +98,13 @@ class Book:
         with self.lock:
             return [id for id, send in self.sends.items()
                     if not self.replies[id] and not self.dead[id] and send["heard"]]
+
+    def count_unanswered(self):
+        """Those too that nobody may hear of, where they are recent."""
+        since = now_ms() - RECENT_MS
+        with self.lock:
+            return sum(not self.replies[id] and not self.dead[id] and (send["heard"] or send["at"] > since)
+                       for id, send in self.sends.items())
 
     def silent_ids(self):
         with self.lock:

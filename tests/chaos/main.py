@@ -133,19 +133,16 @@ class Lab:
             time.sleep(0.3)
         return round(settled, 1) if not self.book.open_ids() else None
 
-    def gather(self, facts):
-        """The case, for the judge; the workers are stopped by then."""
+    def gather(self, facts, look=True):
+        """The case, for the judge; the workers are stopped by then. `look`: at the database too."""
         for worker in self.workers:
             if worker.is_running():
                 self.journal.note("stop", worker=worker.name, status=worker.end(15))
         audit = self.run_ctl("audit")
         facts = {"audit": (audit.returncode, audit.stdout[-500:] + audit.stderr[-500:]), "faults_min": 0,
-                 "kinds_min": {}, "sends_min": 50, "deaths": 0, "settle_limit_s": SETTLE_LIMIT_S, **facts}
+                 "kinds_min": {}, "sends_min": 50, "settle_limit_s": SETTLE_LIMIT_S, **facts}
         with self.stack.client() as client:
-            database = client[DATABASE]
-            found = {"outcomes": evidence.outcomes(database), "providers": evidence.providers(database),
-                     "consumers": evidence.consumers(database),
-                     "transactions": evidence.transactions(client, DATABASE)}
+            found = evidence.look(client, DATABASE) if look else evidence.NONE
         material = (journals.read(self.journal.path), found, facts)
         (self.folder / "case").write_bytes(pickle.dumps(material))
         return judge.Case(*material)
@@ -186,9 +183,12 @@ def read_options():
     parser.add_argument("--minutes", type=float, default=1.0)
     parser.add_argument("--scenario", choices=sorted(scenarios.SCENARIOS), default="chaos")
     parser.add_argument("--append", action="store_true", help="add the run to docs/reliability.md")
+    parser.add_argument("--page", type=pathlib.Path, default=report.PAGE, help="the page that --append adds to")
     parser.add_argument("--build", help="a build to test (default: a release build in build/chaos)")
     parser.add_argument("--rate", type=float, default=40, help="commands a second, all producers together")
     parser.add_argument("--faults", help="only the kinds whose name has this in it")
+    parser.add_argument("--times", type=int, help="stops of stop-and-go (100), cuts of reconnect (1000)")
+    parser.add_argument("--valgrind", action="store_true", help="soak: the worker runs under valgrind")
     parser.add_argument("--keep", action="store_true", help="keep the journal and logs of a clean run too")
     parser.add_argument("--rejudge", type=pathlib.Path, help="the folder that a run has kept: its rules once more")
     return parser.parse_args()

@@ -21,6 +21,12 @@ def record(total):
     return {"total": total}
 
 
+def claim_body(consumer, provider, project, amount=1):
+    return {"version": 1, "command": "allocation.set", "params": {
+        "consumer_uuid": consumer, "project_id": project, "user_id": "u", "consumer_generation": None,
+        "consumer_type": "INSTANCE", "allocations": {provider: {"resources": {"VCPU": amount}}}}}
+
+
 class Producer(threading.Thread):
     """One connection, one reply queue; it sends at a steady rate until it is told to stop."""
 

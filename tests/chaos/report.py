@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a run has to say: on the terminal, and in docs/reliability.md."""
 import collections
+import contextlib
 import fcntl
+import os
+import pathlib
+import re
 import subprocess
 
 import judge
@@ -16,10 +20,13 @@ COLUMNS = ["injected", "answers repeated", "success", "refused, recorded", "refu
 
 def tell(case, results):
     codes = collections.Counter(judge.code_of(reply["said"]) for reply in case.replies)
-    print("chaos:", f"{len(case.sends)} commands, {len(case.replies)} replies, {len(case.dead)} dead letters,",
+    for what in case.facts.get("told", []):
+        print("chaos:", what)
+    print("chaos:", f"{sent(case)} commands, {len(case.replies)} replies, {len(case.dead)} dead letters,",
           f"{len(case.outcomes)} outcomes, {len(case.evidence['transactions'])} transactions,",
           f"settled in {case.facts['settled_s']} s")
-    print("chaos:", ", ".join(f"{code} {count}" for code, count in codes.most_common()))
+    if codes:
+        print("chaos:", ", ".join(f"{code} {count}" for code, count in codes.most_common()))
     for name, row in sorted(fault_rows(case).items()):
         print(f"  {name:<42}", " ".join(f"{column} {row[column]}" for column in COLUMNS[:3]))
     for record in case.records:
@@ -32,6 +39,11 @@ def tell(case, results):
             print("       ", what)
         failed += bool(against)
     return failed
+
+
+def sent(case):
+    """A scenario that journals no single command counts them itself."""
+    return case.facts.get("commands", len(case.sends))
 
 
 def windows(case):
@@ -84,22 +96,48 @@ def commit():
     return done.stdout.strip() + ("+" if dirty else "")
 
 
+def tools(build):
+    """What the worker was built with, from CMake's own record."""
+    cache = pathlib.Path(build) / "CMakeCache.txt"
+    found = re.search(r"^ALLOT_SANITIZE:\w+=(.+)$", cache.read_text(), re.MULTILINE) if cache.exists() else None
+    return f", built with {found.group(1)}" if found else ""
+
+
 def append(case, results, options):
     """The run's line, and its counts added to the table of faults."""
     failed = [name for name, against in results if against]
     rows = fault_rows(case)
     scenario = options.scenario + (f", `--faults {options.faults}`" if options.faults else "")
-    line = (f"| {scenario} | {options.seed} | {options.minutes:g} | {commit()} | {len(case.sends)} | "
+    scenario += (", under valgrind" if options.valgrind else "") + tools(options.build)
+    line = (f"| {scenario} | {options.seed} | {options.minutes:g} | {commit()} | {sent(case)} | "
             f"{sum(row['injected'] for row in rows.values())} | {case.facts['settled_s']} | "
             f"{len(results) - len(failed)} | {', '.join(failed) or '-'} |\n")
-    with open(PAGE, "r+", encoding="utf-8") as page:
-        fcntl.flock(page, fcntl.LOCK_EX)
+    with locked(options.page) as page:
         before, table = page.read().replace(RUNS_END, line + RUNS_END).split(FAULTS)
         table, after = table.split(FAULTS_END)
-        text = before + FAULTS + "\n" + sum_up(table, rows) + FAULTS_END + after
-        page.seek(0)
-        page.truncate()
+        replace(options.page, before + FAULTS + "\n" + sum_up(table, rows) + FAULTS_END + after)
+
+
+@contextlib.contextmanager
+def locked(path):
+    """The page, for one run at a time. Who waited may hold one that was replaced meanwhile: then once more."""
+    while True:
+        with open(path, encoding="utf-8") as page:
+            fcntl.flock(page, fcntl.LOCK_EX)
+            if os.path.samestat(os.fstat(page.fileno()), os.stat(path)):
+                yield page
+                return
+
+
+def replace(path, text):
+    """Whole or not at all, whatever happens to this process."""
+    new = path.with_name(path.name + ".new")
+    with open(new, "w", encoding="utf-8") as page:
         page.write(text)
+        page.flush()
+        os.fsync(page.fileno())
+    os.chmod(new, os.stat(path).st_mode & 0o777)
+    os.replace(new, path)
 
 
 def sum_up(table, rows):

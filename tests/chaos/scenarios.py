@@ -7,9 +7,11 @@ import signal
 import threading
 import time
 
+import endurance
+import fillup
 import judge
 from lab import await_true
-from producer import HOT
+from producer import HOT, claim_body
 
 USERS = ["conductor", "conductor", "conductor", "team-blue"]
 ROUND_GAP_S = (0.3, 1.5)
@@ -69,6 +71,7 @@ def draw(bag, kinds, rng, touched):
 def chaos(lab, options, faults_of):
     rng = random.Random(options.seed)
     lab.up(3, USERS, options.rate)
+    lab.workers[0].environment["ALLOT_MONGODB_TIMEOUT"] = "1s"  # it gives up where the others still wait
     lab.start_workers()
     lab.stock()
     faults = faults_of(lab, rng)
@@ -91,30 +94,14 @@ def chaos(lab, options, faults_of):
     healer.heal_all()
     healed = time.monotonic()
     lab.stop_load()
-    kills = sum(worker_died(record) for record in read_faults(lab))
     kinds_min = {name: 1 for name in faults.kinds} if options.minutes >= ALL_KINDS_FROM_MINUTES else {}
-    facts = {"settled_s": lab.settle(healed), "open": lab.book.open_ids(), "queue": lab.queue_length(), "deaths": kills,
+    facts = {"settled_s": lab.settle(healed), "open": lab.book.open_ids(), "queue": lab.queue_length(),
              "faults_min": int(FAULTS_PER_MINUTE_MIN * options.minutes), "kinds_min": kinds_min,
              "sends_min": int(options.rate * options.minutes * 60 / 4)}
     return lab.gather(facts), judge.RULES
 
 
-def read_faults(lab):
-    import journal
-    return [record for record in journal.read(lab.journal.path) if record["t"] == "fault" and record["phase"] == "heal"]
-
-
-def worker_died(record):
-    return record["name"] == "worker SIGKILL"
-
-
 # --- poison ----------------------------------------------------------------------------------------------------------
-
-def claim_body(consumer, provider, project, amount=1):
-    return {"version": 1, "command": "allocation.set", "params": {
-        "consumer_uuid": consumer, "project_id": project, "user_id": "u", "consumer_generation": None,
-        "consumer_type": "INSTANCE", "allocations": {provider: {"resources": {"VCPU": amount}}}}}
-
 
 # Three that are counted, and at most two before them, with other commands in the batch, which are not.
 DEATHS = (3, 5)
@@ -232,6 +219,14 @@ def retries_are_bounded(case):
 
 # --- stop and go -----------------------------------------------------------------------------------------------------
 
+STOPS = 100
+COUNT_REDELIVERED = """
+lists:sum([maps:get(messages_redelivered_total, Counts, 0)
+           || {Labels, Counts} <- maps:to_list(rabbit_global_counters:overview()),
+              lists:member({queue_type, rabbit_quorum_queue}, Labels)]).
+"""
+
+
 def stop_and_go(lab, options, _):
     """SIGTERM under load, again and again; then all three in turn, with nobody waiting."""
     lab.up(3, USERS, options.rate)
@@ -240,10 +235,12 @@ def stop_and_go(lab, options, _):
     rng = random.Random(options.seed)
     for producer in lab.producers:
         producer.start()
-    times = max(3, int(options.minutes * 20))
+    counted = count_what_a_death_gives_back(lab)
+    redelivered, in_flight, times = count_redelivered(lab), [], options.times or STOPS
     for _ in range(times):
         time.sleep(rng.uniform(0.2, 2.0))
-        restart(lab, rng.choice(lab.workers), "worker SIGTERM")
+        in_flight.append(restart(lab, rng.choice(lab.workers), "worker SIGTERM"))
+    redelivered = count_redelivered(lab) - redelivered
     await_true(lambda: len(lab.book.open_ids()) < 50, 60, "the backlog is gone")
     rolling_from = lab.journal.written
     for worker in lab.workers:
@@ -252,15 +249,51 @@ def stop_and_go(lab, options, _):
     healed = time.monotonic()
     lab.stop_load()
     facts = {"settled_s": lab.settle(healed), "open": lab.book.open_ids(), "queue": lab.queue_length(),
-             "faults_min": times + 3, "rolling_from": rolling_from, "sends_min": 100}
-    return lab.gather(facts), judge.RULES + [nobody_waits_while_they_roll]
+             "faults_min": times + 4, "rolling_from": rolling_from, "sends_min": 100, "in_flight": in_flight,
+             "redelivered": redelivered, "counted": counted,
+             "told": [f"{times} SIGTERMs: {redelivered} redeliveries, {sum(in_flight)} commands were in flight; "
+                      f"one SIGKILL: {counted} redeliveries"]}
+    return lab.gather(facts), judge.RULES + [redeliveries_are_counted, no_more_comes_again_than_was_in_flight,
+                                            nobody_waits_while_they_roll]
+
+
+def count_what_a_death_gives_back(lab):
+    """To see that the count below is one: what a worker had been given and could not begin comes again."""
+    before, worker = count_redelivered(lab), lab.workers[0]
+    lab.journal.note("fault", name="worker SIGKILL", phase="inject")
+    worker.send_signal(signal.SIGSTOP)
+    time.sleep(1)
+    worker.end(signal.SIGKILL)
+    worker.start()
+    lab.journal.note("fault", name="worker SIGKILL", phase="heal", count=1)
+    time.sleep(2)
+    return count_redelivered(lab) - before
+
+
+def count_redelivered(lab):
+    """By the broker's own count. Of its quorum queues only the commands' has redeliveries."""
+    return int(lab.stack.rabbitmqctl("eval", COUNT_REDELIVERED))
 
 
 def restart(lab, worker, name):
+    """-> how many commands were sent and not answered when it was told to stop, or were sent until it had."""
     lab.journal.note("fault", name=name, phase="inject")
+    before, unanswered = len(lab.book.sends), lab.book.count_unanswered()
     lab.journal.note("stop", worker=worker.name, status=worker.end(signal.SIGTERM))
+    in_flight = unanswered + len(lab.book.sends) - before
     worker.start()
     lab.journal.note("fault", name=name, phase="heal", count=1)
+    return in_flight
+
+
+def redeliveries_are_counted(case):
+    if case.facts["counted"] == 0:
+        yield "a worker was killed, and the broker counts no redelivery"
+
+
+def no_more_comes_again_than_was_in_flight(case):
+    if case.facts["redelivered"] > sum(case.facts["in_flight"]):
+        yield f"{case.facts['redelivered']} redeliveries, {sum(case.facts['in_flight'])} commands were in flight"
 
 
 def nobody_waits_while_they_roll(case):
@@ -271,4 +304,5 @@ def nobody_waits_while_they_roll(case):
                 yield f"{judge.where(send)}: waited {waited} ms"
 
 
-SCENARIOS = {"chaos": chaos, "poison": poison, "contention": contention, "stop-and-go": stop_and_go}
+SCENARIOS = {"chaos": chaos, "poison": poison, "contention": contention, "fill-up": fillup.fill_up,
+             "stop-and-go": stop_and_go, "reconnect": endurance.reconnect, "soak": endurance.soak}
