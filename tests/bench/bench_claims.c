@@ -2,48 +2,70 @@
 #include "tests/bench/bench_claims.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-const char *const claim_classes[CLAIM_CLASSES] = {"VCPU", "MEMORY_MB"};
+enum { AMOUNT_FIRST = 2, AMOUNT_SECOND = 4096, SALTS = 4, ENVELOPE_BYTES = 480 };
+
+const char *const claim_classes[CLAIM_CLASSES_MAX] = {"VCPU", "MEMORY_MB"};
 
 static const uint8_t provider_prefix[] = {0xa1, 0x10, 0x70, 0, 0, 0, 0x40, 0, 0x80, 0, 0, 0};
 
-int64_t claim_amount(size_t resource_class)
+struct shape shape_default(void)
 {
-    return resource_class == 0 ? CLAIM_AMOUNT_FIRST : CLAIM_AMOUNT_SECOND;
+    return (struct shape){.providers = 1000,
+                          .hot = 1000,
+                          .lots = 1,
+                          .claim_providers = 2,
+                          .classes = CLAIM_CLASSES_MAX,
+                          .projects = 1000};
 }
 
-/* splitmix64: a good spread from consecutive numbers. */
-static uint64_t spread(uint64_t number)
+void shape_check(const struct shape *shape)
 {
-    uint64_t z = number * 0x9e3779b97f4a7c15ULL + 0x9e3779b97f4a7c15ULL;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-    return z ^ (z >> 31);
+    if (shape->hot > shape->providers || shape->hot / shape->lots < shape->claim_providers)
+        bench_die("%u providers are too few for claims of %u", shape->hot, shape->claim_providers);
+    if (shape->classes > CLAIM_CLASSES_MAX || shape->claim_providers > CLAIM_PROVIDERS_MAX)
+        bench_die("at most %d classes of %d providers", CLAIM_CLASSES_MAX, CLAIM_PROVIDERS_MAX);
+}
+
+int64_t claim_amount(size_t resource_class)
+{
+    return resource_class == 0 ? AMOUNT_FIRST : AMOUNT_SECOND;
 }
 
 static struct uuid random_uuid(uint64_t seed)
 {
     struct uuid uuid;
-    uint64_t halves[2] = {spread(seed), spread(~seed)};
+    uint64_t halves[2] = {bench_spread(seed), bench_spread(~seed)};
     memcpy(uuid.bytes, halves, sizeof uuid.bytes);
     uuid.bytes[6] = (uint8_t)((uuid.bytes[6] & 0x0f) | 0x40);
     uuid.bytes[8] = (uint8_t)((uuid.bytes[8] & 0x3f) | 0x80);
     return uuid;
 }
 
-struct bench_claim claim_number(uint64_t number, uint32_t provider_count)
+struct uuid claim_key(uint64_t number)
 {
-    uint64_t draw = spread(number * 4 + 2);
-    uint32_t first = (uint32_t)(draw % provider_count);
-    uint32_t step = 1 + (uint32_t)((draw >> 32) % (provider_count - 1));
+    return random_uuid(number * SALTS + 1);
+}
+
+/* Steps so short that no provider is met twice. */
+struct bench_claim claim_draw(const struct shape *shape, uint64_t number, uint32_t version)
+{
+    uint32_t span = shape->hot / shape->lots, others = shape->claim_providers - 1;
+    uint64_t draw = bench_spread(bench_spread(number * SALTS + 2) + version);
     return (struct bench_claim){
-        .consumer = random_uuid(number * 4),
-        .key = random_uuid(number * 4 + 1),
-        .providers = {first, (first + step) % provider_count},
+        .number = number,
+        .consumer = random_uuid(number * SALTS),
+        .base = (uint32_t)(number % shape->lots) * span,
+        .span = span,
+        .first = (uint32_t)(draw % span),
+        .step = others == 0 ? 0 : 1 + (uint32_t)((draw >> 32) % ((span - 1) / others)),
     };
+}
+
+uint32_t claim_provider_at(const struct bench_claim *claim, uint32_t i)
+{
+    return claim->base + (uint32_t)((claim->first + (uint64_t)i * claim->step) % claim->span);
 }
 
 struct uuid claim_provider(uint32_t index)
@@ -65,59 +87,62 @@ uint32_t claim_provider_index(const uint8_t bytes[UUID_BYTES])
     return index;
 }
 
-size_t claim_body(const struct bench_claim *claim, char body[CLAIM_BODY_MAX])
+void claim_project(const struct shape *shape, uint64_t number, char text[CLAIM_TEXT])
 {
-    int length = snprintf(
-        body, CLAIM_BODY_MAX,
-        "{\"version\":1,\"command\":\"allocation.set\",\"params\":{\"consumer_uuid\":\"%s\","
-        "\"project_id\":\"" CLAIM_PROJECT "\",\"user_id\":\"" CLAIM_USER "\","
-        "\"consumer_generation\":null,\"consumer_type\":\"" CLAIM_TYPE "\",\"allocations\":{"
-        "\"%s\":{\"resources\":{\"VCPU\":%d,\"MEMORY_MB\":%d}},"
-        "\"%s\":{\"resources\":{\"VCPU\":%d,\"MEMORY_MB\":%d}}}}}",
-        uuid_format(claim->consumer).chars, uuid_format(claim_provider(claim->providers[0])).chars,
-        CLAIM_AMOUNT_FIRST, CLAIM_AMOUNT_SECOND,
-        uuid_format(claim_provider(claim->providers[1])).chars, CLAIM_AMOUNT_FIRST,
-        CLAIM_AMOUNT_SECOND);
-    return (size_t)length;
+    (void)snprintf(text, CLAIM_TEXT, "5f2d7f2ab4a24c31a3ce9d1d%08x",
+                   (unsigned)(number % shape->projects));
 }
 
-size_t claim_reply(const struct bench_claim *claim, const int64_t generations[CLAIM_PROVIDERS],
-                   char body[CLAIM_BODY_MAX])
+/* --- commands --- */
+
+char *claim_mappings(size_t bytes)
 {
-    int length = snprintf(
-        body, CLAIM_BODY_MAX,
-        "{\"version\":1,\"command\":\"allocation.set\",\"message_id\":\"%s\","
-        "\"status\":\"success\",\"result\":{\"consumer_uuid\":\"%s\",\"consumer_generation\":1,"
-        "\"resource_provider_generations\":{\"%s\":%lld,\"%s\":%lld}}}",
-        uuid_format(claim->key).chars, uuid_format(claim->consumer).chars,
-        uuid_format(claim_provider(claim->providers[0])).chars, (long long)generations[0],
-        uuid_format(claim_provider(claim->providers[1])).chars, (long long)generations[1]);
-    return (size_t)length;
+    struct buffer mappings = {0};
+    buffer_add(&mappings, "{\"pad\":[\"%s\"", uuid_format(random_uuid(0)).chars);
+    while (mappings.length + ENVELOPE_BYTES + UUID_TEXT_LENGTH < bytes)
+        buffer_add(&mappings, ",\"%s\"", uuid_format(random_uuid(mappings.length)).chars);
+    buffer_add(&mappings, "]}");
+    return mappings.bytes;
 }
 
-double bench_seconds(void)
+static void add_allocations(struct buffer *body, const struct shape *shape,
+                            const struct bench_claim *claim, bool too_much)
 {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+    for (uint32_t i = 0; i < shape->claim_providers; i++) {
+        struct uuid provider = claim_provider(claim_provider_at(claim, i));
+        buffer_add(body, "%s\"%s\":{\"resources\":{", i > 0 ? "," : "",
+                   uuid_format(provider).chars);
+        for (uint32_t k = 0; k < shape->classes && k < CLAIM_CLASSES_MAX; k++)
+            buffer_add(body, "%s\"%s\":%lld", k > 0 ? "," : "", claim_classes[k],
+                       too_much ? CLAIM_TOO_MUCH : (long long)claim_amount(k));
+        buffer_add(body, "}}");
+    }
 }
 
-size_t bench_count(const char *argument)
+void claim_add_params(struct buffer *body, const struct shape *shape,
+                      const struct bench_claim *claim, uint32_t generation, bool too_much)
 {
-    char *end = NULL;
-    size_t count = strtoul(argument, &end, 10);
-    if (*end != '\0' || count == 0)
-        bench_die("not a number from 1 on: %s", argument);
-    return count;
+    char project[CLAIM_TEXT], stored[16] = "null";
+    claim_project(shape, claim->number, project);
+    if (generation > 0)
+        (void)snprintf(stored, sizeof stored, "%u", generation);
+    buffer_add(body,
+               "\"project_id\":\"%s\",\"user_id\":\"" CLAIM_USER "\",\"consumer_generation\":%s,"
+               "\"consumer_type\":\"" CLAIM_TYPE "\",",
+               project, stored);
+    if (shape->mappings != NULL)
+        buffer_add(body, "\"mappings\":%s,", shape->mappings);
+    buffer_add(body, "\"allocations\":{");
+    add_allocations(body, shape, claim, too_much);
+    buffer_add(body, "}");
 }
 
-void bench_die(const char *format, ...)
+void claim_add_set(struct buffer *body, const struct shape *shape, const struct bench_claim *claim,
+                   uint32_t generation, bool too_much)
 {
-    va_list arguments;
-    va_start(arguments, format);
-    (void)fputs("bench: ", stderr);
-    (void)vfprintf(stderr, format, arguments);
-    (void)fputc('\n', stderr);
-    va_end(arguments);
-    exit(1);
+    buffer_add(
+        body, "{\"version\":1,\"command\":\"allocation.set\",\"params\":{\"consumer_uuid\":\"%s\",",
+        uuid_format(claim->consumer).chars);
+    claim_add_params(body, shape, claim, generation, too_much);
+    buffer_add(body, "}}");
 }

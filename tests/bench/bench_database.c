@@ -3,8 +3,22 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
+#include "tests/bench/bench_documents.h"
 #include "worker/mongo/schema.h"
+
+enum { BULK_DOCUMENTS = 5000, CACHE_FROM = 100000 };
+
+void database_command(struct database *database, const char *on, const bson_t *command,
+                      bson_t *ret_reply)
+{
+    bson_error_t error;
+    if (!mongoc_client_command_simple(database->client, on, command, NULL, ret_reply, &error))
+        bench_die("%s", error.message);
+}
+
+/* --- collections --- */
 
 static void run(mongoc_database_t *handle, const bson_t *command)
 {
@@ -28,76 +42,88 @@ static void append_json(bson_t *command, const char *key, const char *json, bool
 
 static void make_collection(mongoc_database_t *handle, enum mongo_collection collection)
 {
-    const char *name = mongo_collection_name(collection);
-    const char *indexes = schema_indexes(collection);
-    bson_t create = BSON_INITIALIZER, index = BSON_INITIALIZER;
-    BSON_APPEND_UTF8(&create, "create", name);
+    bson_t create = BSON_INITIALIZER;
+    BSON_APPEND_UTF8(&create, "create", mongo_collection_name(collection));
     append_json(&create, "validator", schema_validator(collection), false);
     run(handle, &create);
+    bson_destroy(&create);
+}
+
+/* After the documents: much faster with a million of them. */
+static void make_indexes(mongoc_database_t *handle, enum mongo_collection collection)
+{
+    const char *indexes = schema_indexes(collection);
+    bson_t index = BSON_INITIALIZER;
     if (indexes != NULL) {
-        BSON_APPEND_UTF8(&index, "createIndexes", name);
+        BSON_APPEND_UTF8(&index, "createIndexes", mongo_collection_name(collection));
         append_json(&index, "indexes", indexes, true);
         run(handle, &index);
     }
-    bson_destroy(&create);
     bson_destroy(&index);
 }
 
-static void append_stock(bson_t *inventories, const char *resource_class)
+/* --- documents --- */
+
+typedef void (*document_maker)(bson_t *document, struct database *database, uint64_t index);
+
+static void make_provider(bson_t *document, struct database *database, uint64_t index)
 {
-    bson_t record;
-    BSON_APPEND_DOCUMENT_BEGIN(inventories, resource_class, &record);
-    BSON_APPEND_INT64(&record, "total", INT32_MAX);
-    BSON_APPEND_INT64(&record, "reserved", 0);
-    BSON_APPEND_INT64(&record, "min_unit", 1);
-    BSON_APPEND_INT64(&record, "max_unit", INT32_MAX);
-    BSON_APPEND_INT64(&record, "step_size", 1);
-    BSON_APPEND_INT64(&record, "ratio", 1000000);
-    BSON_APPEND_INT64(&record, "used", 0);
-    bson_append_document_end(inventories, &record);
+    documents_provider(document, &database->shape, (uint32_t)index, database->touched[index]);
 }
 
-static void append_provider(bson_t *document, uint32_t index)
+static void make_consumer(bson_t *document, struct database *database, uint64_t index)
 {
-    char name[32];
-    bson_t inventories;
-    struct uuid id = claim_provider(index);
-    (void)snprintf(name, sizeof name, "host-%u", index);
-    BSON_APPEND_BINARY(document, "_id", BSON_SUBTYPE_UUID, id.bytes, UUID_BYTES);
-    BSON_APPEND_UTF8(document, "name", name);
-    BSON_APPEND_NULL(document, "parent");
-    BSON_APPEND_BINARY(document, "root", BSON_SUBTYPE_UUID, id.bytes, UUID_BYTES);
-    BSON_APPEND_INT64(document, "generation", 0);
-    BSON_APPEND_INT64(document, "rev", 0);
-    BSON_APPEND_DOCUMENT_BEGIN(document, "inventories", &inventories);
-    for (size_t i = 0; i < CLAIM_CLASSES; i++)
-        append_stock(&inventories, claim_classes[i]);
-    bson_append_document_end(document, &inventories);
+    struct bench_claim claim = claim_draw(&database->shape, SEEDED_FIRST + index, 0);
+    documents_consumer(document, &database->shape, &claim);
+    for (uint32_t i = 0; i < database->shape.claim_providers; i++)
+        database->touched[claim_provider_at(&claim, i)]++;
 }
 
-static void seed(struct database *database, uint32_t provider_count)
+/* Without waiting for the majority: what is measured comes after it. */
+static void append_bulk_options(bson_t *options)
+{
+    bson_t concern;
+    BSON_APPEND_BOOL(options, "ordered", false);
+    bson_append_document_begin(options, "writeConcern", -1, &concern);
+    BSON_APPEND_INT32(&concern, "w", 1);
+    bson_append_document_end(options, &concern);
+}
+
+static void insert_bulk(struct database *database, mongoc_collection_t *collection,
+                        document_maker make, uint64_t first, uint64_t end)
 {
     bson_error_t error;
+    bson_t options = BSON_INITIALIZER;
+    append_bulk_options(&options);
     mongoc_bulk_operation_t *bulk =
-        mongoc_collection_create_bulk_operation_with_opts(database->providers, NULL);
-    for (uint32_t i = 0; i < provider_count; i++) {
+        mongoc_collection_create_bulk_operation_with_opts(collection, &options);
+    for (uint64_t i = first; i < end; i++) {
         bson_t document = BSON_INITIALIZER;
-        append_provider(&document, i);
+        make(&document, database, i);
         mongoc_bulk_operation_insert(bulk, &document);
         bson_destroy(&document);
     }
     if (mongoc_bulk_operation_execute(bulk, NULL, &error) == 0)
         bench_die("%s", error.message);
     mongoc_bulk_operation_destroy(bulk);
+    bson_destroy(&options);
 }
+
+static void insert_all(struct database *database, mongoc_collection_t *collection,
+                       document_maker make, uint64_t count)
+{
+    for (uint64_t first = 0; first < count; first += BULK_DOCUMENTS) {
+        uint64_t end = first + BULK_DOCUMENTS < count ? first + BULK_DOCUMENTS : count;
+        insert_bulk(database, collection, make, first, end);
+    }
+}
+
+/* --- the database --- */
 
 static mongoc_client_t *connect_client(void)
 {
-    const char *text = getenv("ALLOT_MONGODB_URI");
     bson_error_t error;
-    if (text == NULL)
-        bench_die("ALLOT_MONGODB_URI is not set: run it by script/bench");
-    mongoc_uri_t *uri = mongoc_uri_new_with_error(text, &error);
+    mongoc_uri_t *uri = mongoc_uri_new_with_error(bench_environment("ALLOT_MONGODB_URI"), &error);
     if (uri == NULL)
         bench_die("%s", error.message);
     mongoc_write_concern_t *write = mongoc_write_concern_new();
@@ -110,97 +136,81 @@ static mongoc_client_t *connect_client(void)
     return client;
 }
 
-struct database database_open(const char *name, uint32_t provider_count)
+static void command_node(const mongoc_host_list_t *host, const bson_t *command)
 {
-    struct database database = {.client = connect_client()};
+    char text[sizeof host->host_and_port + 64];
     bson_error_t error;
-    database.handle = mongoc_client_get_database(database.client, name);
-    if (!mongoc_database_drop(database.handle, &error))
+    (void)snprintf(text, sizeof text, "mongodb://%s/?directConnection=true", host->host_and_port);
+    mongoc_client_t *client = mongoc_client_new(text);
+    if (client == NULL ||
+        !mongoc_client_command_simple(client, "admin", command, NULL, NULL, &error))
+        bench_die("%s does not do as it is told", host->host_and_port);
+    mongoc_client_destroy(client);
+}
+
+void database_each_node(const struct database *database, const char *command)
+{
+    bson_t parsed;
+    bson_error_t error;
+    const mongoc_host_list_t *host = mongoc_uri_get_hosts(mongoc_client_get_uri(database->client));
+    if (!bson_init_from_json(&parsed, command, -1, &error))
         bench_die("%s", error.message);
-    for (enum mongo_collection i = 0; i < MONGO_COLLECTION_COUNT; i++)
-        make_collection(database.handle, i);
+    for (; host != NULL; host = host->next)
+        command_node(host, &parsed);
+    bson_destroy(&parsed);
+}
+
+/* A million documents and their indexes have to be in memory, as they would be in production: the
+   private servers have little; and what was seeded is on disk before anything is measured. */
+static void make_cache(const struct database *database)
+{
+    database_each_node(database, "{\"setParameter\":1,\"wiredTigerEngineRuntimeConfig\":"
+                                 "\"cache_size=1500M\"}");
+}
+
+static void flush(const struct database *database)
+{
+    database_each_node(database, "{\"fsync\":1}");
+}
+
+static void drop(struct database *database)
+{
+    bson_error_t error;
+    if (!mongoc_database_drop(database->handle, &error))
+        bench_die("%s", error.message);
+}
+
+struct database database_open(const char *purpose, const struct shape *shape, size_t seeded)
+{
+    struct database database = {.client = connect_client(), .shape = *shape, .seeded = seeded};
+    (void)snprintf(database.name, sizeof database.name, "allot_bench_%s_%d", purpose,
+                   (int)getpid());
+    database.touched = bench_array(shape->providers, sizeof *database.touched);
+    database.handle = mongoc_client_get_database(database.client, database.name);
     database.providers = mongoc_database_get_collection(database.handle, "providers");
     database.consumers = mongoc_database_get_collection(database.handle, "consumers");
     database.outcomes = mongoc_database_get_collection(database.handle, "outcomes");
-    seed(&database, provider_count);
+    drop(&database);
+    for (enum mongo_collection i = 0; i < MONGO_COLLECTION_COUNT; i++)
+        make_collection(database.handle, i);
+    if (seeded >= CACHE_FROM)
+        make_cache(&database);
+    insert_all(&database, database.consumers, make_consumer, seeded);
+    insert_all(&database, database.providers, make_provider, shape->providers);
+    for (enum mongo_collection i = 0; i < MONGO_COLLECTION_COUNT; i++)
+        make_indexes(database.handle, i);
+    if (seeded >= CACHE_FROM)
+        flush(&database);
     return database;
 }
 
 void database_drop(struct database *database)
 {
-    bson_error_t error;
-    if (!mongoc_database_drop(database->handle, &error))
-        bench_die("%s", error.message);
+    drop(database);
     mongoc_collection_destroy(database->providers);
     mongoc_collection_destroy(database->consumers);
     mongoc_collection_destroy(database->outcomes);
     mongoc_database_destroy(database->handle);
     mongoc_client_destroy(database->client);
-}
-
-/* The one number of a pipeline, under "n"; 0 where it gives nothing. */
-static int64_t number(mongoc_collection_t *collection, const char *format,
-                      const char *resource_class)
-{
-    char pipeline[512];
-    bson_t stages;
-    bson_error_t error;
-    bson_iter_t iter;
-    const bson_t *row = NULL;
-    int64_t n = 0;
-    (void)snprintf(pipeline, sizeof pipeline, format, resource_class);
-    if (!bson_init_from_json(&stages, pipeline, -1, &error))
-        bench_die("%s", error.message);
-    mongoc_cursor_t *cursor =
-        mongoc_collection_aggregate(collection, MONGOC_QUERY_NONE, &stages, NULL, NULL);
-    if (mongoc_cursor_next(cursor, &row) && bson_iter_init_find(&iter, row, "n"))
-        n = bson_iter_as_int64(&iter);
-    if (mongoc_cursor_error(cursor, &error))
-        bench_die("%s", error.message);
-    mongoc_cursor_destroy(cursor);
-    bson_destroy(&stages);
-    return n;
-}
-
-static void expect(const char *what, int64_t found, int64_t expected)
-{
-    if (found != expected)
-        bench_die("audit: %s is %lld, not %lld", what, (long long)found, (long long)expected);
-}
-
-void database_audit(struct database *database, size_t claims)
-{
-    static const char count[] = "[{\"$count\":\"n\"}]";
-    static const char used[] =
-        "[{\"$group\":{\"_id\":null,\"n\":{\"$sum\":\"$inventories.%s.used\"}}}]";
-    static const char held[] = "[{\"$unwind\":\"$allocations\"},{\"$group\":{\"_id\":null,"
-                               "\"n\":{\"$sum\":\"$allocations.resources.%s\"}}}]";
-    static const char generations[] =
-        "[{\"$group\":{\"_id\":null,\"n\":{\"$sum\":\"$generation\"}}}]";
-    for (size_t i = 0; i < CLAIM_CLASSES; i++) {
-        int64_t expected = (int64_t)claims * CLAIM_PROVIDERS * claim_amount(i);
-        expect("usage", number(database->providers, used, claim_classes[i]), expected);
-        expect("allocation", number(database->consumers, held, claim_classes[i]), expected);
-    }
-    expect("consumers", number(database->consumers, count, ""), (int64_t)claims);
-    expect("outcomes", number(database->outcomes, count, ""), (int64_t)claims);
-    expect("generations", number(database->providers, generations, ""),
-           (int64_t)claims * CLAIM_PROVIDERS);
-}
-
-int64_t database_transactions(struct database *database)
-{
-    bson_t command = BSON_INITIALIZER, reply;
-    bson_error_t error;
-    bson_iter_t iter, found;
-    BSON_APPEND_INT32(&command, "serverStatus", 1);
-    if (!mongoc_client_command_simple(database->client, "admin", &command, NULL, &reply, &error))
-        bench_die("%s", error.message);
-    if (!bson_iter_init(&iter, &reply) ||
-        !bson_iter_find_descendant(&iter, "transactions.totalCommitted", &found))
-        bench_die("the server does not count transactions");
-    int64_t committed = bson_iter_as_int64(&found);
-    bson_destroy(&reply);
-    bson_destroy(&command);
-    return committed;
+    free(database->touched);
 }

@@ -2,31 +2,32 @@
 /*
  * The yardstick without a broker: the documents that the worker reads and writes for a batch of
  * claims, in one transaction after the other, by bare libmongoc. It decides nothing: a claim always
- * fits. Usage: bench_raw COMMANDS BATCH PROVIDERS
+ * fits. Prints one line of name=value.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "tests/bench/bench_database.h"
+#include "tests/bench/bench_documents.h"
+#include "tests/bench/bench_latency.h"
+#include "tests/bench/bench_options.h"
 
-enum { WARM_PERCENT = 10, RETENTION_DAYS = 7, FINGERPRINT = 32 };
+enum { WARM_DIVISOR = 10 };
 
 struct holder {
     int64_t generation;
-    int64_t used[CLAIM_CLASSES];
+    int64_t used[CLAIM_CLASSES_MAX];
     bool touched; /* by the batch */
 };
 
 struct raw {
     struct database database;
+    struct shape shape;
     mongoc_client_session_t *session;
     struct bench_claim *claims; /* the batch's */
     size_t batch;
     struct holder *holders; /* of each provider */
-    uint32_t provider_count;
 };
 
 static void succeed(bool done, const bson_error_t *error)
@@ -45,32 +46,18 @@ static bson_t session_options(struct raw *raw)
 
 /* --- reads --- */
 
-static void append_key(bson_t *parent, const char *name, const struct bench_claim *claim)
-{
-    bson_t id;
-    bson_append_document_begin(parent, name, -1, &id);
-    BSON_APPEND_UTF8(&id, "principal", CLAIM_PRINCIPAL);
-    BSON_APPEND_UTF8(&id, "key", uuid_format(claim->key).chars);
-    bson_append_document_end(parent, &id);
-}
-
-static void append_uuid(bson_t *parent, const char *name, struct uuid uuid)
-{
-    BSON_APPEND_BINARY(parent, name, BSON_SUBTYPE_UUID, uuid.bytes, UUID_BYTES);
-}
-
 /* The wanted of one collection, by number; false where there is none of that number. */
 typedef bool (*selection)(struct raw *raw, size_t number, const char *name, bson_t *array);
 
 static bool wanted_outcome(struct raw *raw, size_t number, const char *name, bson_t *array)
 {
-    append_key(array, name, &raw->claims[number]);
+    documents_append_key(array, name, raw->claims[number].number);
     return true;
 }
 
 static bool wanted_consumer(struct raw *raw, size_t number, const char *name, bson_t *array)
 {
-    append_uuid(array, name, raw->claims[number].consumer);
+    documents_append_uuid(array, name, raw->claims[number].consumer);
     return true;
 }
 
@@ -78,7 +65,7 @@ static bool wanted_provider(struct raw *raw, size_t number, const char *name, bs
 {
     if (!raw->holders[number].touched)
         return false;
-    append_uuid(array, name, claim_provider((uint32_t)number));
+    documents_append_uuid(array, name, claim_provider((uint32_t)number));
     return true;
 }
 
@@ -100,11 +87,11 @@ static void take_provider(struct raw *raw, const bson_t *row)
     if (bson_iter_init_find(&iter, row, "_id"))
         bson_iter_binary(&iter, NULL, &length, &id);
     uint32_t index = length == UUID_BYTES ? claim_provider_index(id) : UINT32_MAX;
-    if (index >= raw->provider_count || !bson_iter_init_find(&iter, row, "generation"))
+    if (index >= raw->shape.providers || !bson_iter_init_find(&iter, row, "generation"))
         bench_die("a strange provider");
     struct holder *holder = &raw->holders[index];
     holder->generation = bson_iter_int64(&iter);
-    for (size_t i = 0; i < CLAIM_CLASSES; i++)
+    for (size_t i = 0; i < raw->shape.classes; i++)
         holder->used[i] = used_of(row, i);
 }
 
@@ -174,10 +161,10 @@ static void add_update(struct raw *raw, mongoc_bulk_operation_t *bulk, uint32_t 
     const struct holder *holder = &raw->holders[index];
     bson_error_t error;
     char path[64];
-    append_uuid(&selector, "_id", claim_provider(index));
+    documents_append_uuid(&selector, "_id", claim_provider(index));
     bson_append_document_begin(&update, "$set", -1, &part);
     BSON_APPEND_INT64(&part, "generation", holder->generation);
-    for (size_t i = 0; i < CLAIM_CLASSES; i++) {
+    for (size_t i = 0; i < raw->shape.classes; i++) {
         (void)snprintf(path, sizeof path, "inventories.%s.used", claim_classes[i]);
         BSON_APPEND_INT64(&part, path, holder->used[i]);
     }
@@ -191,55 +178,19 @@ static void add_update(struct raw *raw, mongoc_bulk_operation_t *bulk, uint32_t 
     bson_destroy(&selector);
 }
 
-static void append_allocation(bson_t *allocations, const char *name, uint32_t provider)
+/* Generations count up through the batch, as they do in the worker. */
+static void append_outcome(bson_t *document, struct raw *raw, const struct bench_claim *claim)
 {
-    bson_t allocation, resources;
-    bson_append_document_begin(allocations, name, -1, &allocation);
-    append_uuid(&allocation, "provider", claim_provider(provider));
-    bson_append_document_begin(&allocation, "resources", -1, &resources);
-    for (size_t i = 0; i < CLAIM_CLASSES; i++)
-        BSON_APPEND_INT64(&resources, claim_classes[i], claim_amount(i));
-    bson_append_document_end(&allocation, &resources);
-    bson_append_document_end(allocations, &allocation);
-}
-
-static void append_consumer(bson_t *document, const struct bench_claim *claim)
-{
-    bson_t allocations;
-    append_uuid(document, "_id", claim->consumer);
-    BSON_APPEND_UTF8(document, "project_id", CLAIM_PROJECT);
-    BSON_APPEND_UTF8(document, "user_id", CLAIM_USER);
-    BSON_APPEND_UTF8(document, "consumer_type", CLAIM_TYPE);
-    BSON_APPEND_INT64(document, "generation", 1);
-    bson_append_array_begin(document, "allocations", -1, &allocations);
-    append_allocation(&allocations, "0", claim->providers[0]);
-    append_allocation(&allocations, "1", claim->providers[1]);
-    bson_append_array_end(document, &allocations);
-    BSON_APPEND_INT64(document, "rev", 0);
-}
-
-static void append_outcome(bson_t *document, const struct raw *raw, const struct bench_claim *claim)
-{
-    static const uint8_t fingerprint[FINGERPRINT] = {1};
-    char body[CLAIM_BODY_MAX];
-    int64_t now_ms = (int64_t)time(NULL) * 1000;
-    int64_t generations[CLAIM_PROVIDERS];
-    for (size_t i = 0; i < CLAIM_PROVIDERS; i++)
-        generations[i] = raw->holders[claim->providers[i]].generation;
-    size_t length = claim_reply(claim, generations, body);
-    append_key(document, "_id", claim);
-    BSON_APPEND_BINARY(document, "fingerprint", BSON_SUBTYPE_BINARY, fingerprint, FINGERPRINT);
-    BSON_APPEND_UTF8(document, "code", "success");
-    BSON_APPEND_UTF8(document, "command", "allocation.set");
-    bson_append_utf8(document, "body", -1, body, (int)length);
-    BSON_APPEND_DATE_TIME(document, "at", now_ms);
-    BSON_APPEND_DATE_TIME(document, "expires_at", now_ms + RETENTION_DAYS * INT64_C(86400000));
+    int64_t generations[CLAIM_PROVIDERS_MAX];
+    for (uint32_t i = 0; i < raw->shape.claim_providers; i++)
+        generations[i] = raw->holders[claim_provider_at(claim, i)].generation;
+    documents_outcome(document, &raw->shape, claim, generations);
 }
 
 static void write_providers(struct raw *raw)
 {
     mongoc_bulk_operation_t *bulk = new_bulk(raw, raw->database.providers);
-    for (uint32_t i = 0; i < raw->provider_count; i++)
+    for (uint32_t i = 0; i < raw->shape.providers; i++)
         if (raw->holders[i].touched)
             add_update(raw, bulk, i);
     execute(bulk);
@@ -252,7 +203,7 @@ static void insert_all(struct raw *raw, mongoc_collection_t *collection)
     for (size_t i = 0; i < raw->batch; i++) {
         bson_t document = BSON_INITIALIZER;
         if (collection == raw->database.consumers)
-            append_consumer(&document, &raw->claims[i]);
+            documents_consumer(&document, &raw->shape, &raw->claims[i]);
         else
             append_outcome(&document, raw, &raw->claims[i]);
         succeed(mongoc_bulk_operation_insert_with_opts(bulk, &document, NULL, &error), &error);
@@ -265,23 +216,24 @@ static void insert_all(struct raw *raw, mongoc_collection_t *collection)
 
 static void draw_claims(struct raw *raw, size_t first)
 {
-    for (uint32_t i = 0; i < raw->provider_count; i++)
+    for (uint32_t i = 0; i < raw->shape.providers; i++)
         raw->holders[i].touched = false;
     for (size_t i = 0; i < raw->batch; i++) {
-        raw->claims[i] = claim_number(first + i, raw->provider_count);
-        for (size_t j = 0; j < CLAIM_PROVIDERS; j++)
-            raw->holders[raw->claims[i].providers[j]].touched = true;
+        raw->claims[i] = claim_draw(&raw->shape, first + i, 0);
+        for (uint32_t j = 0; j < raw->shape.claim_providers; j++)
+            raw->holders[claim_provider_at(&raw->claims[i], j)].touched = true;
     }
 }
 
 static void apply_claims(struct raw *raw)
 {
-    for (size_t i = 0; i < raw->batch * CLAIM_PROVIDERS; i++) {
-        uint32_t index = raw->claims[i / CLAIM_PROVIDERS].providers[i % CLAIM_PROVIDERS];
-        struct holder *holder = &raw->holders[index];
-        holder->generation++;
-        for (size_t k = 0; k < CLAIM_CLASSES; k++)
-            holder->used[k] += claim_amount(k);
+    for (size_t i = 0; i < raw->batch; i++) {
+        for (uint32_t j = 0; j < raw->shape.claim_providers; j++) {
+            struct holder *holder = &raw->holders[claim_provider_at(&raw->claims[i], j)];
+            holder->generation++;
+            for (size_t k = 0; k < raw->shape.classes; k++)
+                holder->used[k] += claim_amount(k);
+        }
     }
 }
 
@@ -293,7 +245,7 @@ static void transact(struct raw *raw, size_t first)
     succeed(mongoc_client_session_start_transaction(raw->session, NULL, &error), &error);
     find(raw, raw->database.outcomes, wanted_outcome, raw->batch);
     find(raw, raw->database.consumers, wanted_consumer, raw->batch);
-    find(raw, raw->database.providers, wanted_provider, raw->provider_count);
+    find(raw, raw->database.providers, wanted_provider, raw->shape.providers);
     apply_claims(raw);
     write_providers(raw);
     insert_all(raw, raw->database.consumers);
@@ -319,40 +271,46 @@ static mongoc_client_session_t *open_session(mongoc_client_t *client)
     return session;
 }
 
-static double measure(struct raw *raw, size_t transactions)
+static void measure(struct raw *raw, size_t transactions)
 {
-    size_t warm = 1 + transactions * WARM_PERCENT / 100, i = 0;
+    size_t warm = 1 + transactions / WARM_DIVISOR, i = 0;
+    double *seconds = bench_array(transactions, sizeof *seconds);
     for (; i < warm; i++)
         transact(raw, i * raw->batch);
-    double start = bench_seconds();
-    for (; i < transactions; i++)
+    double start = bench_seconds(), before = start;
+    for (; i < transactions; i++) {
         transact(raw, i * raw->batch);
-    return (double)((transactions - warm) * raw->batch) / (bench_seconds() - start);
+        seconds[i] = bench_seconds() - before;
+        before += seconds[i];
+    }
+    struct latency latency = latency_of(seconds + warm, transactions - warm);
+    (void)printf("rate=%.1f", (double)((transactions - warm) * raw->batch) / (before - start));
+    latency_print(&latency);
+    free(seconds);
 }
 
 int main(int argc, char **argv)
 {
-    if (argc != 4)
-        bench_die("usage: bench_raw COMMANDS BATCH PROVIDERS");
+    struct bench_options options = bench_options_read(argc, argv);
+    struct raw raw = {.batch = options.batch, .shape = options.shape};
+    size_t transactions = options.commands / raw.batch;
+    int64_t claims = (int64_t)(transactions * raw.batch);
+    struct totals totals = {claims, claims, claims * options.shape.claim_providers};
+    if (transactions < 2)
+        bench_die("too few: two transactions at the least");
     mongoc_init();
-    char name[64];
-    (void)snprintf(name, sizeof name, "allot_bench_raw_%d", (int)getpid());
-    struct raw raw = {.batch = bench_count(argv[2]),
-                      .provider_count = (uint32_t)bench_count(argv[3])};
-    size_t transactions = bench_count(argv[1]) / raw.batch;
-    if (transactions < 2 || raw.provider_count < 2)
-        bench_die("too few: two transactions and two providers at the least");
-    raw.claims = calloc(raw.batch, sizeof *raw.claims);
-    raw.holders = calloc(raw.provider_count, sizeof *raw.holders);
-    raw.database = database_open(name, raw.provider_count);
+    raw.claims = bench_array(raw.batch, sizeof *raw.claims);
+    raw.holders = bench_array(raw.shape.providers, sizeof *raw.holders);
+    raw.database = database_open("raw", &raw.shape, options.seeded);
     raw.session = open_session(raw.database.client);
-    double rate = measure(&raw, transactions);
-    database_audit(&raw.database, transactions * raw.batch);
-    (void)printf("rate=%.0f\n", rate);
+    measure(&raw, transactions);
+    database_audit(&raw.database, &totals);
+    (void)printf("\n");
     mongoc_client_session_destroy(raw.session);
     database_drop(&raw.database);
     free(raw.claims);
     free(raw.holders);
+    free(raw.shape.mappings);
     mongoc_cleanup();
     return 0;
 }

@@ -1,172 +1,161 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The worker end to end: claims go in by the broker, in a closed loop, and every reply is checked.
- * The environment holds the worker's settings. Usage: bench_worker ALLOTD COMMANDS WINDOW PROVIDERS
+ * The worker end to end: a load goes in by the broker, every reply is checked, and the database in
+ * the end. The environment holds the worker's settings. Prints one line of name=value.
  */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/bench/bench_database.h"
+#include "tests/bench/bench_options.h"
+#include "tests/bench/bench_process.h"
 #include "tests/bench/bench_producer.h"
-#include "worker/amqp/client.h"
-#include "worker/amqp/topology.h"
+#include "tests/bench/bench_topology.h"
 
-enum { WARM_PERCENT = 10 };
+enum { WARM_DIVISOR = 10, TENTHS = 10, PER = 1000 };
 
-static const char *environment(const char *name)
-{
-    const char *value = getenv(name);
-    if (value == NULL)
-        bench_die("%s is not set: run it by script/bench", name);
-    return value;
-}
-
-/* The first command must not come before the exchange. */
-static void declare_topology(void)
-{
-    struct error error = {""};
-    struct amqp_tls tls = {TEXT_NONE, TEXT_NONE, TEXT_NONE};
-    struct topology topology = {text_of("allot.commands"), text_of("allot.commands"),
-                                text_of("allot.dead"), text_of("allot.dead")};
-    if (topology_declare(text_of(environment("ALLOT_AMQP_URI")), &tls, &topology, &error) !=
-        TRANSPORT_OK)
-        bench_die("%s", error.text);
-}
-
-/* Takes away what waits in the queue of commands; how much that was. */
-static size_t drain_commands(void)
-{
-    struct error error = {""};
-    struct amqp_tls tls = {TEXT_NONE, TEXT_NONE, TEXT_NONE};
-    struct client_message message;
-    size_t count = 0;
-    struct client *client = client_open(text_of(environment("ALLOT_AMQP_URI")), &tls, &error);
-    if (client == NULL)
-        bench_die("%s", error.text);
-    for (; client_get(client, "allot.commands", &message, &error) == CLIENT_MESSAGE; count++) {
-        if (!client_ack(client, message.tag, &error))
-            bench_die("%s", error.text);
-        arena_free(message.arena);
-    }
-    client_close(client);
-    return count;
-}
-
-/* It dies with us, also where bench_die ends us: a worker left behind would take the next run's
-   commands. */
-static pid_t start_worker(char *program)
-{
-    char flag[] = "--config", file[] = "config/allotd.example.yaml";
-    char *arguments[] = {program, flag, file, NULL};
-    pid_t pid = fork();
-    if (pid < 0)
-        bench_die("cannot fork");
-    if (pid > 0)
-        return pid;
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    (void)execv(program, arguments);
-    _exit(127);
-}
-
-static void end_worker(pid_t pid)
-{
-    int status = 0;
-    (void)kill(pid, SIGTERM);
-    if (waitpid(pid, &status, 0) != pid || status != 0)
-        bench_die("the worker ended with status %d", status);
-}
-
-/* --- what the worker took --- */
-
-static void read_process(pid_t pid, const char *name, char *text, size_t room)
-{
-    char path[64];
-    (void)snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
-    FILE *file = fopen(path, "r");
-    if (file == NULL)
-        bench_die("the worker is gone");
-    text[fread(text, 1, room - 1, file)] = '\0';
-    (void)fclose(file);
-}
-
-static double processor_seconds(pid_t pid)
-{
-    char text[1024];
-    unsigned long user = 0, kernel = 0;
-    read_process(pid, "stat", text, sizeof text);
-    const char *after_name = strrchr(text, ')'); /* the name may hold anything */
-    if (after_name == NULL ||
-        sscanf(after_name, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
-               &kernel) != 2)
-        bench_die("no times of the worker");
-    return (double)(user + kernel) / (double)sysconf(_SC_CLK_TCK);
-}
-
-static double peak_mib(pid_t pid)
-{
-    char text[4096];
-    unsigned long kib = 0;
-    read_process(pid, "status", text, sizeof text);
-    const char *line = strstr(text, "VmHWM:");
-    if (line == NULL || sscanf(line, "VmHWM: %lu", &kib) != 1)
-        bench_die("no peak of the worker's memory");
-    return (double)kib / 1024;
-}
-
-struct figures {
-    double rate, processor, peak, transactions;
+struct run {
+    struct bench_options options;
+    struct database database;
+    struct load *load;
+    struct producer *producer;
+    struct processes *processes;
 };
 
-static struct figures measure(pid_t worker, struct producer *producer, struct database *database,
-                              size_t claims, size_t window)
+static void audit_by_worker(const struct run *run)
 {
-    size_t warm = 1 + claims * WARM_PERCENT / 100;
-    int64_t committed = database_transactions(database);
-    producer_run(producer, window, warm);
-    double start = bench_seconds(), used = processor_seconds(worker);
-    producer_run(producer, window, claims);
-    double measured = (double)(claims - warm);
-    struct figures figures = {
-        .rate = measured / (bench_seconds() - start),
-        .processor = (processor_seconds(worker) - used) * 1000 / measured,
-        .peak = peak_mib(worker),
-        .transactions =
-            (double)(database_transactions(database) - committed) * 1000 / (double)claims,
-    };
-    return figures;
+    int status = 0;
+    (void)fflush(stdout); /* or the child says it again */
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (freopen("/dev/null", "w", stdout) == NULL)
+            _exit(127);
+        (void)execl(run->options.audit, run->options.audit, "audit", (char *)NULL);
+        _exit(127);
+    }
+    if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0)
+        bench_die("allotctl audit ended with status %d", status);
+}
+
+static void open_run(struct run *run)
+{
+    const struct bench_options *options = &run->options;
+    for (uint32_t lot = 0; lot < options->shape.lots; lot++)
+        topology_prepare(lot);
+    if (!options->no_database) {
+        run->database = database_open("worker", &options->shape, options->seeded);
+        (void)setenv("ALLOT_MONGODB_DATABASE", run->database.name, 1);
+    }
+    struct load_options load = {.shape = options->shape,
+                                .workload = workload_named(options->workload),
+                                .commands = options->commands,
+                                .batch_consumers = (uint32_t)options->consumers,
+                                .redelivered = options->redelivered,
+                                .seeded = options->seeded,
+                                .touched = run->database.touched};
+    run->load = load_new(&load);
+    struct producer_options producer = {.uri = bench_environment("ALLOT_AMQP_URI_CONDUCTOR"),
+                                        .load = run->load,
+                                        .commands = options->commands,
+                                        .window = options->window,
+                                        .rate = (double)options->rate};
+    run->producer = producer_open(&producer);
+    struct processes_options processes = {.program = options->worker,
+                                          .count = options->workers,
+                                          .queues = options->shape.lots,
+                                          .heap = options->heap};
+    run->processes = processes_start(&processes);
+}
+
+static void close_run(struct run *run)
+{
+    struct totals totals = load_totals(run->load);
+    if (!run->options.no_database) {
+        database_audit(&run->database, &totals);
+        if (run->options.audit != NULL)
+            audit_by_worker(run);
+        database_drop(&run->database);
+    }
+    producer_close(run->producer);
+    load_free(run->load);
+    free(run->options.shape.mappings);
+}
+
+/* --- figures --- */
+
+static void print_server(struct run *run, const struct server_counters *before)
+{
+    struct server_counters after = database_counters(&run->database);
+    double commands = (double)(run->options.commands - 1); /* without the first */
+    double committed = (double)(after.committed - before->committed);
+    (void)printf(" transactions=%.2f retries=%.2f", committed * PER / commands,
+                 (double)(after.aborted - before->aborted) * PER / commands);
+    if (committed > 0)
+        (void)printf(" trips=%.2f", (double)(after.commands - before->commands) / committed);
+    database_print_batches(&run->database, before);
+}
+
+/* Up to `answers`; with the memory at each tenth, if that is asked for. */
+static void go_on(struct run *run, size_t from, size_t answers)
+{
+    for (size_t tenth = 1; run->options.samples && tenth < TENTHS; tenth++) {
+        producer_run(run->producer, from + (answers - from) * tenth / TENTHS);
+        (void)printf(" rss_%zu=%.1f", tenth, processes_resident_mib(run->processes));
+    }
+    producer_run(run->producer, answers);
+    if (run->options.samples)
+        (void)printf(" rss_%d=%.1f", TENTHS, processes_resident_mib(run->processes));
+}
+
+static void measure(struct run *run)
+{
+    size_t commands = run->options.commands, warm = run->options.warm;
+    if (warm == 0)
+        warm = 2 + commands / WARM_DIVISOR;
+    producer_run(run->producer, warm);
+    if (run->options.samples)
+        (void)printf(" rss_0=%.1f", processes_resident_mib(run->processes));
+    producer_restart_stalls(run->producer);
+    uint64_t allocated = processes_allocations(run->processes);
+    double start = bench_seconds(), used = processes_cpu_seconds(run->processes);
+    go_on(run, warm, commands);
+    double measured = (double)(commands - warm), seconds = bench_seconds() - start;
+    used = processes_cpu_seconds(run->processes) - used;
+    allocated = processes_allocations(run->processes) - allocated;
+    struct latency latency = producer_latency(run->producer, warm);
+    (void)printf(" rate=%.1f cpu=%.4f peak=%.1f stall=%.1f", measured / seconds,
+                 used * PER / measured, processes_peak_mib(run->processes),
+                 producer_stall(run->producer) * PER);
+    latency_print(&latency);
+    if (run->options.heap != NULL)
+        (void)printf(" allocations=%.2f", (double)allocated / measured);
 }
 
 int main(int argc, char **argv)
 {
-    if (argc != 5)
-        bench_die("usage: bench_worker ALLOTD COMMANDS WINDOW PROVIDERS");
-    char name[64];
-    size_t claims = bench_count(argv[2]), window = bench_count(argv[3]);
-    uint32_t provider_count = (uint32_t)bench_count(argv[4]);
-    if (claims < 2 || provider_count < 2)
-        bench_die("too few: two commands and two providers at the least");
+    struct run run = {.options = bench_options_read(argc, argv)};
+    struct server_counters before = {0};
+    size_t left = 0;
+    if (run.options.worker == NULL || run.options.commands < 3 ||
+        run.options.warm >= run.options.commands)
+        bench_die("--worker is missing, or too few commands");
     mongoc_init();
-    (void)snprintf(name, sizeof name, "allot_bench_%d", (int)getpid());
-    (void)setenv("ALLOT_MONGODB_DATABASE", name, 1);
-    declare_topology();
-    (void)drain_commands(); /* of a run that died */
-    struct database database = database_open(name, provider_count);
-    struct producer *producer =
-        producer_open(environment("ALLOT_AMQP_URI_CONDUCTOR"), provider_count, claims);
-    pid_t worker = start_worker(argv[1]);
-    struct figures figures = measure(worker, producer, &database, claims, window);
-    end_worker(worker);
-    producer_audit(producer);
-    database_audit(&database, claims);
-    (void)printf("rate=%.0f transactions=%.1f cpu=%.4f rss=%.1f left=%zu\n", figures.rate,
-                 figures.transactions, figures.processor, figures.peak, drain_commands());
-    producer_close(producer);
-    database_drop(&database);
+    open_run(&run);
+    producer_prime(run.producer);
+    if (!run.options.no_database)
+        before = database_counters(&run.database);
+    measure(&run);
+    if (!run.options.no_database)
+        print_server(&run, &before);
+    processes_end(run.processes);
+    for (uint32_t lot = 0; lot < run.options.shape.lots; lot++)
+        left += topology_drain(lot);
+    (void)printf(" left=%zu\n", left);
+    close_run(&run);
     mongoc_cleanup();
     return 0;
 }

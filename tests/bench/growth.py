@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Throughput over the size of the database, of a command and of a batch: runs it, and draws the curves.
+
+    bin=FOLDER scale=N growth.py OUT     OUT gets one SVG a curve, and figures.json; called by script/bench --growth
+"""
+import json
+import math
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+
+RUNS = 3
+COMMANDS = 20480
+ONCE_FROM = 1000000  # seeding so many takes a minute
+CURVES = {
+    # name: (what grows, what is counted, [(size, options, commands, units of a command)])
+    "consumers": ("consumers in the database", "commands a second",
+                  # Half of them to warm up: a million documents have to come into the servers' caches.
+                  [(n, ["--seeded", n, "--warm", 2 * COMMANDS], 4 * COMMANDS, 1) for n in (1000, 100000, 1000000)]),
+    "providers": ("providers in the database", "commands a second",
+                  [(n, ["--providers", n, "--seeded", 1000], COMMANDS, 1) for n in (100, 10000, 100000)]),
+    "resources": ("resources of a command", "resources a second",
+                  [(1, ["--claim-providers", 1, "--classes", 1], COMMANDS, 1),
+                   (10, ["--claim-providers", 5], COMMANDS // 2, 10),
+                   (100, ["--claim-providers", 50], COMMANDS // 10, 100)]),
+    "batch": ("consumers of one allocation.batch", "consumers a second",
+              [(n, ["--workload", "batch", "--consumers", n, "--window", max(4, 2000 // n)], max(20, COMMANDS // n), n)
+               for n in (1, 100, 1000)]),
+}
+WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 560, 340, 80, 56, 20, 24
+INK, CURVE = "#808080", "#1f77b4"
+
+
+def measure(options, commands):
+    binaries = os.environ["bin"]
+    arguments = [f"{binaries}/bench_worker", "--worker", f"{binaries}/allotd", "--commands", commands, *options]
+    done = subprocess.run([str(argument) for argument in arguments], check=True, capture_output=True, text=True,
+                          env={**os.environ, "ALLOT_LOG_LEVEL": "error"})
+    return {key: float(value) for key, value in (pair.split("=") for pair in done.stdout.split())}
+
+
+def scaled(option, scale):
+    return option // scale if option == 2 * COMMANDS else option
+
+
+def measure_point(point, scale):
+    size, options, commands, units = point
+    rounds = 1 if scale > 1 or size >= ONCE_FROM else RUNS
+    runs = [measure([scaled(option, scale) for option in options], max(20, commands // scale)) for _ in range(rounds)]
+    rates = [run["rate"] * units for run in runs]
+    print(f"  {size:>8}: {statistics.median(rates):10.0f}", file=sys.stderr)
+    return {"size": size, "rate": statistics.median(rates), "lowest": min(rates), "highest": max(rates),
+            "trips": statistics.median(run["trips"] for run in runs), "cpu": statistics.median(run["cpu"] for run in runs)}
+
+
+def decades(values):
+    """The powers of ten around the values."""
+    return range(math.floor(math.log10(min(values))), math.ceil(math.log10(max(values))) + 1)
+
+
+class Scale:
+    """A logarithmic axis between two pixels."""
+
+    def __init__(self, values, start, end):
+        exponents = decades(values)
+        self.exponents = exponents if len(exponents) > 1 else range(exponents[0], exponents[0] + 2)
+        self.start, self.end = start, end
+
+    def at(self, value):
+        part = (math.log10(value) - self.exponents[0]) / (self.exponents[-1] - self.exponents[0])
+        return self.start + part * (self.end - self.start)
+
+
+def text(x, y, words, anchor="middle", turn=""):
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{INK}"{turn}>{words}</text>'
+
+
+def line(x1, y1, x2, y2, width):
+    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{INK}" stroke-width="{width}"/>'
+
+
+def axes(across, up, what, counted):
+    yield line(LEFT, HEIGHT - BOTTOM, WIDTH - RIGHT, HEIGHT - BOTTOM, 1)
+    yield line(LEFT, HEIGHT - BOTTOM, LEFT, TOP, 1)
+    for exponent in across.exponents:
+        x = across.at(10 ** exponent)
+        yield line(x, HEIGHT - BOTTOM, x, TOP, 0.3)
+        yield text(x, HEIGHT - BOTTOM + 18, f"{10 ** exponent:,}")
+    for exponent in up.exponents:
+        y = up.at(10 ** exponent)
+        yield line(LEFT, y, WIDTH - RIGHT, y, 0.3)
+        yield text(LEFT - 8, y + 4, f"{10 ** exponent:,}", "end")
+    yield text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 12, what)
+    middle = (TOP + HEIGHT - BOTTOM) / 2
+    yield text(16, middle, counted, turn=f' transform="rotate(-90 16 {middle:.0f})"')
+
+
+def points_of(points, across, up):
+    places = [(across.at(point["size"]), up.at(point["rate"])) for point in points]
+    yield f'<polyline fill="none" stroke="{CURVE}" stroke-width="2" points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in places)}"/>'
+    for (x, y), point in zip(places, points):
+        low, high = up.at(point["lowest"]), up.at(point["highest"])
+        yield f'<line x1="{x:.1f}" y1="{low:.1f}" x2="{x:.1f}" y2="{high:.1f}" stroke="{CURVE}" stroke-width="1"/>'
+        yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{CURVE}"/>'
+        yield text(x, y - 10, f'{point["rate"]:,.0f}')
+
+
+def draw(points, what, counted):
+    """Greys and one blue that can be read on white and on black."""
+    across = Scale([point["size"] for point in points], LEFT, WIDTH - RIGHT)
+    up = Scale([point[key] for point in points for key in ("lowest", "highest")], HEIGHT - BOTTOM, TOP)
+    title = f"<title>{counted} over {what}, both axes logarithmic</title>"
+    parts = [title, *axes(across, up, what, counted), *points_of(points, across, up)]
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
+            f'font-family="sans-serif" font-size="12" role="img">\n  <!-- SPDX-License-Identifier: Apache-2.0 -->\n  '
+            + "\n  ".join(parts) + "\n</svg>\n")
+
+
+def main(folder):
+    out, scale, found = pathlib.Path(folder), int(os.environ.get("scale", "1")), {}
+    out.mkdir(parents=True, exist_ok=True)
+    for name, (what, counted, points) in CURVES.items():
+        print(f"{counted} over {what}", file=sys.stderr)
+        found[name] = [measure_point(point, scale) for point in points]
+        (out / f"{name}.svg").write_text(draw(found[name], what, counted), encoding="utf-8")
+    (out / "figures.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
