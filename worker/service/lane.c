@@ -355,8 +355,9 @@ static void *transport_main(void *argument)
         enum transport_status status = transport->ops->open(transport, &lane->error);
         if (status == TRANSPORT_OK) {
             log_write(LOG_LEVEL_INFO, "broker.ready", LOG_NONE, "connected to the broker");
-            pause_ms = RECONNECT_PAUSE_FIRST_MS;
             ended = serve(lane, &stop_at_ms);
+            if (lane->flow.consuming) /* or one that lets us in, and no further, would be stormed */
+                pause_ms = RECONNECT_PAUSE_FIRST_MS;
         } else {
             log_write(LOG_LEVEL_ERROR, "broker.not_ready",
                       LOG_FIELDS(LOG_S("error", lane->error.text)),
