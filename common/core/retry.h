@@ -34,11 +34,11 @@ struct retry {
 enum {
     RETRY_EXPIRIES_MAX = 3,
     RETRY_CONFLICT_PAUSE_MAX_MS = 200,
-    RETRY_TURN_PAUSE_MAX_MS = 32,
-    RETRY_TURNS_MIN = 8,
-    RETRY_TURNS_MAX = 128,
-    RETRY_MISSED_MAX = 200, /* some 5 s: who has the turn may be dead */
-    RETRY_YIELD_MS = 8,
+    RETRY_TURN_PAUSE_MAX_MS = 16,
+    RETRY_TURNS_MIN = 32,
+    RETRY_TURNS_MAX = 256,
+    RETRY_MISSED_MAX = 400, /* some 5 s: who has the turn may be dead */
+    RETRY_YIELD_MS = 4,
     RETRY_OUTAGE_PAUSE_MAX_MS = 2000
 };
 
