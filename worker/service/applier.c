@@ -10,6 +10,7 @@
 #include "common/core/plan.h"
 #include "common/core/retry.h"
 #include "worker/service/log.h"
+#include "worker/service/poison.h"
 
 enum { ATTEMPT_MARKED_FROM = 2, BATCH_ARENA_BYTES = 256 * 1024, CHORE_TRIES_MAX = 5 };
 
@@ -172,31 +173,46 @@ static bool is_read(const struct job *job)
     return command_mode(job->decoded.request.command.kind) == MODE_READ;
 }
 
-static bool fits(const struct applier *applier, const struct job *job, size_t bytes)
+/* What a batch comes to, as far as the commands by themselves say. */
+struct extent {
+    size_t bytes;
+    size_t documents;
+};
+
+/* Consumers and the outcome: providers are shared, and counted when all is loaded. */
+static size_t documents_of(const struct job *job)
+{
+    const struct command *command = &job->decoded.request.command;
+    return command_mode(command->kind) == MODE_SHARED ? command->params.change.claim_count + 1 : 1;
+}
+
+static bool fits(const struct applier *applier, const struct job *job, const struct extent *extent)
 {
     if (applier->count == 0)
         return true;
     const struct job *first = applier->jobs[0];
     return !goes_alone(first) && !goes_alone(job) && is_read(first) == is_read(job) &&
-           bytes + job->delivery.body.length <= applier->options.max_bytes;
+           extent->bytes + job->delivery.body.length <= applier->options.max_bytes &&
+           extent->documents + documents_of(job) <= applier->options.max_documents;
 }
 
 /* The first that waits says what kind of batch it is; others of that kind join it. */
 static void gather(struct applier *applier)
 {
     struct job_queue later = {0};
-    size_t bytes = 0;
+    struct extent extent = {0, 0};
     applier->count = 0;
     while (applier->waiting.head != NULL && applier->count < applier->retry.limit) {
         struct job *job = job_queue_pop(&applier->waiting);
         if (!is_current(applier, job)) {
             job_queue_push(&applier->done, job);
-        } else if (!fits(applier, job, bytes)) {
+        } else if (!fits(applier, job, &extent)) {
             job_queue_push(&later, job);
             if (goes_alone(job))
                 break; /* it closes the batch, and is the first of the next */
         } else {
-            bytes += job->delivery.body.length;
+            extent.bytes += job->delivery.body.length;
+            extent.documents += documents_of(job);
             applier->jobs[applier->count++] = job;
             if (goes_alone(job))
                 break;
@@ -354,17 +370,6 @@ static struct text encode(struct applier *applier, size_t index)
     return reply_encode(applier->arena, name, request->command.kind, request->key, verdict);
 }
 
-#ifdef ALLOT_POISON
-/* Of the test build alone: the worker dies of such a command, whatever is with it in the batch. */
-static void die_of_poison(const struct request *request)
-{
-    const struct command *command = &request->command;
-    if (command->kind == COMMAND_ALLOCATION_SET &&
-        text_equal(command->params.change.claims[0].project_id, text_of("poison")))
-        abort();
-}
-#endif
-
 static void plan(struct applier *applier)
 {
     struct plan_context context = {
@@ -372,12 +377,7 @@ static void plan(struct applier *applier)
         .now_ms = applier->options.clock->wall_ms(applier->options.clock),
         .attempts_max = applier->options.max_attempts,
     };
-#ifdef ALLOT_POISON
-    for (size_t i = 0; i < applier->count; i++) {
-        if (applier->requests[i]->attempts < context.attempts_max)
-            die_of_poison(applier->requests[i]);
-    }
-#endif
+    die_of_poison(applier->requests, applier->count, applier->options.max_attempts);
     applier->verdicts = ARENA_ARRAY(applier->arena, struct verdict, applier->count);
     applier->bodies = ARENA_ARRAY(applier->arena, struct text, applier->count);
     plan_run(&context, applier->snapshot, applier->requests, applier->count, applier->verdicts);

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * For tests/chaos: the build with ALLOT_POISON dies of one command, a claim of the project
+ * "poison", whatever is with it in the batch. In every other build there is nothing of it.
+ */
+#ifndef ALLOT_SERVICE_POISON_H
+#define ALLOT_SERVICE_POISON_H
+
+#include <stdlib.h>
+
+#include "common/core/request.h"
+
+#ifdef ALLOT_POISON
+static inline void die_of_poison(const struct request *const *requests, size_t count,
+                                 int64_t max_attempts)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct command *command = &requests[i]->command;
+        if (requests[i]->attempts < max_attempts && command->kind == COMMAND_ALLOCATION_SET &&
+            text_equal(command->params.change.claims[0].project_id, text_of("poison")))
+            abort();
+    }
+}
+#else
+#define die_of_poison(requests, count, max_attempts) ((void)0)
+#endif
+
+#endif
