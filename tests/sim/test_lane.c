@@ -38,7 +38,8 @@ struct one_command {
     atomic_int opens;
     atomic_int replies; /* on the present connection's terms: published and confirmed */
     atomic_bool acked;
-    bool hangs; /* poll does not return */
+    bool hangs;       /* poll does not return */
+    bool no_consumer; /* it lets us in, and no further */
     bool delivered, confirming;
     uint64_t sequence;
 };
@@ -55,10 +56,9 @@ static enum transport_status open_it(struct transport *transport, struct error *
 static enum transport_status consume(struct transport *transport, uint16_t prefetch,
                                      struct error *error)
 {
-    (void)transport;
     (void)prefetch;
     (void)error;
-    return TRANSPORT_OK;
+    return ((struct one_command *)transport)->no_consumer ? TRANSPORT_LOST : TRANSPORT_OK;
 }
 
 static enum transport_status cancel(struct transport *transport, struct error *error)
@@ -307,6 +307,24 @@ static void test_an_outage_of_the_storage_never_costs_the_broker_connection(void
     tear_down(&bench);
 }
 
+/* Pauses of 0.1, 0.2, 0.4 s and so on, a half of each at the least, allow six connections at the
+   most in 2 s; a machine that is slow has fewer. Without growing ones there would be twenty. */
+static void test_a_broker_that_gives_no_consumer_is_not_stormed(void **state)
+{
+    enum { WATCHED_MS = 2000, OPENS_MAX = 7 };
+    (void)state;
+    struct bench bench;
+    set_up(&bench);
+    bench.broker.no_consumer = true;
+    struct clock *clock = system_clock();
+    int64_t end_ms = clock->monotonic_ms(clock) + WATCHED_MS;
+    start(&bench, clock);
+    while (clock->monotonic_ms(clock) < end_ms)
+        nap();
+    assert_in_range(atomic_load(&bench.broker.opens), 2, OPENS_MAX);
+    tear_down(&bench);
+}
+
 /* The signal that a child ends by, which runs `body`. */
 static int signal_of(void (*body)(void))
 {
@@ -377,6 +395,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_lane_whose_storage_call_hangs_starts_afresh_and_answers),
         cmocka_unit_test(test_an_outage_of_the_storage_never_costs_the_broker_connection),
+        cmocka_unit_test(test_a_broker_that_gives_no_consumer_is_not_stormed),
         cmocka_unit_test(test_the_second_stall_in_a_row_ends_the_process),
         cmocka_unit_test(test_a_transport_thread_that_hangs_ends_the_process_and_no_sooner),
     };

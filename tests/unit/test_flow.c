@@ -13,6 +13,7 @@
 struct noted {
     struct transport transport;
     bool consuming;
+    bool refuses; /* no consumer is to be had */
     unsigned consumes;
     uint16_t prefetch;
     uint64_t given_back[8];
@@ -24,8 +25,10 @@ static enum transport_status note_consume(struct transport *transport, uint16_t 
 {
     struct noted *noted = (struct noted *)transport;
     (void)error;
-    noted->consuming = true;
     noted->consumes++;
+    if (noted->refuses)
+        return TRANSPORT_LOST;
+    noted->consuming = true;
     noted->prefetch = prefetch;
     return TRANSPORT_OK;
 }
@@ -71,6 +74,20 @@ static void test_consuming_starts_with_the_whole_prefetch_and_ends_when_stopping
     assert_false(noted.consuming);
     steer(&flow, &noted, true, 0);
     assert_int_equal(noted.consumes, 1);
+}
+
+static void test_it_consumes_only_where_a_consumer_was_had(void **state)
+{
+    (void)state;
+    struct noted noted = {.transport = {&note_ops}, .refuses = true};
+    struct flow flow;
+    flow_init(&flow, 1000, 100);
+    assert_int_equal(flow_steer(&flow, &noted.transport, false, 0, NULL), TRANSPORT_LOST);
+    assert_false(flow.consuming);
+    noted.refuses = false;
+    steer(&flow, &noted, false, 0);
+    assert_true(flow.consuming);
+    assert_int_equal(noted.consumes, 2);
 }
 
 static void test_what_comes_above_the_limit_is_given_back_after_the_consumer_ended(void **state)
@@ -177,6 +194,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_consuming_starts_with_the_whole_prefetch_and_ends_when_stopping),
+        cmocka_unit_test(test_it_consumes_only_where_a_consumer_was_had),
         cmocka_unit_test(test_what_comes_above_the_limit_is_given_back_after_the_consumer_ended),
         cmocka_unit_test(test_it_consumes_again_below_half_with_half_the_prefetch),
         cmocka_unit_test(test_the_prefetch_is_cut_at_once_to_what_fits_of_large_bodies),

@@ -104,8 +104,9 @@ enum transport_status flow_steer(struct flow *flow, struct transport *transport,
     if (!flow->consuming && flow->surplus_count > 0)
         return end_consumer(flow, transport, error); /* they came after its end */
     if (!flow->consuming && !stopping && flow->bytes <= flow->bytes_max / 2) {
-        flow->consuming = true;
-        return transport->ops->consume(transport, flow->prefetch, error);
+        enum transport_status status = transport->ops->consume(transport, flow->prefetch, error);
+        flow->consuming = status == TRANSPORT_OK;
+        return status;
     }
     return TRANSPORT_OK;
 }
