@@ -244,10 +244,9 @@ static enum retry_cause cause_of(const struct applier *applier, enum store_statu
     return RETRY_OUTAGE;
 }
 
-static void log_failure(struct applier *applier, enum store_status status,
+static void log_failure(struct applier *applier, enum store_status status, bool outage,
                         const struct error *error)
 {
-    bool outage = cause_of(applier, status) == RETRY_OUTAGE;
     enum log_level level = LOG_LEVEL_DEBUG;
     if (status == STORE_MISUSE)
         level = LOG_LEVEL_ERROR;
@@ -274,11 +273,11 @@ static void refuse_for_good(struct job *job, const struct error *error)
 static enum applier_next failed(struct applier *applier, enum store_status status,
                                 const struct error *error, int64_t *ret_pause_ms)
 {
-    log_failure(applier, status, error);
+    enum retry_cause cause = cause_of(applier, status);
+    log_failure(applier, status, cause == RETRY_OUTAGE, error);
     end_transaction(applier);
     if (status == STORE_UNKNOWN)
         applier->options.store->ops->renew(applier->options.store);
-    enum retry_cause cause = cause_of(applier, status);
     applier->counters.retries += cause != RETRY_TURN;
     int64_t pause_ms = 0;
     if (retry_after(&applier->retry, cause, applier->count, &pause_ms)) {

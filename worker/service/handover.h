@@ -7,7 +7,6 @@
 #ifndef ALLOT_SERVICE_HANDOVER_H
 #define ALLOT_SERVICE_HANDOVER_H
 
-#include "common/base/error.h"
 #include "worker/service/applier.h"
 
 struct handover;
