@@ -6,27 +6,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "tests/contract/store_world.h"
+#include "tests/contract/store_pair.h"
 
 static struct text who(void)
 {
     return text_of("conductor");
-}
-
-struct pair {
-    struct session first;
-    struct session second;
-};
-
-static struct pair open_pair(struct store_world *world)
-{
-    return (struct pair){session_open(world), session_open(world)};
-}
-
-static void close_pair(struct pair *pair)
-{
-    session_close(&pair->second);
-    session_close(&pair->first);
 }
 
 /* The second's write meets the first's, which is still open; then the first commits. */
@@ -49,44 +33,37 @@ static void expect_late_conflict(struct pair *pair)
 
 /* --- one provider --- */
 
-static void touch_provider(struct session *session, struct uuid id, int64_t generation)
-{
-    struct provider *slot = open_provider(session, id);
-    slot->generation = generation;
-    slot->state.dirty = true;
-}
-
 static void test_of_two_open_writes_of_a_provider_the_second_conflicts(void **state)
 {
     struct store_world *world = *state;
-    struct pair pair = open_pair(world);
+    struct pair pair = pair_open(world);
     struct provider content = plain_provider(world);
     world_add_provider(world, &content);
     touch_provider(&pair.first, content.id, 1);
     touch_provider(&pair.second, content.id, 2);
     expect_first_wins(&pair);
     assert_int_equal(open_provider(&pair.second, content.id)->generation, 1);
-    close_pair(&pair);
+    pair_close(&pair);
 }
 
 static void test_a_write_on_an_old_snapshot_conflicts(void **state)
 {
     struct store_world *world = *state;
-    struct pair pair = open_pair(world);
+    struct pair pair = pair_open(world);
     struct provider content = plain_provider(world);
     world_add_provider(world, &content);
     touch_provider(&pair.first, content.id, 1);
     touch_provider(&pair.second, content.id, 2);
     expect_late_conflict(&pair);
     assert_int_equal(open_provider(&pair.second, content.id)->generation, 1);
-    close_pair(&pair);
+    pair_close(&pair);
 }
 
 /* A decision that rests on a document is worth something only if the document is written. */
 static void test_a_write_that_changes_nothing_conflicts_all_the_same(void **state)
 {
     struct store_world *world = *state;
-    struct pair pair = open_pair(world);
+    struct pair pair = pair_open(world);
     struct provider content = plain_provider(world);
     world_add_provider(world, &content);
     touch_provider(&pair.first, content.id, content.generation);
@@ -96,26 +73,26 @@ static void test_a_write_that_changes_nothing_conflicts_all_the_same(void **stat
     touch_provider(&pair.second, content.id, content.generation);
     expect_first_wins(&pair);
     assert_same_provider(&content, open_provider(&pair.first, content.id));
-    close_pair(&pair);
+    pair_close(&pair);
 }
 
 static void test_an_unchanged_consumer_conflicts_all_the_same(void **state)
 {
     struct store_world *world = *state;
-    struct pair pair = open_pair(world);
+    struct pair pair = pair_open(world);
     struct consumer content = plain_consumer(world, world_uuid(world), 1);
     world_add_consumer(world, &content);
     open_consumer(&pair.first, content.id)->state.dirty = true;
     open_consumer(&pair.second, content.id)->state.dirty = true;
     expect_late_conflict(&pair);
-    close_pair(&pair);
+    pair_close(&pair);
 }
 
 static void test_a_delete_conflicts_with_an_update_in_both_orders(void **state)
 {
     struct store_world *world = *state;
     for (int order = 0; order < 2; order++) {
-        struct pair pair = open_pair(world);
+        struct pair pair = pair_open(world);
         struct provider content = plain_provider(world);
         world_add_provider(world, &content);
         touch_provider(&pair.first, content.id, 1);
@@ -124,14 +101,14 @@ static void test_a_delete_conflicts_with_an_update_in_both_orders(void **state)
         snapshot_provider(deleting->snapshot, content.id)->state.exists = false;
         expect_late_conflict(&pair);
         assert_int_equal(open_provider(&pair.first, content.id)->state.exists, order == 1);
-        close_pair(&pair);
+        pair_close(&pair);
     }
 }
 
 static void test_writes_of_different_providers_do_not_meet(void **state)
 {
     struct store_world *world = *state;
-    struct pair pair = open_pair(world);
+    struct pair pair = pair_open(world);
     struct provider one = plain_provider(world), two = plain_provider(world);
     world_add_provider(world, &one);
     world_add_provider(world, &two);
@@ -140,13 +117,13 @@ static void test_writes_of_different_providers_do_not_meet(void **state)
     assert_status(&pair.first, STORE_OK, session_write(&pair.first));
     session_keep(&pair.second);
     assert_status(&pair.first, STORE_OK, session_commit(&pair.first));
-    close_pair(&pair);
+    pair_close(&pair);
 }
 
 static void test_a_conflict_leaves_nothing_of_the_whole_write(void **state)
 {
     struct store_world *world = *state;
-    struct pair pair = open_pair(world);
+    struct pair pair = pair_open(world);
     struct provider content = plain_provider(world), fresh = plain_provider(world);
     struct text key = world_text(world, "key");
     world_add_provider(world, &content);
@@ -160,13 +137,13 @@ static void test_a_conflict_leaves_nothing_of_the_whole_write(void **state)
     snapshot_want_provider(pair.second.snapshot, fresh.id);
     assert_false(open_outcome(&pair.second, who(), key)->state.exists);
     assert_false(snapshot_provider(pair.second.snapshot, fresh.id)->state.exists);
-    close_pair(&pair);
+    pair_close(&pair);
 }
 
 static void test_after_a_conflict_nothing_can_be_committed(void **state)
 {
     struct store_world *world = *state;
-    struct pair pair = open_pair(world);
+    struct pair pair = pair_open(world);
     struct provider content = plain_provider(world);
     world_add_provider(world, &content);
     touch_provider(&pair.first, content.id, 1);
@@ -176,7 +153,7 @@ static void test_after_a_conflict_nothing_can_be_committed(void **state)
     assert_status(&pair.second, STORE_CONFLICT, session_commit(&pair.second));
     session_restart(&pair.second);
     assert_int_equal(open_provider(&pair.second, content.id)->generation, 1);
-    close_pair(&pair);
+    pair_close(&pair);
 }
 
 /* --- outcomes --- */
@@ -199,7 +176,7 @@ static void test_insert_and_touch_of_an_absent_outcome_conflict_in_all_orders(vo
     static const enum effect effects[][2] = {
         {INSERT, INSERT}, {INSERT, TOUCH}, {TOUCH, INSERT}, {TOUCH, TOUCH}};
     for (size_t i = 0; i < 8; i++) {
-        struct pair pair = open_pair(world);
+        struct pair pair = pair_open(world);
         struct text key = world_text(world, "key");
         prepare_outcome(&pair.first, key, effects[i / 2][0]);
         prepare_outcome(&pair.second, key, effects[i / 2][1]);
@@ -209,7 +186,7 @@ static void test_insert_and_touch_of_an_absent_outcome_conflict_in_all_orders(vo
             expect_late_conflict(&pair);
         assert_int_equal(open_outcome(&pair.first, who(), key)->state.exists,
                          effects[i / 2][0] == INSERT);
-        close_pair(&pair);
+        pair_close(&pair);
     }
 }
 
@@ -217,7 +194,7 @@ static void test_touch_of_an_absent_consumer_conflicts_with_its_insert(void **st
 {
     struct store_world *world = *state;
     for (int order = 0; order < 2; order++) {
-        struct pair pair = open_pair(world);
+        struct pair pair = pair_open(world);
         struct consumer content = plain_consumer(world, world_uuid(world), 1);
         struct session *inserting = order == 0 ? &pair.first : &pair.second;
         open_consumer(&pair.first, content.id)->state.dirty = true;
@@ -225,20 +202,20 @@ static void test_touch_of_an_absent_consumer_conflicts_with_its_insert(void **st
         snapshot_consumer(inserting->snapshot, content.id)->state.dirty = false;
         put_consumer(inserting, &content);
         expect_late_conflict(&pair);
-        close_pair(&pair);
+        pair_close(&pair);
     }
 }
 
 static void test_touch_of_an_absent_provider_conflicts_with_its_insert(void **state)
 {
     struct store_world *world = *state;
-    struct pair pair = open_pair(world);
+    struct pair pair = pair_open(world);
     struct provider content = plain_provider(world);
     open_provider(&pair.first, content.id)->state.dirty = true;
     (void)open_provider(&pair.second, content.id);
     put_provider(&pair.second, &content);
     expect_late_conflict(&pair);
-    close_pair(&pair);
+    pair_close(&pair);
 }
 
 /* Whatever a slot claims, a record is inserted, and what is there stays. */
@@ -284,7 +261,7 @@ static void test_of_two_providers_with_one_new_name_one_wins(void **state)
 {
     struct store_world *world = *state;
     for (int late = 0; late < 2; late++) {
-        struct pair pair = open_pair(world);
+        struct pair pair = pair_open(world);
         struct provider one = plain_provider(world), two = plain_provider(world);
         two.name = one.name;
         (void)open_provider(&pair.first, one.id);
@@ -295,7 +272,7 @@ static void test_of_two_providers_with_one_new_name_one_wins(void **state)
             expect_late_conflict(&pair);
         else
             expect_first_wins(&pair);
-        close_pair(&pair);
+        pair_close(&pair);
     }
 }
 
@@ -382,7 +359,7 @@ static void test_the_second_load_sees_the_snapshot_of_the_first(void **state)
 static void test_the_second_load_sees_documents_as_they_were(void **state)
 {
     struct store_world *world = *state;
-    struct pair pair = open_pair(world);
+    struct pair pair = pair_open(world);
     struct provider content = plain_provider(world);
     world_add_provider(world, &content);
     (void)open_consumer(&pair.first, world_uuid(world));
@@ -391,25 +368,25 @@ static void test_the_second_load_sees_documents_as_they_were(void **state)
     snapshot_want_provider(pair.first.snapshot, content.id);
     session_load(&pair.first);
     assert_same_provider(&content, snapshot_provider(pair.first.snapshot, content.id));
-    close_pair(&pair);
+    pair_close(&pair);
 }
 
 static void test_what_another_has_not_committed_is_not_seen(void **state)
 {
     struct store_world *world = *state;
-    struct pair pair = open_pair(world);
+    struct pair pair = pair_open(world);
     struct provider content = plain_provider(world);
     (void)open_provider(&pair.first, content.id);
     put_provider(&pair.first, &content);
     assert_status(&pair.first, STORE_OK, session_write(&pair.first));
     assert_false(open_provider(&pair.second, content.id)->state.exists);
-    close_pair(&pair);
+    pair_close(&pair);
 }
 
 static void test_what_was_committed_is_seen_by_the_next_transaction(void **state)
 {
     struct store_world *world = *state;
-    struct pair pair = open_pair(world);
+    struct pair pair = pair_open(world);
     for (int round = 1; round <= 10; round++) {
         struct provider content = plain_provider(world);
         (void)open_provider(&pair.first, content.id);
@@ -418,7 +395,7 @@ static void test_what_was_committed_is_seen_by_the_next_transaction(void **state
         assert_same_provider(&content, open_provider(&pair.second, content.id));
         session_restart(&pair.second);
     }
-    close_pair(&pair);
+    pair_close(&pair);
 }
 
 static const struct CMUnitTest tests[] = {

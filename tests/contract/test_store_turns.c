@@ -6,30 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "tests/contract/store_world.h"
-
-struct pair {
-    struct session first;
-    struct session second;
-};
-
-static struct pair open_pair(struct store_world *world)
-{
-    return (struct pair){session_open(world), session_open(world)};
-}
-
-static void close_pair(struct pair *pair)
-{
-    session_close(&pair->second);
-    session_close(&pair->first);
-}
-
-static void touch_provider(struct session *session, struct uuid id, int64_t generation)
-{
-    struct provider *slot = open_provider(session, id);
-    slot->generation = generation;
-    slot->state.dirty = true;
-}
+#include "tests/contract/store_pair.h"
 
 static enum store_status take_turn(struct session *session)
 {
@@ -40,7 +17,7 @@ static enum store_status take_turn(struct session *session)
 static void test_a_turn_keeps_the_others_out_until_its_transaction_ends(void **state)
 {
     struct store_world *world = *state;
-    struct pair pair = open_pair(world);
+    struct pair pair = pair_open(world);
     for (int round = 0; round < 3; round++) {
         assert_status(&pair.first, STORE_OK, take_turn(&pair.first));
         assert_status(&pair.second, STORE_CONFLICT, take_turn(&pair.second));
@@ -52,27 +29,27 @@ static void test_a_turn_keeps_the_others_out_until_its_transaction_ends(void **s
         assert_status(&pair.second, STORE_OK, session_commit(&pair.second));
         session_restart(&pair.second);
     }
-    close_pair(&pair);
+    pair_close(&pair);
 }
 
 static void test_who_takes_no_turn_is_not_kept_out(void **state)
 {
     struct store_world *world = *state;
-    struct pair pair = open_pair(world);
+    struct pair pair = pair_open(world);
     struct provider content = plain_provider(world);
     world_add_provider(world, &content);
     assert_status(&pair.first, STORE_OK, take_turn(&pair.first));
     touch_provider(&pair.second, content.id, 7);
     session_keep(&pair.second);
     assert_status(&pair.first, STORE_OK, session_commit(&pair.first));
-    close_pair(&pair);
+    pair_close(&pair);
 }
 
 /* What a turn sees is what the one before it has left: those who take turns never meet. */
 static void test_who_gets_a_turn_meets_nothing_of_the_turn_before(void **state)
 {
     struct store_world *world = *state;
-    struct pair pair = open_pair(world);
+    struct pair pair = pair_open(world);
     struct provider content = plain_provider(world);
     world_add_provider(world, &content);
     for (int64_t turn = 1; turn <= 4; turn++) {
@@ -88,7 +65,7 @@ static void test_who_gets_a_turn_meets_nothing_of_the_turn_before(void **state)
         assert_status(session, STORE_OK, session_commit(session));
         session_restart(session);
     }
-    close_pair(&pair);
+    pair_close(&pair);
 }
 
 static const struct CMUnitTest tests[] = {

@@ -18,6 +18,8 @@
 #include <unistd.h>
 
 #include "common/codec/settings_file.h"
+#include "tests/support/applier_bench.h"
+#include "tests/support/blank_store.h"
 #include "tests/support/fake_clock.h"
 #include "worker/service/lane.h"
 #include "worker/service/log.h"
@@ -71,14 +73,7 @@ static enum transport_status cancel(struct transport *transport, struct error *e
 static void deliver(struct one_command *self, const struct transport_handler *handler)
 {
     struct transport_event event = {.kind = TRANSPORT_DELIVERY, .arena = arena_new(0)};
-    event.delivery = (struct delivery){
-        .tag = 1,
-        .properties = {.message_id = text_of("k"),
-                       .user_id = text_of("conductor"),
-                       .reply_to = text_of("conductor.replies")},
-        .body = text_of("{\"version\":1,\"command\":\"usage.get\",\"params\":{\"project_id\":"
-                        "\"p\"}}"),
-    };
+    event.delivery = usage_delivery();
     self->delivered = true;
     handler->handle(handler->context, &event);
 }
@@ -167,43 +162,13 @@ static enum store_status begin(struct store *store, struct error *error)
     return STORE_OK;
 }
 
-static enum store_status succeed(struct store *store, struct error *error)
-{
-    (void)store;
-    (void)error;
-    return STORE_OK;
-}
-
-static enum store_status load(struct store *store, struct snapshot *snapshot, struct error *error)
-{
-    (void)store;
-    (void)error;
-    for (size_t i = 0; i < snapshot->usage_count; i++)
-        snapshot->usages[i].loaded = true;
-    return STORE_OK;
-}
-
-static enum store_status write_it(struct store *store, const struct snapshot *snapshot,
-                                  struct error *error)
-{
-    (void)store;
-    (void)snapshot;
-    (void)error;
-    return STORE_OK;
-}
-
-static void end(struct store *store)
-{
-    (void)store;
-}
-
-static const struct store_ops odd_ops = {.prepare = succeed,
+static const struct store_ops odd_ops = {.prepare = blank_call,
                                          .begin = begin,
-                                         .load = load,
-                                         .write = write_it,
-                                         .commit = succeed,
-                                         .end = end,
-                                         .free = end};
+                                         .load = blank_load,
+                                         .write = blank_write,
+                                         .commit = blank_call,
+                                         .end = blank_end,
+                                         .free = blank_end};
 
 /* --- the bench --- */
 

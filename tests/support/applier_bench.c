@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/support/applier_bench.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "allot/limits.h"
+#include "tests/support/fake_clock.h"
+
+struct applier_bench applier_bench_open(void)
+{
+    struct error error = {""};
+    struct applier_bench bench = {policy_source_new("config/policy.example.yaml", &error)};
+    if (bench.policy == NULL)
+        fail_msg("%s", error.text);
+    return bench;
+}
+
+void applier_bench_close(struct applier_bench *bench)
+{
+    policy_source_free(bench->policy);
+}
+
+struct delivery conductor_delivery(uint64_t tag, struct text key, struct text body)
+{
+    return (struct delivery){
+        .tag = tag,
+        .properties = {.message_id = key,
+                       .user_id = text_of("conductor"),
+                       .reply_to = text_of("conductor.replies")},
+        .body = body,
+    };
+}
+
+struct delivery usage_delivery(void)
+{
+    return conductor_delivery(
+        1, text_of("k"),
+        text_of("{\"version\":1,\"command\":\"usage.get\",\"params\":{\"project_id\":\"p\"}}"));
+}
+
+struct job *applier_bench_job(const struct applier_bench *bench, struct arena *arena,
+                              const struct delivery *delivery)
+{
+    struct job *job = job_new(arena, delivery, 1);
+    struct policy_held *held = policy_acquire(bench->policy);
+    struct decode_context context = {.policy = policy_of(held), .trust_user_id = true};
+    command_decode(&context, &job->delivery, job->arena, &job->decoded);
+    policy_release(held);
+    if (!job->decoded.accepted)
+        fail_msg("%.*s", TEXT_ARGS(job->decoded.verdict.message));
+    return job;
+}
+
+void applier_bench_run(const struct applier_bench *bench, struct store *store, size_t max_commands,
+                       struct job_queue *jobs)
+{
+    struct fake_clock clock = fake_clock_make();
+    _Atomic uint64_t epoch = 1;
+    int64_t pause_ms = 0;
+    struct applier *applier = applier_new(&(struct applier_options){
+        .store = store,
+        .clock = &clock.base,
+        .policy = bench->policy,
+        .epoch = &epoch,
+        .max_commands = max_commands,
+        .max_documents = BENCH_DOCUMENTS_MAX,
+        .max_bytes = BODY_BYTES_MAX,
+        .max_attempts = 3,
+    });
+    applier_give(applier, jobs);
+    while (applier_step(applier, &pause_ms) == APPLIER_GO_ON)
+        continue;
+    applier_take(applier, jobs);
+    applier_free(applier);
+}

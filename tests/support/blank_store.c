@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/support/blank_store.h"
+
+enum store_status blank_call(struct store *store, struct error *error)
+{
+    (void)store;
+    (void)error;
+    return STORE_OK;
+}
+
+enum store_status blank_load(struct store *store, struct snapshot *snapshot, struct error *error)
+{
+    (void)store;
+    (void)error;
+    for (size_t i = 0; i < snapshot->provider_count; i++)
+        snapshot->providers[i].state.loaded = true;
+    for (size_t i = 0; i < snapshot->consumer_count; i++)
+        snapshot->consumers[i].state.loaded = true;
+    for (size_t i = 0; i < snapshot->outcome_count; i++)
+        snapshot->outcomes[i].state.loaded = true;
+    for (size_t i = 0; i < snapshot->usage_count; i++)
+        snapshot->usages[i].loaded = true;
+    return STORE_OK;
+}
+
+enum store_status blank_write(struct store *store, const struct snapshot *snapshot,
+                              struct error *error)
+{
+    (void)store;
+    (void)snapshot;
+    (void)error;
+    return STORE_OK;
+}
+
+void blank_end(struct store *store)
+{
+    (void)store;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Operations for stores of tests' own, of a database in which nothing is and nothing stays: every
+ * call succeeds, every slot is loaded and absent.
+ */
+#ifndef ALLOT_BLANK_STORE_H
+#define ALLOT_BLANK_STORE_H
+
+#include "allot/store.h"
+
+enum store_status blank_call(struct store *store, struct error *error); /* begin, commit, ... */
+enum store_status blank_load(struct store *store, struct snapshot *snapshot, struct error *error);
+enum store_status blank_write(struct store *store, const struct snapshot *snapshot,
+                              struct error *error);
+void blank_end(struct store *store);
+
+#endif
