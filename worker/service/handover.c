@@ -65,8 +65,8 @@ void handover_give(struct handover *handover, struct job_queue *jobs)
 {
     lock(handover);
     job_queue_append(&handover->to_apply, jobs);
-    (void)pthread_cond_signal(&handover->given);
     unlock(handover);
+    (void)pthread_cond_signal(&handover->given);
 }
 
 void handover_take_back(struct handover *handover, struct job_queue *ret_jobs)
@@ -99,16 +99,16 @@ void handover_nudge(struct handover *handover)
 {
     lock(handover);
     handover->nudged = true;
-    (void)pthread_cond_signal(&handover->given);
     unlock(handover);
+    (void)pthread_cond_signal(&handover->given);
 }
 
 void handover_close(struct handover *handover)
 {
     lock(handover);
     handover->closing = true;
-    (void)pthread_cond_signal(&handover->given);
     unlock(handover);
+    (void)pthread_cond_signal(&handover->given);
 }
 
 /* --- the applying thread's ------------------------------------------------------------------ */
