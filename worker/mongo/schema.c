@@ -74,7 +74,6 @@ const char *schema_indexes(enum mongo_collection collection)
     switch (collection) {
     case MONGO_PROVIDERS:
         return "[{\"key\": {\"name\": 1}, \"name\": \"name\", \"unique\": true}, "
-               "{\"key\": {\"parent\": 1}, \"name\": \"parent\"}, "
                "{\"key\": {\"root\": 1}, \"name\": \"root\"}]";
     case MONGO_CONSUMERS:
         return "[{\"key\": {\"allocations.provider\": 1, \"_id\": 1}, \"name\": \"provider\"}, "
