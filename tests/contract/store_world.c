@@ -72,6 +72,7 @@ struct mongo_pool *store_world_pool(const struct store_world *world, int64_t tim
         .retention_ms = RETENTION_MS,
         .worker = text_of("contract"),
         .clock = store_world_clock(),
+        .counting = true,
     };
     struct mongo_pool *pool = mongo_pool_new(&options, &error);
     if (pool == NULL)

@@ -13,6 +13,7 @@ struct mongo_options {
     int64_t retention_ms; /* of outcomes */
     struct text worker;   /* names the fence document of reads */
     struct clock *clock;  /* not owned */
+    bool counting; /* for mongo_pool_counters: the library copies all that is written for it */
 };
 
 /* Once in the process, before threads, and once at its end. */
@@ -35,7 +36,7 @@ struct mongo_pool *mongo_pool_new(const struct mongo_options *options, struct er
 void mongo_pool_free(struct mongo_pool *pool);
 
 /* The commands that the servers were sent since the pool was made, monitoring left out (APM), and
-   the documents that they returned. Thread-safe. */
+   the documents that they returned; 0 unless it was made `counting`. Thread-safe. */
 struct mongo_counters {
     uint64_t commands;
     uint64_t documents_returned;

@@ -155,7 +155,8 @@ struct mongo_pool *mongo_pool_new(const struct mongo_options *options, struct er
         mongo_pool_free(pool);
         return NULL;
     }
-    watch_commands(pool);
+    if (options->counting)
+        watch_commands(pool);
     return pool;
 }
 
