@@ -14,12 +14,12 @@ MEET_MS = 10000
 TRANSIENT = ["TransientTransactionError"]
 FAIL_POINTS = {
     **{f"failpoint write conflict/{statement}": ([statement], {"errorCode": 112, "errorLabels": TRANSIENT})
-       for statement in ("find", "insert", "update", "commitTransaction")},
+       for statement in ("aggregate", "insert", "update", "commitTransaction")},
     **{f"failpoint no primary/{statement}": ([statement], {"errorCode": 10107, "errorLabels": TRANSIENT})
-       for statement in ("find", "insert", "update")},
+       for statement in ("aggregate", "insert", "update")},
     "failpoint no primary/commitTransaction": (["commitTransaction"], {"errorCode": 10107}),
     **{f"failpoint network error/{statement}": ([statement], {"closeConnection": True})
-       for statement in ("find", "insert", "update", "commitTransaction")},
+       for statement in ("aggregate", "insert", "update", "commitTransaction")},
     "failpoint unknown commit, not applied": (["commitTransaction"], {
         "errorCode": 50, "errorLabels": ["UnknownTransactionCommitResult"]}),
     "failpoint unknown commit, applied": (["commitTransaction"], {
@@ -29,7 +29,7 @@ FAIL_POINTS = {
         "errorCode": 50, "errorLabels": ["UnknownTransactionCommitResult"]}),
     "failpoint unknown commit, applied, for long": (["commitTransaction"], {
         "writeConcernError": {"code": 91, "errmsg": "shutting down"}}),
-    "failpoint slow/find": (["find"], {"blockConnection": True, "blockTimeMS": 2000}),
+    "failpoint slow/aggregate": (["aggregate"], {"blockConnection": True, "blockTimeMS": 2000}),
     "failpoint slow/commitTransaction": (["commitTransaction"], {"blockConnection": True, "blockTimeMS": 2000}),
 }
 FAIL_POINT_MS = 20000  # a change waits for those that are held up in it

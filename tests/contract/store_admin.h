@@ -14,8 +14,8 @@ int64_t admin_parameter(const char *name);
 int64_t admin_count(const char *database, const char *collection, const char *filter);
 
 /*
- * Lets the next `times` of these commands ("\"find\"", separated by commas) of a worker's client
- * fail; 0: all of them, until admin_heal. `how` is more of the fail point's data:
+ * Lets the next `times` of these commands ("\"aggregate\"", separated by commas) of a worker's
+ * client fail; 0: all of them, until admin_heal. `how` is more of the fail point's data:
  * "\"errorCode\": 112".
  */
 void admin_fail(const char *commands, int times, const char *how);

@@ -206,7 +206,7 @@ static void test_a_server_that_hangs_is_left_in_time(void **state)
     struct store_world *world = *state;
     struct quick quick = open_quick(world, 300);
     struct uuid id = world_uuid(world);
-    admin_fail("\"find\"", 1, "\"blockConnection\": true, \"blockTimeMS\": 3000");
+    admin_fail("\"aggregate\"", 1, "\"blockConnection\": true, \"blockTimeMS\": 3000");
     int64_t began_ms = now_ms();
     assert_status(&quick.session, STORE_UNAVAILABLE, load_one(&quick.session, id));
     assert_true(now_ms() - began_ms < 1500);

@@ -43,13 +43,13 @@ static void test_a_write_conflict_is_worked_through(void **state)
 static void test_a_conflict_of_the_load_is_worked_through(void **state)
 {
     (void)state;
-    work_through("\"find\"", 3, TRANSIENT);
+    work_through("\"aggregate\"", 3, TRANSIENT);
 }
 
 static void test_a_connection_lost_while_loading_is_worked_through(void **state)
 {
     (void)state;
-    work_through("\"find\"", 2, CLOSED);
+    work_through("\"aggregate\"", 2, CLOSED);
 }
 
 static void test_a_connection_lost_while_writing_is_worked_through(void **state)
@@ -90,7 +90,7 @@ static void refuse_poison(const char *validator)
 /* The poison, and 50 others; the storage is slow with the command before, so that they meet. */
 static void send_together(struct producer *producer, const char *poison)
 {
-    fail_commands("\"find\"", 1, "\"blockConnection\": true, \"blockTimeMS\": 1500");
+    fail_commands("\"aggregate\"", 1, "\"blockConnection\": true, \"blockTimeMS\": 1500");
     send_claims(producer, 0, 1);
     (void)usleep(200000);
     send_claims(producer, 1, COMMANDS / 2);

@@ -15,8 +15,9 @@ int64_t transactions_committed(void);
 void run_on_storage(const char *database, const char *json);
 
 /*
- * Lets the next `times` of these commands ("\"find\"", separated by commas) of the worker fail; 0:
- * all of them, until heal_storage. `how` is more of the fail point's data: "\"errorCode\": 112".
+ * Lets the next `times` of these commands ("\"aggregate\"", separated by commas) of the worker
+ * fail; 0: all of them, until heal_storage. `how` is more of the fail point's data: "\"errorCode\":
+ * 112".
  */
 void fail_commands(const char *commands, int times, const char *how);
 /* How often the fail point was met since fail_commands. */

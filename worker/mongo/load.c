@@ -1,20 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fills the slots of documents: one query a collection. Pages, usages and trees are in
- * load_reads.c. No slot becomes `loaded` before its query has ended without an error.
+ * Fills the slots of documents: one query a collection, and all of them one command, with those of
+ * load_reads.c. No slot becomes `loaded` before the command has ended without an error.
  */
-#include "worker/mongo/session.h"
-
 #include <stdlib.h>
 
 #include "worker/mongo/document.h"
+#include "worker/mongo/reads.h"
 
-enum { BATCH_MARGIN = 1 }; /* a batch with room left tells the server that there is no next one */
-
-struct loading {
-    struct mongo_store *store;
-    struct snapshot *snapshot;
-};
+enum { COLLECTIONS = 3 }; /* whose documents have slots */
 
 /* Elements of a BSON array that is being written. */
 struct list {
@@ -44,22 +38,12 @@ static void end_in(bson_t *filter, bson_t *condition, struct list *list)
     bson_append_document_end(filter, condition);
 }
 
-static enum store_status find(struct loading *loading, enum mongo_collection collection,
-                              const bson_t *filter, size_t limit, mongo_row row,
-                              struct error *error)
+static void ask(struct queries *queries, enum mongo_collection from, const bson_t *filter,
+                mongo_row row, struct snapshot *snapshot)
 {
-    struct mongo_store *store = loading->store;
-    enum store_status status = STORE_MISUSE;
-    bson_t options;
-    if (mongo_session_options(store, &options, error)) {
-        BSON_APPEND_INT64(&options, "batchSize", (int64_t)limit + BATCH_MARGIN);
-        BSON_APPEND_INT64(&options, "maxTimeMS", store->pool->server_time_ms);
-        mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(store->collections[collection],
-                                                                   filter, &options, NULL);
-        status = mongo_each_row(store, MOMENT_RUN, cursor, row, loading, error);
-    }
-    bson_destroy(&options);
-    return status;
+    bson_t *pipeline = pipeline_new();
+    pipeline_append(pipeline, "$match", filter);
+    queries_add(queries, (struct query){from, pipeline, row, snapshot});
 }
 
 /* --- providers and names --- */
@@ -93,7 +77,7 @@ static void take_name(struct snapshot *snapshot, struct text name, struct uuid h
 
 static enum store_status provider_row(void *context, const bson_t *document, struct error *error)
 {
-    struct snapshot *snapshot = ((struct loading *)context)->snapshot;
+    struct snapshot *snapshot = context;
     struct uuid id;
     struct text name;
     if (!document_read_id(document, &id) || !document_read_name(document, &name))
@@ -153,17 +137,8 @@ static void append_either(bson_t *filter, const bson_t *first, const bson_t *sec
     bson_append_array_end(filter, &either);
 }
 
-static void close_providers(struct snapshot *snapshot)
+static void ask_for_providers(struct queries *queries, struct snapshot *snapshot)
 {
-    for (size_t i = 0; i < snapshot->provider_count; i++)
-        snapshot->providers[i].state.loaded = true;
-    for (size_t i = 0; i < snapshot->name_count; i++)
-        snapshot->names[i].loaded = true;
-}
-
-static enum store_status load_providers(struct loading *loading, struct error *error)
-{
-    struct snapshot *snapshot = loading->snapshot;
     bson_t by_id = BSON_INITIALIZER, by_name = BSON_INITIALIZER, either = BSON_INITIALIZER;
     size_t ids = append_provider_ids(&by_id, snapshot);
     size_t names = append_names(&by_name, snapshot);
@@ -172,22 +147,18 @@ static enum store_status load_providers(struct loading *loading, struct error *e
         append_either(&either, &by_id, &by_name);
         filter = &either;
     }
-    enum store_status status = STORE_OK;
     if (ids + names > 0)
-        status = find(loading, MONGO_PROVIDERS, filter, ids + names, provider_row, error);
-    if (status == STORE_OK)
-        close_providers(snapshot);
+        ask(queries, MONGO_PROVIDERS, filter, provider_row, snapshot);
     bson_destroy(&either);
     bson_destroy(&by_name);
     bson_destroy(&by_id);
-    return status;
 }
 
 /* --- consumers --- */
 
 static enum store_status consumer_row(void *context, const bson_t *document, struct error *error)
 {
-    struct snapshot *snapshot = ((struct loading *)context)->snapshot;
+    struct snapshot *snapshot = context;
     struct uuid id;
     if (!document_read_id(document, &id))
         return mongo_malformed(MONGO_CONSUMERS, document, error);
@@ -216,25 +187,19 @@ static size_t append_consumer_ids(bson_t *filter, struct snapshot *snapshot)
     return count;
 }
 
-static enum store_status load_consumers(struct loading *loading, struct error *error)
+static void ask_for_consumers(struct queries *queries, struct snapshot *snapshot)
 {
-    struct snapshot *snapshot = loading->snapshot;
     bson_t filter = BSON_INITIALIZER;
-    enum store_status status = STORE_OK;
-    size_t count = append_consumer_ids(&filter, snapshot);
-    if (count > 0)
-        status = find(loading, MONGO_CONSUMERS, &filter, count, consumer_row, error);
-    for (size_t i = 0; status == STORE_OK && i < snapshot->consumer_count; i++)
-        snapshot->consumers[i].state.loaded = true;
+    if (append_consumer_ids(&filter, snapshot) > 0)
+        ask(queries, MONGO_CONSUMERS, &filter, consumer_row, snapshot);
     bson_destroy(&filter);
-    return status;
 }
 
 /* --- outcomes --- */
 
 static enum store_status outcome_row(void *context, const bson_t *document, struct error *error)
 {
-    struct snapshot *snapshot = ((struct loading *)context)->snapshot;
+    struct snapshot *snapshot = context;
     struct text principal, key;
     if (!document_read_outcome_id(document, &principal, &key))
         return mongo_malformed(MONGO_OUTCOMES, document, error);
@@ -272,30 +237,40 @@ static size_t append_outcome_ids(bson_t *filter, struct snapshot *snapshot)
     return count;
 }
 
-static enum store_status load_outcomes(struct loading *loading, struct error *error)
+static void ask_for_outcomes(struct queries *queries, struct snapshot *snapshot)
 {
-    struct snapshot *snapshot = loading->snapshot;
     bson_t filter = BSON_INITIALIZER;
-    enum store_status status = STORE_OK;
-    size_t count = append_outcome_ids(&filter, snapshot);
-    if (count > 0)
-        status = find(loading, MONGO_OUTCOMES, &filter, count, outcome_row, error);
-    for (size_t i = 0; status == STORE_OK && i < snapshot->outcome_count; i++)
-        snapshot->outcomes[i].state.loaded = true;
+    if (append_outcome_ids(&filter, snapshot) > 0)
+        ask(queries, MONGO_OUTCOMES, &filter, outcome_row, snapshot);
     bson_destroy(&filter);
-    return status;
+}
+
+/* --- all --- */
+
+static void close_slots(struct snapshot *snapshot)
+{
+    for (size_t i = 0; i < snapshot->outcome_count; i++)
+        snapshot->outcomes[i].state.loaded = true;
+    for (size_t i = 0; i < snapshot->consumer_count; i++)
+        snapshot->consumers[i].state.loaded = true;
+    for (size_t i = 0; i < snapshot->provider_count; i++)
+        snapshot->providers[i].state.loaded = true;
+    for (size_t i = 0; i < snapshot->name_count; i++)
+        snapshot->names[i].loaded = true;
 }
 
 enum store_status mongo_load(struct store *base, struct snapshot *snapshot, struct error *error)
 {
-    struct mongo_store *store = (struct mongo_store *)base;
-    struct loading loading = {.store = store, .snapshot = snapshot};
-    enum store_status status = load_outcomes(&loading, error);
-    if (status == STORE_OK)
-        status = load_consumers(&loading, error);
-    if (status == STORE_OK)
-        status = load_providers(&loading, error);
-    if (status == STORE_OK)
-        status = mongo_load_reads(store, snapshot, error);
+    struct queries queries = queries_new(snapshot->arena, COLLECTIONS + reads_queries(snapshot));
+    ask_for_outcomes(&queries, snapshot);
+    ask_for_consumers(&queries, snapshot);
+    ask_for_providers(&queries, snapshot);
+    struct reads *reads = reads_ask(&queries, snapshot);
+    enum store_status status = queries_run((struct mongo_store *)base, &queries, error);
+    if (status == STORE_OK) {
+        close_slots(snapshot);
+        reads_close(reads, snapshot);
+    }
+    queries_free(&queries);
     return status;
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fills trees, pages and usages: the lists whose documents are not known by key. */
-#include "worker/mongo/session.h"
+#include "worker/mongo/reads.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,19 +26,20 @@ static void *grown(struct arena *arena, void *items, size_t count, size_t *capac
 /* --- trees --- */
 
 struct tree_rows {
-    struct snapshot *snapshot;
+    struct arena *arena;
+    struct tree_node *nodes;
+    size_t count;
     size_t capacity;
 };
 
 static enum store_status tree_row(void *context, const bson_t *document, struct error *error)
 {
-    struct tree_rows *rows = context;
-    struct snapshot *snapshot = rows->snapshot;
-    snapshot->nodes = grown(snapshot->arena, snapshot->nodes, snapshot->node_count, &rows->capacity,
-                            sizeof *snapshot->nodes);
-    if (!document_read_node(document, &snapshot->nodes[snapshot->node_count]))
+    struct tree_rows *tree = context;
+    tree->nodes =
+        grown(tree->arena, tree->nodes, tree->count, &tree->capacity, sizeof *tree->nodes);
+    if (!document_read_node(document, &tree->nodes[tree->count]))
         return mongo_malformed(MONGO_PROVIDERS, document, error);
-    snapshot->node_count++;
+    tree->count++;
     return STORE_OK;
 }
 
@@ -63,41 +63,44 @@ static void append_roots(bson_t *filter, const struct snapshot *snapshot)
     bson_append_document_end(filter, &condition);
 }
 
-static void append_limits(bson_t *options, const struct mongo_store *store, int64_t limit)
+static void append_limit(bson_t *pipeline, int64_t limit)
 {
-    BSON_APPEND_INT64(options, "limit", limit);
-    BSON_APPEND_INT64(options, "batchSize", limit + 1);
-    BSON_APPEND_INT64(options, "maxTimeMS", store->pool->server_time_ms);
+    char buffer[16];
+    const char *index = NULL;
+    bson_t stage;
+    (void)bson_uint32_to_string(bson_count_keys(pipeline), &index, buffer, sizeof buffer);
+    bson_append_document_begin(pipeline, index, -1, &stage);
+    BSON_APPEND_INT64(&stage, "$limit", limit);
+    bson_append_document_end(pipeline, &stage);
 }
 
-/* A second query on providers beside the slots': only commands that stand alone want trees. */
-static enum store_status load_trees(struct mongo_store *store, struct snapshot *snapshot,
-                                    struct error *error)
+static bson_t *tree_pipeline(const struct snapshot *snapshot)
 {
-    if (snapshot->roots_loaded || snapshot->root_count == 0)
-        return STORE_OK;
-    enum store_status status = STORE_MISUSE;
-    struct tree_rows rows = {.snapshot = snapshot};
-    bson_t filter = BSON_INITIALIZER, options, projection;
-    snapshot->nodes = NULL;
-    snapshot->node_count = 0;
+    bson_t *pipeline = pipeline_new();
+    bson_t filter = BSON_INITIALIZER, projection = BSON_INITIALIZER;
     append_roots(&filter, snapshot);
-    if (mongo_session_options(store, &options, error)) {
-        append_limits(&options, store, (int64_t)snapshot->root_count * (TREE_PROVIDERS_MAX + 1));
-        bson_append_document_begin(&options, "projection", -1, &projection);
-        BSON_APPEND_INT32(&projection, "parent", 1);
-        BSON_APPEND_INT32(&projection, "root", 1);
-        bson_append_document_end(&options, &projection);
-        mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(
-            store->collections[MONGO_PROVIDERS], &filter, &options, NULL);
-        status = mongo_each_row(store, MOMENT_RUN, cursor, tree_row, &rows, error);
-    }
-    if (status == STORE_OK && snapshot->node_count > 1)
-        qsort(snapshot->nodes, snapshot->node_count, sizeof *snapshot->nodes, compare_nodes);
-    snapshot->roots_loaded = status == STORE_OK;
-    bson_destroy(&options);
+    pipeline_append(pipeline, "$match", &filter);
+    append_limit(pipeline, (int64_t)snapshot->root_count * (TREE_PROVIDERS_MAX + 1));
+    BSON_APPEND_INT32(&projection, "parent", 1);
+    BSON_APPEND_INT32(&projection, "root", 1);
+    pipeline_append(pipeline, "$project", &projection);
+    bson_destroy(&projection);
     bson_destroy(&filter);
-    return status;
+    return pipeline;
+}
+
+static bool wants_trees(const struct snapshot *snapshot)
+{
+    return !snapshot->roots_loaded && snapshot->root_count > 0;
+}
+
+static void close_trees(const struct tree_rows *tree, struct snapshot *snapshot)
+{
+    if (tree->count > 1)
+        qsort(tree->nodes, tree->count, sizeof *tree->nodes, compare_nodes);
+    snapshot->nodes = tree->nodes;
+    snapshot->node_count = tree->count;
+    snapshot->roots_loaded = true;
 }
 
 /* --- pages --- */
@@ -150,44 +153,52 @@ static void append_page_filter(bson_t *filter, const struct page_params *params)
     bson_append_document_end(filter, &after);
 }
 
-/* Of a consumer, only what it holds of this provider: it has one entry for each provider. */
-static void append_page_options(bson_t *options, const struct page_params *params)
+/* {$filter: {input: "$allocations", cond: {$eq: ["$$this.provider", provider]}}} */
+static void append_filter(bson_t *expression, struct uuid provider)
 {
-    bson_t sort, projection, allocations, match;
-    bson_append_document_begin(options, "sort", -1, &sort);
-    BSON_APPEND_INT32(&sort, "_id", 1);
-    bson_append_document_end(options, &sort);
-    bson_append_document_begin(options, "projection", -1, &projection);
-    BSON_APPEND_INT32(&projection, "generation", 1);
-    bson_append_document_begin(&projection, "allocations", -1, &allocations);
-    bson_append_document_begin(&allocations, "$elemMatch", -1, &match);
-    document_append_uuid(&match, "provider", params->provider);
-    bson_append_document_end(&allocations, &match);
-    bson_append_document_end(&projection, &allocations);
-    bson_append_document_end(options, &projection);
+    bson_t filter, condition, operands;
+    bson_append_document_begin(expression, "$filter", -1, &filter);
+    BSON_APPEND_UTF8(&filter, "input", "$allocations");
+    bson_append_document_begin(&filter, "cond", -1, &condition);
+    bson_append_array_begin(&condition, "$eq", -1, &operands);
+    BSON_APPEND_UTF8(&operands, "0", "$$this.provider");
+    document_append_uuid(&operands, "1", provider);
+    bson_append_array_end(&condition, &operands);
+    bson_append_document_end(&filter, &condition);
+    bson_append_document_end(expression, &filter);
 }
 
-static enum store_status load_page(struct mongo_store *store, struct snapshot *snapshot,
-                                   struct page_slot *slot, struct error *error)
+/* Of a consumer, only what it holds of this provider: it has one entry for each provider. */
+static void append_projection(bson_t *pipeline, struct uuid provider)
 {
-    enum store_status status = STORE_MISUSE;
-    struct page_rows page = {.arena = snapshot->arena, .limit = (size_t)slot->params.limit};
-    bson_t filter = BSON_INITIALIZER, options;
-    append_page_filter(&filter, &slot->params);
-    if (mongo_session_options(store, &options, error)) {
-        append_limits(&options, store, slot->params.limit + 1);
-        append_page_options(&options, &slot->params);
-        mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(
-            store->collections[MONGO_CONSUMERS], &filter, &options, NULL);
-        status = mongo_each_row(store, MOMENT_RUN, cursor, page_row, &page, error);
-    }
-    if (status == STORE_OK) {
-        slot->page = (struct consumer_page){page.rows, page.count, page.more};
-        slot->loaded = true;
-    }
-    bson_destroy(&options);
+    bson_t projection = BSON_INITIALIZER, allocations;
+    BSON_APPEND_INT32(&projection, "generation", 1);
+    bson_append_document_begin(&projection, "allocations", -1, &allocations);
+    append_filter(&allocations, provider);
+    bson_append_document_end(&projection, &allocations);
+    pipeline_append(pipeline, "$project", &projection);
+    bson_destroy(&projection);
+}
+
+static bson_t *page_pipeline(const struct page_params *params)
+{
+    bson_t *pipeline = pipeline_new();
+    bson_t filter = BSON_INITIALIZER, sort = BSON_INITIALIZER;
+    append_page_filter(&filter, params);
+    pipeline_append(pipeline, "$match", &filter);
+    BSON_APPEND_INT32(&sort, "_id", 1);
+    pipeline_append(pipeline, "$sort", &sort);
+    append_limit(pipeline, params->limit + 1);
+    append_projection(pipeline, params->provider);
+    bson_destroy(&sort);
     bson_destroy(&filter);
-    return status;
+    return pipeline;
+}
+
+static void close_page(const struct page_rows *page, struct page_slot *slot)
+{
+    slot->page = (struct consumer_page){page->rows, page->count, page->more};
+    slot->loaded = true;
 }
 
 /* --- usages --- */
@@ -229,8 +240,10 @@ static int compare_usages(const void *a, const void *b)
 }
 
 /* Sorted rows into groups: of each type the count comes first, its class being empty. */
-static void group_usages(struct usage_slot *slot, const struct usage_rows *usage)
+static void close_usage(const struct usage_rows *usage, struct usage_slot *slot)
 {
+    if (usage->count > 1)
+        qsort(usage->rows, usage->count, sizeof *usage->rows, compare_usages);
     struct usage_amount *amounts = ARENA_ARRAY(usage->arena, struct usage_amount, usage->count);
     slot->groups = ARENA_ARRAY(usage->arena, struct usage_group, usage->count);
     slot->group_count = 0;
@@ -244,86 +257,61 @@ static void group_usages(struct usage_slot *slot, const struct usage_rows *usage
         amounts[i] = (struct usage_amount){row->resource_class, row->amount};
         slot->groups[slot->group_count - 1].count++;
     }
+    slot->loaded = true;
 }
 
 /*
  * One row a type and class, and one a type with an empty class that counts its consumers: of each
  * consumer the first allocation carries the one that is counted.
  */
-static bson_t *usage_pipeline(const struct usage_params *params)
+static bson_t *usage_stages(const struct usage_params *params)
 {
     static const char stages[] =
-        "{\"pipeline\": [{\"$unwind\": {\"path\": \"$allocations\", \"includeArrayIndex\": \"i\"}},"
+        "[{\"$unwind\": {\"path\": \"$allocations\", \"includeArrayIndex\": \"i\"}},"
         "{\"$project\": {\"_id\": 0, \"type\": %s, \"amounts\": {\"$concatArrays\": ["
         "{\"$cond\": [{\"$eq\": [\"$i\", 0]}, [{\"k\": \"\", \"v\": 1}], []]},"
         "{\"$objectToArray\": \"$allocations.resources\"}]}}},"
-        "{\"$unwind\": \"$amounts\"},"
+        "{\"$unwind\": {\"path\": \"$amounts\"}},"
         "{\"$group\": {\"_id\": {\"type\": \"$type\", \"class\": \"$amounts.k\"},"
-        "\"amount\": {\"$sum\": \"$amounts.v\"}}}]}";
+        "\"amount\": {\"$sum\": \"$amounts.v\"}}}]";
     char json[PIPELINE_MAX];
     bool all = text_is(params->consumer_type, "all");
     (void)snprintf(json, sizeof json, stages,
                    all ? "{\"$literal\": \"all\"}" : "\"$consumer_type\"");
-    return bson_new_from_json((const uint8_t *)json, -1, NULL);
+    bson_t *parsed = bson_new_from_json((const uint8_t *)json, -1, NULL);
+    BSON_ASSERT(parsed != NULL);
+    return parsed;
 }
 
-static void append_match(bson_t *match, const struct usage_params *params)
+static void append_owner(bson_t *filter, const struct usage_params *params)
 {
-    document_append_text(match, "project_id", params->project_id);
+    document_append_text(filter, "project_id", params->project_id);
     if (text_present(params->user_id))
-        document_append_text(match, "user_id", params->user_id);
+        document_append_text(filter, "user_id", params->user_id);
     if (text_present(params->consumer_type) && !text_is(params->consumer_type, "all"))
-        document_append_text(match, "consumer_type", params->consumer_type);
+        document_append_text(filter, "consumer_type", params->consumer_type);
 }
 
-/* [{$match}, the stages...] as the library takes it. */
-static void build_pipeline(bson_t *pipeline, const struct usage_params *params)
+static bson_t *usage_pipeline(const struct usage_params *params)
 {
-    bson_t array, stage, match;
-    bson_iter_t stages, iter;
-    char buffer[16];
-    const char *index = NULL;
-    uint32_t count = 1;
-    bson_t *rest = usage_pipeline(params);
-    bson_append_array_begin(pipeline, "pipeline", -1, &array);
-    bson_append_document_begin(&array, "0", -1, &stage);
-    bson_append_document_begin(&stage, "$match", -1, &match);
-    append_match(&match, params);
-    bson_append_document_end(&stage, &match);
-    bson_append_document_end(&array, &stage);
-    BSON_ASSERT(rest != NULL && bson_iter_init_find(&stages, rest, "pipeline") &&
-                bson_iter_recurse(&stages, &iter));
-    while (bson_iter_next(&iter)) {
-        (void)bson_uint32_to_string(count++, &index, buffer, sizeof buffer);
-        BSON_ASSERT(bson_append_iter(&array, index, -1, &iter));
+    bson_t *pipeline = pipeline_new(), *stages = usage_stages(params);
+    bson_t filter = BSON_INITIALIZER;
+    bson_iter_t stage, named;
+    append_owner(&filter, params);
+    pipeline_append(pipeline, "$match", &filter);
+    BSON_ASSERT(bson_iter_init(&stage, stages));
+    while (bson_iter_next(&stage)) {
+        bson_t content;
+        const uint8_t *bytes = NULL;
+        uint32_t length = 0;
+        BSON_ASSERT(bson_iter_recurse(&stage, &named) && bson_iter_next(&named));
+        bson_iter_document(&named, &length, &bytes);
+        BSON_ASSERT(bson_init_static(&content, bytes, length));
+        pipeline_append(pipeline, bson_iter_key(&named), &content);
     }
-    bson_append_array_end(pipeline, &array);
-    bson_destroy(rest);
-}
-
-static enum store_status load_usage(struct mongo_store *store, struct snapshot *snapshot,
-                                    struct usage_slot *slot, struct error *error)
-{
-    enum store_status status = STORE_MISUSE;
-    struct usage_rows usage = {.arena = snapshot->arena};
-    bson_t pipeline = BSON_INITIALIZER, options;
-    build_pipeline(&pipeline, &slot->params);
-    if (mongo_session_options(store, &options, error)) {
-        BSON_APPEND_INT32(&options, "batchSize", INT32_MAX);
-        BSON_APPEND_INT64(&options, "maxTimeMS", store->pool->server_time_ms);
-        mongoc_cursor_t *cursor = mongoc_collection_aggregate(
-            store->collections[MONGO_CONSUMERS], MONGOC_QUERY_NONE, &pipeline, &options, NULL);
-        status = mongo_each_row(store, MOMENT_RUN, cursor, usage_row, &usage, error);
-    }
-    if (status == STORE_OK) {
-        if (usage.count > 1)
-            qsort(usage.rows, usage.count, sizeof *usage.rows, compare_usages);
-        group_usages(slot, &usage);
-        slot->loaded = true;
-    }
-    bson_destroy(&options);
-    bson_destroy(&pipeline);
-    return status;
+    bson_destroy(stages);
+    bson_destroy(&filter);
+    return pipeline;
 }
 
 /* Every consumer has a type, so that nothing is ever of the type "unknown". */
@@ -332,20 +320,68 @@ static bool is_empty_by_contract(const struct usage_slot *slot)
     return text_is(slot->params.consumer_type, "unknown");
 }
 
-enum store_status mongo_load_reads(struct mongo_store *store, struct snapshot *snapshot,
-                                   struct error *error)
+/* --- all --- */
+
+struct reads {
+    struct tree_rows tree;
+    struct page_rows *pages;   /* beside the snapshot's */
+    struct usage_rows *usages; /* beside the snapshot's */
+};
+
+size_t reads_queries(const struct snapshot *snapshot)
 {
-    enum store_status status = load_trees(store, snapshot, error);
-    for (size_t i = 0; status == STORE_OK && i < snapshot->page_count; i++) {
-        if (!snapshot->pages[i].loaded)
-            status = load_page(store, snapshot, &snapshot->pages[i], error);
+    return 1 + snapshot->page_count + snapshot->usage_count;
+}
+
+static struct reads *new_reads(const struct snapshot *snapshot)
+{
+    struct arena *arena = snapshot->arena;
+    struct reads *reads = ARENA_NEW(arena, struct reads);
+    reads->tree.arena = arena;
+    reads->pages = ARENA_ARRAY(arena, struct page_rows, snapshot->page_count);
+    reads->usages = ARENA_ARRAY(arena, struct usage_rows, snapshot->usage_count);
+    for (size_t i = 0; i < snapshot->page_count; i++) {
+        reads->pages[i].arena = arena;
+        reads->pages[i].limit = (size_t)snapshot->pages[i].params.limit;
     }
-    for (size_t i = 0; status == STORE_OK && i < snapshot->usage_count; i++) {
-        struct usage_slot *slot = &snapshot->usages[i];
-        if (is_empty_by_contract(slot))
-            slot->loaded = true;
+    for (size_t i = 0; i < snapshot->usage_count; i++)
+        reads->usages[i].arena = arena;
+    return reads;
+}
+
+static void ask(struct queries *queries, enum mongo_collection from, bson_t *pipeline,
+                mongo_row row, void *context)
+{
+    queries_add(queries, (struct query){from, pipeline, row, context});
+}
+
+struct reads *reads_ask(struct queries *queries, struct snapshot *snapshot)
+{
+    struct reads *reads = new_reads(snapshot);
+    if (wants_trees(snapshot))
+        ask(queries, MONGO_PROVIDERS, tree_pipeline(snapshot), tree_row, &reads->tree);
+    for (size_t i = 0; i < snapshot->page_count; i++) {
+        const struct page_slot *slot = &snapshot->pages[i];
         if (!slot->loaded)
-            status = load_usage(store, snapshot, slot, error);
+            ask(queries, MONGO_CONSUMERS, page_pipeline(&slot->params), page_row, &reads->pages[i]);
     }
-    return status;
+    for (size_t i = 0; i < snapshot->usage_count; i++) {
+        const struct usage_slot *slot = &snapshot->usages[i];
+        if (!slot->loaded && !is_empty_by_contract(slot))
+            ask(queries, MONGO_CONSUMERS, usage_pipeline(&slot->params), usage_row,
+                &reads->usages[i]);
+    }
+    return reads;
+}
+
+void reads_close(struct reads *reads, struct snapshot *snapshot)
+{
+    if (wants_trees(snapshot))
+        close_trees(&reads->tree, snapshot);
+    for (size_t i = 0; i < snapshot->page_count; i++)
+        if (!snapshot->pages[i].loaded)
+            close_page(&reads->pages[i], &snapshot->pages[i]);
+    for (size_t i = 0; i < snapshot->usage_count; i++)
+        if (!snapshot->usages[i].loaded)
+            close_usage(&reads->usages[i], &snapshot->usages[i]);
 }

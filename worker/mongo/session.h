@@ -13,6 +13,7 @@ struct mongo_store {
     struct store base;
     struct mongo_pool *pool;
     mongoc_client_t *client;
+    mongoc_database_t *database;
     mongoc_collection_t *collections[MONGO_COLLECTION_COUNT];
     mongoc_client_session_t *session; /* made by `begin`: it may need a server */
     mongoc_transaction_opt_t *transaction_options;
@@ -44,8 +45,6 @@ enum store_status mongo_malformed(enum mongo_collection collection, const bson_t
 /* The members of the port that have files of their own. */
 enum store_status mongo_prepare(struct store *base, struct error *error);
 enum store_status mongo_load(struct store *base, struct snapshot *snapshot, struct error *error);
-enum store_status mongo_load_reads(struct mongo_store *store, struct snapshot *snapshot,
-                                   struct error *error);
 enum store_status mongo_take_turn(struct store *base, struct error *error);
 enum store_status mongo_write(struct store *base, const struct snapshot *snapshot,
                               struct error *error);

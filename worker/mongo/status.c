@@ -45,6 +45,7 @@ enum meaning {
     X(11602, "InterruptedDueToReplStateChange", AWAY)                                              \
     X(13435, "NotPrimaryNoSecondaryOk", AWAY)                                                      \
     X(13436, "NotPrimaryOrSecondary", AWAY)                                                        \
+    X(4568, "a query of a load has more than 100 MiB of rows", REFUSED)                            \
     X(121, "DocumentValidationFailure", REFUSED)                                                   \
     X(257, "TransactionTooLarge", REFUSED)                                                         \
     X(10334, "BSONObjectTooLarge", REFUSED)                                                        \

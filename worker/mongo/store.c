@@ -161,6 +161,7 @@ static void store_free(struct store *base)
         mongoc_client_session_destroy(store->session);
     for (size_t i = 0; i < MONGO_COLLECTION_COUNT; i++)
         mongoc_collection_destroy(store->collections[i]);
+    mongoc_database_destroy(store->database);
     mongoc_transaction_opts_destroy(store->transaction_options);
     mongoc_client_pool_push(store->pool->clients, store->client);
     bson_free(store);
@@ -212,6 +213,7 @@ struct store *mongo_store_new(struct mongo_pool *pool, struct error *error)
     store->pool = pool;
     store->client = client;
     store->number = pool->stores++;
+    store->database = mongoc_client_get_database(client, pool->database);
     for (size_t i = 0; i < MONGO_COLLECTION_COUNT; i++)
         store->collections[i] = mongoc_client_get_collection(
             client, pool->database, mongo_collection_name((enum mongo_collection)i));
