@@ -93,6 +93,8 @@ def latency_rows(figures):
     return [
         row("a lone command, p50 / raw transaction of one", figures.ratio(figures.all("lone", "p50"), figures.all("raw-1", "p50")),
             "<= 1.3", at_most(1.3)),
+        row("the same with the primary 1 ms away (round trip)",
+            figures.ratio(figures.all("lone-far", "p50"), figures.all("raw-1-far", "p50")), "<= 1.3", at_most(1.3)),
         row("at half of the top rate, p99 / p50", p99, "<= 5", at_most(5)),
         row("at half of the top rate, longest stall, s", max(stalls) / 1000 if stalls else None, "<= 1", at_most(1)),
     ]
@@ -108,6 +110,7 @@ def cost_rows(figures):
         row("round trips a batch, `new`, 1", plain, "<= 7", at_most(7.05)),
         row("round trips a batch, `churn`", figures.median("churn", "trips"), "<= 10", at_most(10.05)),
         row("round trips, difference between sizes", spread, "0", at_most(0.05)),
+        row("round trips a batch, `reads`", figures.median("reads", "trips"), "<= 4", at_most(4.05)),
         row("worker CPU a 1,000 commands, s", figures.median("new", "cpu"), "<= 0.06", at_most(0.06), "{:.4f}"),
         row("heap allocations a command", figures.median("heap", "allocations"), "-", None, "{:.1f}"),
     ]
