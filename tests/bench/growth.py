@@ -24,7 +24,8 @@ CURVES = {
     "resources": ("resources of a command", "resources a second",
                   [(1, ["--claim-providers", 1, "--classes", 1], COMMANDS, 1),
                    (10, ["--claim-providers", 5], COMMANDS // 2, 10),
-                   (100, ["--claim-providers", 50], COMMANDS // 10, 100)]),
+                   # A window that is a small part of the commands: the answers to one that is all of them come at once.
+                   (100, ["--claim-providers", 50, "--window", 100], COMMANDS // 10, 100)]),
     "batch": ("consumers of one allocation.batch", "consumers a second",
               [(n, ["--workload", "batch", "--consumers", n, "--window", max(4, 2000 // n)], max(20, COMMANDS // n), n)
                for n in (1, 100, 1000)]),
