@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Fills the slots of documents: one query a collection, and all of them one command, with those of
- * load_reads.c. No slot becomes `loaded` before the command has ended without an error.
+ * reads.c. No slot becomes `loaded` before the command has ended without an error.
  */
 #include <stdlib.h>
 
