@@ -71,7 +71,26 @@ bool retry_after(struct retry *retry, enum retry_cause cause, size_t batch_size,
     return false;
 }
 
-int64_t retry_succeeded(struct retry *retry, size_t maximum)
+void retry_got_turn(struct retry *retry, bool shared)
+{
+    retry->missed = 0;
+    retry->shared = shared;
+}
+
+/*
+ * Another one's turn takes as long as ours did, and it could begin before ours was acknowledged:
+ * what we wrote is there for it as soon as the primary has it. So half of that time is not too
+ * long. Where nobody else had a turn meanwhile, we only look up.
+ */
+static int64_t yield_ms(const struct retry *retry, int64_t took_ms)
+{
+    int64_t pause = retry->shared ? took_ms / 2 : RETRY_YIELD_MS;
+    if (pause > RETRY_YIELD_MAX_MS)
+        return RETRY_YIELD_MAX_MS;
+    return pause < RETRY_YIELD_MS ? RETRY_YIELD_MS : pause;
+}
+
+int64_t retry_succeeded(struct retry *retry, size_t maximum, int64_t took_ms)
 {
     retry->limit = retry->limit < maximum / 2 ? retry->limit * 2 : maximum;
     retry->conflicts = 0;
@@ -83,5 +102,5 @@ int64_t retry_succeeded(struct retry *retry, size_t maximum)
         return 0;
     }
     retry->turns--;
-    return RETRY_YIELD_MS;
+    return yield_ms(retry, took_ms);
 }

@@ -29,16 +29,18 @@ struct retry {
     unsigned turns;  /* batches that are left of the spell */
     unsigned spell;  /* its length: doubled where the one without had a conflict again */
     unsigned missed; /* turns in a row that another one had */
+    bool shared;     /* the turn before ours was another one's */
 };
 
 enum {
     RETRY_EXPIRIES_MAX = 3,
     RETRY_CONFLICT_PAUSE_MAX_MS = 200,
-    RETRY_TURN_PAUSE_MAX_MS = 16,
+    RETRY_TURN_PAUSE_MAX_MS = 8,
     RETRY_TURNS_MIN = 32,
     RETRY_TURNS_MAX = 256,
-    RETRY_MISSED_MAX = 400, /* some 5 s: who has the turn may be dead */
+    RETRY_MISSED_MAX = 800, /* some 5 s: who has the turn may be dead */
     RETRY_YIELD_MS = 4,
+    RETRY_YIELD_MAX_MS = 500,
     RETRY_OUTAGE_PAUSE_MAX_MS = 2000
 };
 
@@ -50,8 +52,11 @@ bool retry_after(struct retry *retry, enum retry_cause cause, size_t batch_size,
 /* Is the next batch to take its turn? */
 bool retry_takes_turn(const struct retry *retry);
 
-/* A batch went through: the limit grows back towards `maximum`. The pause that lets others have
-   their turn, or 0. */
-int64_t retry_succeeded(struct retry *retry, size_t maximum);
+/* The turn is ours. `shared`: the one before was another one's. */
+void retry_got_turn(struct retry *retry, bool shared);
+
+/* A batch went through, `took_ms` after it began: the limit grows back towards `maximum`. The pause
+   that lets others have their turn, or 0. */
+int64_t retry_succeeded(struct retry *retry, size_t maximum, int64_t took_ms);
 
 #endif

@@ -53,10 +53,11 @@ struct store_ops {
     enum store_status (*begin)(struct store *store, struct error *error);
     /*
      * Where wanted, right after `begin`: until the transaction ends, it keeps out the others that
-     * take their turn. CONFLICT: another one has it. A turn says who goes first where transactions
-     * are in each other's way; nothing relies on it.
+     * take their turn. CONFLICT: another one has it. `ret_shared`: the turn before was another
+     * store's. A turn says who goes first where transactions are in each other's way; nothing
+     * relies on it.
      */
-    enum store_status (*take_turn)(struct store *store, struct error *error);
+    enum store_status (*take_turn)(struct store *store, bool *ret_shared, struct error *error);
     /*
      * Fills every slot that is not `loaded`, on the transaction's snapshot: one query per
      * collection at most, for exactly the keys wanted. Copies go to the snapshot's arena.

@@ -8,10 +8,25 @@
 
 #include "tests/contract/store_pair.h"
 
-static enum store_status take_turn(struct session *session)
+static enum store_status try_turn(struct session *session, bool *ret_shared)
 {
     session_begin(session);
-    return session->store->ops->take_turn(session->store, &session->error);
+    return session->store->ops->take_turn(session->store, ret_shared, &session->error);
+}
+
+static enum store_status take_turn(struct session *session)
+{
+    bool shared = false;
+    return try_turn(session, &shared);
+}
+
+static bool turn_is_shared(struct session *session)
+{
+    bool shared = false;
+    assert_status(session, STORE_OK, try_turn(session, &shared));
+    assert_status(session, STORE_OK, session_commit(session));
+    session_restart(session);
+    return shared;
 }
 
 static void test_a_turn_keeps_the_others_out_until_its_transaction_ends(void **state)
@@ -68,7 +83,22 @@ static void test_who_gets_a_turn_meets_nothing_of_the_turn_before(void **state)
     pair_close(&pair);
 }
 
+static void test_a_turn_says_whether_the_one_before_was_anothers(void **state)
+{
+    struct store_world *world = *state;
+    struct pair pair = pair_open(world);
+    assert_false(turn_is_shared(&pair.first) && turn_is_shared(&pair.first));
+    assert_true(turn_is_shared(&pair.second));
+    assert_false(turn_is_shared(&pair.second));
+    assert_true(turn_is_shared(&pair.first));
+    assert_status(&pair.second, STORE_OK, take_turn(&pair.second));
+    session_restart(&pair.second); /* aborted: a turn that never was */
+    assert_false(turn_is_shared(&pair.first));
+    pair_close(&pair);
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_a_turn_says_whether_the_one_before_was_anothers),
     cmocka_unit_test(test_a_turn_keeps_the_others_out_until_its_transaction_ends),
     cmocka_unit_test(test_who_takes_no_turn_is_not_kept_out),
     cmocka_unit_test(test_who_gets_a_turn_meets_nothing_of_the_turn_before),

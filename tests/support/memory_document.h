@@ -36,6 +36,7 @@ struct memory_version {
     struct consumer consumer;
     struct outcome outcome;
     struct uuid holder;
+    uint64_t turn_of; /* the session that took it */
     struct memory_mark marks[MARKS_MAX];
     size_t mark_count;
 };
@@ -118,7 +119,8 @@ void memory_transaction_doom(struct memory_transaction *transaction, enum store_
 void memory_transaction_see(struct memory_transaction *transaction);
 
 /* The one document that all who take their turn write. */
-enum store_status memory_take_turn(struct memory_transaction *transaction, struct error *error);
+enum store_status memory_take_turn(struct memory_transaction *transaction, uint64_t session,
+                                   bool *ret_shared, struct error *error);
 enum store_status memory_write(struct memory_transaction *transaction,
                                const struct snapshot *snapshot, struct error *error);
 void memory_load(struct memory_transaction *transaction, struct snapshot *snapshot);

@@ -148,10 +148,13 @@ static enum store_status begin(struct store *base, struct error *error)
     return STORE_OK;
 }
 
-static enum store_status take_turn(struct store *base, struct error *error)
+static enum store_status take_turn(struct store *base, bool *ret_shared, struct error *error)
 {
-    enum store_status status = enter_open(of(base), MEMORY_TURN, error);
-    return status == STORE_OK ? memory_take_turn(of(base)->transaction, error) : status;
+    struct memory_store *store = of(base);
+    enum store_status status = enter_open(store, MEMORY_TURN, error);
+    if (status == STORE_OK)
+        status = memory_take_turn(store->transaction, store->number, ret_shared, error);
+    return status;
 }
 
 static enum store_status load(struct store *base, struct snapshot *snapshot, struct error *error)

@@ -391,18 +391,22 @@ static enum store_status write_all(const struct write *write, const struct snaps
     return status;
 }
 
-enum store_status memory_take_turn(struct memory_transaction *transaction, struct error *error)
+enum store_status memory_take_turn(struct memory_transaction *transaction, uint64_t session,
+                                   bool *ret_shared, struct error *error)
 {
     struct write write = {.transaction = transaction, .error = error};
     struct memory_document *turn =
         memory_find_or_add(transaction->database, KIND_TURN, text_of("turn"));
     memory_transaction_see(transaction);
     enum store_status status = take(&write, turn);
-    if (status == STORE_OK)
-        (void)replace_pending(turn, true);
-    else
+    if (status != STORE_OK) {
         memory_transaction_doom(transaction, status);
-    return status;
+        return status;
+    }
+    const struct memory_version *before = memory_visible(turn, transaction->snapshot);
+    *ret_shared = before != NULL && before->turn_of != session;
+    replace_pending(turn, true)->turn_of = session;
+    return STORE_OK;
 }
 
 enum store_status memory_write(struct memory_transaction *transaction,

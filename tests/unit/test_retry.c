@@ -81,10 +81,10 @@ static void test_success_forgets_and_grows_back_to_the_maximum(void **state)
 {
     (void)state;
     struct retry retry = {.limit = 1, .conflicts = 9, .outages = 9, .expiries = 2};
-    (void)retry_succeeded(&retry, 7);
+    (void)retry_succeeded(&retry, 7, 0);
     assert_int_equal(retry.limit, 2);
     for (int i = 0; i < 3; i++) {
-        (void)retry_succeeded(&retry, 7);
+        (void)retry_succeeded(&retry, 7, 0);
         assert_in_range(retry.limit, 4, 7);
     }
     assert_int_equal(retry.limit, 7);
@@ -112,22 +112,37 @@ static void test_after_a_conflict_batches_take_turns_for_a_spell(void **state)
     struct retry retry = {.limit = 512};
     int64_t pause = 0;
     assert_false(retry_takes_turn(&retry));
-    assert_int_equal(retry_succeeded(&retry, 512), 0);
+    assert_int_equal(retry_succeeded(&retry, 512, 100), 0);
     assert_false(retry_after(&retry, RETRY_CONFLICT, 512, &pause));
     for (int i = 0; i < RETRY_TURNS_MIN; i++) {
         assert_true(retry_takes_turn(&retry));
-        assert_int_equal(retry_succeeded(&retry, 512), RETRY_YIELD_MS);
+        assert_int_equal(retry_succeeded(&retry, 512, 100), RETRY_YIELD_MS);
     }
     assert_false(retry_takes_turn(&retry));
-    assert_int_equal(retry_succeeded(&retry, 512), 0);
+    assert_int_equal(retry_succeeded(&retry, 512, 100), 0);
     assert_int_equal(retry.limit, 512);
+}
+
+/* Who is alone only looks up; who is not leaves the other its time. */
+static void test_a_turn_is_left_for_as_long_as_the_others_need(void **state)
+{
+    (void)state;
+    struct retry retry = {.limit = 512};
+    int64_t pause = 0;
+    assert_false(retry_after(&retry, RETRY_CONFLICT, 512, &pause));
+    retry_got_turn(&retry, true);
+    assert_int_equal(retry_succeeded(&retry, 512, 100), 50);
+    assert_int_equal(retry_succeeded(&retry, 512, 1), RETRY_YIELD_MS);
+    assert_int_equal(retry_succeeded(&retry, 512, INT64_MAX), RETRY_YIELD_MAX_MS);
+    retry_got_turn(&retry, false);
+    assert_int_equal(retry_succeeded(&retry, 512, 100), RETRY_YIELD_MS);
 }
 
 static unsigned count_turns(struct retry *retry)
 {
     unsigned count = 0;
     for (; retry_takes_turn(retry); count++)
-        (void)retry_succeeded(retry, 512);
+        (void)retry_succeeded(retry, 512, 100);
     return count;
 }
 
@@ -142,7 +157,7 @@ static void test_a_spell_doubles_until_one_without_a_turn_goes_through(void **st
     }
     assert_false(retry_after(&retry, RETRY_CONFLICT, 512, &pause));
     assert_int_equal(count_turns(&retry), RETRY_TURNS_MAX);
-    (void)retry_succeeded(&retry, 512);
+    (void)retry_succeeded(&retry, 512, 100);
     assert_false(retry_after(&retry, RETRY_CONFLICT, 512, &pause));
     assert_int_equal(count_turns(&retry), RETRY_TURNS_MIN);
 }
@@ -170,6 +185,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_after_a_conflict_batches_take_turns_for_a_spell),
+        cmocka_unit_test(test_a_turn_is_left_for_as_long_as_the_others_need),
         cmocka_unit_test(test_a_spell_doubles_until_one_without_a_turn_goes_through),
         cmocka_unit_test(test_a_turn_that_another_has_is_waited_for_with_the_whole_batch),
         cmocka_unit_test(test_expiries_count_only_on_a_server_that_is_well),

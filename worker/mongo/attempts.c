@@ -14,31 +14,29 @@
 
 enum { MARK_ROOM = 96 };
 
-/* "STORE#ATTEMPT": which store means a worker's life, since its pool drew a random number. */
-static void write_store_name(const struct mongo_store *store, char name[MARK_ROOM])
-{
-    (void)snprintf(name, MARK_ROOM, "%s.%" PRIu64 "#", store->pool->life, store->number);
-}
-
+/* "STORE#ATTEMPT" */
 static void write_mark(const struct mongo_store *store, uint64_t attempt, char mark[MARK_ROOM])
 {
-    (void)snprintf(mark, MARK_ROOM, "%s.%" PRIu64 "#%" PRIu64, store->pool->life, store->number,
-                   attempt);
+    (void)snprintf(mark, MARK_ROOM, "%s#%" PRIu64, store->name, attempt);
+}
+
+static bool is_ours(const struct mongo_store *store, const char *mark)
+{
+    size_t length = strlen(store->name);
+    return strncmp(mark, store->name, length) == 0 && mark[length] == '#';
 }
 
 /* The marks before the change that other stores had left. */
 static int64_t count_deaths(const struct mongo_store *store, const bson_t *reply)
 {
     bson_iter_t iter, marks, mark;
-    char ours[MARK_ROOM];
     int64_t deaths = 0;
-    write_store_name(store, ours);
     if (!bson_iter_init(&iter, reply) || !bson_iter_find_descendant(&iter, "value.marks", &marks) ||
         !BSON_ITER_HOLDS_ARRAY(&marks) || !bson_iter_recurse(&marks, &mark))
         return 0;
     while (bson_iter_next(&mark)) {
         const char *name = BSON_ITER_HOLDS_UTF8(&mark) ? bson_iter_utf8(&mark, NULL) : "";
-        deaths += strncmp(name, ours, strlen(ours)) != 0;
+        deaths += !is_ours(store, name);
     }
     return deaths;
 }

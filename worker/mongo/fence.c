@@ -7,6 +7,7 @@
 #include "worker/mongo/session.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static void append_fence_id(bson_t *selector, const struct mongo_store *store)
 {
@@ -19,6 +20,35 @@ static void append_fence_id(bson_t *selector, const struct mongo_store *store)
     bson_append_document_end(selector, &id);
 }
 
+static void append_increment(bson_t *update)
+{
+    bson_t increment;
+    bson_append_document_begin(update, "$inc", -1, &increment);
+    BSON_APPEND_INT64(&increment, "n", 1);
+    bson_append_document_end(update, &increment);
+}
+
+enum store_status mongo_write_fence(struct mongo_store *store, struct error *error)
+{
+    bson_t selector = BSON_INITIALIZER, update = BSON_INITIALIZER, options, reply;
+    bson_error_t cause;
+    enum store_status status = STORE_MISUSE;
+    append_fence_id(&selector, store);
+    append_increment(&update);
+    if (mongo_session_options(store, &options, error)) {
+        BSON_APPEND_BOOL(&options, "upsert", true);
+        status = STORE_OK;
+        if (!mongoc_collection_update_one(store->collections[MONGO_FENCES], &selector, &update,
+                                          &options, &reply, &cause))
+            status = mongo_failed(store, MOMENT_RUN, &cause, &reply, error);
+        bson_destroy(&reply);
+    }
+    bson_destroy(&options);
+    bson_destroy(&update);
+    bson_destroy(&selector);
+    return status;
+}
+
 static void append_turn_id(bson_t *selector)
 {
     bson_t id;
@@ -27,42 +57,47 @@ static void append_turn_id(bson_t *selector)
     bson_append_document_end(selector, &id);
 }
 
-static enum store_status raise_number(struct mongo_store *store, const bson_t *selector,
-                                      struct error *error)
+static void append_turn_change(bson_t *update, const struct mongo_store *store)
 {
-    bson_t update = BSON_INITIALIZER, options, increment, reply;
+    bson_t set;
+    append_increment(update);
+    bson_append_document_begin(update, "$set", -1, &set);
+    BSON_APPEND_UTF8(&set, "holder", store->name);
+    bson_append_document_end(update, &set);
+}
+
+/* Whose turn was before this one's. */
+static bool was_shared(const struct mongo_store *store, const bson_t *reply)
+{
+    bson_iter_t iter, holder;
+    return bson_iter_init(&iter, reply) &&
+           bson_iter_find_descendant(&iter, "value.holder", &holder) &&
+           BSON_ITER_HOLDS_UTF8(&holder) && strcmp(bson_iter_utf8(&holder, NULL), store->name) != 0;
+}
+
+enum store_status mongo_take_turn(struct store *base, bool *ret_shared, struct error *error)
+{
+    struct mongo_store *store = (struct mongo_store *)base;
+    bson_t selector = BSON_INITIALIZER, update = BSON_INITIALIZER, options, reply;
     bson_error_t cause;
     enum store_status status = STORE_MISUSE;
-    bson_append_document_begin(&update, "$inc", -1, &increment);
-    BSON_APPEND_INT64(&increment, "n", 1);
-    bson_append_document_end(&update, &increment);
+    mongoc_find_and_modify_opts_t *modify = mongoc_find_and_modify_opts_new();
+    append_turn_id(&selector);
+    append_turn_change(&update, store);
+    (void)mongoc_find_and_modify_opts_set_update(modify, &update);
+    (void)mongoc_find_and_modify_opts_set_flags(modify, MONGOC_FIND_AND_MODIFY_UPSERT);
     if (mongo_session_options(store, &options, error)) {
-        BSON_APPEND_BOOL(&options, "upsert", true);
+        (void)mongoc_find_and_modify_opts_append(modify, &options);
         status = STORE_OK;
-        if (!mongoc_collection_update_one(store->collections[MONGO_FENCES], selector, &update,
-                                          &options, &reply, &cause))
+        if (!mongoc_collection_find_and_modify_with_opts(store->collections[MONGO_FENCES],
+                                                         &selector, modify, &reply, &cause))
             status = mongo_failed(store, MOMENT_RUN, &cause, &reply, error);
+        *ret_shared = status == STORE_OK && was_shared(store, &reply);
         bson_destroy(&reply);
     }
     bson_destroy(&options);
+    mongoc_find_and_modify_opts_destroy(modify);
     bson_destroy(&update);
-    return status;
-}
-
-enum store_status mongo_write_fence(struct mongo_store *store, struct error *error)
-{
-    bson_t selector = BSON_INITIALIZER;
-    append_fence_id(&selector, store);
-    enum store_status status = raise_number(store, &selector, error);
-    bson_destroy(&selector);
-    return status;
-}
-
-enum store_status mongo_take_turn(struct store *base, struct error *error)
-{
-    bson_t selector = BSON_INITIALIZER;
-    append_turn_id(&selector);
-    enum store_status status = raise_number((struct mongo_store *)base, &selector, error);
     bson_destroy(&selector);
     return status;
 }

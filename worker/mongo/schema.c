@@ -63,7 +63,8 @@ const char *schema_validator(enum mongo_collection collection)
                       COMMAND_ID ", \"marks\": {\"bsonType\": \"array\", \"items\": " STRING "}, "
                                  "\"expires_at\": " DATE);
     case MONGO_FENCES:
-        return SCHEMA("\"_id\", \"n\"", "\"_id\": {\"bsonType\": \"object\"}, \"n\": " COUNT);
+        return SCHEMA("\"_id\", \"n\"",
+                      "\"_id\": {\"bsonType\": \"object\"}, \"n\": " COUNT ", \"holder\": " STRING);
     case MONGO_COLLECTION_COUNT: break;
     }
     return "{}";

@@ -18,6 +18,7 @@ struct mongo_store {
     mongoc_client_session_t *session; /* made by `begin`: it may need a server */
     mongoc_transaction_opt_t *transaction_options;
     uint64_t number; /* of this store in its pool */
+    char name[48];   /* no other store of any worker has it, nor had it */
     int64_t began_ms;
 };
 
@@ -45,7 +46,7 @@ enum store_status mongo_malformed(enum mongo_collection collection, const bson_t
 /* The members of the port that have files of their own. */
 enum store_status mongo_prepare(struct store *base, struct error *error);
 enum store_status mongo_load(struct store *base, struct snapshot *snapshot, struct error *error);
-enum store_status mongo_take_turn(struct store *base, struct error *error);
+enum store_status mongo_take_turn(struct store *base, bool *ret_shared, struct error *error);
 enum store_status mongo_write(struct store *base, const struct snapshot *snapshot,
                               struct error *error);
 /* The write of a batch of reads: its majority shows that what was read came from the primary

@@ -2,6 +2,8 @@
 #include "worker/mongo/session.h"
 
 #include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <time.h>
 
 enum {
@@ -213,6 +215,7 @@ struct store *mongo_store_new(struct mongo_pool *pool, struct error *error)
     store->pool = pool;
     store->client = client;
     store->number = pool->stores++;
+    (void)snprintf(store->name, sizeof store->name, "%s.%" PRIu64, pool->life, store->number);
     store->database = mongoc_client_get_database(client, pool->database);
     for (size_t i = 0; i < MONGO_COLLECTION_COUNT; i++)
         store->collections[i] = mongoc_client_get_collection(

@@ -33,7 +33,8 @@ struct applier {
     unsigned chore_tries;
     enum stage stage;
     bool in_transaction;
-    bool away; /* an outage was logged */
+    int64_t began_ms; /* the transaction */
+    bool away;        /* an outage was logged */
     struct retry retry;
     uint64_t random;
     uint64_t attempts; /* begun so far: their numbers */
@@ -120,6 +121,11 @@ static int64_t jittered(struct applier *applier, int64_t pause_ms)
     if (pause_ms < 2)
         return pause_ms;
     return pause_ms / 2 + (int64_t)(applier->random % (uint64_t)(pause_ms / 2 + 1));
+}
+
+static int64_t now_ms(const struct applier *applier)
+{
+    return applier->options.clock->monotonic_ms(applier->options.clock);
 }
 
 static bool is_current(const struct applier *applier, const struct job *job)
@@ -334,6 +340,7 @@ static enum applier_next begin(struct applier *applier, int64_t *ret_pause_ms)
     if (status != STORE_OK)
         return failed(applier, status, &error, ret_pause_ms);
     applier->in_transaction = true;
+    applier->began_ms = now_ms(applier);
     if (retry_takes_turn(&applier->retry) && !is_read(applier->jobs[0]))
         applier->stage = STAGE_TURN;
     else
@@ -345,9 +352,11 @@ static enum applier_next take_turn(struct applier *applier, int64_t *ret_pause_m
 {
     struct store *store = applier->options.store;
     struct error error = {""};
-    enum store_status status = store->ops->take_turn(store, &error);
+    bool shared = false;
+    enum store_status status = store->ops->take_turn(store, &shared, &error);
     if (status != STORE_OK)
         return failed(applier, status, &error, ret_pause_ms);
+    retry_got_turn(&applier->retry, shared);
     prepare_batch(applier);
     return APPLIER_GO_ON;
 }
@@ -455,7 +464,8 @@ static enum applier_next commit(struct applier *applier, int64_t *ret_pause_ms)
               LOG_FIELDS(LOG_I("commands", (int64_t)applier->count)), "a batch is committed");
     answer(applier);
     *ret_pause_ms =
-        jittered(applier, retry_succeeded(&applier->retry, applier->options.max_commands));
+        jittered(applier, retry_succeeded(&applier->retry, applier->options.max_commands,
+                                          now_ms(applier) - applier->began_ms));
     policy_release(applier->policy);
     applier->policy = NULL;
     applier->stage = STAGE_GATHER;
