@@ -4,6 +4,9 @@
  * commands from the queue, answers each with a success made of its own text (persistent, mandatory,
  * confirmed), and acknowledges a batch by one frame once all its replies are confirmed. It heeds
  * ALLOT_AMQP_URI, ALLOT_AMQP_QUEUE, ALLOT_AMQP_PREFETCH and ALLOT_BATCH_MAX_COMMANDS.
+ *
+ * With ALLOT_BENCH_TRANSACTIONS=1 it is both yardsticks in one: each batch's bare transaction is
+ * committed before the batch is answered.
  */
 #include <amqp.h>
 #include <amqp_framing.h>
@@ -16,7 +19,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "tests/bench/bench_base.h"
+#include "tests/bench/bench_transaction.h"
 
 enum { CHANNEL_CONSUME = 1, CHANNEL_REPLIES = 2, CHANNELS = 3 };
 enum { FRAME_MAX = 131072, PREFETCH = 1500, BATCH = 512, PREFETCH_MAX = 2000, TEXT = 256 };
@@ -39,6 +42,8 @@ struct broker {
     size_t waiting_count, batch;
     uint64_t tag_last; /* of a delivery that is whole */
     uint64_t published, confirmed;
+    struct raw *raw; /* NULL: no database */
+    size_t transacted;
     struct {
         uint64_t published_last, tag_last;
     } * batches; /* published, and not yet acknowledged */
@@ -230,6 +235,9 @@ static void answer_batch(struct broker *broker, struct buffer *reply)
 {
     if (broker->waiting_count == 0)
         return;
+    if (broker->raw != NULL)
+        raw_transact(broker->raw, broker->transacted, broker->waiting_count);
+    broker->transacted += broker->waiting_count;
     for (size_t i = 0; i < broker->waiting_count; i++) {
         write_reply(reply, &broker->waiting[i]);
         publish(broker, &broker->waiting[i], reply);
@@ -254,23 +262,46 @@ static void acknowledge(struct broker *broker)
     memmove(broker->batches, broker->batches + done, broker->batch_count * sizeof *broker->batches);
 }
 
+static void audit(struct broker *broker)
+{
+    int64_t claims = (int64_t)broker->transacted;
+    struct totals totals = {claims, claims, claims * broker->raw->shape.claim_providers};
+    database_audit(&broker->raw->database, &totals);
+}
+
+static void serve(struct broker *broker)
+{
+    struct buffer reply = {0};
+    while (!stopping || broker->batch_count > 0) {
+        take_frames(broker);
+        hold(broker, 1);
+        answer_batch(broker, &reply);
+        acknowledge(broker);
+        hold(broker, 0);
+        amqp_maybe_release_buffers(broker->state);
+    }
+    free(reply.bytes);
+}
+
 int main(void)
 {
     struct broker broker = {.batch = bench_setting("ALLOT_BATCH_MAX_COMMANDS", BATCH)};
-    struct buffer reply = {0};
+    struct shape shape = shape_default();
+    struct raw raw = {.shape = shape};
     struct sigaction action = {.sa_handler = stop};
     (void)sigaction(SIGTERM, &action, NULL);
+    if (getenv("ALLOT_BENCH_TRANSACTIONS") != NULL) {
+        raw = raw_open(&shape, broker.batch, 0);
+        broker.raw = &raw;
+    }
     broker.waiting = bench_array(PREFETCH_MAX, sizeof *broker.waiting);
     broker.batches = bench_array(PREFETCH_MAX, sizeof *broker.batches);
     connect_broker(&broker);
     open_channels(&broker, bench_setting("ALLOT_AMQP_PREFETCH", PREFETCH));
-    while (!stopping || broker.batch_count > 0) {
-        take_frames(&broker);
-        hold(&broker, 1);
-        answer_batch(&broker, &reply);
-        acknowledge(&broker);
-        hold(&broker, 0);
-        amqp_maybe_release_buffers(broker.state);
+    serve(&broker);
+    if (broker.raw != NULL) {
+        audit(&broker);
+        raw_close(&raw);
     }
     (void)amqp_connection_close(broker.state, AMQP_REPLY_SUCCESS);
     (void)amqp_destroy_connection(broker.state);
@@ -278,6 +309,5 @@ int main(void)
         free(broker.waiting[i].body.bytes);
     free(broker.waiting);
     free(broker.batches);
-    free(reply.bytes);
     return 0;
 }

@@ -49,6 +49,9 @@ class Figures:
     def rates(self, above, below):
         return self.ratio(self.all(above, "rate"), self.all(below, "rate"))
 
+    def middles(self, above, below):
+        return self.ratio(self.all(above, "p50"), self.all(below, "p50"))
+
 
 def in_sequence(figures):
     """The two yardsticks one after the other, in each run."""
@@ -80,10 +83,11 @@ def rate_rows(figures):
         row(f"`new`, uniform / plain ({lanes} lanes)", figures.rates("new", "plain"), ">= 12", at_least(12)),
         row("`new`, uniform / yardsticks in sequence", figures.ratio(figures.all("new", "rate"), in_sequence(figures)),
             ">= 0.8", at_least(0.8)),
+        row("`new`, uniform / yardsticks in one process", figures.rates("new", "both"), "-", None),
         row("`new`, hot / uniform", figures.rates("hot", "new"), ">= 1.2", at_least(1.2)),
         row("`churn` / `new`", figures.rates("churn", "new"), ">= 0.7", at_least(0.7)),
-        row("two workers / one", figures.rates("two", "new"), ">= 0.9", at_least(0.9)),
-        row("two workers on two queues / one", figures.rates("two-queues", "new"), "> 1, where cores allow", None),
+        row("two workers / one", figures.rates("two", "one"), ">= 0.9", at_least(0.9)),
+        row("two workers on two queues / one", figures.rates("two-queues", "one"), "> 1, where cores allow", None),
     ]
 
 
@@ -91,10 +95,11 @@ def latency_rows(figures):
     p99 = figures.ratio(figures.all("open", "p99"), figures.all("open", "p50"))
     stalls = figures.all("open", "stall")
     return [
-        row("a lone command, p50 / raw transaction of one", figures.ratio(figures.all("lone", "p50"), figures.all("raw-1", "p50")),
-            "<= 1.3", at_most(1.3)),
-        row("the same with the primary 1 ms away (round trip)",
-            figures.ratio(figures.all("lone-far", "p50"), figures.all("raw-1-far", "p50")), "<= 1.3", at_most(1.3)),
+        row("a lone command, p50 / raw transaction of one", figures.middles("lone", "raw-1"), "<= 1.3", at_most(1.3)),
+        row("a lone command, p50 / yardsticks in one process", figures.middles("lone", "both-1"), "-", None),
+        row("yardsticks in one process, p50 / raw transaction of one", figures.middles("both-1", "raw-1"), "-", None),
+        row("a lone command with the primary 1 ms away (round trip)", figures.middles("lone-far", "raw-1-far"), "<= 1.3",
+            at_most(1.3)),
         row("at half of the top rate, p99 / p50", p99, "<= 5", at_most(5)),
         row("at half of the top rate, longest stall, s", max(stalls) / 1000 if stalls else None, "<= 1", at_most(1)),
     ]
