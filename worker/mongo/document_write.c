@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <stdio.h>
 
+#include "worker/mongo/list.h"
+
 void document_append_text(bson_t *document, const char *key, struct text value)
 {
     BSON_ASSERT(bson_append_utf8(document, key, -1, value.bytes != NULL ? value.bytes : "",
@@ -160,16 +162,11 @@ static size_t append_allocation(bson_t *allocations, const char *index,
 
 static void append_allocations(bson_t *document, const struct consumer *consumer)
 {
-    bson_t allocations;
-    char buffer[16];
-    const char *index = NULL;
-    uint32_t count = 0;
-    bson_append_array_begin(document, "allocations", -1, &allocations);
-    for (size_t i = 0; i < consumer->holding_count; count++) {
-        (void)bson_uint32_to_string(count, &index, buffer, sizeof buffer);
-        i = append_allocation(&allocations, index, consumer, i);
-    }
-    bson_append_array_end(document, &allocations);
+    struct list allocations;
+    list_begin(&allocations, document, "allocations");
+    for (size_t i = 0; i < consumer->holding_count;)
+        i = append_allocation(&allocations.array, list_next(&allocations), consumer, i);
+    list_end(&allocations, document);
 }
 
 static void append_consumer(bson_t *document, const struct consumer *consumer)

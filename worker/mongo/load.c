@@ -6,42 +6,15 @@
 #include <stdlib.h>
 
 #include "worker/mongo/document.h"
+#include "worker/mongo/list.h"
 #include "worker/mongo/reads.h"
 
 enum { COLLECTIONS = 3 }; /* whose documents have slots */
 
-/* Elements of a BSON array that is being written. */
-struct list {
-    bson_t array;
-    uint32_t count;
-    char buffer[16];
-};
-
-static const char *next_index(struct list *list)
-{
-    const char *index = NULL;
-    (void)bson_uint32_to_string(list->count++, &index, list->buffer, sizeof list->buffer);
-    return index;
-}
-
-/* {key: {$in: [...]}}, of a list whose elements were appended between the two calls. */
-static void begin_in(bson_t *filter, const char *key, bson_t *condition, struct list *list)
-{
-    list->count = 0;
-    bson_append_document_begin(filter, key, -1, condition);
-    bson_append_array_begin(condition, "$in", -1, &list->array);
-}
-
-static void end_in(bson_t *filter, bson_t *condition, struct list *list)
-{
-    bson_append_array_end(condition, &list->array);
-    bson_append_document_end(filter, condition);
-}
-
 static void ask(struct queries *queries, enum mongo_collection from, const bson_t *filter,
                 mongo_row row, struct snapshot *snapshot)
 {
-    bson_t *pipeline = pipeline_new();
+    bson_t *pipeline = bson_new();
     pipeline_append(pipeline, "$match", filter);
     queries_add(queries, (struct query){from, pipeline, row, snapshot});
 }
@@ -94,38 +67,32 @@ static enum store_status provider_row(void *context, const bson_t *document, str
 
 static size_t append_provider_ids(bson_t *filter, struct snapshot *snapshot)
 {
-    bson_t condition;
     struct list list;
-    size_t count = 0;
-    begin_in(filter, "_id", &condition, &list);
+    list_begin_in(&list, filter, "_id");
     for (size_t i = 0; i < snapshot->provider_count; i++) {
         struct provider *slot = &snapshot->providers[i];
         if (slot->state.loaded)
             continue;
         slot->state = (struct slot_state){0};
-        document_append_uuid(&list.array, next_index(&list), slot->id);
-        count++;
+        document_append_uuid(&list.array, list_next(&list), slot->id);
     }
-    end_in(filter, &condition, &list);
-    return count;
+    list_end_in(&list, filter);
+    return list.count;
 }
 
 static size_t append_names(bson_t *filter, struct snapshot *snapshot)
 {
-    bson_t condition;
     struct list list;
-    size_t count = 0;
-    begin_in(filter, "name", &condition, &list);
+    list_begin_in(&list, filter, "name");
     for (size_t i = 0; i < snapshot->name_count; i++) {
         struct name_slot *slot = &snapshot->names[i];
         if (slot->loaded)
             continue;
         slot->taken = false;
-        document_append_text(&list.array, next_index(&list), slot->name);
-        count++;
+        document_append_text(&list.array, list_next(&list), slot->name);
     }
-    end_in(filter, &condition, &list);
-    return count;
+    list_end_in(&list, filter);
+    return list.count;
 }
 
 static void append_either(bson_t *filter, const bson_t *first, const bson_t *second)
@@ -171,20 +138,17 @@ static enum store_status consumer_row(void *context, const bson_t *document, str
 
 static size_t append_consumer_ids(bson_t *filter, struct snapshot *snapshot)
 {
-    bson_t condition;
     struct list list;
-    size_t count = 0;
-    begin_in(filter, "_id", &condition, &list);
+    list_begin_in(&list, filter, "_id");
     for (size_t i = 0; i < snapshot->consumer_count; i++) {
         struct consumer *slot = &snapshot->consumers[i];
         if (slot->state.loaded)
             continue;
         slot->state = (struct slot_state){0};
-        document_append_uuid(&list.array, next_index(&list), slot->id);
-        count++;
+        document_append_uuid(&list.array, list_next(&list), slot->id);
     }
-    end_in(filter, &condition, &list);
-    return count;
+    list_end_in(&list, filter);
+    return list.count;
 }
 
 static void ask_for_consumers(struct queries *queries, struct snapshot *snapshot)
@@ -213,7 +177,7 @@ static enum store_status outcome_row(void *context, const bson_t *document, stru
 static void append_outcome_id(struct list *list, const struct outcome *slot)
 {
     bson_t id;
-    bson_append_document_begin(&list->array, next_index(list), -1, &id);
+    bson_append_document_begin(&list->array, list_next(list), -1, &id);
     document_append_text(&id, "principal", slot->principal);
     document_append_text(&id, "key", slot->key);
     bson_append_document_end(&list->array, &id);
@@ -221,20 +185,17 @@ static void append_outcome_id(struct list *list, const struct outcome *slot)
 
 static size_t append_outcome_ids(bson_t *filter, struct snapshot *snapshot)
 {
-    bson_t condition;
     struct list list;
-    size_t count = 0;
-    begin_in(filter, "_id", &condition, &list);
+    list_begin_in(&list, filter, "_id");
     for (size_t i = 0; i < snapshot->outcome_count; i++) {
         struct outcome *slot = &snapshot->outcomes[i];
         if (slot->state.loaded)
             continue;
         slot->state = (struct slot_state){0};
         append_outcome_id(&list, slot);
-        count++;
     }
-    end_in(filter, &condition, &list);
-    return count;
+    list_end_in(&list, filter);
+    return list.count;
 }
 
 static void ask_for_outcomes(struct queries *queries, struct snapshot *snapshot)

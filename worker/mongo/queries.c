@@ -18,6 +18,8 @@
 #include <assert.h>
 #include <stdio.h>
 
+#include "worker/mongo/list.h"
+
 enum { TEXT_BYTES = 24 };
 
 struct queries queries_new(struct arena *arena, size_t capacity)
@@ -41,20 +43,28 @@ void queries_add(struct queries *queries, struct query query)
 
 /* --- the pipeline --- */
 
-bson_t *pipeline_new(void)
-{
-    return bson_new();
-}
-
-void pipeline_append(bson_t *pipeline, const char *name, const bson_t *stage)
+static void begin_stage(bson_t *pipeline, bson_t *stage)
 {
     char buffer[TEXT_BYTES];
     const char *index = NULL;
-    bson_t element;
     (void)bson_uint32_to_string(bson_count_keys(pipeline), &index, buffer, sizeof buffer);
-    bson_append_document_begin(pipeline, index, -1, &element);
-    BSON_APPEND_DOCUMENT(&element, name, stage);
-    bson_append_document_end(pipeline, &element);
+    bson_append_document_begin(pipeline, index, -1, stage);
+}
+
+void pipeline_append(bson_t *pipeline, const char *name, const bson_t *content)
+{
+    bson_t stage;
+    begin_stage(pipeline, &stage);
+    BSON_APPEND_DOCUMENT(&stage, name, content);
+    bson_append_document_end(pipeline, &stage);
+}
+
+void pipeline_append_limit(bson_t *pipeline, int64_t limit)
+{
+    bson_t stage;
+    begin_stage(pipeline, &stage);
+    BSON_APPEND_INT64(&stage, "$limit", limit);
+    bson_append_document_end(pipeline, &stage);
 }
 
 static void append_lookup(bson_t *pipeline, const struct query *query, size_t number)
@@ -69,30 +79,23 @@ static void append_lookup(bson_t *pipeline, const struct query *query, size_t nu
     bson_destroy(&lookup);
 }
 
-static const char *next_index(uint32_t *number, char buffer[TEXT_BYTES])
-{
-    const char *index = NULL;
-    (void)bson_uint32_to_string((*number)++, &index, buffer, TEXT_BYTES);
-    return index;
-}
-
 /* ["$q0", [0], "$q1", ...] */
 static void append_lists(bson_t *expression, size_t count)
 {
-    char buffer[TEXT_BYTES], list[TEXT_BYTES];
-    uint32_t number = 0;
-    bson_t lists, separator;
-    bson_append_array_begin(expression, "$concatArrays", -1, &lists);
+    char path[TEXT_BYTES];
+    struct list lists;
+    bson_t separator;
+    list_begin(&lists, expression, "$concatArrays");
     for (size_t i = 0; i < count; i++) {
         if (i > 0) {
-            bson_append_array_begin(&lists, next_index(&number, buffer), -1, &separator);
+            bson_append_array_begin(&lists.array, list_next(&lists), -1, &separator);
             BSON_APPEND_INT32(&separator, "0", 0);
-            bson_append_array_end(&lists, &separator);
+            bson_append_array_end(&lists.array, &separator);
         }
-        (void)snprintf(list, sizeof list, "$q%zu", i);
-        BSON_APPEND_UTF8(&lists, next_index(&number, buffer), list);
+        (void)snprintf(path, sizeof path, "$q%zu", i);
+        BSON_APPEND_UTF8(&lists.array, list_next(&lists), path);
     }
-    bson_append_array_end(expression, &lists);
+    list_end(&lists, expression);
 }
 
 static void append_rows(bson_t *pipeline, size_t count)
@@ -120,7 +123,7 @@ static void append_source(bson_t *pipeline)
 
 static bson_t *new_pipeline(const struct query *list, size_t count)
 {
-    bson_t *pipeline = pipeline_new();
+    bson_t *pipeline = bson_new();
     append_source(pipeline);
     for (size_t i = 0; i < count; i++)
         append_lookup(pipeline, &list[i], i);

@@ -39,8 +39,8 @@ void queries_add(struct queries *queries, struct query query);
 enum store_status queries_run(struct mongo_store *store, const struct queries *queries,
                               struct error *error);
 
-/* A pipeline without stages; a stage at its end. */
-bson_t *pipeline_new(void);
-void pipeline_append(bson_t *pipeline, const char *name, const bson_t *stage);
+/* {name: content}, or {$limit: limit}, at the end of a pipeline: an array of stages. */
+void pipeline_append(bson_t *pipeline, const char *name, const bson_t *content);
+void pipeline_append_limit(bson_t *pipeline, int64_t limit);
 
 #endif

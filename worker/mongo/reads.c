@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "worker/mongo/document.h"
+#include "worker/mongo/list.h"
 
 /* What a row and an amount take in the reply, at most, beside the class's name. */
 enum { ROW_BYTES = 120, AMOUNT_BYTES = 60, FIRST_CAPACITY = 64, PIPELINE_MAX = 1024 };
@@ -50,37 +51,20 @@ static int compare_nodes(const void *a, const void *b)
 
 static void append_roots(bson_t *filter, const struct snapshot *snapshot)
 {
-    bson_t condition, list;
-    char buffer[16];
-    const char *index = NULL;
-    bson_append_document_begin(filter, "root", -1, &condition);
-    bson_append_array_begin(&condition, "$in", -1, &list);
-    for (size_t i = 0; i < snapshot->root_count; i++) {
-        (void)bson_uint32_to_string((uint32_t)i, &index, buffer, sizeof buffer);
-        document_append_uuid(&list, index, snapshot->roots[i]);
-    }
-    bson_append_array_end(&condition, &list);
-    bson_append_document_end(filter, &condition);
-}
-
-static void append_limit(bson_t *pipeline, int64_t limit)
-{
-    char buffer[16];
-    const char *index = NULL;
-    bson_t stage;
-    (void)bson_uint32_to_string(bson_count_keys(pipeline), &index, buffer, sizeof buffer);
-    bson_append_document_begin(pipeline, index, -1, &stage);
-    BSON_APPEND_INT64(&stage, "$limit", limit);
-    bson_append_document_end(pipeline, &stage);
+    struct list list;
+    list_begin_in(&list, filter, "root");
+    for (size_t i = 0; i < snapshot->root_count; i++)
+        document_append_uuid(&list.array, list_next(&list), snapshot->roots[i]);
+    list_end_in(&list, filter);
 }
 
 static bson_t *tree_pipeline(const struct snapshot *snapshot)
 {
-    bson_t *pipeline = pipeline_new();
+    bson_t *pipeline = bson_new();
     bson_t filter = BSON_INITIALIZER, projection = BSON_INITIALIZER;
     append_roots(&filter, snapshot);
     pipeline_append(pipeline, "$match", &filter);
-    append_limit(pipeline, (int64_t)snapshot->root_count * (TREE_PROVIDERS_MAX + 1));
+    pipeline_append_limit(pipeline, (int64_t)snapshot->root_count * (TREE_PROVIDERS_MAX + 1));
     BSON_APPEND_INT32(&projection, "parent", 1);
     BSON_APPEND_INT32(&projection, "root", 1);
     pipeline_append(pipeline, "$project", &projection);
@@ -182,13 +166,13 @@ static void append_projection(bson_t *pipeline, struct uuid provider)
 
 static bson_t *page_pipeline(const struct page_params *params)
 {
-    bson_t *pipeline = pipeline_new();
+    bson_t *pipeline = bson_new();
     bson_t filter = BSON_INITIALIZER, sort = BSON_INITIALIZER;
     append_page_filter(&filter, params);
     pipeline_append(pipeline, "$match", &filter);
     BSON_APPEND_INT32(&sort, "_id", 1);
     pipeline_append(pipeline, "$sort", &sort);
-    append_limit(pipeline, params->limit + 1);
+    pipeline_append_limit(pipeline, params->limit + 1);
     append_projection(pipeline, params->provider);
     bson_destroy(&sort);
     bson_destroy(&filter);
@@ -294,7 +278,7 @@ static void append_owner(bson_t *filter, const struct usage_params *params)
 
 static bson_t *usage_pipeline(const struct usage_params *params)
 {
-    bson_t *pipeline = pipeline_new(), *stages = usage_stages(params);
+    bson_t *pipeline = bson_new(), *stages = usage_stages(params);
     bson_t filter = BSON_INITIALIZER;
     bson_iter_t stage, named;
     append_owner(&filter, params);
