@@ -12,9 +12,9 @@
 
 enum { WARM_DIVISOR = 10 };
 
-static void measure(struct raw *raw, size_t transactions, size_t batch)
+static void measure(struct raw *raw, size_t transactions, size_t batch, size_t warm)
 {
-    size_t warm = 1 + transactions / WARM_DIVISOR, i = 0;
+    size_t i = 0;
     double *seconds = bench_array(transactions, sizeof *seconds);
     for (; i < warm; i++)
         raw_transact(raw, i * batch, batch);
@@ -36,10 +36,11 @@ int main(int argc, char **argv)
     size_t transactions = options.commands / options.batch;
     int64_t claims = (int64_t)(transactions * options.batch);
     struct totals totals = {claims, claims, claims * options.shape.claim_providers};
-    if (transactions < 2)
-        bench_die("too few: two transactions at the least");
+    size_t warm = options.warm > 0 ? options.warm / options.batch : 1 + transactions / WARM_DIVISOR;
+    if (transactions <= warm)
+        bench_die("too few: one transaction more than to warm up, at the least");
     struct raw raw = raw_open(&options.shape, options.batch, options.seeded);
-    measure(&raw, transactions, options.batch);
+    measure(&raw, transactions, options.batch, warm);
     database_audit(&raw.database, &totals);
     (void)printf("\n");
     raw_close(&raw);
