@@ -262,13 +262,6 @@ static void acknowledge(struct broker *broker)
     memmove(broker->batches, broker->batches + done, broker->batch_count * sizeof *broker->batches);
 }
 
-static void audit(struct broker *broker)
-{
-    int64_t claims = (int64_t)broker->transacted;
-    struct totals totals = {claims, claims, claims * broker->raw->shape.claim_providers};
-    database_audit(&broker->raw->database, &totals);
-}
-
 static void serve(struct broker *broker)
 {
     struct buffer reply = {0};
@@ -287,7 +280,7 @@ int main(void)
 {
     struct broker broker = {.batch = bench_setting("ALLOT_BATCH_MAX_COMMANDS", BATCH)};
     struct shape shape = shape_default();
-    struct raw raw = {.shape = shape};
+    struct raw raw = {0};
     struct sigaction action = {.sa_handler = stop};
     (void)sigaction(SIGTERM, &action, NULL);
     if (getenv("ALLOT_BENCH_TRANSACTIONS") != NULL) {
@@ -300,7 +293,7 @@ int main(void)
     open_channels(&broker, bench_setting("ALLOT_AMQP_PREFETCH", PREFETCH));
     serve(&broker);
     if (broker.raw != NULL) {
-        audit(&broker);
+        raw_audit(&raw, broker.transacted);
         raw_close(&raw);
     }
     (void)amqp_connection_close(broker.state, AMQP_REPLY_SUCCESS);

@@ -34,14 +34,12 @@ int main(int argc, char **argv)
 {
     struct bench_options options = bench_options_read(argc, argv);
     size_t transactions = options.commands / options.batch;
-    int64_t claims = (int64_t)(transactions * options.batch);
-    struct totals totals = {claims, claims, claims * options.shape.claim_providers};
     size_t warm = options.warm > 0 ? options.warm / options.batch : 1 + transactions / WARM_DIVISOR;
     if (transactions <= warm)
         bench_die("too few: one transaction more than to warm up, at the least");
     struct raw raw = raw_open(&options.shape, options.batch, options.seeded);
     measure(&raw, transactions, options.batch, warm);
-    database_audit(&raw.database, &totals);
+    raw_audit(&raw, transactions * options.batch);
     (void)printf("\n");
     raw_close(&raw);
     free(options.shape.mappings);

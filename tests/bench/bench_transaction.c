@@ -266,6 +266,13 @@ struct raw raw_open(const struct shape *shape, size_t batch, size_t seeded)
     return raw;
 }
 
+void raw_audit(struct raw *raw, size_t claims)
+{
+    int64_t count = (int64_t)claims;
+    struct totals totals = {count, count, count * raw->shape.claim_providers};
+    database_audit(&raw->database, &totals);
+}
+
 void raw_close(struct raw *raw)
 {
     mongoc_client_session_destroy(raw->session);

@@ -23,6 +23,8 @@ struct raw {
 struct raw raw_open(const struct shape *shape, size_t batch, size_t seeded);
 /* One transaction with the claims from number `first` on. */
 void raw_transact(struct raw *raw, size_t first, size_t count);
+/* Dies where the database does not show exactly so many claims. */
+void raw_audit(struct raw *raw, size_t claims);
 /* Drops the database. */
 void raw_close(struct raw *raw);
 
