@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 #include "ctl/commands.h"
-#include "worker/mongo/audit.h"
-#include "worker/service/system_clock.h"
+#include "common/mongo/audit.h"
+#include "common/host/system_clock.h"
 
 static void print_found(void *context, const char *text)
 {

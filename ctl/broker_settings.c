@@ -6,7 +6,7 @@
 
 #include "common/codec/settings_file.h"
 #include "ctl/commands.h"
-#include "worker/service/file.h"
+#include "common/host/file.h"
 
 /* Which settings concern a command: those of one server. */
 struct concern {

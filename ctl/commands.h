@@ -6,7 +6,7 @@
 #include "allot/settings.h"
 #include "common/base/error.h"
 #include "ctl/options.h"
-#include "worker/amqp/tls.h"
+#include "common/amqp/tls.h"
 
 int topology_declare_command(int argc, char **argv);
 int topology_check_command(int argc, char **argv);

@@ -6,7 +6,7 @@
 #ifndef ALLOT_CTL_DEAD_LETTER_H
 #define ALLOT_CTL_DEAD_LETTER_H
 
-#include "worker/amqp/client.h"
+#include "common/amqp/client.h"
 
 /* Texts are absent where nothing is known; they live as long as the message and the arena. */
 struct dead_letter {

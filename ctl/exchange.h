@@ -7,7 +7,7 @@
 #define ALLOT_CTL_EXCHANGE_H
 
 #include "ctl/input.h"
-#include "worker/amqp/client.h"
+#include "common/amqp/client.h"
 
 struct exchange_plan {
     struct text exchange;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/version.h"
 #include "ctl/commands.h"
 
 static const char usage_text[] =
@@ -70,7 +71,7 @@ int main(int argc, char **argv)
         return finish_output(EXIT_SUCCESS);
     }
     if (is_asked(argc, argv, "--version")) {
-        (void)puts("allotctl " ALLOT_VERSION);
+        (void)printf("allotctl %s\n", version_text());
         return finish_output(EXIT_SUCCESS);
     }
     int status = EXIT_USAGE;

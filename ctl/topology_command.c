@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "ctl/commands.h"
-#include "worker/amqp/topology.h"
+#include "common/amqp/topology.h"
 
 #define TOPOLOGY_OPTIONS "cu"
 

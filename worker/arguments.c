@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/arguments.h"
+#include "common/base/version.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -32,7 +33,7 @@ struct arguments arguments_parse(int argc, char **argv)
         switch (option) {
         case 'c': arguments.config = optarg; break;
         case 'k': arguments.check = true; break;
-        case 'v': (void)puts("allotd " ALLOT_VERSION); exit(EXIT_SUCCESS);
+        case 'v': (void)printf("allotd %s\n", version_text()); exit(EXIT_SUCCESS);
         case 'h': usage(stdout); exit(EXIT_SUCCESS);
         default: usage(stderr); exit(EXIT_USAGE);
         }

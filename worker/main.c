@@ -4,9 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/base/version.h"
 #include "common/codec/settings_file.h"
 #include "worker/arguments.h"
-#include "worker/service/log.h"
+#include "common/host/log.h"
 #include "worker/signals.h"
 #include "worker/wiring.h"
 
@@ -65,7 +66,7 @@ static int run(struct worker *worker, int signals)
         log_write(
             LOG_LEVEL_INFO, "worker.started",
             LOG_FIELDS(
-                LOG_S("version", ALLOT_VERSION), LOG_T("queue", worker->settings.amqp_queue),
+                LOG_S("version", version_text()), LOG_T("queue", worker->settings.amqp_queue),
                 LOG_T("broker", settings_mask_uri(worker->arena, worker->settings.amqp_uri)),
                 LOG_T("storage", settings_mask_uri(worker->arena, worker->settings.mongodb_uri)),
                 LOG_I("lanes", worker->settings.lanes)),

@@ -9,7 +9,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "worker/service/log.h"
+#include "common/host/log.h"
 
 enum { EXIT_SECOND_SIGNAL = 3 };
 

@@ -3,10 +3,10 @@
 
 #include <unistd.h>
 
-#include "worker/amqp/amqp_transport.h"
-#include "worker/service/configuration.h"
-#include "worker/service/log.h"
-#include "worker/service/system_clock.h"
+#include "common/amqp/amqp_transport.h"
+#include "common/host/configuration.h"
+#include "common/host/log.h"
+#include "common/host/system_clock.h"
 
 bool worker_load(struct worker *worker, const char *config, struct error *error)
 {

@@ -5,7 +5,7 @@
 
 #include "allot/settings.h"
 #include "common/base/error.h"
-#include "worker/mongo/mongo_store.h"
+#include "common/mongo/mongo_store.h"
 #include "worker/service/lane.h"
 
 enum { LANES_MAX = 64 };

@@ -21,24 +21,34 @@
  *                effect; end, renew and plan again: the record decides
  *   EXPIRED      the transaction outlived the server's limit; nothing took effect
  *   REFUSED      the server refuses these writes for good (validator, size): nothing took effect
- *   MISUSE       our own mistake, or a server that is not as it has to be; nothing took effect
+ *   MISCONFIGURED     our own mistake, or a server that is not as it has to be; nothing took effect
  */
 #define STORE_STATUSES(X)                                                                          \
-    X(OK)                                                                                          \
-    X(CONFLICT)                                                                                    \
-    X(UNAVAILABLE)                                                                                 \
-    X(UNKNOWN)                                                                                     \
-    X(EXPIRED)                                                                                     \
-    X(REFUSED)                                                                                     \
-    X(MISUSE)
+    X(OK, "ok")                                                                                    \
+    X(CONFLICT, "conflict")                                                                        \
+    X(UNAVAILABLE, "unavailable")                                                                  \
+    X(UNKNOWN, "unknown")                                                                          \
+    X(EXPIRED, "expired")                                                                          \
+    X(REFUSED, "refused")                                                                          \
+    X(MISCONFIGURED, "misconfigured")
 
 enum store_status {
-#define X(id) STORE_##id,
+#define X(id, name) STORE_##id,
     STORE_STATUSES(X)
 #undef X
 };
 
-const char *store_status_name(enum store_status status); /* static, lower case */
+/* The name for the log; static. */
+static inline const char *store_status_name(enum store_status status)
+{
+    switch (status) {
+#define X(id, name)                                                                                \
+    case STORE_##id: return name;
+        STORE_STATUSES(X)
+#undef X
+    }
+    return "";
+}
 
 struct store;
 

@@ -8,7 +8,7 @@
 
 #include "allot/store.h"
 #include "tests/support/memory_store.h"
-#include "worker/mongo/mongo_store.h"
+#include "common/mongo/mongo_store.h"
 
 struct store_world {
     struct memory_database *memory; /* or */

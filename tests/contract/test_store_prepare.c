@@ -101,7 +101,7 @@ static void test_an_index_of_another_kind_is_named(void **state)
     enum store_status status = prepare(&session);
     session_close(&session);
     drop(&other);
-    assert_status(&session, STORE_MISUSE, status);
+    assert_status(&session, STORE_MISCONFIGURED, status);
     assert_non_null(strstr(session.error.text, "providers"));
     assert_non_null(strstr(session.error.text, "name"));
 }
@@ -116,7 +116,7 @@ static void test_names_that_are_not_unique_are_for_a_person_to_mend(void **state
     enum store_status status = prepare(&session);
     session_close(&session);
     drop(&other);
-    assert_status(&session, STORE_MISUSE, status);
+    assert_status(&session, STORE_MISCONFIGURED, status);
 }
 
 static enum store_status write_generation(struct session *session, struct uuid id,
@@ -182,7 +182,7 @@ static void test_a_wrong_password_stops_the_start_but_not_the_work(void **state)
     enum store_status begun = session.store->ops->begin(session.store, &session.error);
     session_close(&session);
     mongo_pool_free(other.pool);
-    assert_status(&session, STORE_MISUSE, prepared);
+    assert_status(&session, STORE_MISCONFIGURED, prepared);
     assert_status(&session, STORE_UNAVAILABLE, begun);
     assert_null(strstr(session.error.text, "wrong"));
 }

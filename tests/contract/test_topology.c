@@ -17,7 +17,7 @@
 #include <sys/random.h>
 #include <sys/time.h>
 
-#include "worker/amqp/topology.h"
+#include "common/amqp/topology.h"
 
 enum { NAME_MAX_BYTES = 64, ARGUMENTS_MAX = 5, DURABLE = 1, WAIT_S = 10 };
 

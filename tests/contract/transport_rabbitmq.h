@@ -6,8 +6,8 @@
 #include <amqp.h>
 
 #include "tests/contract/transport_lab.h"
-#include "worker/amqp/amqp_transport.h"
-#include "worker/amqp/client.h"
+#include "common/amqp/amqp_transport.h"
+#include "common/amqp/client.h"
 
 struct rabbitmq {
     struct text uri;

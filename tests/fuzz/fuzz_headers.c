@@ -12,7 +12,7 @@
 #include "common/codec/outgoing_headers.h"
 #include "common/codec/traceparent.h"
 #include "tests/fuzz/fuzz_target.h"
-#include "worker/amqp/properties.h"
+#include "common/amqp/properties.h"
 
 enum { LENGTH_BYTES = 4, TRACE_BYTES = 55, OWN_HEADERS = 3 };
 

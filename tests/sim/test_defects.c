@@ -11,7 +11,7 @@
 
 #include "tests/support/auditor.h"
 #include "tests/support/generator.h"
-#include "worker/service/log.h"
+#include "common/host/log.h"
 
 enum { CALLS_MAX = 12, STEPS_MAX = 400, LOAD_CONSUMERS = 500 };
 

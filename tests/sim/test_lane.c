@@ -22,8 +22,8 @@
 #include "tests/support/blank_store.h"
 #include "tests/support/fake_clock.h"
 #include "worker/service/lane.h"
-#include "worker/service/log.h"
-#include "worker/service/system_clock.h"
+#include "common/host/log.h"
+#include "common/host/system_clock.h"
 
 enum { STALL_MS = 150, PATIENCE_S = 60, BEGINS = 5 };
 

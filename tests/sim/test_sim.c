@@ -13,7 +13,7 @@
 #include "common/codec/field_table.h"
 #include "tests/support/auditor.h"
 #include "tests/support/generator.h"
-#include "worker/service/log.h"
+#include "common/host/log.h"
 
 enum { SEEDS = 300, COMMANDS = 60, FURNISHING = 2 * (GENERATOR_PROVIDERS - 1), DISTURBED_IN = 15 };
 

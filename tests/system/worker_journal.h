@@ -6,7 +6,7 @@
 #ifndef ALLOT_WORKER_JOURNAL_H
 #define ALLOT_WORKER_JOURNAL_H
 
-#include "worker/amqp/client.h"
+#include "common/amqp/client.h"
 
 /* `user`: who publishes it. `test` tells apart the keys of several tests. */
 void journal_command(const char *test, struct text user, const struct outgoing *command);

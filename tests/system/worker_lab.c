@@ -11,7 +11,7 @@
 
 #include "tests/system/worker_journal.h"
 #include "tests/system/worker_storage.h"
-#include "worker/amqp/topology.h"
+#include "common/amqp/topology.h"
 
 extern char **environ;
 

@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <sys/types.h>
 
-#include "worker/amqp/client.h"
+#include "common/amqp/client.h"
 
 enum { WAIT_MS = 30000, PROVIDERS = 4, BODY_MAX = 1024 };
 

@@ -14,7 +14,7 @@
 
 #include "common/codec/field_table.h"
 #include "tests/support/world.h"
-#include "worker/service/log.h"
+#include "common/host/log.h"
 
 #define TRACE "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 #define READ                                                                                       \

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "worker/amqp/acks.h"
+#include "common/amqp/acks.h"
 
 static void expect_ack(struct acks *acks, uint64_t tag, bool multiple)
 {

@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-#include "worker/amqp/confirms.h"
+#include "common/amqp/confirms.h"
 
 enum { MANY = 5000, TAGS = 1000, SEEDS = 50 };
 

@@ -18,7 +18,7 @@
 #include <jansson.h>
 
 #include "common/base/utf8.h"
-#include "worker/service/log.h"
+#include "common/host/log.h"
 
 /* 2026-01-02T03:04:05.678Z */
 #define WHEN_MS INT64_C(1767323045678)

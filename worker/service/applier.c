@@ -9,7 +9,7 @@
 #include "common/codec/reply_encode.h"
 #include "common/core/plan.h"
 #include "common/core/retry.h"
-#include "worker/service/log.h"
+#include "common/host/log.h"
 #include "worker/service/poison.h"
 
 enum { ATTEMPT_MARKED_FROM = 2, BATCH_ARENA_BYTES = 256 * 1024, CHORE_TRIES_MAX = 5 };
@@ -245,7 +245,7 @@ static enum retry_cause cause_of(const struct applier *applier, enum store_statu
     case STORE_OK:
     case STORE_UNAVAILABLE:
     case STORE_UNKNOWN:
-    case STORE_MISUSE: break;
+    case STORE_MISCONFIGURED: break;
     }
     return RETRY_OUTAGE;
 }
@@ -254,7 +254,7 @@ static void log_failure(struct applier *applier, enum store_status status, bool 
                         const struct error *error)
 {
     enum log_level level = LOG_LEVEL_DEBUG;
-    if (status == STORE_MISUSE)
+    if (status == STORE_MISCONFIGURED)
         level = LOG_LEVEL_ERROR;
     else if (outage && !applier->away)
         level = LOG_LEVEL_WARNING;

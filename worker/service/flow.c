@@ -3,7 +3,7 @@
 
 #include <assert.h>
 
-#include "worker/service/log.h"
+#include "common/host/log.h"
 
 enum { GROW_AFTER_MS = 10000 };
 

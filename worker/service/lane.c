@@ -10,7 +10,7 @@
 #include "worker/service/applier.h"
 #include "worker/service/flow.h"
 #include "worker/service/handover.h"
-#include "worker/service/log.h"
+#include "common/host/log.h"
 #include "worker/service/settler.h"
 #include "worker/service/stall.h"
 

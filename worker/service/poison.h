@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * For tests/chaos: the build with ALLOT_POISON dies of one command, a claim of the project
+ * For chaos: the build with ALLOT_POISON dies of one command, a claim of the project
  * "poison", whatever is with it in the batch. In every other build there is nothing of it.
  */
 #ifndef ALLOT_SERVICE_POISON_H

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "common/codec/policy_file.h"
-#include "worker/service/file.h"
+#include "common/host/file.h"
 
 struct policy_held {
     struct policy policy;

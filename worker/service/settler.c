@@ -7,7 +7,7 @@
 
 #include "common/codec/reply_encode.h"
 #include "common/core/disposition.h"
-#include "worker/service/log.h"
+#include "common/host/log.h"
 
 enum { SLOTS = 4096, FIRST_PAUSE_MS = 100, PAUSE_MAX_MS = 10000, REPLY_PAUSE_MS = 100 };
 

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bench/bench_topology.h"
+
+#include "bench/bench_producer.h"
+#include "common/amqp/client.h"
+#include "common/amqp/topology.h"
+
+static const struct amqp_tls no_tls; /* the private broker has none */
+
+static void declare_queue(uint32_t lot)
+{
+    struct error error = {""};
+    struct queue_name queue = producer_queue(lot);
+    struct topology topology = {text_of("allot.commands"), text_of(queue.text),
+                                text_of("allot.dead"), text_of("allot.dead")};
+    if (topology_declare(text_of(bench_environment("ALLOT_AMQP_URI")), &no_tls, &topology,
+                         &error) != TRANSPORT_OK)
+        bench_die("%s", error.text);
+}
+
+size_t topology_drain(uint32_t lot)
+{
+    struct error error = {""};
+    struct client_message message;
+    struct queue_name queue = producer_queue(lot);
+    size_t count = 0;
+    struct client *client =
+        client_open(text_of(bench_environment("ALLOT_AMQP_URI")), &no_tls, &error);
+    if (client == NULL)
+        bench_die("%s", error.text);
+    for (; client_get(client, queue.text, &message, &error) == CLIENT_MESSAGE; count++) {
+        if (!client_ack(client, message.tag, &error))
+            bench_die("%s", error.text);
+        arena_free(message.arena);
+    }
+    client_close(client);
+    return count;
+}
+
+void topology_prepare(uint32_t lot)
+{
+    declare_queue(lot);
+    (void)topology_drain(lot);
+}

@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs one scenario, or the combined faults, and has it judged."""
+import argparse
+import pathlib
+import pickle
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import evidence
+import journal as journals
+import judge
+import report
+import scenarios
+from faults import Faults
+from lab import ROOT, Proxy, Stack, Worker, await_true
+from load import Book, Link, Reader, dead_record, reply_record
+from producer import HOT, HOT_TOTAL, Producer
+
+DATABASE = "allot_chaos"
+SETTLE_LIMIT_S, SETTLE_WAIT_S = 30, 90
+AGAIN_MS = 120_000
+
+
+def say(*words):
+    print("chaos:", *words, flush=True)
+
+
+class Lab:
+    """Everything that runs, from `up` to `down`."""
+
+    def __init__(self, options, folder):
+        self.options, self.folder = options, folder
+        self.journal = journals.Journal(folder / "journal")
+        self.book = Book()
+        self.journal.listeners.append(self.book.listen)
+        self.workers, self.producers, self.readers = [], [], []
+        self.stack, self.proxies = Stack(folder / "servers"), {}
+        self.over = threading.Event()
+        self.watcher = threading.Thread(target=self.watch, daemon=True)
+
+    def up(self, workers, users, rate, program="allotd", settings=()):
+        build = pathlib.Path(self.options.build)
+        self.stack.up()
+        environment = dict(self.stack.env)
+        self.run_ctl("topology", "declare", "--uri", environment["ALLOT_AMQP_URI"])
+        for index in range(workers):
+            self.start_proxies(index)
+            worker = Worker(index, self.stack, build / "bin" / program, self.folder, self.journal, DATABASE)
+            worker.environment.update(settings)
+            self.workers.append(worker)
+        self.workers[-1].faked = self.options.scenario == "chaos" and self.workers[-1].can_fake_time()
+        for index, user in enumerate(users):
+            uri = environment["ALLOT_AMQP_URI_" + user.upper().replace("-", "_")]
+            producer = Producer(index, user, uri, self.book, self.journal, self.options.seed, rate / len(users))
+            self.producers.append(producer)
+            self.journal.listeners.append(producer.listen)
+            self.readers.append(Reader(uri, producer.queue, True, self.journal, reply_record))
+        self.readers.append(Reader(environment["ALLOT_AMQP_URI_OPERATOR"], "allot.dead", False, self.journal,
+                                   dead_record))
+        for reader in self.readers:
+            reader.start()
+
+    def start_proxies(self, worker):
+        for side, ports in (("broker", [self.stack.amqp_port]), ("database", self.stack.mongo_ports)):
+            proxy = Proxy(worker, side, ports, self.free_port(), self.folder / "toxiproxy.log")
+            self.proxies[worker, side] = proxy
+            proxy.start()
+
+    def free_port(self):
+        words = [sys.executable, str(ROOT / "script/lib/broker.py"), "ports", "1"]
+        return int(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
+
+    def run_ctl(self, *arguments):
+        environment = {"ALLOT_MONGODB_URI": self.stack.mongo_uri, "ALLOT_MONGODB_DATABASE": DATABASE,
+                       "PATH": "/usr/bin:/bin"}
+        return subprocess.run([str(pathlib.Path(self.options.build) / "bin/allotctl"), *arguments], env=environment,
+                              capture_output=True, text=True, check=False, timeout=120)
+
+    def start_workers(self):
+        for worker in self.workers:
+            worker.start()
+        self.watcher.start()
+
+    def watch(self):
+        while not self.over.wait(0.2):
+            for worker in self.workers:
+                worker.look_after()
+
+    def stock(self, cold=True):
+        self.producers[0].stock(HOT, HOT_TOTAL)
+        for producer in self.producers:
+            producer.stock(producer.cold if cold else [], 100)
+        for producer in self.producers:
+            producer.generations.update({provider: 1 for provider in HOT})
+        await_true(lambda: not self.book.open_ids(), 60, "the providers are stocked")
+
+    def send_again(self):
+        """What nobody has heard of, under its key, as a producer does after a time-out."""
+        since = journals.now_ms() - AGAIN_MS
+        ids = self.book.open_ids() + [id for id in self.book.silent_ids() if self.book.sends[id]["at"] > since]
+        links = {producer.user: Link(producer.link.uri) for producer in self.producers}
+        for id in ids:
+            send = self.book.sends[id]
+            self.journal.note("again", id=id)
+            links[send["user"]].publish(send)
+        for link in links.values():
+            link.close()
+
+    def stop_load(self):
+        for producer in self.producers:
+            producer.over.set()
+        for producer in self.producers:
+            if producer.ident is not None:
+                producer.join(60)
+
+    def queue_length(self):
+        rows = self.stack.rabbitmqctl("list_queues", "name", "messages").splitlines()
+        return sum(int(row.split()[1]) for row in rows if row.startswith("allot."))
+
+    def settle(self, since):
+        """Seconds until all was answered and the queues were empty; None where that never came."""
+        deadline = since + SETTLE_WAIT_S
+        while self.book.open_ids() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        settled = time.monotonic() - since
+        while self.queue_length() > 0 and time.monotonic() < deadline:
+            settled = time.monotonic() - since
+            time.sleep(0.3)
+        return round(settled, 1) if not self.book.open_ids() else None
+
+    def gather(self, facts, look=True):
+        """The case, for the judge; the workers are stopped by then. `look`: at the database too."""
+        for worker in self.workers:
+            if worker.is_running():
+                self.journal.note("stop", worker=worker.name, status=worker.end(15))
+        audit = self.run_ctl("audit")
+        facts = {"audit": (audit.returncode, audit.stdout[-500:] + audit.stderr[-500:]), "faults_min": 0,
+                 "kinds_min": {}, "sends_min": 50, "settle_limit_s": SETTLE_LIMIT_S, **facts}
+        with self.stack.client() as client:
+            found = evidence.look(client, DATABASE) if look else evidence.NONE
+        material = (journals.read(self.journal.path), found, facts)
+        (self.folder / "case").write_bytes(pickle.dumps(material))
+        return judge.Case(*material)
+
+    def down(self):
+        self.over.set()
+        for producer in self.producers:
+            producer.give_up.set()
+            producer.over.set()
+        for reader in self.readers:
+            reader.over.set()
+        for worker in self.workers:
+            worker.expected = True
+            if worker.is_running():
+                worker.process.kill()
+                worker.process.wait()
+        for proxy in self.proxies.values():
+            proxy.cut()
+        for node in getattr(self.stack, "nodes", []):
+            if node.is_running():
+                node.send_signal(18)
+        self.stack.down()
+        self.journal.close()
+
+
+def build(options):
+    if options.build is None:
+        options.build = str(ROOT / "build/chaos")
+        subprocess.run(["cmake", "-S", str(ROOT), "-B", options.build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release",
+                        "-DALLOT_POISON=ON"], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(["ninja", "-C", options.build, "allotd", "allotctl", "allotd-poison"], check=True,
+                       stdout=subprocess.DEVNULL)
+
+
+def read_options():
+    parser = argparse.ArgumentParser(prog="chaos/run")
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10000))
+    parser.add_argument("--minutes", type=float, default=1.0)
+    parser.add_argument("--scenario", choices=sorted(scenarios.SCENARIOS), default="chaos")
+    parser.add_argument("--append", action="store_true", help="add the run to docs/reliability.md")
+    parser.add_argument("--page", type=pathlib.Path, default=report.PAGE, help="the page that --append adds to")
+    parser.add_argument("--build", help="a build to test (default: a release build in build/chaos)")
+    parser.add_argument("--rate", type=float, default=40, help="commands a second, all producers together")
+    parser.add_argument("--faults", help="only the kinds whose name has this in it")
+    parser.add_argument("--times", type=int, help="stops of stop-and-go (100), cuts of reconnect (1000)")
+    parser.add_argument("--valgrind", action="store_true", help="soak: the worker runs under valgrind")
+    parser.add_argument("--keep", action="store_true", help="keep the journal and logs of a clean run too")
+    parser.add_argument("--rejudge", type=pathlib.Path, help="the folder that a run has kept: its rules once more")
+    return parser.parse_args()
+
+
+def main():
+    options = read_options()
+    if options.rejudge:
+        case = judge.Case(*pickle.loads((options.rejudge / "case").read_bytes()))
+        return 1 if report.tell(case, judge.judge(case)) else 0
+    build(options)
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="allot-chaos-"))
+    say(f"scenario {options.scenario}, seed {options.seed}, {options.minutes:g} min, journal {folder}/journal")
+    lab = Lab(options, folder)
+    try:
+        case, rules = scenarios.SCENARIOS[options.scenario](lab, options, Faults)
+        results = judge.judge(case, rules)
+    finally:
+        lab.down()
+    failed = report.tell(case, results)
+    if options.append:
+        report.append(case, results, options)
+    if failed or options.keep:
+        say(f"kept: {folder}")
+    else:
+        shutil.rmtree(folder)
+    print(f"{len(results) - failed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

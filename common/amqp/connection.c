@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/amqp/connection.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <time.h>
+
+#include "common/amqp/memory.h"
+#include "common/amqp/status.h"
+
+enum { GOOD_BYE_TIMEOUT_S = 2, MS_PER_S = 1000, NS_PER_MS = 1000000 };
+
+int64_t connection_now_ms(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * MS_PER_S + now.tv_nsec / NS_PER_MS;
+}
+
+/* --- opening and closing -------------------------------------------------------------------- */
+
+static enum transport_status enter(struct connection *connection,
+                                   const struct login_options *options, struct error *error)
+{
+    enum transport_status status =
+        login_connect(connection->state, options, connection->host, error);
+    if (status == TRANSPORT_OK)
+        status = login_authenticate(connection->state, options, connection->host, error);
+    if (status == TRANSPORT_OK)
+        status = login_identify(connection->state, &connection->version_minor, error);
+    return status;
+}
+
+static enum transport_status open_host(const struct login_options *options,
+                                       const struct amqp_host *host,
+                                       struct connection **ret_connection, struct error *error)
+{
+    struct connection *connection = memory_array(1, sizeof *connection);
+    connection->host = host;
+    connection->state = amqp_new_connection();
+    if (connection->state == NULL)
+        abort();
+    enum transport_status status = enter(connection, options, error);
+    if (status != TRANSPORT_OK) {
+        error_prefix(error, "%.*s:%u", TEXT_ARGS(host->name), (unsigned int)host->port);
+        connection->lost = true;
+        connection_free(connection);
+        return status;
+    }
+    connection->heartbeat_ms = (int64_t)amqp_get_heartbeat(connection->state) * MS_PER_S;
+    connection->read_ms = connection_now_ms();
+    amqp_maybe_release_buffers(connection->state);
+    *ret_connection = connection;
+    return TRANSPORT_OK;
+}
+
+enum transport_status connection_open(const struct login_options *options, size_t first,
+                                      struct connection **ret_connection, struct error *error)
+{
+    enum transport_status status = TRANSPORT_LOST;
+    for (size_t i = 0; i < options->hosts.count && status == TRANSPORT_LOST; i++) {
+        const struct amqp_host *host = &options->hosts.hosts[(first + i) % options->hosts.count];
+        status = open_host(options, host, ret_connection, error);
+    }
+    return status;
+}
+
+void connection_free(struct connection *connection)
+{
+    if (connection == NULL)
+        return;
+    connection_release(connection);
+    struct timeval timeout = {GOOD_BYE_TIMEOUT_S, 0};
+    if (!connection->lost && amqp_set_rpc_timeout(connection->state, &timeout) == AMQP_STATUS_OK)
+        (void)amqp_connection_close(connection->state, AMQP_REPLY_SUCCESS);
+    (void)amqp_destroy_connection(connection->state);
+    frame_reader_clear(&connection->reader);
+    free(connection);
+}
+
+/* --- calls ---------------------------------------------------------------------------------- */
+
+enum transport_status connection_sent(struct connection *connection, int status, const char *what,
+                                      struct error *error)
+{
+    if (status == AMQP_STATUS_OK)
+        return TRANSPORT_OK;
+    (void)status_of_library(status, what, error);
+    connection->lost = true;
+    return TRANSPORT_LOST;
+}
+
+enum transport_status connection_agree_to_close(struct connection *connection,
+                                                amqp_channel_t channel, struct error *error)
+{
+    amqp_channel_close_ok_t close_ok = {0};
+    int sent =
+        amqp_send_method(connection->state, channel, AMQP_CHANNEL_CLOSE_OK_METHOD, &close_ok);
+    return connection_sent(connection, sent, "closing a channel", error);
+}
+
+enum transport_status connection_check(struct connection *connection, amqp_channel_t channel,
+                                       const char *what, struct error *error)
+{
+    amqp_rpc_reply_t reply = amqp_get_rpc_reply(connection->state);
+    enum transport_status status = status_of_reply(reply, what, error);
+    if (status == TRANSPORT_OK)
+        return TRANSPORT_OK;
+    bool channel_closed = reply.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION &&
+                          reply.reply.id == AMQP_CHANNEL_CLOSE_METHOD;
+    if (!channel_closed) {
+        connection->lost = true;
+        return status;
+    }
+    if (connection_agree_to_close(connection, channel, error) != TRANSPORT_OK)
+        return TRANSPORT_LOST;
+    return status;
+}
+
+enum transport_status connection_open_channel(struct connection *connection, amqp_channel_t channel,
+                                              bool confirms, struct error *error)
+{
+    (void)amqp_channel_open(connection->state, channel);
+    enum transport_status status =
+        connection_check(connection, channel, "opening a channel", error);
+    if (status != TRANSPORT_OK || !confirms)
+        return status;
+    (void)amqp_confirm_select(connection->state, channel);
+    return connection_check(connection, channel, "asking for confirms", error);
+}
+
+/* --- reading -------------------------------------------------------------------------------- */
+
+enum transport_status connection_read(struct connection *connection, struct error *error)
+{
+    if (connection->lost) {
+        error_set(error, "the connection to the broker is lost");
+        return TRANSPORT_LOST;
+    }
+    enum transport_status status = frame_reader_read(&connection->reader, connection->state, error);
+    connection->lost = status != TRANSPORT_OK;
+    connection->read_ms = connection_now_ms();
+    return status;
+}
+
+enum transport_status connection_read_if_stale(struct connection *connection, struct error *error)
+{
+    /* librabbitmq 0.11 waits for ever in a publish once two heartbeats have passed unread. */
+    int64_t unread_ms = connection_now_ms() - connection->read_ms;
+    bool stale = connection->heartbeat_ms > 0 && unread_ms > connection->heartbeat_ms / 2;
+    if (!connection->lost && !stale)
+        return TRANSPORT_OK;
+    return connection_read(connection, error);
+}
+
+bool connection_wait(struct connection *connection, int64_t timeout_ms, int wake_fd)
+{
+    /* Asked anew each time: librabbitmq may have closed it, and the number may be another's now. */
+    struct pollfd fds[] = {{.fd = amqp_get_sockfd(connection->state), .events = POLLIN},
+                           {.fd = wake_fd, .events = POLLIN}};
+    if (fds[0].fd < 0)
+        return false;
+    (void)poll(fds, sizeof fds / sizeof fds[0], (int)timeout_ms);
+    return fds[1].revents != 0;
+}
+
+/* --- bursts --------------------------------------------------------------------------------- */
+
+static void set_cork(struct connection *connection, bool corked)
+{
+    int on = corked ? 1 : 0;
+    int fd = amqp_get_sockfd(connection->state);
+    if (connection->held != corked && fd >= 0)
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_CORK, &on, sizeof on);
+    connection->held = corked;
+}
+
+void connection_hold(struct connection *connection)
+{
+    set_cork(connection, true);
+}
+
+void connection_release(struct connection *connection)
+{
+    set_cork(connection, false);
+}

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/amqp/login.h"
+
+#include <amqp_ssl_socket.h>
+#include <amqp_tcp_socket.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/ssl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include "common/base/version.h"
+#include "common/amqp/properties.h"
+#include "common/amqp/status.h"
+
+enum {
+    CONNECT_TIMEOUT_S = 5,
+    HANDSHAKE_TIMEOUT_S = 5,
+    RPC_TIMEOUT_S = 10,
+    SEND_TIMEOUT_MS_MIN = 5000,
+    /* librabbitmq takes 0 for 4096; more would let headers nest deeper than its stack allows. */
+    FRAME_BYTES_MAX = 131072,
+    VERSION_MAJOR = 3,
+    VERSION_MINOR_MIN = 10,
+    MS_PER_S = 1000,
+    CAPABILITIES = 4,
+    CLIENT_PROPERTIES_MAX = 4
+};
+
+/* --- options -------------------------------------------------------------------------------- */
+
+static bool is_set(struct text text)
+{
+    return text.length > 0;
+}
+
+static bool uses_certificate(const struct amqp_host *host, const struct amqp_tls *tls)
+{
+    return host->tls && !text_present(host->password) && is_set(tls->certificate_file);
+}
+
+struct text login_user(const struct amqp_host *host)
+{
+    return text_present(host->user) ? host->user : text_of("guest");
+}
+
+bool login_options_read(struct text uri, const struct amqp_tls *tls, struct arena *arena,
+                        struct login_options *ret_options, struct error *error)
+{
+    struct login_options options = {.tls = {text_copy(arena, tls->ca_file),
+                                            text_copy(arena, tls->certificate_file),
+                                            text_copy(arena, tls->key_file)}};
+    if (!amqp_uri_parse(uri, arena, &options.hosts, error))
+        return false;
+    for (size_t i = 0; i < options.hosts.count; i++) {
+        const struct amqp_host *host = &options.hosts.hosts[i];
+        bool no_password = text_present(host->user) && !text_present(host->password);
+        if (no_password && !uses_certificate(host, &options.tls)) {
+            error_set(error, "AMQP URI: it has a user but no password, and there is no TLS client "
+                             "certificate to log in with");
+            return false;
+        }
+    }
+    *ret_options = options;
+    return true;
+}
+
+/* --- socket --------------------------------------------------------------------------------- */
+
+static enum transport_status refuse_file(const char *what, struct text file, struct error *error)
+{
+    error_set(error, "TLS: the %s %.*s can't be used", what, TEXT_ARGS(file));
+    return TRANSPORT_REFUSED;
+}
+
+static enum transport_status set_trust(amqp_socket_t *socket, const struct amqp_tls *tls,
+                                       struct error *error)
+{
+    if (is_set(tls->ca_file)) {
+        if (amqp_ssl_socket_set_cacert(socket, tls->ca_file.bytes) != AMQP_STATUS_OK)
+            return refuse_file("CA file", tls->ca_file, error);
+        return TRANSPORT_OK;
+    }
+    /* librabbitmq loads no trust store of its own accord. */
+    if (SSL_CTX_set_default_verify_paths(amqp_ssl_socket_get_context(socket)) != 1) {
+        error_set(error, "TLS: the system's trust store can't be used");
+        return TRANSPORT_REFUSED;
+    }
+    return TRANSPORT_OK;
+}
+
+static enum transport_status set_tls(amqp_socket_t *socket, const struct amqp_tls *tls,
+                                     struct error *error)
+{
+    enum transport_status status = set_trust(socket, tls, error);
+    if (status != TRANSPORT_OK)
+        return status;
+    if (amqp_ssl_socket_set_ssl_versions(socket, AMQP_TLSv1_2, AMQP_TLSvLATEST) != AMQP_STATUS_OK) {
+        error_set(error, "TLS: version 1.2 can't be set");
+        return TRANSPORT_REFUSED;
+    }
+    amqp_ssl_socket_set_verify_peer(socket, 1);
+    amqp_ssl_socket_set_verify_hostname(socket, 1);
+    if (!is_set(tls->certificate_file))
+        return TRANSPORT_OK;
+    struct text key = is_set(tls->key_file) ? tls->key_file : tls->certificate_file;
+    if (amqp_ssl_socket_set_key(socket, tls->certificate_file.bytes, key.bytes) != AMQP_STATUS_OK)
+        return refuse_file("certificate, or its key,", tls->certificate_file, error);
+    return TRANSPORT_OK;
+}
+
+/*
+ * Nagle's waits would hold up every reply; and a publish has no time-out in librabbitmq, so that
+ * the kernel has to give up on a peer that takes nothing any more.
+ */
+static void tune(int fd, int64_t heartbeat_ms)
+{
+    int on = 1;
+    unsigned int send_timeout_ms = SEND_TIMEOUT_MS_MIN;
+    if (2 * heartbeat_ms > SEND_TIMEOUT_MS_MIN)
+        send_timeout_ms = (unsigned int)(2 * heartbeat_ms);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &send_timeout_ms, sizeof send_timeout_ms);
+}
+
+enum transport_status login_connect(amqp_connection_state_t state,
+                                    const struct login_options *options,
+                                    const struct amqp_host *host, struct error *error)
+{
+    amqp_socket_t *socket = host->tls ? amqp_ssl_socket_new(state) : amqp_tcp_socket_new(state);
+    if (socket == NULL) {
+        error_set(error, "no socket could be made");
+        return TRANSPORT_LOST;
+    }
+    if (host->tls) {
+        enum transport_status status = set_tls(socket, &options->tls, error);
+        if (status != TRANSPORT_OK)
+            return status;
+    }
+    struct timeval timeout = {CONNECT_TIMEOUT_S, 0};
+    int opened = amqp_socket_open_noblock(socket, host->name.bytes, host->port, &timeout);
+    if (opened != AMQP_STATUS_OK)
+        return status_of_library(opened, "connecting", error);
+    tune(amqp_get_sockfd(state), options->heartbeat_ms);
+    return TRANSPORT_OK;
+}
+
+/* --- log-in --------------------------------------------------------------------------------- */
+
+static amqp_table_entry_t boolean_entry(const char *name)
+{
+    amqp_table_entry_t entry = {.key = amqp_cstring_bytes(name)};
+    entry.value.kind = AMQP_FIELD_KIND_BOOLEAN;
+    entry.value.value.boolean = 1;
+    return entry;
+}
+
+static amqp_table_entry_t text_entry(const char *name, struct text text)
+{
+    amqp_table_entry_t entry = {.key = amqp_cstring_bytes(name)};
+    entry.value.kind = AMQP_FIELD_KIND_UTF8;
+    entry.value.value.bytes = bytes_of(text);
+    return entry;
+}
+
+static amqp_table_entry_t table_entry(const char *name, amqp_table_t table)
+{
+    amqp_table_entry_t entry = {.key = amqp_cstring_bytes(name)};
+    entry.value.kind = AMQP_FIELD_KIND_TABLE;
+    entry.value.value.table = table;
+    return entry;
+}
+
+static int heartbeat_seconds(int64_t heartbeat_ms)
+{
+    return heartbeat_ms > MS_PER_S ? (int)((heartbeat_ms + MS_PER_S - 1) / MS_PER_S) : 1;
+}
+
+static amqp_rpc_reply_t log_in(amqp_connection_state_t state, const struct login_options *options,
+                               const struct amqp_host *host, const amqp_table_t *properties)
+{
+    int heartbeat_s = heartbeat_seconds(options->heartbeat_ms);
+    const char *user = login_user(host).bytes;
+    /* The certificate says who it is; librabbitmq takes an empty identity for an error. */
+    if (uses_certificate(host, &options->tls))
+        return amqp_login_with_properties(state, host->vhost.bytes, 0, FRAME_BYTES_MAX, heartbeat_s,
+                                          properties, AMQP_SASL_METHOD_EXTERNAL, user);
+    return amqp_login_with_properties(state, host->vhost.bytes, 0, FRAME_BYTES_MAX, heartbeat_s,
+                                      properties, AMQP_SASL_METHOD_PLAIN, user,
+                                      text_present(host->password) ? host->password.bytes
+                                                                   : "guest");
+}
+
+enum transport_status login_authenticate(amqp_connection_state_t state,
+                                         const struct login_options *options,
+                                         const struct amqp_host *host, struct error *error)
+{
+    struct timeval handshake = {HANDSHAKE_TIMEOUT_S, 0};
+    struct timeval rpc = {RPC_TIMEOUT_S, 0};
+    if (amqp_set_handshake_timeout(state, &handshake) != AMQP_STATUS_OK ||
+        amqp_set_rpc_timeout(state, &rpc) != AMQP_STATUS_OK) {
+        error_set(error, "time-outs could not be set");
+        return TRANSPORT_LOST;
+    }
+    /* Without these the broker leaves the consumer of a deleted queue silent, and never says that
+       it wants no messages. */
+    amqp_table_entry_t capabilities[CAPABILITIES] = {
+        boolean_entry("publisher_confirms"), boolean_entry("basic.nack"),
+        boolean_entry("consumer_cancel_notify"), boolean_entry("connection.blocked")};
+    int count = 0;
+    amqp_table_entry_t entries[CLIENT_PROPERTIES_MAX];
+    entries[count++] = table_entry("capabilities", (amqp_table_t){CAPABILITIES, capabilities});
+    entries[count++] = text_entry("product", text_of("allot"));
+    entries[count++] = text_entry("version", text_of(version_text()));
+    if (is_set(options->name))
+        entries[count++] = text_entry("connection_name", options->name);
+    amqp_table_t properties = {count, entries};
+    return status_of_reply(log_in(state, options, host, &properties), "logging in", error);
+}
+
+/* --- broker --------------------------------------------------------------------------------- */
+
+static struct text server_property(const amqp_table_t *properties, const char *name)
+{
+    for (int i = 0; i < properties->num_entries; i++) {
+        const amqp_table_entry_t *entry = &properties->entries[i];
+        if (entry->value.kind == AMQP_FIELD_KIND_UTF8 && text_is(text_of_bytes(entry->key), name))
+            return text_of_bytes(entry->value.value.bytes);
+    }
+    return TEXT_NONE;
+}
+
+enum transport_status login_identify(amqp_connection_state_t state, int *ret_version_minor,
+                                     struct error *error)
+{
+    const amqp_table_t *properties = amqp_get_server_properties(state);
+    struct text product = server_property(properties, "product");
+    struct text version = server_property(properties, "version");
+    char copy[32];
+    (void)snprintf(copy, sizeof copy, "%.*s", TEXT_ARGS(version));
+    int major = 0;
+    int minor = 0;
+    bool known = text_is(product, "RabbitMQ") && sscanf(copy, "%d.%d", &major, &minor) == 2;
+    if (!known || major < VERSION_MAJOR || (major == VERSION_MAJOR && minor < VERSION_MINOR_MIN)) {
+        error_set(error, "the broker is %.*s %.*s, not RabbitMQ %d.%d or later", TEXT_ARGS(product),
+                  TEXT_ARGS(version), VERSION_MAJOR, VERSION_MINOR_MIN);
+        return TRANSPORT_REFUSED;
+    }
+    *ret_version_minor = major > VERSION_MAJOR ? INT_MAX : minor;
+    return TRANSPORT_OK;
+}

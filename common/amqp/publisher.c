@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/amqp/publisher.h"
+
+#include <assert.h>
+
+#include "common/codec/outgoing_headers.h"
+#include "common/amqp/properties.h"
+
+enum { POOL_PAGE_BYTES = 4096 };
+
+void publisher_init(struct publisher *publisher, amqp_channel_t channel)
+{
+    *publisher = (struct publisher){.channel = channel, .scratch = arena_new(0)};
+    init_amqp_pool(&publisher->pool, POOL_PAGE_BYTES);
+    confirms_restart(&publisher->confirms);
+}
+
+void publisher_clear(struct publisher *publisher)
+{
+    if (publisher->scratch == NULL)
+        return;
+    confirms_clear(&publisher->confirms);
+    arena_free(publisher->scratch);
+    publisher->scratch = NULL;
+    empty_amqp_pool(&publisher->pool);
+}
+
+enum transport_status publisher_open(struct publisher *publisher, struct connection *connection,
+                                     struct error *error)
+{
+    confirms_restart(&publisher->confirms);
+    return connection_open_channel(connection, publisher->channel, true, error);
+}
+
+/* --- headers -------------------------------------------------------------------------------- */
+
+static bool decode_headers(struct publisher *publisher, struct text headers,
+                           amqp_table_t *ret_table)
+{
+    size_t offset = 0;
+    recycle_amqp_pool(&publisher->pool);
+    return amqp_decode_table(bytes_of(headers), &publisher->pool, ret_table, &offset) ==
+           AMQP_STATUS_OK;
+}
+
+/* librabbitmq takes headers as a tree only, and encodes them itself. */
+static void add_headers(struct publisher *publisher, const struct outgoing *outgoing,
+                        size_t frame_bytes, amqp_basic_properties_t *properties)
+{
+    struct text headers = outgoing_headers_encode(publisher->scratch, outgoing, frame_bytes);
+    if (!decode_headers(publisher, headers, &properties->headers)) {
+        headers = outgoing_headers_without_original(publisher->scratch, outgoing);
+        bool decoded = decode_headers(publisher, headers, &properties->headers);
+        assert(decoded);
+    }
+    properties->_flags |= AMQP_BASIC_HEADERS_FLAG;
+}
+
+/* --- sending -------------------------------------------------------------------------------- */
+
+enum transport_status publisher_send(struct publisher *publisher, struct connection *connection,
+                                     const struct outgoing *outgoing, struct error *error)
+{
+    amqp_basic_properties_t properties = properties_encode(&outgoing->properties);
+    arena_reset(publisher->scratch);
+    add_headers(publisher, outgoing, (size_t)amqp_get_frame_max(connection->state), &properties);
+    if (!confirms_add(&publisher->confirms, outgoing->sequence)) {
+        error_set(error, "more than %d messages are unconfirmed", CONFIRMS_MAX);
+        connection->lost = true;
+        return TRANSPORT_LOST;
+    }
+    connection_hold(connection);
+    int sent = amqp_basic_publish(connection->state, publisher->channel,
+                                  bytes_of(outgoing->exchange), bytes_of(outgoing->routing_key),
+                                  outgoing->mandatory, 0, &properties, bytes_of(outgoing->body));
+    return connection_sent(connection, sent, "publishing", error);
+}
+
+bool publisher_settle(struct publisher *publisher, const struct incoming *incoming,
+                      uint64_t *ret_sequence)
+{
+    return confirms_settle(&publisher->confirms, incoming->tag, incoming->multiple, ret_sequence);
+}

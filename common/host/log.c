@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/host/log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/base/utf8.h"
+
+enum { MESSAGE_BYTES = 4096, WORKER_BYTES = 256 };
+
+/* Set before threads, read only after: the one global state beside the signal flag. */
+static struct {
+    enum log_level level;
+    enum log_format format;
+    char worker[WORKER_BYTES];
+} state = {.level = LOG_LEVEL_INFO, .format = LOG_FORMAT_AUTO};
+
+static const char cut_json[] = ",\"truncated\":true", cut_text[] = " truncated=true";
+
+/* Room that is kept for the end of a line that is cut: a quote, the mark, "}\n". */
+enum { TAIL_BYTES = sizeof cut_json + 4 };
+
+/* A line in the making. Once something did not fit, nothing more goes in but the tail. */
+struct sink {
+    char *bytes;
+    size_t length;
+    size_t room;
+    bool cut;
+};
+
+static bool put(struct sink *sink, const char *bytes, size_t length)
+{
+    if (sink->cut || sink->length + length > sink->room) {
+        sink->cut = true;
+        return false;
+    }
+    memcpy(sink->bytes + sink->length, bytes, length);
+    sink->length += length;
+    return true;
+}
+
+static bool put_string(struct sink *sink, const char *string)
+{
+    return put(sink, string, strlen(string));
+}
+
+/* Also the C1 controls (U+0080 to U+009F), which a terminal obeys. */
+static bool is_control(struct text character)
+{
+    unsigned char first = (unsigned char)character.bytes[0];
+    if (character.length == 2)
+        return first == 0xc2 && (unsigned char)character.bytes[1] < 0xa0;
+    return character.length == 1 && (first < ' ' || first == 0x7f);
+}
+
+static void put_character(struct sink *sink, struct text character)
+{
+    if (is_control(character)) {
+        char escape[8];
+        unsigned char last = (unsigned char)character.bytes[character.length - 1];
+        (void)snprintf(escape, sizeof escape, "\\u%04x", last);
+        (void)put_string(sink, escape);
+    } else if (character.bytes[0] == '"' || character.bytes[0] == '\\') {
+        char escape[3] = {'\\', character.bytes[0], '\0'};
+        (void)put_string(sink, escape);
+    } else {
+        (void)put(sink, character.bytes, character.length);
+    }
+}
+
+static void put_escaped(struct sink *sink, struct text text)
+{
+    while (text.length > 0 && !sink->cut) {
+        size_t length = utf8_sequence(text);
+        if (length == 0)
+            (void)put_string(sink, "\xef\xbf\xbd");
+        else
+            put_character(sink, text_view(text.bytes, length));
+        length = length > 0 ? length : 1;
+        text = text_view(text.bytes + length, text.length - length);
+    }
+}
+
+/* The closing quote belongs to a string that was opened: it may use the tail's room. */
+static void put_quoted(struct sink *sink, struct text text)
+{
+    if (!put_string(sink, "\""))
+        return;
+    put_escaped(sink, text);
+    sink->bytes[sink->length++] = '"';
+}
+
+static void put_timestamp(struct sink *sink, int64_t wall_ms, const char *format)
+{
+    int64_t seconds = wall_ms / 1000 - (wall_ms % 1000 < 0);
+    struct tm calendar = {.tm_mday = 1, .tm_year = 70};
+    const time_t when = (time_t)seconds;
+    char text[64];
+    (void)gmtime_r(&when, &calendar);
+    size_t length = strftime(text, sizeof text, format, &calendar);
+    (void)put(sink, text, length);
+    (void)snprintf(text, sizeof text, ".%03d", (int)((wall_ms % 1000 + 1000) % 1000));
+    (void)put_string(sink, text);
+}
+
+static void put_integer(struct sink *sink, int64_t value)
+{
+    char digits[24];
+    (void)snprintf(digits, sizeof digits, "%" PRId64, value);
+    (void)put_string(sink, digits);
+}
+
+static const char *level_word(enum log_level level)
+{
+    switch (level) {
+    case LOG_LEVEL_ERROR: return "error";
+    case LOG_LEVEL_WARNING: return "warning";
+    case LOG_LEVEL_INFO: return "info";
+    case LOG_LEVEL_DEBUG: return "debug";
+    }
+    return "";
+}
+
+/* Of one width, so that columns stand. */
+static const char *level_column(enum log_level level)
+{
+    switch (level) {
+    case LOG_LEVEL_ERROR: return " ERROR ";
+    case LOG_LEVEL_WARNING: return " WARN  ";
+    case LOG_LEVEL_INFO: return " INFO  ";
+    case LOG_LEVEL_DEBUG: return " DEBUG ";
+    }
+    return "";
+}
+
+static void put_member_name(struct sink *sink, const char *name)
+{
+    size_t before = sink->length;
+    (void)put_string(sink, ",\"");
+    (void)put_string(sink, name);
+    /* A name without room for the shortest value would leave half a member. */
+    if (!put_string(sink, "\":") || sink->length + sizeof "null" > sink->room) {
+        sink->cut = true;
+        sink->length = before;
+    }
+}
+
+static void put_json_text(struct sink *sink, const char *name, const char *value)
+{
+    put_member_name(sink, name);
+    put_quoted(sink, text_of(value));
+}
+
+/* All of it or, back to `before` the field's name, nothing. */
+static void put_number_or_null(struct sink *sink, const struct log_field *field, size_t before)
+{
+    if (field->kind == LOG_INTEGER)
+        put_integer(sink, field->integer);
+    else
+        (void)put_string(sink, "null");
+    if (sink->cut)
+        sink->length = before;
+}
+
+static void put_json_field(struct sink *sink, const struct log_field *field)
+{
+    size_t before = sink->length;
+    put_member_name(sink, field->name);
+    if (field->kind == LOG_TEXT && text_present(field->text)) {
+        put_quoted(sink, field->text);
+        return;
+    }
+    put_number_or_null(sink, field, before);
+}
+
+static void format_json(struct sink *sink, const struct log_line *line)
+{
+    (void)put_string(sink, "{\"ts\":\"");
+    put_timestamp(sink, line->wall_ms, "%Y-%m-%dT%H:%M:%S");
+    (void)put_string(sink, "Z\"");
+    put_json_text(sink, "level", level_word(line->level));
+    put_json_text(sink, "event", line->event);
+    put_json_text(sink, "message", line->message);
+    if (line->worker != NULL && line->worker[0] != '\0')
+        put_json_text(sink, "worker", line->worker);
+    for (const struct log_field *field = line->fields; field->kind != LOG_END; field++)
+        put_json_field(sink, field);
+}
+
+/* May the value stand without quotes? Only visible ASCII does, and nothing that looks like more. */
+static bool is_bare(struct text text)
+{
+    for (size_t i = 0; i < text.length; i++) {
+        char byte = text.bytes[i];
+        if (byte <= ' ' || byte > '~' || byte == '"' || byte == '\\' || byte == '=')
+            return false;
+    }
+    return text.length > 0;
+}
+
+static void put_text_value(struct sink *sink, struct text value)
+{
+    if (is_bare(value))
+        put_escaped(sink, value);
+    else
+        put_quoted(sink, value);
+}
+
+static void put_text_field(struct sink *sink, const struct log_field *field, const char *gap)
+{
+    size_t before = sink->length;
+    (void)put_string(sink, gap);
+    (void)put_string(sink, field->name);
+    if (!put_string(sink, "=")) {
+        sink->length = before;
+        return;
+    }
+    if (field->kind == LOG_TEXT && text_present(field->text)) {
+        put_text_value(sink, field->text);
+        return;
+    }
+    put_number_or_null(sink, field, before);
+}
+
+static void format_text(struct sink *sink, const struct log_line *line)
+{
+    put_timestamp(sink, line->wall_ms, "%Y-%m-%d %H:%M:%S");
+    (void)put_string(sink, level_column(line->level));
+    put_escaped(sink, text_of(line->event));
+    (void)put_string(sink, "  ");
+    put_escaped(sink, text_of(line->message));
+    const char *gap = "  ";
+    for (const struct log_field *field = line->fields; field->kind != LOG_END; field++) {
+        put_text_field(sink, field, gap);
+        gap = " ";
+    }
+}
+
+size_t log_format_line(const struct log_line *line, enum log_format format,
+                       char buffer[LOG_LINE_BYTES_MAX])
+{
+    struct sink sink = {.bytes = buffer, .room = LOG_LINE_BYTES_MAX - TAIL_BYTES};
+    bool text = format == LOG_FORMAT_TEXT;
+    if (text)
+        format_text(&sink, line);
+    else
+        format_json(&sink, line);
+
+    bool cut = sink.cut;
+    sink.cut = false;
+    sink.room = LOG_LINE_BYTES_MAX;
+    if (cut)
+        (void)put_string(&sink, text ? cut_text : cut_json);
+    (void)put_string(&sink, text ? "\n" : "}\n");
+    return sink.length;
+}
+
+void log_configure(enum log_level level, enum log_format format, const char *worker)
+{
+    state.level = level;
+    state.format = format;
+    (void)snprintf(state.worker, sizeof state.worker, "%s", worker != NULL ? worker : "");
+}
+
+bool log_enabled(enum log_level level)
+{
+    return level <= state.level;
+}
+
+static enum log_format format_in_use(void)
+{
+    if (state.format != LOG_FORMAT_AUTO)
+        return state.format;
+    return isatty(STDERR_FILENO) ? LOG_FORMAT_TEXT : LOG_FORMAT_JSON;
+}
+
+static int64_t wall_ms(void)
+{
+    struct timespec now = {0};
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void log_write(enum log_level level, const char *event, const struct log_field *fields,
+               const char *format, ...)
+{
+    if (!log_enabled(level))
+        return;
+    int saved = errno;
+    char message[MESSAGE_BYTES], buffer[LOG_LINE_BYTES_MAX];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+
+    const struct log_line line = {wall_ms(), level, event, message, state.worker, fields};
+    size_t length = log_format_line(&line, format_in_use(), buffer);
+    /* A log that cannot be written is no reason to stop working. */
+    ssize_t written = write(STDERR_FILENO, buffer, length);
+    (void)written;
+    errno = saved;
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Writes of no meaning by themselves: what counts is that a transaction has made them. The fence of
+ * a store is its own, so that no two readers meet; the turn is one for all, so that all who take it
+ * do.
+ */
+#include "common/mongo/session.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void append_fence_id(bson_t *selector, const struct mongo_store *store)
+{
+    char number[32];
+    bson_t id;
+    (void)snprintf(number, sizeof number, "%llu", (unsigned long long)store->number);
+    bson_append_document_begin(selector, "_id", -1, &id);
+    BSON_APPEND_UTF8(&id, "worker", store->pool->worker);
+    BSON_APPEND_UTF8(&id, "store", number);
+    bson_append_document_end(selector, &id);
+}
+
+static void append_increment(bson_t *update)
+{
+    bson_t increment;
+    bson_append_document_begin(update, "$inc", -1, &increment);
+    BSON_APPEND_INT64(&increment, "n", 1);
+    bson_append_document_end(update, &increment);
+}
+
+enum store_status mongo_write_fence(struct mongo_store *store, struct error *error)
+{
+    bson_t selector = BSON_INITIALIZER, update = BSON_INITIALIZER, options, reply;
+    bson_error_t cause;
+    enum store_status status = STORE_MISCONFIGURED;
+    append_fence_id(&selector, store);
+    append_increment(&update);
+    if (mongo_session_options(store, &options, error)) {
+        BSON_APPEND_BOOL(&options, "upsert", true);
+        status = STORE_OK;
+        if (!mongoc_collection_update_one(store->collections[MONGO_FENCES], &selector, &update,
+                                          &options, &reply, &cause))
+            status = mongo_failed(store, MOMENT_RUN, &cause, &reply, error);
+        bson_destroy(&reply);
+    }
+    bson_destroy(&options);
+    bson_destroy(&update);
+    bson_destroy(&selector);
+    return status;
+}
+
+static void append_turn_id(bson_t *selector)
+{
+    bson_t id;
+    bson_append_document_begin(selector, "_id", -1, &id);
+    BSON_APPEND_UTF8(&id, "turn", "apply");
+    bson_append_document_end(selector, &id);
+}
+
+static void append_turn_change(bson_t *update, const struct mongo_store *store)
+{
+    bson_t set;
+    append_increment(update);
+    bson_append_document_begin(update, "$set", -1, &set);
+    BSON_APPEND_UTF8(&set, "holder", store->name);
+    bson_append_document_end(update, &set);
+}
+
+/* Whose turn was before this one's. */
+static bool was_shared(const struct mongo_store *store, const bson_t *reply)
+{
+    bson_iter_t iter, holder;
+    return bson_iter_init(&iter, reply) &&
+           bson_iter_find_descendant(&iter, "value.holder", &holder) &&
+           BSON_ITER_HOLDS_UTF8(&holder) && strcmp(bson_iter_utf8(&holder, NULL), store->name) != 0;
+}
+
+enum store_status mongo_take_turn(struct store *base, bool *ret_shared, struct error *error)
+{
+    struct mongo_store *store = (struct mongo_store *)base;
+    bson_t selector = BSON_INITIALIZER, update = BSON_INITIALIZER, options, reply;
+    bson_error_t cause;
+    enum store_status status = STORE_MISCONFIGURED;
+    mongoc_find_and_modify_opts_t *modify = mongoc_find_and_modify_opts_new();
+    append_turn_id(&selector);
+    append_turn_change(&update, store);
+    (void)mongoc_find_and_modify_opts_set_update(modify, &update);
+    (void)mongoc_find_and_modify_opts_set_flags(modify, MONGOC_FIND_AND_MODIFY_UPSERT);
+    if (mongo_session_options(store, &options, error)) {
+        (void)mongoc_find_and_modify_opts_append(modify, &options);
+        status = STORE_OK;
+        if (!mongoc_collection_find_and_modify_with_opts(store->collections[MONGO_FENCES],
+                                                         &selector, modify, &reply, &cause))
+            status = mongo_failed(store, MOMENT_RUN, &cause, &reply, error);
+        *ret_shared = status == STORE_OK && was_shared(store, &reply);
+        bson_destroy(&reply);
+    }
+    bson_destroy(&options);
+    mongoc_find_and_modify_opts_destroy(modify);
+    bson_destroy(&update);
+    bson_destroy(&selector);
+    return status;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/mongo/list.h"
+
+void list_begin(struct list *list, bson_t *document, const char *key)
+{
+    list->count = 0;
+    bson_append_array_begin(document, key, -1, &list->array);
+}
+
+void list_end(struct list *list, bson_t *document)
+{
+    bson_append_array_end(document, &list->array);
+}
+
+void list_begin_in(struct list *list, bson_t *document, const char *key)
+{
+    bson_append_document_begin(document, key, -1, &list->condition);
+    list_begin(list, &list->condition, "$in");
+}
+
+void list_end_in(struct list *list, bson_t *document)
+{
+    list_end(list, &list->condition);
+    bson_append_document_end(document, &list->condition);
+}
+
+const char *list_next(struct list *list)
+{
+    const char *name = NULL;
+    (void)bson_uint32_to_string(list->count++, &name, list->name, sizeof list->name);
+    return name;
+}

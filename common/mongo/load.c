@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Fills the slots of documents: one query a collection, and all of them one command, with those of
+ * reads.c. No slot becomes `loaded` before the command has ended without an error.
+ */
+#include <stdlib.h>
+
+#include "common/mongo/document.h"
+#include "common/mongo/list.h"
+#include "common/mongo/reads.h"
+
+enum { COLLECTIONS = 3 }; /* whose documents have slots */
+
+static void ask(struct queries *queries, enum mongo_collection from, const bson_t *filter,
+                mongo_row row, struct snapshot *snapshot)
+{
+    bson_t *pipeline = bson_new();
+    pipeline_append(pipeline, "$match", filter);
+    queries_add(queries, (struct query){from, pipeline, row, snapshot});
+}
+
+/* --- providers and names --- */
+
+static int compare_id(const void *key, const void *slot)
+{
+    /* `id` is the first member of a provider and of a consumer. */
+    return uuid_compare(*(const struct uuid *)key, *(const struct uuid *)slot);
+}
+
+/* NULL where it is not wanted: it came for its name alone. */
+static struct provider *wanted_provider(const struct snapshot *snapshot, struct uuid id)
+{
+    if (snapshot->provider_count == 0)
+        return NULL;
+    struct provider *slot = bsearch(&id, snapshot->providers, snapshot->provider_count,
+                                    sizeof *snapshot->providers, compare_id);
+    return slot != NULL && !slot->state.loaded ? slot : NULL;
+}
+
+static void take_name(struct snapshot *snapshot, struct text name, struct uuid holder)
+{
+    for (size_t i = 0; i < snapshot->name_count; i++) {
+        struct name_slot *slot = &snapshot->names[i];
+        if (slot->loaded || !text_equal(slot->name, name))
+            continue;
+        slot->taken = true;
+        slot->holder = holder;
+    }
+}
+
+static enum store_status provider_row(void *context, const bson_t *document, struct error *error)
+{
+    struct snapshot *snapshot = context;
+    struct uuid id;
+    struct text name;
+    if (!document_read_id(document, &id) || !document_read_name(document, &name))
+        return mongo_malformed(MONGO_PROVIDERS, document, error);
+    take_name(snapshot, name, id);
+    struct provider *slot = wanted_provider(snapshot, id);
+    if (slot == NULL)
+        return STORE_OK;
+    if (!document_read_provider(document, snapshot->arena, slot))
+        return mongo_malformed(MONGO_PROVIDERS, document, error);
+    slot->state.stored = slot->state.exists = true;
+    return STORE_OK;
+}
+
+static size_t append_provider_ids(bson_t *filter, struct snapshot *snapshot)
+{
+    struct list list;
+    list_begin_in(&list, filter, "_id");
+    for (size_t i = 0; i < snapshot->provider_count; i++) {
+        struct provider *slot = &snapshot->providers[i];
+        if (slot->state.loaded)
+            continue;
+        slot->state = (struct slot_state){0};
+        document_append_uuid(&list.array, list_next(&list), slot->id);
+    }
+    list_end_in(&list, filter);
+    return list.count;
+}
+
+static size_t append_names(bson_t *filter, struct snapshot *snapshot)
+{
+    struct list list;
+    list_begin_in(&list, filter, "name");
+    for (size_t i = 0; i < snapshot->name_count; i++) {
+        struct name_slot *slot = &snapshot->names[i];
+        if (slot->loaded)
+            continue;
+        slot->taken = false;
+        document_append_text(&list.array, list_next(&list), slot->name);
+    }
+    list_end_in(&list, filter);
+    return list.count;
+}
+
+static void append_either(bson_t *filter, const bson_t *first, const bson_t *second)
+{
+    bson_t either;
+    bson_append_array_begin(filter, "$or", -1, &either);
+    BSON_APPEND_DOCUMENT(&either, "0", first);
+    BSON_APPEND_DOCUMENT(&either, "1", second);
+    bson_append_array_end(filter, &either);
+}
+
+static void ask_for_providers(struct queries *queries, struct snapshot *snapshot)
+{
+    bson_t by_id = BSON_INITIALIZER, by_name = BSON_INITIALIZER, either = BSON_INITIALIZER;
+    size_t ids = append_provider_ids(&by_id, snapshot);
+    size_t names = append_names(&by_name, snapshot);
+    const bson_t *filter = names == 0 ? &by_id : &by_name;
+    if (ids > 0 && names > 0) {
+        append_either(&either, &by_id, &by_name);
+        filter = &either;
+    }
+    if (ids + names > 0)
+        ask(queries, MONGO_PROVIDERS, filter, provider_row, snapshot);
+    bson_destroy(&either);
+    bson_destroy(&by_name);
+    bson_destroy(&by_id);
+}
+
+/* --- consumers --- */
+
+static enum store_status consumer_row(void *context, const bson_t *document, struct error *error)
+{
+    struct snapshot *snapshot = context;
+    struct uuid id;
+    if (!document_read_id(document, &id))
+        return mongo_malformed(MONGO_CONSUMERS, document, error);
+    struct consumer *slot = snapshot_consumer(snapshot, id);
+    if (!document_read_consumer(document, snapshot->arena, slot))
+        return mongo_malformed(MONGO_CONSUMERS, document, error);
+    slot->state.stored = slot->state.exists = true;
+    return STORE_OK;
+}
+
+static size_t append_consumer_ids(bson_t *filter, struct snapshot *snapshot)
+{
+    struct list list;
+    list_begin_in(&list, filter, "_id");
+    for (size_t i = 0; i < snapshot->consumer_count; i++) {
+        struct consumer *slot = &snapshot->consumers[i];
+        if (slot->state.loaded)
+            continue;
+        slot->state = (struct slot_state){0};
+        document_append_uuid(&list.array, list_next(&list), slot->id);
+    }
+    list_end_in(&list, filter);
+    return list.count;
+}
+
+static void ask_for_consumers(struct queries *queries, struct snapshot *snapshot)
+{
+    bson_t filter = BSON_INITIALIZER;
+    if (append_consumer_ids(&filter, snapshot) > 0)
+        ask(queries, MONGO_CONSUMERS, &filter, consumer_row, snapshot);
+    bson_destroy(&filter);
+}
+
+/* --- outcomes --- */
+
+static enum store_status outcome_row(void *context, const bson_t *document, struct error *error)
+{
+    struct snapshot *snapshot = context;
+    struct text principal, key;
+    if (!document_read_outcome_id(document, &principal, &key))
+        return mongo_malformed(MONGO_OUTCOMES, document, error);
+    struct outcome *slot = snapshot_outcome(snapshot, principal, key);
+    if (!document_read_outcome(document, snapshot->arena, slot))
+        return mongo_malformed(MONGO_OUTCOMES, document, error);
+    slot->state.stored = slot->state.exists = true;
+    return STORE_OK;
+}
+
+static void append_outcome_id(struct list *list, const struct outcome *slot)
+{
+    bson_t id;
+    bson_append_document_begin(&list->array, list_next(list), -1, &id);
+    document_append_text(&id, "principal", slot->principal);
+    document_append_text(&id, "key", slot->key);
+    bson_append_document_end(&list->array, &id);
+}
+
+static size_t append_outcome_ids(bson_t *filter, struct snapshot *snapshot)
+{
+    struct list list;
+    list_begin_in(&list, filter, "_id");
+    for (size_t i = 0; i < snapshot->outcome_count; i++) {
+        struct outcome *slot = &snapshot->outcomes[i];
+        if (slot->state.loaded)
+            continue;
+        slot->state = (struct slot_state){0};
+        append_outcome_id(&list, slot);
+    }
+    list_end_in(&list, filter);
+    return list.count;
+}
+
+static void ask_for_outcomes(struct queries *queries, struct snapshot *snapshot)
+{
+    bson_t filter = BSON_INITIALIZER;
+    if (append_outcome_ids(&filter, snapshot) > 0)
+        ask(queries, MONGO_OUTCOMES, &filter, outcome_row, snapshot);
+    bson_destroy(&filter);
+}
+
+/* --- all --- */
+
+static void close_slots(struct snapshot *snapshot)
+{
+    for (size_t i = 0; i < snapshot->outcome_count; i++)
+        snapshot->outcomes[i].state.loaded = true;
+    for (size_t i = 0; i < snapshot->consumer_count; i++)
+        snapshot->consumers[i].state.loaded = true;
+    for (size_t i = 0; i < snapshot->provider_count; i++)
+        snapshot->providers[i].state.loaded = true;
+    for (size_t i = 0; i < snapshot->name_count; i++)
+        snapshot->names[i].loaded = true;
+}
+
+enum store_status mongo_load(struct store *base, struct snapshot *snapshot, struct error *error)
+{
+    struct queries queries = queries_new(snapshot->arena, COLLECTIONS + reads_queries(snapshot));
+    ask_for_outcomes(&queries, snapshot);
+    ask_for_consumers(&queries, snapshot);
+    ask_for_providers(&queries, snapshot);
+    struct reads *reads = reads_ask(&queries, snapshot);
+    enum store_status status = queries_run((struct mongo_store *)base, &queries, error);
+    if (status == STORE_OK) {
+        close_slots(snapshot);
+        reads_close(reads, snapshot);
+    }
+    queries_free(&queries);
+    return status;
+}

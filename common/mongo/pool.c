@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/mongo/pool.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A node that the library gave up is looked at again after this: its default would be 10 s. */
+enum { HEARTBEAT_MS = 1000 };
+enum { SERVER_TIME_PERCENT = 75, APP_NAME_MAX = 128 };
+
+const char *mongo_collection_name(enum mongo_collection collection)
+{
+    switch (collection) {
+#define X(id, name)                                                                                \
+    case MONGO_##id: return name;
+        MONGO_COLLECTIONS(X)
+#undef X
+    case MONGO_COLLECTION_COUNT: break;
+    }
+    return "";
+}
+
+static void count_command(const mongoc_apm_command_started_t *event)
+{
+    struct mongo_pool *pool = mongoc_apm_command_started_get_context(event);
+    pool->commands++;
+}
+
+static uint64_t batch_length(const bson_t *reply, const char *batch)
+{
+    bson_iter_t iter, found, documents;
+    uint64_t count = 0;
+    if (!bson_iter_init(&iter, reply) || !bson_iter_find_descendant(&iter, batch, &found) ||
+        !BSON_ITER_HOLDS_ARRAY(&found) || !bson_iter_recurse(&found, &documents))
+        return 0;
+    while (bson_iter_next(&documents))
+        count++;
+    return count;
+}
+
+static void count_documents(const mongoc_apm_command_succeeded_t *event)
+{
+    struct mongo_pool *pool = mongoc_apm_command_succeeded_get_context(event);
+    const bson_t *reply = mongoc_apm_command_succeeded_get_reply(event);
+    pool->documents_returned +=
+        batch_length(reply, "cursor.firstBatch") + batch_length(reply, "cursor.nextBatch");
+}
+
+static void watch_commands(struct mongo_pool *pool)
+{
+    mongoc_apm_callbacks_t *callbacks = mongoc_apm_callbacks_new();
+    mongoc_apm_set_command_started_cb(callbacks, count_command);
+    mongoc_apm_set_command_succeeded_cb(callbacks, count_documents);
+    (void)mongoc_client_pool_set_apm_callbacks(pool->clients, callbacks, pool);
+    mongoc_apm_callbacks_destroy(callbacks);
+}
+
+/* The limit in force: ours, unless the URI has a stricter one. */
+static int32_t limit_wait(mongoc_uri_t *uri, const char *option, int64_t ours_ms)
+{
+    int32_t given = mongoc_uri_get_option_as_int32(uri, option, 0);
+    if (given > 0 && given <= ours_ms)
+        return given;
+    (void)mongoc_uri_set_option_as_int32(uri, option, (int32_t)ours_ms);
+    return (int32_t)ours_ms;
+}
+
+/* No call may outlast its time limit; the server gives up before the socket does, so that the
+   answer is an error with a code. */
+static void limit_waits(struct mongo_pool *pool, mongoc_uri_t *uri)
+{
+    (void)limit_wait(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, pool->timeout_ms);
+    (void)limit_wait(uri, MONGOC_URI_CONNECTTIMEOUTMS, pool->timeout_ms);
+    (void)limit_wait(uri, MONGOC_URI_WAITQUEUETIMEOUTMS, pool->timeout_ms);
+    (void)limit_wait(uri, MONGOC_URI_HEARTBEATFREQUENCYMS, HEARTBEAT_MS);
+    int32_t socket_ms = limit_wait(uri, MONGOC_URI_SOCKETTIMEOUTMS, pool->timeout_ms);
+    pool->server_time_ms = (int64_t)socket_ms * SERVER_TIME_PERCENT / 100;
+    if (pool->server_time_ms < 1)
+        pool->server_time_ms = 1;
+}
+
+/* Whatever the URI says: durable writes, and reads of nothing that could be rolled back. */
+static void set_concerns(mongoc_uri_t *uri)
+{
+    mongoc_write_concern_t *write = mongoc_write_concern_new();
+    mongoc_write_concern_set_wmajority(write, 0);
+    mongoc_write_concern_set_journal(write, true);
+    mongoc_read_concern_t *read = mongoc_read_concern_new();
+    (void)mongoc_read_concern_set_level(read, MONGOC_READ_CONCERN_LEVEL_MAJORITY);
+    mongoc_read_prefs_t *preference = mongoc_read_prefs_new(MONGOC_READ_PRIMARY);
+    mongoc_uri_set_write_concern(uri, write);
+    mongoc_uri_set_read_concern(uri, read);
+    mongoc_uri_set_read_prefs_t(uri, preference);
+    mongoc_read_prefs_destroy(preference);
+    mongoc_read_concern_destroy(read);
+    mongoc_write_concern_destroy(write);
+}
+
+static mongoc_uri_t *parse_uri(const struct mongo_options *options, struct error *error)
+{
+    bson_error_t cause;
+    char *text = strndup(options->uri.bytes != NULL ? options->uri.bytes : "", options->uri.length);
+    mongoc_uri_t *uri = mongoc_uri_new_with_error(text, &cause);
+    if (uri == NULL)
+        error_set(error, "mongodb.uri: %s", cause.message);
+    free(text);
+    return uri;
+}
+
+static void set_app_name(mongoc_client_pool_t *clients, const char *worker)
+{
+    char name[APP_NAME_MAX]; /* the protocol's limit */
+    (void)snprintf(name, sizeof name, "allotd:%s", worker);
+    (void)mongoc_client_pool_set_appname(clients, name);
+}
+
+static mongoc_client_pool_t *open_clients(struct mongo_pool *pool, mongoc_uri_t *uri,
+                                          struct error *error)
+{
+    bson_error_t cause;
+    limit_waits(pool, uri);
+    set_concerns(uri);
+    mongoc_client_pool_t *clients = mongoc_client_pool_new_with_error(uri, &cause);
+    if (clients == NULL) {
+        error_set(error, "mongodb.uri: %s", cause.message);
+        return NULL;
+    }
+    (void)mongoc_client_pool_set_error_api(clients, MONGOC_ERROR_API_VERSION_2);
+    set_app_name(clients, pool->worker);
+    return clients;
+}
+
+struct mongo_pool *mongo_pool_new(const struct mongo_options *options, struct error *error)
+{
+    assert(options->timeout_ms > 0 && options->timeout_ms <= INT32_MAX);
+    mongoc_uri_t *uri = parse_uri(options, error);
+    if (uri == NULL)
+        return NULL;
+    struct mongo_pool *pool = bson_malloc0(sizeof *pool);
+    pool->database = bson_strndup(options->database.bytes, options->database.length);
+    bson_oid_t life;
+    bson_oid_init(&life, NULL);
+    bson_oid_to_string(&life, pool->life);
+    pool->worker = bson_strndup(text_present(options->worker) ? options->worker.bytes : "",
+                                options->worker.length);
+    pool->clock = options->clock;
+    pool->timeout_ms = options->timeout_ms;
+    pool->retention_ms = options->retention_ms;
+    pool->lifetime_ms = LIFETIME_DEFAULT_MS;
+    pool->clients = open_clients(pool, uri, error);
+    mongoc_uri_destroy(uri);
+    if (pool->clients == NULL) {
+        mongo_pool_free(pool);
+        return NULL;
+    }
+    if (options->counting)
+        watch_commands(pool);
+    return pool;
+}
+
+void mongo_pool_free(struct mongo_pool *pool)
+{
+    if (pool == NULL)
+        return;
+    if (pool->clients != NULL)
+        mongoc_client_pool_destroy(pool->clients);
+    bson_free(pool->database);
+    bson_free(pool->worker);
+    bson_free(pool);
+}
+
+struct mongo_counters mongo_pool_counters(const struct mongo_pool *pool)
+{
+    return (struct mongo_counters){.commands = pool->commands,
+                                   .documents_returned = pool->documents_returned};
+}

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Checks the server and makes collections, validators and indexes as schema.c has them. Workers may
+ * do this at the same time: what another one was faster with counts as done.
+ */
+#include "common/mongo/session.h"
+
+#include <time.h>
+
+#include "common/mongo/schema.h"
+
+enum {
+    WIRE_VERSION_MIN = 17,   /* MongoDB 6.0 */
+    LIFETIME_WARNING_S = 20, /* a killed worker's transaction blocks its documents that long */
+    TRIES_MAX = 20,          /* of one step that another worker is in the way of */
+    PAUSE_MS = 50,
+    NAMESPACE_EXISTS = 48,
+    DENIED = 13
+};
+
+static enum store_status admin_command(struct mongo_store *store, const char *name,
+                                       const char *parameter, bson_t *ret_reply,
+                                       bson_error_t *ret_cause)
+{
+    bson_t command = BSON_INITIALIZER;
+    BSON_APPEND_INT32(&command, name, 1);
+    if (parameter != NULL)
+        BSON_APPEND_INT32(&command, parameter, 1);
+    bool done =
+        mongoc_client_command_simple(store->client, "admin", &command, NULL, ret_reply, ret_cause);
+    bson_destroy(&command);
+    return done ? STORE_OK : STORE_UNAVAILABLE;
+}
+
+static int64_t integer_in(const bson_t *document, const char *key)
+{
+    bson_iter_t iter;
+    return bson_iter_init_find(&iter, document, key) ? bson_iter_as_int64(&iter) : 0;
+}
+
+static enum store_status judge_server(const bson_t *hello, struct error *error)
+{
+    bson_iter_t iter;
+    if (!bson_iter_init_find(&iter, hello, "setName")) {
+        error_set(error, "mongodb: the server is not a member of a replica set, and only these "
+                         "have transactions");
+        return STORE_MISCONFIGURED;
+    }
+    if (integer_in(hello, "maxWireVersion") < WIRE_VERSION_MIN) {
+        error_set(error, "mongodb: the server is older than MongoDB 6.0");
+        return STORE_MISCONFIGURED;
+    }
+    if (bson_iter_init_find(&iter, hello, "isWritablePrimary") && bson_iter_as_bool(&iter))
+        return STORE_OK;
+    error_set(error, "mongodb: the server is not the primary of its replica set");
+    return STORE_UNAVAILABLE;
+}
+
+static enum store_status check_server(struct mongo_store *store, struct error *error)
+{
+    bson_t reply;
+    bson_error_t cause;
+    enum store_status status = admin_command(store, "hello", NULL, &reply, &cause);
+    if (status == STORE_OK)
+        status = judge_server(&reply, error);
+    else
+        status = mongo_failed(store, MOMENT_PREPARE, &cause, &reply, error);
+    bson_destroy(&reply);
+    return status;
+}
+
+/* A user who may not ask gets the default: the limit only tells EXPIRED from CONFLICT. */
+static enum store_status read_lifetime(struct mongo_store *store, struct error *error)
+{
+    static const char limit[] = "transactionLifetimeLimitSeconds";
+    bson_t reply;
+    bson_error_t cause;
+    enum store_status status = admin_command(store, "getParameter", limit, &reply, &cause);
+    int64_t seconds = status == STORE_OK ? integer_in(&reply, limit) : 0;
+    if (seconds > 0)
+        store->pool->lifetime_ms = seconds * 1000;
+    if (seconds > LIFETIME_WARNING_S)
+        mongoc_log(MONGOC_LOG_LEVEL_WARNING, "allot",
+                   "%s is %lld: a worker that was killed blocks its documents that long; set it "
+                   "to 10",
+                   limit, (long long)seconds);
+    if (status != STORE_OK && mongo_is_code(&cause, DENIED))
+        status = STORE_OK;
+    else if (status != STORE_OK)
+        status = mongo_failed(store, MOMENT_PREPARE, &cause, &reply, error);
+    bson_destroy(&reply);
+    return status;
+}
+
+/* --- collections --- */
+
+static bson_t *from_json(const char *json)
+{
+    bson_error_t cause;
+    bson_t *document = bson_new_from_json((const uint8_t *)json, -1, &cause);
+    BSON_ASSERT(document != NULL);
+    return document;
+}
+
+/* Runs a command on our database, with a majority; 48 counts as done where `existing` is. */
+static enum store_status run(struct mongo_store *store, bson_t *command, bool existing,
+                             struct error *error)
+{
+    bson_t reply, options = BSON_INITIALIZER, concern;
+    bson_error_t cause;
+    enum store_status status = STORE_OK;
+    bson_append_document_begin(&options, "writeConcern", -1, &concern);
+    BSON_APPEND_UTF8(&concern, "w", "majority");
+    bson_append_document_end(&options, &concern);
+    BSON_APPEND_INT64(command, "maxTimeMS", store->pool->server_time_ms);
+    if (!mongoc_client_write_command_with_opts(store->client, store->pool->database, command,
+                                               &options, &reply, &cause) &&
+        !(existing && mongo_is_code(&cause, NAMESPACE_EXISTS)))
+        status = mongo_failed(store, MOMENT_PREPARE, &cause, &reply, error);
+    bson_destroy(&reply);
+    bson_destroy(&options);
+    return status;
+}
+
+struct found {
+    bool exists;
+    bool same_validator;
+    const bson_t *validator; /* as it has to be */
+};
+
+static enum store_status found_collection(void *context, const bson_t *document,
+                                          struct error *error)
+{
+    struct found *found = context;
+    bson_iter_t iter, validator;
+    bson_t stored;
+    const uint8_t *bytes = NULL;
+    uint32_t length = 0;
+    (void)error;
+    found->exists = true;
+    if (!bson_iter_init(&iter, document) ||
+        !bson_iter_find_descendant(&iter, "options.validator", &validator) ||
+        !BSON_ITER_HOLDS_DOCUMENT(&validator))
+        return STORE_OK;
+    bson_iter_document(&validator, &length, &bytes);
+    found->same_validator =
+        bson_init_static(&stored, bytes, length) && bson_equal(&stored, found->validator);
+    return STORE_OK;
+}
+
+static enum store_status look_up(struct mongo_store *store, enum mongo_collection collection,
+                                 struct found *found, struct error *error)
+{
+    bson_t options = BSON_INITIALIZER, filter;
+    bson_append_document_begin(&options, "filter", -1, &filter);
+    BSON_APPEND_UTF8(&filter, "name", mongo_collection_name(collection));
+    bson_append_document_end(&options, &filter);
+    mongoc_database_t *database = mongoc_client_get_database(store->client, store->pool->database);
+    mongoc_cursor_t *cursor = mongoc_database_find_collections_with_opts(database, &options);
+    enum store_status status =
+        mongo_each_row(store, MOMENT_PREPARE, cursor, found_collection, found, error);
+    mongoc_database_destroy(database);
+    bson_destroy(&options);
+    return status;
+}
+
+static enum store_status ensure_collection(struct mongo_store *store,
+                                           enum mongo_collection collection, struct error *error)
+{
+    bson_t command = BSON_INITIALIZER;
+    bson_t *validator = from_json(schema_validator(collection));
+    struct found found = {.validator = validator};
+    enum store_status status = look_up(store, collection, &found, error);
+    if (status == STORE_OK && !found.same_validator) {
+        BSON_APPEND_UTF8(&command, found.exists ? "collMod" : "create",
+                         mongo_collection_name(collection));
+        BSON_APPEND_DOCUMENT(&command, "validator", validator);
+        BSON_APPEND_UTF8(&command, "validationLevel", "strict");
+        BSON_APPEND_UTF8(&command, "validationAction", "error");
+        status = run(store, &command, !found.exists, error);
+    }
+    bson_destroy(validator);
+    bson_destroy(&command);
+    return status;
+}
+
+static enum store_status ensure_indexes(struct mongo_store *store, enum mongo_collection collection,
+                                        struct error *error)
+{
+    const char *json = schema_indexes(collection);
+    if (json == NULL)
+        return STORE_OK;
+    bson_t command = BSON_INITIALIZER;
+    bson_t *indexes = from_json(json);
+    BSON_APPEND_UTF8(&command, "createIndexes", mongo_collection_name(collection));
+    BSON_APPEND_ARRAY(&command, "indexes", indexes);
+    enum store_status status = run(store, &command, false, error);
+    bson_destroy(indexes);
+    bson_destroy(&command);
+    return status;
+}
+
+static enum store_status ensure_both(struct mongo_store *store, enum mongo_collection collection,
+                                     struct error *error)
+{
+    enum store_status status = ensure_collection(store, collection, error);
+    if (status == STORE_OK)
+        status = ensure_indexes(store, collection, error);
+    return status;
+}
+
+static enum store_status ensure(struct mongo_store *store, enum mongo_collection collection,
+                                struct error *error)
+{
+    enum store_status status = STORE_CONFLICT;
+    for (int tries = 0; tries < TRIES_MAX && status == STORE_CONFLICT; tries++) {
+        if (tries > 0)
+            (void)nanosleep(&(struct timespec){.tv_nsec = PAUSE_MS * 1000000L}, NULL);
+        status = ensure_both(store, collection, error);
+    }
+    if (status != STORE_OK)
+        error_prefix(error, "collection %s", mongo_collection_name(collection));
+    return status == STORE_CONFLICT ? STORE_UNAVAILABLE : status;
+}
+
+enum store_status mongo_prepare(struct store *base, struct error *error)
+{
+    struct mongo_store *store = (struct mongo_store *)base;
+    enum store_status status = check_server(store, error);
+    if (status == STORE_OK)
+        status = read_lifetime(store, error);
+    for (size_t i = 0; status == STORE_OK && i < MONGO_COLLECTION_COUNT; i++)
+        status = ensure(store, (enum mongo_collection)i, error);
+    return status;
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The command's pipeline, of three queries:
+ *
+ *   [{$documents: [{}]},
+ *    {$lookup: {from: "outcomes", pipeline: [...], as: "q0"}},
+ *    {$lookup: {from: "consumers", pipeline: [...], as: "q1"}},
+ *    {$lookup: {from: "providers", pipeline: [...], as: "q2"}},
+ *    {$project: {row: {$concatArrays: ["$q0", [0], "$q1", [0], "$q2"]}}},
+ *    {$unwind: "$row"}]
+ *
+ * Each row is a document of its own again: an answer as a whole has no limit, each $lookup has one
+ * of 100 MiB (what goes beyond is REFUSED, so that a smaller batch is tried). A row that is no
+ * document ends the rows of one query and begins the next one's.
+ */
+#include "common/mongo/queries.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#include "common/mongo/list.h"
+
+enum { TEXT_BYTES = 24 };
+
+struct queries queries_new(struct arena *arena, size_t capacity)
+{
+    return (struct queries){.list = ARENA_ARRAY(arena, struct query, capacity),
+                            .capacity = capacity};
+}
+
+void queries_free(struct queries *queries)
+{
+    for (size_t i = 0; i < queries->count; i++)
+        bson_destroy(queries->list[i].pipeline);
+    queries->count = 0;
+}
+
+void queries_add(struct queries *queries, struct query query)
+{
+    assert(queries->count < queries->capacity);
+    queries->list[queries->count++] = query;
+}
+
+/* --- the pipeline --- */
+
+static void begin_stage(bson_t *pipeline, bson_t *stage)
+{
+    char buffer[TEXT_BYTES];
+    const char *index = NULL;
+    (void)bson_uint32_to_string(bson_count_keys(pipeline), &index, buffer, sizeof buffer);
+    bson_append_document_begin(pipeline, index, -1, stage);
+}
+
+void pipeline_append(bson_t *pipeline, const char *name, const bson_t *content)
+{
+    bson_t stage;
+    begin_stage(pipeline, &stage);
+    BSON_APPEND_DOCUMENT(&stage, name, content);
+    bson_append_document_end(pipeline, &stage);
+}
+
+void pipeline_append_limit(bson_t *pipeline, int64_t limit)
+{
+    bson_t stage;
+    begin_stage(pipeline, &stage);
+    BSON_APPEND_INT64(&stage, "$limit", limit);
+    bson_append_document_end(pipeline, &stage);
+}
+
+static void append_lookup(bson_t *pipeline, const struct query *query, size_t number)
+{
+    char as[TEXT_BYTES];
+    bson_t lookup = BSON_INITIALIZER;
+    (void)snprintf(as, sizeof as, "q%zu", number);
+    BSON_APPEND_UTF8(&lookup, "from", mongo_collection_name(query->from));
+    BSON_APPEND_ARRAY(&lookup, "pipeline", query->pipeline);
+    BSON_APPEND_UTF8(&lookup, "as", as);
+    pipeline_append(pipeline, "$lookup", &lookup);
+    bson_destroy(&lookup);
+}
+
+/* ["$q0", [0], "$q1", ...] */
+static void append_lists(bson_t *expression, size_t count)
+{
+    char path[TEXT_BYTES];
+    struct list lists;
+    bson_t separator;
+    list_begin(&lists, expression, "$concatArrays");
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0) {
+            bson_append_array_begin(&lists.array, list_next(&lists), -1, &separator);
+            BSON_APPEND_INT32(&separator, "0", 0);
+            bson_append_array_end(&lists.array, &separator);
+        }
+        (void)snprintf(path, sizeof path, "$q%zu", i);
+        BSON_APPEND_UTF8(&lists.array, list_next(&lists), path);
+    }
+    list_end(&lists, expression);
+}
+
+static void append_rows(bson_t *pipeline, size_t count)
+{
+    bson_t project = BSON_INITIALIZER, unwind = BSON_INITIALIZER, row;
+    bson_append_document_begin(&project, "row", -1, &row);
+    append_lists(&row, count);
+    bson_append_document_end(&project, &row);
+    pipeline_append(pipeline, "$project", &project);
+    BSON_APPEND_UTF8(&unwind, "path", "$row");
+    pipeline_append(pipeline, "$unwind", &unwind);
+    bson_destroy(&unwind);
+    bson_destroy(&project);
+}
+
+static void append_source(bson_t *pipeline)
+{
+    bson_t source = BSON_INITIALIZER, documents, nothing = BSON_INITIALIZER;
+    bson_append_array_begin(&source, "$documents", -1, &documents);
+    BSON_APPEND_DOCUMENT(&documents, "0", &nothing);
+    bson_append_array_end(&source, &documents);
+    BSON_APPEND_DOCUMENT(pipeline, "0", &source);
+    bson_destroy(&source);
+}
+
+static bson_t *new_pipeline(const struct query *list, size_t count)
+{
+    bson_t *pipeline = bson_new();
+    append_source(pipeline);
+    for (size_t i = 0; i < count; i++)
+        append_lookup(pipeline, &list[i], i);
+    append_rows(pipeline, count);
+    return pipeline;
+}
+
+/* --- the rows --- */
+
+struct answer {
+    const struct query *list;
+    size_t count;
+    size_t current;
+};
+
+static enum store_status malformed(struct error *error)
+{
+    error_set(error, "mongodb: an answer has not the form that was asked for");
+    return STORE_UNAVAILABLE;
+}
+
+static enum store_status take_row(void *context, const bson_t *document, struct error *error)
+{
+    struct answer *answer = context;
+    const struct query *query = &answer->list[answer->current];
+    bson_iter_t iter;
+    bson_t row;
+    const uint8_t *bytes = NULL;
+    uint32_t length = 0;
+    if (!bson_iter_init_find(&iter, document, "row"))
+        return malformed(error);
+    if (!BSON_ITER_HOLDS_DOCUMENT(&iter)) {
+        answer->current++;
+        return answer->current < answer->count ? STORE_OK : malformed(error);
+    }
+    bson_iter_document(&iter, &length, &bytes);
+    if (!bson_init_static(&row, bytes, length))
+        return malformed(error);
+    return query->row(query->context, &row, error);
+}
+
+static enum store_status run(struct mongo_store *store, const struct query *list, size_t count,
+                             struct error *error)
+{
+    struct answer answer = {.list = list, .count = count};
+    enum store_status status = STORE_MISCONFIGURED;
+    bson_t options;
+    bson_t *pipeline = new_pipeline(list, count);
+    if (mongo_session_options(store, &options, error)) {
+        BSON_APPEND_INT32(&options, "batchSize", INT32_MAX);
+        BSON_APPEND_INT64(&options, "maxTimeMS", store->pool->server_time_ms);
+        mongoc_cursor_t *cursor =
+            mongoc_database_aggregate(store->database, pipeline, &options, NULL);
+        status = mongo_each_row(store, MOMENT_RUN, cursor, take_row, &answer, error);
+        /* Where rows are missing, nothing may be taken for absent. */
+        if (status == STORE_OK && answer.current != count - 1)
+            status = malformed(error);
+    }
+    bson_destroy(&options);
+    bson_destroy(pipeline);
+    return status;
+}
+
+enum store_status queries_run(struct mongo_store *store, const struct queries *queries,
+                              struct error *error)
+{
+    enum store_status status = STORE_OK;
+    for (size_t first = 0; status == STORE_OK && first < queries->count;) {
+        size_t left = queries->count - first;
+        size_t count = left < QUERIES_A_COMMAND ? left : QUERIES_A_COMMAND;
+        status = run(store, &queries->list[first], count, error);
+        first += count;
+    }
+    return status;
+}

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/mongo/session.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <time.h>
+
+enum {
+    COMMIT_TRIES_MAX = 100, /* whatever the clock says */
+    PAUSE_FIRST_MS = 20,
+    PAUSE_MAX_MS = 500
+};
+
+static struct mongo_store *of(struct store *base)
+{
+    return (struct mongo_store *)base;
+}
+
+static int64_t now_ms(const struct mongo_store *store)
+{
+    return store->pool->clock->monotonic_ms(store->pool->clock);
+}
+
+enum store_status mongo_failed(const struct mongo_store *store, enum mongo_moment moment,
+                               const bson_error_t *cause, const bson_t *reply, struct error *error)
+{
+    struct mongo_failure failure = {
+        .cause = cause,
+        .reply = reply,
+        .moment = moment,
+        .outlived = now_ms(store) - store->began_ms > store->pool->lifetime_ms / 2,
+    };
+    return mongo_status(&failure, error);
+}
+
+bool mongo_session_options(struct mongo_store *store, bson_t *ret_options, struct error *error)
+{
+    bson_error_t cause;
+    bson_init(ret_options);
+    if (mongoc_client_session_append(store->session, ret_options, &cause))
+        return true;
+    error_set(error, "mongodb: %s", cause.message);
+    return false;
+}
+
+enum store_status mongo_each_row(struct mongo_store *store, enum mongo_moment moment,
+                                 mongoc_cursor_t *cursor, mongo_row row, void *context,
+                                 struct error *error)
+{
+    const bson_t *document = NULL, *reply = NULL;
+    bson_error_t cause;
+    enum store_status status = STORE_OK;
+    while (status == STORE_OK && mongoc_cursor_next(cursor, &document))
+        status = row(context, document, error);
+    if (status == STORE_OK && mongoc_cursor_error_document(cursor, &cause, &reply))
+        status = mongo_failed(store, moment, &cause, reply, error);
+    mongoc_cursor_destroy(cursor);
+    return status;
+}
+
+enum store_status mongo_malformed(enum mongo_collection collection, const bson_t *document,
+                                  struct error *error)
+{
+    bson_t id;
+    bson_iter_t iter;
+    bson_init(&id);
+    if (bson_iter_init_find(&iter, document, "_id"))
+        (void)bson_append_iter(&id, "_id", -1, &iter);
+    char *text = bson_as_relaxed_extended_json(&id, NULL);
+    error_set(error, "mongodb: a document of %s has not the form that it must have: %s",
+              mongo_collection_name(collection), text != NULL ? text : "");
+    bson_free(text);
+    bson_destroy(&id);
+    return STORE_REFUSED;
+}
+
+static mongoc_client_session_t *start_session(struct mongo_store *store, struct error *error)
+{
+    bson_error_t cause;
+    mongoc_client_session_t *session = mongoc_client_start_session(store->client, NULL, &cause);
+    if (session == NULL)
+        error_set(error, "mongodb: %s", cause.message);
+    return session;
+}
+
+static enum store_status begin(struct store *base, struct error *error)
+{
+    struct mongo_store *store = of(base);
+    bson_error_t cause;
+    if (store->session == NULL)
+        store->session = start_session(store, error);
+    if (store->session == NULL)
+        return STORE_UNAVAILABLE;
+    store->began_ms = now_ms(store);
+    if (mongoc_client_session_start_transaction(store->session, store->transaction_options, &cause))
+        return STORE_OK;
+    return mongo_failed(store, MOMENT_RUN, &cause, NULL, error);
+}
+
+static enum store_status commit_once(struct mongo_store *store, struct error *error)
+{
+    bson_t reply;
+    bson_error_t cause;
+    enum store_status status = STORE_OK;
+    if (!mongoc_client_session_commit_transaction(store->session, &reply, &cause))
+        status = mongo_failed(store, MOMENT_COMMIT, &cause, &reply, error);
+    bson_destroy(&reply);
+    return status;
+}
+
+static void pause_ms(int64_t milliseconds)
+{
+    struct timespec wait = {.tv_sec = milliseconds / 1000,
+                            .tv_nsec = (long)(milliseconds % 1000) * 1000000L};
+    (void)nanosleep(&wait, NULL);
+}
+
+/* Repeating a commit is safe at any time; repeating the transaction in its place is not. */
+static enum store_status commit(struct store *base, struct error *error)
+{
+    struct mongo_store *store = of(base);
+    int64_t deadline_ms = now_ms(store) + store->pool->timeout_ms;
+    int64_t wait_ms = PAUSE_FIRST_MS;
+    enum store_status status = STORE_UNKNOWN;
+    assert(store->session != NULL);
+    for (int tries = 0; tries < COMMIT_TRIES_MAX; tries++) {
+        status = commit_once(store, error);
+        if (status != STORE_UNKNOWN || now_ms(store) + wait_ms >= deadline_ms)
+            break;
+        pause_ms(wait_ms);
+        wait_ms = wait_ms * 2 < PAUSE_MAX_MS ? wait_ms * 2 : PAUSE_MAX_MS;
+    }
+    return status;
+}
+
+static void end(struct store *base)
+{
+    struct mongo_store *store = of(base);
+    bson_error_t ignored; /* the server ends it by itself in the end */
+    if (store->session != NULL && mongoc_client_session_in_transaction(store->session))
+        (void)mongoc_client_session_abort_transaction(store->session, &ignored);
+}
+
+/* The new session is started first: the library would hand out the old one's number again. */
+static void renew(struct store *base)
+{
+    struct mongo_store *store = of(base);
+    struct error ignored; /* `begin` tries again, and reports */
+    mongoc_client_session_t *old = store->session;
+    store->session = start_session(store, &ignored);
+    if (old != NULL)
+        mongoc_client_session_destroy(old);
+}
+
+static void store_free(struct store *base)
+{
+    if (base == NULL)
+        return;
+    struct mongo_store *store = of(base);
+    end(base);
+    if (store->session != NULL)
+        mongoc_client_session_destroy(store->session);
+    for (size_t i = 0; i < MONGO_COLLECTION_COUNT; i++)
+        mongoc_collection_destroy(store->collections[i]);
+    mongoc_database_destroy(store->database);
+    mongoc_transaction_opts_destroy(store->transaction_options);
+    mongoc_client_pool_push(store->pool->clients, store->client);
+    bson_free(store);
+}
+
+static mongoc_transaction_opt_t *new_transaction_options(const struct mongo_pool *pool)
+{
+    mongoc_transaction_opt_t *options = mongoc_transaction_opts_new();
+    mongoc_write_concern_t *write = mongoc_write_concern_new();
+    mongoc_write_concern_set_wmajority(write, 0);
+    mongoc_write_concern_set_journal(write, true);
+    mongoc_read_concern_t *read = mongoc_read_concern_new();
+    (void)mongoc_read_concern_set_level(read, MONGOC_READ_CONCERN_LEVEL_SNAPSHOT);
+    mongoc_read_prefs_t *preference = mongoc_read_prefs_new(MONGOC_READ_PRIMARY);
+    mongoc_transaction_opts_set_write_concern(options, write);
+    mongoc_transaction_opts_set_read_concern(options, read);
+    mongoc_transaction_opts_set_read_prefs(options, preference);
+    mongoc_transaction_opts_set_max_commit_time_ms(options, pool->server_time_ms);
+    mongoc_read_prefs_destroy(preference);
+    mongoc_read_concern_destroy(read);
+    mongoc_write_concern_destroy(write);
+    return options;
+}
+
+static const struct store_ops operations = {
+    .prepare = mongo_prepare,
+    .begin = begin,
+    .take_turn = mongo_take_turn,
+    .load = mongo_load,
+    .write = mongo_write,
+    .commit = commit,
+    .end = end,
+    .renew = renew,
+    .mark_attempt = mongo_mark_attempt,
+    .unmark_attempt = mongo_unmark_attempt,
+    .forget_attempts = mongo_forget_attempts,
+    .free = store_free,
+};
+
+struct store *mongo_store_new(struct mongo_pool *pool, struct error *error)
+{
+    mongoc_client_t *client = mongoc_client_pool_pop(pool->clients);
+    if (client == NULL) {
+        error_set(error, "mongodb: no client of the pool is free");
+        return NULL;
+    }
+    struct mongo_store *store = bson_malloc0(sizeof *store);
+    store->base.ops = &operations;
+    store->pool = pool;
+    store->client = client;
+    store->number = pool->stores++;
+    (void)snprintf(store->name, sizeof store->name, "%s.%" PRIu64, pool->life, store->number);
+    store->database = mongoc_client_get_database(client, pool->database);
+    for (size_t i = 0; i < MONGO_COLLECTION_COUNT; i++)
+        store->collections[i] = mongoc_client_get_collection(
+            client, pool->database, mongo_collection_name((enum mongo_collection)i));
+    store->transaction_options = new_transaction_options(pool);
+    return &store->base;
+}
