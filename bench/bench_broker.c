@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The yardstick without a database: stands in for the worker, by bare librabbitmq. It takes
+ * The baseline without a database: stands in for the worker, by bare librabbitmq. It takes
  * commands from the queue, answers each with a success made of its own text (persistent, mandatory,
  * confirmed), and acknowledges a batch by one frame once all its replies are confirmed. It heeds
  * ALLOT_AMQP_URI, ALLOT_AMQP_QUEUE, ALLOT_AMQP_PREFETCH and ALLOT_BATCH_MAX_COMMANDS.
  *
- * With ALLOT_BENCH_TRANSACTIONS=1 it is both yardsticks in one: each batch's bare transaction is
+ * With ALLOT_BENCH_TRANSACTIONS=1 it is both baselines in one: each batch's bare transaction is
  * committed before the batch is answered.
  */
 #include <amqp.h>

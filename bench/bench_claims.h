@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The claims that every yardstick gets: claim `number` in its `version` is the same everywhere. A
+ * The claims that every baseline gets: claim `number` in its `version` is the same everywhere. A
  * claim is what one consumer holds of some providers, drawn evenly, and the same amounts of each.
  */
 #ifndef BENCH_CLAIMS_H

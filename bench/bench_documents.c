@@ -23,7 +23,7 @@ void documents_append_key(bson_t *parent, const char *name, uint64_t number)
 
 /* --- providers --- */
 
-static void append_stock(bson_t *inventories, size_t resource_class, int64_t used)
+static void append_record(bson_t *inventories, size_t resource_class, int64_t used)
 {
     bson_t record;
     BSON_APPEND_DOCUMENT_BEGIN(inventories, claim_classes[resource_class], &record);
@@ -52,7 +52,7 @@ void documents_provider(bson_t *document, const struct shape *shape, uint32_t in
     BSON_APPEND_INT64(document, "rev", 0);
     BSON_APPEND_DOCUMENT_BEGIN(document, "inventories", &inventories);
     for (size_t i = 0; i < CLAIM_CLASSES_MAX; i++)
-        append_stock(&inventories, i, i < shape->classes ? touched * claim_amount(i) : 0);
+        append_record(&inventories, i, i < shape->classes ? touched * claim_amount(i) : 0);
     bson_append_document_end(document, &inventories);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The documents that the worker writes for claims, made without it: what seeds a database, and what
- * the yardstick writes. bench_plans shows that they are the worker's to the byte.
+ * the baseline writes. bench_plans shows that they are the worker's to the byte.
  */
 #ifndef BENCH_DOCUMENTS_H
 #define BENCH_DOCUMENTS_H

@@ -49,7 +49,8 @@ struct load_command {
 };
 /* The next one: they are numbered from 0 on. */
 struct load_command load_next(struct load *load);
-/* The reply to command `number`, whether it was marked as replayed. False: it is a repetition. */
+/* The reply to command `number`, whether it was attempt_sent as replayed. False: it is a
+ * repetition. */
 bool load_reply(struct load *load, size_t number, const char *body, size_t length, bool replayed);
 
 /* Of the commands that are answered. */

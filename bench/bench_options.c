@@ -14,7 +14,7 @@
     X("audit", TEXT, audit, "PROGRAM allotctl, to audit with at the end")                          \
     X("commands", SIZE, commands, "in all")                                                        \
     X("warm", SIZE, warm, "commands before it is measured; else a tenth")                          \
-    X("batch", SIZE, batch, "commands in one transaction of the yardstick")                        \
+    X("batch", SIZE, batch, "commands in one transaction of the baseline")                         \
     X("window", SIZE, window, "commands unanswered at a time")                                     \
     X("rate", SIZE, rate, "commands a second, at planned times")                                   \
     X("seeded", SIZE, seeded, "consumers in the database before")                                  \

@@ -12,7 +12,7 @@ struct bench_options {
     const char *heap;  /* the library that counts allocations; NULL: not counted */
     const char *audit; /* allotctl, to audit with; NULL: only by ourselves */
     size_t commands;
-    size_t batch; /* commands of one transaction of the yardstick */
+    size_t batch; /* commands of one transaction of the baseline */
     size_t warm;  /* commands before it is measured; 0: a tenth of all */
     size_t window;
     size_t rate;      /* of an open loop, a second; 0: closed loop */

@@ -2,7 +2,7 @@
 /*
  * How the server runs what the worker asks of it: with the profiler on, a worker gets commands of
  * every kind; no entry of the profile may be a scan of a collection, and `explain` of each kind of
- * query names the index and what it examined. Also: the documents that the yardstick writes are the
+ * query names the index and what it examined. Also: the documents that the baseline writes are the
  * worker's. Usage: bench_plans ALLOTD
  */
 #include <stdio.h>
@@ -346,11 +346,11 @@ static void check_documents(struct plans *plans)
     documents_outcome(&outcome, shape, &claim, generations);
     documents_provider(&provider, shape, first, 0);
     compare(plans, plans->database.consumers, &consumer, is_equal,
-            "the yardstick's consumer is the worker's");
+            "the baseline's consumer is the worker's");
     compare(plans, plans->database.outcomes, &outcome, is_outcome,
-            "the yardstick's outcome has the form and size of the worker's");
+            "the baseline's outcome has the form and size of the worker's");
     compare(plans, plans->database.providers, &provider, has_form,
-            "the yardstick's provider has the form of the worker's");
+            "the baseline's provider has the form of the worker's");
     bson_destroy(&provider);
     bson_destroy(&outcome);
     bson_destroy(&consumer);

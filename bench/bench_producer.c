@@ -16,7 +16,7 @@ struct producer {
     double *planned; /* when each command was to be sent, or was; then its latency */
     double started;  /* the schedule; 0: not yet */
     double progress; /* the last answer, or the first command after all were answered */
-    double stall;
+    double watchdog;
 };
 
 struct producer *producer_open(const struct producer_options *options)
@@ -52,12 +52,12 @@ struct latency producer_latency(const struct producer *producer, size_t first)
 
 void producer_restart_stalls(struct producer *producer)
 {
-    producer->stall = 0;
+    producer->watchdog = 0;
 }
 
 double producer_stall(const struct producer *producer)
 {
-    return producer->stall;
+    return producer->watchdog;
 }
 
 static void publish(struct producer *producer, double planned)
@@ -83,8 +83,8 @@ static void take_reply(void *context, const struct link_reply *reply)
         return;
     producer->planned[reply->number] = now - producer->planned[reply->number];
     producer->answered++;
-    if (now - producer->progress > producer->stall)
-        producer->stall = now - producer->progress;
+    if (now - producer->progress > producer->watchdog)
+        producer->watchdog = now - producer->progress;
     producer->progress = now;
 }
 

@@ -2,7 +2,7 @@
 /*
  * Sends a load, and measures how long each answer takes. Closed loop: so many commands unanswered
  * at any time. Open loop: at planned times, whatever the answers do, and an answer's latency counts
- * from the planned time, so that a stall counts for all commands that it held up.
+ * from the planned time, so that a watchdog counts for all commands that it held up.
  */
 #ifndef BENCH_PRODUCER_H
 #define BENCH_PRODUCER_H
@@ -27,7 +27,7 @@ void producer_prime(struct producer *producer);
 void producer_run(struct producer *producer, size_t answers);
 /* Of the commands from number `first` on. */
 struct latency producer_latency(const struct producer *producer, size_t first);
-/* Forgets the longest stall until now. */
+/* Forgets the longest watchdog until now. */
 void producer_restart_stalls(struct producer *producer);
 /* The longest time, in seconds, with commands unanswered and no answer coming. */
 double producer_stall(const struct producer *producer);

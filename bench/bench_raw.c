@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The yardstick without a broker: the transactions of batches of claims, one after the other.
+ * The baseline without a broker: the transactions of batches of claims, one after the other.
  * Prints one line of name=value.
  */
 #include <stdio.h>

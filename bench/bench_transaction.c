@@ -46,7 +46,7 @@ static bool wanted_consumer(struct raw *raw, size_t number, const char *name, bs
 
 static bool wanted_provider(struct raw *raw, size_t number, const char *name, bson_t *array)
 {
-    if (!raw->holders[number].touched)
+    if (!raw->refcount[number].touched)
         return false;
     documents_append_uuid(array, name, claim_provider((uint32_t)number));
     return true;
@@ -72,7 +72,7 @@ static void take_provider(struct raw *raw, const bson_t *row)
     uint32_t index = length == UUID_BYTES ? claim_provider_index(id) : UINT32_MAX;
     if (index >= raw->shape.providers || !bson_iter_init_find(&iter, row, "generation"))
         bench_die("a strange provider");
-    struct holder *holder = &raw->holders[index];
+    struct holder *holder = &raw->refcount[index];
     holder->generation = bson_iter_int64(&iter);
     for (size_t i = 0; i < raw->shape.classes; i++)
         holder->used[i] = used_of(row, i);
@@ -141,7 +141,7 @@ static void execute(mongoc_bulk_operation_t *bulk)
 static void add_update(struct raw *raw, mongoc_bulk_operation_t *bulk, uint32_t index)
 {
     bson_t selector = BSON_INITIALIZER, update = BSON_INITIALIZER, part;
-    const struct holder *holder = &raw->holders[index];
+    const struct holder *holder = &raw->refcount[index];
     bson_error_t error;
     char path[64];
     documents_append_uuid(&selector, "_id", claim_provider(index));
@@ -166,7 +166,7 @@ static void append_outcome(bson_t *document, struct raw *raw, const struct bench
 {
     int64_t generations[CLAIM_PROVIDERS_MAX];
     for (uint32_t i = 0; i < raw->shape.claim_providers; i++)
-        generations[i] = raw->holders[claim_provider_at(claim, i)].generation;
+        generations[i] = raw->refcount[claim_provider_at(claim, i)].generation;
     documents_outcome(document, &raw->shape, claim, generations);
 }
 
@@ -174,7 +174,7 @@ static void write_providers(struct raw *raw)
 {
     mongoc_bulk_operation_t *bulk = new_bulk(raw, raw->database.providers);
     for (uint32_t i = 0; i < raw->shape.providers; i++)
-        if (raw->holders[i].touched)
+        if (raw->refcount[i].touched)
             add_update(raw, bulk, i);
     execute(bulk);
 }
@@ -200,11 +200,11 @@ static void insert_all(struct raw *raw, mongoc_collection_t *collection)
 static void draw_claims(struct raw *raw, size_t first)
 {
     for (uint32_t i = 0; i < raw->shape.providers; i++)
-        raw->holders[i].touched = false;
+        raw->refcount[i].touched = false;
     for (size_t i = 0; i < raw->count; i++) {
         raw->claims[i] = claim_draw(&raw->shape, first + i, 0);
         for (uint32_t j = 0; j < raw->shape.claim_providers; j++)
-            raw->holders[claim_provider_at(&raw->claims[i], j)].touched = true;
+            raw->refcount[claim_provider_at(&raw->claims[i], j)].touched = true;
     }
 }
 
@@ -212,7 +212,7 @@ static void apply_claims(struct raw *raw)
 {
     for (size_t i = 0; i < raw->count; i++) {
         for (uint32_t j = 0; j < raw->shape.claim_providers; j++) {
-            struct holder *holder = &raw->holders[claim_provider_at(&raw->claims[i], j)];
+            struct holder *holder = &raw->refcount[claim_provider_at(&raw->claims[i], j)];
             holder->generation++;
             for (size_t k = 0; k < raw->shape.classes; k++)
                 holder->used[k] += claim_amount(k);
@@ -260,7 +260,7 @@ struct raw raw_open(const struct shape *shape, size_t batch, size_t seeded)
     struct raw raw = {.shape = *shape};
     mongoc_init();
     raw.claims = bench_array(batch, sizeof *raw.claims);
-    raw.holders = bench_array(shape->providers, sizeof *raw.holders);
+    raw.refcount = bench_array(shape->providers, sizeof *raw.refcount);
     raw.database = database_open("raw", shape, seeded);
     raw.session = open_session(raw.database.client);
     return raw;
@@ -278,6 +278,6 @@ void raw_close(struct raw *raw)
     mongoc_client_session_destroy(raw->session);
     database_drop(&raw->database);
     free(raw->claims);
-    free(raw->holders);
+    free(raw->refcount);
     mongoc_cleanup();
 }

@@ -16,7 +16,7 @@ struct raw {
     mongoc_client_session_t *session;
     struct bench_claim *claims; /* the batch's */
     size_t count;               /* of them */
-    struct holder *holders;     /* of each provider */
+    struct holder *refcount;    /* of each provider */
 };
 
 /* A database of its own; room for `batch` claims. To be closed. */

@@ -127,7 +127,7 @@ static void measure(struct run *run)
     used = processes_cpu_seconds(run->processes) - used;
     allocated = processes_allocations(run->processes) - allocated;
     struct latency latency = producer_latency(run->producer, warm);
-    (void)printf(" rate=%.1f cpu=%.4f peak=%.1f stall=%.1f", measured / seconds,
+    (void)printf(" rate=%.1f cpu=%.4f peak=%.1f watchdog=%.1f", measured / seconds,
                  used * PER / measured, processes_peak_mib(run->processes),
                  producer_stall(run->producer) * PER);
     latency_print(&latency);

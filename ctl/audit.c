@@ -20,7 +20,7 @@ static void print_repaired(void *context, const char *text)
 }
 
 /* Every counter that was off is one discrepancy; what is left is for people. */
-static int conclude(const struct audit_result *result)
+static int print_summary(const struct audit_result *result)
 {
     int64_t left = result->discrepancies - result->repaired;
     (void)printf("%" PRId64 " providers, %" PRId64 " consumers, %" PRId64 " outcomes: %" PRId64
@@ -40,7 +40,7 @@ static int audit(struct mongo_pool *pool, const struct options *options)
         return fail_with(&error);
     enum store_status status = mongo_audit(store, &what, &result, &error);
     store->ops->free(store);
-    return status == STORE_OK ? conclude(&result) : fail_with(&error);
+    return status == STORE_OK ? print_summary(&result) : fail_with(&error);
 }
 
 static int run(const struct options *options, struct arena *arena)

@@ -29,7 +29,8 @@ static bool is_control(const char *bytes, size_t length)
     return first == 0xc2 && (unsigned char)bytes[1] < 0xa0;
 }
 
-/* Producers choose these texts: nothing of theirs may steer the terminal or break the line. */
+/* Producers select_options these texts: nothing of theirs may steer the terminal or break the line.
+ */
 static void print_safely(struct text text)
 {
     if (text.length == 0)
@@ -143,8 +144,9 @@ static int dead_list(const struct options *options, struct arena *arena)
         return fail_with(&error);
     struct amqp_tls tls = broker_settings_tls(&settings);
     struct client *client = client_open(settings.amqp_uri, &tls, &error);
-    const char *queue =
-        options->queue != NULL ? options->queue : text_copy(arena, settings.amqp_dead_queue).bytes;
+    const char *queue = options->queue != NULL
+                            ? options->queue
+                            : text_copy(arena, settings.amqp_dead_letter_queue).bytes;
     uint32_t count = 0;
     bool good = client != NULL && client_count(client, queue, &count, &error) &&
                 (count == 0 || list(client, queue, options, &error));

@@ -52,32 +52,32 @@ static const struct command commands[] = {
     {"audit", NULL, audit_command},
 };
 
-static bool is_meant(const struct command *command, int argc, char **argv)
+static bool matches_command(const struct command *command, int argc, char **argv)
 {
     if (argc < 2 || strcmp(argv[1], command->name) != 0)
         return false;
     return command->subcommand == NULL || (argc >= 3 && strcmp(argv[2], command->subcommand) == 0);
 }
 
-static bool is_asked(int argc, char **argv, const char *option)
+static bool is_only_option(int argc, char **argv, const char *option)
 {
     return argc == 2 && strcmp(argv[1], option) == 0;
 }
 
 int main(int argc, char **argv)
 {
-    if (is_asked(argc, argv, "--help")) {
+    if (is_only_option(argc, argv, "--help")) {
         (void)fputs(usage_text, stdout);
         return finish_output(EXIT_SUCCESS);
     }
-    if (is_asked(argc, argv, "--version")) {
+    if (is_only_option(argc, argv, "--version")) {
         (void)printf("allotctl %s\n", version_text());
         return finish_output(EXIT_SUCCESS);
     }
     int status = EXIT_USAGE;
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         int words = commands[i].subcommand != NULL ? 2 : 1;
-        if (is_meant(&commands[i], argc, argv)) {
+        if (matches_command(&commands[i], argc, argv)) {
             argv[words] = argv[0];
             status = commands[i].run(argc - words, argv + words);
             if (status != EXIT_USAGE)

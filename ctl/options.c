@@ -20,7 +20,7 @@ static const struct option known[] = {
 };
 
 /* Those of `known` that are allowed, and the end mark. */
-static void choose(const char *allowed, struct option *ret_options)
+static void select_options(const char *allowed, struct option *ret_options)
 {
     size_t count = 0;
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
@@ -70,7 +70,7 @@ bool options_read(int argc, char **argv, const char *allowed, struct options *re
 {
     struct option long_options[OPTIONS_MAX];
     struct options options = {.timeout_ms = TIMEOUT_DEFAULT_MS, .limit = LIMIT_DEFAULT};
-    choose(allowed, long_options);
+    select_options(allowed, long_options);
     for (int letter; (letter = getopt_long(argc, argv, "", long_options, NULL)) != -1;) {
         if (!take(letter, &options))
             return false;

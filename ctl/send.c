@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "ctl/commands.h"
-#include "ctl/exchange.h"
+#include "ctl/send_session.h"
 #include "ctl/input.h"
 
 #define SEND_OPTIONS "cukreotn-"

@@ -12,8 +12,8 @@ static struct topology topology_of(const struct settings *settings)
     return (struct topology){
         .exchange = settings->amqp_exchange,
         .queue = settings->amqp_queue,
-        .dead_exchange = settings->amqp_dead_exchange,
-        .dead_queue = settings->amqp_dead_queue,
+        .dead_letter_exchange = settings->amqp_dead_letter_exchange,
+        .dead_letter_queue = settings->amqp_dead_letter_queue,
     };
 }
 

@@ -19,7 +19,7 @@ static void reload(struct worker *worker)
     if (policy_source_reload(worker->policy, &error))
         log_write(LOG_LEVEL_INFO, "policy.reloaded", LOG_NONE, "the policy is loaded again");
     else
-        log_write(LOG_LEVEL_ERROR, "policy.not_reloaded", LOG_FIELDS(LOG_S("error", error.text)),
+        log_write(LOG_LEVEL_ERROR, "policy.reload_failed", LOG_FIELDS(LOG_S("error", error.text)),
                   "the policy file does not load; the old policy stays in force");
 }
 
@@ -60,7 +60,7 @@ static int run(struct worker *worker, int signals)
     struct error error = {""};
     bool started = worker_start(worker, &error);
     if (!started)
-        log_write(LOG_LEVEL_ERROR, "worker.not_started", LOG_FIELDS(LOG_S("error", error.text)),
+        log_write(LOG_LEVEL_ERROR, "worker.start_failed", LOG_FIELDS(LOG_S("error", error.text)),
                   "cannot start");
     else
         log_write(

@@ -42,7 +42,7 @@ static void *end_at_second_signal(void *fd)
 {
     while (signals_next((int)(intptr_t)fd, -1) == SIGHUP)
         continue;
-    log_write(LOG_LEVEL_WARNING, "worker.killed", LOG_NONE, "a second signal: ending at once");
+    log_write(LOG_LEVEL_WARNING, "worker.forced_exit", LOG_NONE, "a second signal: ending at once");
     _exit(EXIT_SECOND_SIGNAL);
 }
 

@@ -29,8 +29,8 @@ static struct transport *new_transport(const struct worker *worker, size_t lane,
     const struct settings *settings = &worker->settings;
     struct amqp_options options = {
         .uri = settings->amqp_uri,
-        .topology = {settings->amqp_exchange, settings->amqp_queue, settings->amqp_dead_exchange,
-                     settings->amqp_dead_queue},
+        .topology = {settings->amqp_exchange, settings->amqp_queue,
+                     settings->amqp_dead_letter_exchange, settings->amqp_dead_letter_queue},
         .declare = settings->amqp_declare,
         .heartbeat_ms = settings->amqp_heartbeat_ms,
         .tls = {settings->amqp_tls_ca_file, settings->amqp_tls_certificate_file,
@@ -80,7 +80,7 @@ static struct mongo_pool *new_pool(const struct worker *worker, struct error *er
 static bool check_principal(const struct worker *worker, struct error *error)
 {
     const struct settings *settings = &worker->settings;
-    struct policy_held *policy = policy_acquire(worker->policy);
+    struct policy_ref *policy = policy_acquire(worker->policy);
     bool known = settings->security_trust_user_id ||
                  policy_principal(policy_of(policy), settings->security_default_principal) != NULL;
     policy_release(policy);

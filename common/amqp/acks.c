@@ -24,19 +24,19 @@ void acks_note(struct acks *acks, uint64_t tag, bool told)
 {
     if (acks->count == acks->capacity) {
         size_t capacity = acks->capacity > 0 ? acks->capacity * 2 : FIRST_CAPACITY;
-        struct settled_tag *larger = memory_array(capacity, sizeof *larger);
+        struct finished_tag *larger = memory_array(capacity, sizeof *larger);
         if (acks->count > 0)
             memcpy(larger, acks->above, acks->count * sizeof *larger);
         free(acks->above);
         acks->above = larger;
         acks->capacity = capacity;
     }
-    acks->above[acks->count++] = (struct settled_tag){tag, told};
+    acks->above[acks->count++] = (struct finished_tag){tag, told};
 }
 
 static int compare_tags(const void *a, const void *b)
 {
-    const struct settled_tag *x = a, *y = b;
+    const struct finished_tag *x = a, *y = b;
     return (x->tag > y->tag) - (x->tag < y->tag);
 }
 

@@ -14,14 +14,14 @@
 
 #include "allot/attributes.h"
 
-struct settled_tag {
+struct finished_tag {
     uint64_t tag;
     bool told; /* the broker knows */
 };
 
 struct acks {
     uint64_t prefix; /* all up to this one are settled, and the broker knows */
-    struct settled_tag *above;
+    struct finished_tag *above;
     size_t count;
     size_t capacity;
 };

@@ -69,10 +69,11 @@ static void close_transport(struct transport *transport)
     acks_clear(&self->acks);
 }
 
-static enum transport_status settle_topology(struct amqp_transport *self, struct error *error)
+static enum transport_status declare_or_check_topology(struct amqp_transport *self,
+                                                       struct error *error)
 {
     enum transport_status status =
-        topology_settle(self->connection, &self->topology, self->declare, error);
+        topology_declare_or_check(self->connection, &self->topology, self->declare, error);
     if (status != TRANSPORT_OK || self->probed)
         return status;
     status = topology_probe(self->connection, &self->topology, error);
@@ -97,7 +98,7 @@ static enum transport_status open_transport(struct transport *transport, struct 
         connection_open(&self->login, self->next_host++, &self->connection, error);
     if (status != TRANSPORT_OK)
         return status;
-    status = settle_topology(self, error);
+    status = declare_or_check_topology(self, error);
     if (status == TRANSPORT_OK)
         status = open_channels(self, error);
     if (status == TRANSPORT_OK)
@@ -222,8 +223,7 @@ static enum transport_status send_acks(struct amqp_transport *self, struct error
     return status;
 }
 
-static enum transport_status give_back(struct transport *transport, uint64_t tag,
-                                       struct error *error)
+static enum transport_status requeue(struct transport *transport, uint64_t tag, struct error *error)
 {
     struct amqp_transport *self = of(transport);
     enum transport_status status = need_connection(self, error);
@@ -257,13 +257,13 @@ static void tell_delivery(struct incoming *incoming, const struct transport_hand
     tell(handler, &event);
 }
 
-static void tell_settled(struct amqp_transport *self, const struct incoming *incoming,
-                         const struct transport_handler *handler)
+static void report_resolved(struct amqp_transport *self, const struct incoming *incoming,
+                            const struct transport_handler *handler)
 {
     struct publisher *publisher = publisher_of(self, incoming->channel);
     bool confirmed = incoming->method == AMQP_BASIC_ACK_METHOD;
     struct transport_event event = {.kind = confirmed ? TRANSPORT_CONFIRMED : TRANSPORT_NACKED};
-    while (publisher != NULL && publisher_settle(publisher, incoming, &event.sequence))
+    while (publisher != NULL && publisher_resolve(publisher, incoming, &event.sequence))
         tell(handler, &event);
 }
 
@@ -302,7 +302,7 @@ static enum transport_status take_channel_close(struct amqp_transport *self,
         connection->lost = true;
         return TRANSPORT_LOST;
     }
-    struct transport_event event = {.kind = TRANSPORT_UNSETTLED,
+    struct transport_event event = {.kind = TRANSPORT_CONFIRMS_LOST,
                                     .outgoing_kind =
                                         (enum outgoing_kind)(publisher - self->publishers),
                                     .reason = incoming->reason};
@@ -316,7 +316,7 @@ static enum transport_status dispatch(struct amqp_transport *self, struct incomi
     switch (incoming->method) {
     case AMQP_BASIC_DELIVER_METHOD: tell_delivery(incoming, handler); break;
     case AMQP_BASIC_ACK_METHOD:
-    case AMQP_BASIC_NACK_METHOD: tell_settled(self, incoming, handler); break;
+    case AMQP_BASIC_NACK_METHOD: report_resolved(self, incoming, handler); break;
     case AMQP_BASIC_RETURN_METHOD: tell_returned(incoming, handler); break;
     case AMQP_BASIC_CANCEL_METHOD:
         self->consuming = false;
@@ -412,7 +412,7 @@ static const struct transport_ops operations = {
     .poll = poll_transport,
     .publish = publish,
     .ack = ack,
-    .give_back = give_back,
+    .requeue = requeue,
     .close = close_transport,
     .free = free_transport,
 };
@@ -423,11 +423,11 @@ static void copy_options(struct amqp_transport *self, const struct amqp_options 
     self->login.name = text_copy(self->arena, options->connection_name);
     self->login.heartbeat_ms = options->heartbeat_ms;
     self->declare = options->declare;
-    self->topology =
-        (struct topology){.exchange = text_copy(self->arena, names->exchange),
-                          .queue = text_copy(self->arena, names->queue),
-                          .dead_exchange = text_copy(self->arena, names->dead_exchange),
-                          .dead_queue = text_copy(self->arena, names->dead_queue)};
+    self->topology = (struct topology){
+        .exchange = text_copy(self->arena, names->exchange),
+        .queue = text_copy(self->arena, names->queue),
+        .dead_letter_exchange = text_copy(self->arena, names->dead_letter_exchange),
+        .dead_letter_queue = text_copy(self->arena, names->dead_letter_queue)};
 }
 
 struct transport *amqp_transport_new(const struct amqp_options *options, struct error *error)

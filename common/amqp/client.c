@@ -17,7 +17,7 @@ struct client {
     struct publisher publisher;
     struct incoming_queue messages; /* delivered, not yet received */
     struct incoming_queue answers;  /* to basic.get */
-    uint64_t settled;               /* the last sequence confirmed or nacked */
+    uint64_t last_resolved;         /* the last sequence confirmed or nacked */
     enum client_outcome outcome;    /* of the last publish */
     uint64_t last_sequence;
 };
@@ -67,11 +67,11 @@ static bool fail(struct client *client, struct error *error, const char *what, c
     return false;
 }
 
-static void note_settled(struct client *client, const struct incoming *incoming)
+static void note_resolved(struct client *client, const struct incoming *incoming)
 {
     uint64_t sequence = 0;
-    while (publisher_settle(&client->publisher, incoming, &sequence)) {
-        client->settled = sequence;
+    while (publisher_resolve(&client->publisher, incoming, &sequence)) {
+        client->last_resolved = sequence;
         if (incoming->method == AMQP_BASIC_NACK_METHOD)
             client->outcome = CLIENT_NACKED;
     }
@@ -91,7 +91,7 @@ static bool sort(struct client *client, struct incoming *incoming, struct error 
         *incoming = (struct incoming){0};
         return true;
     case AMQP_BASIC_ACK_METHOD:
-    case AMQP_BASIC_NACK_METHOD: note_settled(client, incoming); return true;
+    case AMQP_BASIC_NACK_METHOD: note_resolved(client, incoming); return true;
     case AMQP_BASIC_RETURN_METHOD:
         if (outgoing_headers_sequence(incoming->raw_headers) == client->last_sequence)
             client->outcome = CLIENT_RETURNED;
@@ -119,9 +119,9 @@ static bool read_all(struct client *client, struct error *error)
 /* Whether what is waited for is there. */
 typedef bool (*condition)(const struct client *client);
 
-static bool is_settled(const struct client *client)
+static bool all_resolved(const struct client *client)
 {
-    return client->settled == client->last_sequence;
+    return client->last_resolved == client->last_sequence;
 }
 
 static bool has_message(const struct client *client)
@@ -177,14 +177,14 @@ bool client_publish(struct client *client, const struct outgoing *outgoing, int 
     if (!text_present(message.properties.user_id))
         message.properties.user_id = client_user(client);
     message.sequence = ++client->last_sequence;
-    client->outcome = CLIENT_TAKEN;
+    client->outcome = CLIENT_CONFIRMED;
     /* Reads first: a publish to a peer that is long dead would wait for ever. */
     if (!read_all(client, error) ||
         publisher_send(&client->publisher, client->connection, &message, error) != TRANSPORT_OK)
         return false;
-    if (!wait_for(client, is_settled, timeout_ms, error))
+    if (!wait_for(client, all_resolved, timeout_ms, error))
         return false;
-    if (!is_settled(client))
+    if (!all_resolved(client))
         return fail(client, error, "publishing", "no confirm in time");
     *ret_outcome = client->outcome;
     return true;

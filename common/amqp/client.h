@@ -24,7 +24,7 @@ void client_close(struct client *client);
 struct text client_user(const struct client *client);
 
 enum client_outcome {
-    CLIENT_TAKEN,
+    CLIENT_CONFIRMED,
     CLIENT_RETURNED, /* mandatory, and no queue for it */
     CLIENT_NACKED
 };

@@ -9,7 +9,7 @@ enum { CAPACITY_MIN = 256 };
 
 struct confirm {
     uint64_t sequence;
-    bool settled;
+    bool resolved;
 };
 
 void confirms_restart(struct confirms *confirms)
@@ -53,26 +53,27 @@ bool confirms_add(struct confirms *confirms, uint64_t sequence)
     return true;
 }
 
-static void drop_settled(struct confirms *confirms)
+static void drop_resolved(struct confirms *confirms)
 {
-    while (confirms->count > 0 && at(confirms, 0)->settled) {
+    while (confirms->count > 0 && at(confirms, 0)->resolved) {
         confirms->first = (confirms->first + 1) % confirms->capacity;
         confirms->first_tag++;
         confirms->count--;
     }
 }
 
-bool confirms_settle(struct confirms *confirms, uint64_t tag, bool multiple, uint64_t *ret_sequence)
+bool confirms_resolve(struct confirms *confirms, uint64_t tag, bool multiple,
+                      uint64_t *ret_sequence)
 {
-    /* The oldest is never a settled one, so "all up to" is a matter of the first alone. */
+    /* The oldest is never a resolved one, so "all up to" is a matter of the first alone. */
     if (tag < confirms->first_tag || confirms->count == 0)
         return false;
     uint64_t index = multiple ? 0 : tag - confirms->first_tag;
-    if (index >= confirms->count || at(confirms, (size_t)index)->settled)
+    if (index >= confirms->count || at(confirms, (size_t)index)->resolved)
         return false;
     struct confirm *confirm = at(confirms, (size_t)index);
-    confirm->settled = true;
+    confirm->resolved = true;
     *ret_sequence = confirm->sequence;
-    drop_settled(confirms);
+    drop_resolved(confirms);
     return true;
 }

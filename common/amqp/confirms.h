@@ -35,7 +35,7 @@ ALLOT_CHECK bool confirms_add(struct confirms *confirms, uint64_t sequence);
  * The next of the sequences that this acknowledgement settles, oldest first: call it until it is
  * false. A tag that is unknown or settled gives none.
  */
-ALLOT_CHECK bool confirms_settle(struct confirms *confirms, uint64_t tag, bool multiple,
-                                 uint64_t *ret_sequence);
+ALLOT_CHECK bool confirms_resolve(struct confirms *confirms, uint64_t tag, bool multiple,
+                                  uint64_t *ret_sequence);
 
 #endif

@@ -76,8 +76,8 @@ enum transport_status publisher_send(struct publisher *publisher, struct connect
     return connection_sent(connection, sent, "publishing", error);
 }
 
-bool publisher_settle(struct publisher *publisher, const struct incoming *incoming,
-                      uint64_t *ret_sequence)
+bool publisher_resolve(struct publisher *publisher, const struct incoming *incoming,
+                       uint64_t *ret_sequence)
 {
-    return confirms_settle(&publisher->confirms, incoming->tag, incoming->multiple, ret_sequence);
+    return confirms_resolve(&publisher->confirms, incoming->tag, incoming->multiple, ret_sequence);
 }

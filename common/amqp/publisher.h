@@ -26,7 +26,7 @@ enum transport_status publisher_open(struct publisher *publisher, struct connect
 enum transport_status publisher_send(struct publisher *publisher, struct connection *connection,
                                      const struct outgoing *outgoing, struct error *error);
 /* The next sequence that an ack or nack on this channel is about; false when there is no more. */
-ALLOT_CHECK bool publisher_settle(struct publisher *publisher, const struct incoming *incoming,
-                                  uint64_t *ret_sequence);
+ALLOT_CHECK bool publisher_resolve(struct publisher *publisher, const struct incoming *incoming,
+                                   uint64_t *ret_sequence);
 
 #endif

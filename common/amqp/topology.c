@@ -72,13 +72,13 @@ static void list_objects(const struct topology *topology, struct object objects[
 {
     struct object commands = quorum_queue(topology->queue);
     add_number(&commands, "x-delivery-limit", DELIVERY_LIMIT);
-    add_text(&commands, "x-dead-letter-exchange", topology->dead_exchange);
+    add_text(&commands, "x-dead-letter-exchange", topology->dead_letter_exchange);
     add_text(&commands, "x-dead-letter-strategy", text_of("at-least-once"));
     add_text(&commands, "x-overflow", text_of("reject-publish"));
     objects[0] = exchange(topology->exchange, "direct");
-    objects[1] = exchange(topology->dead_exchange, "fanout");
+    objects[1] = exchange(topology->dead_letter_exchange, "fanout");
     objects[2] = commands;
-    objects[3] = quorum_queue(topology->dead_queue);
+    objects[3] = quorum_queue(topology->dead_letter_queue);
 }
 
 /* --- one object ----------------------------------------------------------------------------- */
@@ -148,7 +148,7 @@ static enum transport_status declare_all(struct connection *connection,
     enum transport_status status = bind(connection, topology->queue, topology->exchange, error);
     if (status != TRANSPORT_OK)
         return status;
-    return bind(connection, topology->dead_queue, topology->dead_exchange, error);
+    return bind(connection, topology->dead_letter_queue, topology->dead_letter_exchange, error);
 }
 
 /* Empty where the object is as it shall be. */
@@ -217,9 +217,9 @@ static enum transport_status close_channel(struct connection *connection, struct
     return status;
 }
 
-enum transport_status topology_settle(struct connection *connection,
-                                      const struct topology *topology, bool declare_missing,
-                                      struct error *error)
+enum transport_status topology_declare_or_check(struct connection *connection,
+                                                const struct topology *topology,
+                                                bool declare_missing, struct error *error)
 {
     enum transport_status status =
         connection_open_channel(connection, CHANNEL_TOPOLOGY, false, error);
@@ -285,7 +285,7 @@ enum transport_status topology_declare(struct text uri, const struct amqp_tls *t
     struct connection *connection = NULL;
     enum transport_status status = connect_alone(uri, tls, arena, &connection, error);
     if (status == TRANSPORT_OK)
-        status = topology_settle(connection, topology, true, error);
+        status = topology_declare_or_check(connection, topology, true, error);
     if (status == TRANSPORT_OK)
         status = topology_probe(connection, topology, error);
     connection_free(connection);

@@ -10,8 +10,8 @@
 struct topology {
     struct text exchange;
     struct text queue;
-    struct text dead_exchange;
-    struct text dead_queue;
+    struct text dead_letter_exchange;
+    struct text dead_letter_queue;
 };
 
 /*
@@ -35,9 +35,9 @@ struct connection;
 
 /* On an open connection: as topology_declare, or, without `declare_missing`, REFUSED with what
    topology_check finds. */
-enum transport_status topology_settle(struct connection *connection,
-                                      const struct topology *topology, bool declare_missing,
-                                      struct error *error);
+enum transport_status topology_declare_or_check(struct connection *connection,
+                                                const struct topology *topology,
+                                                bool declare_missing, struct error *error);
 /*
  * REFUSED where the broker's feature flag stream_queue is off: it would take the strategy
  * at-least-once without a word, and dead-letter at most once.

@@ -5,14 +5,14 @@
 #include "common/codec/json_write.h"
 #include "common/codec/resource_class.h"
 
-/* One entry of `allocations`: a provider, its classes, and where its holdings begin. */
-struct allocation {
+/* One entry of `allocations`: a provider with its amounts by class. */
+struct provider_entry {
     struct json_place resources;
     struct json_entries classes;
 };
 
-static bool read_allocation(struct json_reader *reader, const struct json_entry *entry,
-                            struct allocation *ret_allocation, struct named_provider *ret_named)
+static bool read_provider_entry(struct json_reader *reader, const struct json_entry *entry,
+                                struct provider_entry *ret_entry, struct named_provider *ret_named)
 {
     static const char *const known[] = {"resources", "generation", NULL};
     static const struct json_size size = {1, SIZE_MAX, "must have at least one resource class"};
@@ -20,9 +20,9 @@ static bool read_allocation(struct json_reader *reader, const struct json_entry 
         return false;
 
     /* The classes point to the place of `resources`, so that has to stay where it is. */
-    ret_allocation->resources = json_member(&entry->place, "resources");
-    if (!json_read_text_keys(reader, &ret_allocation->resources, size, params_check_class,
-                             &ret_allocation->classes))
+    ret_entry->resources = json_member(&entry->place, "resources");
+    if (!json_read_text_keys(reader, &ret_entry->resources, size, params_check_class,
+                             &ret_entry->classes))
         return false;
 
     struct json_place generation = json_member(&entry->place, "generation");
@@ -32,15 +32,15 @@ static bool read_allocation(struct json_reader *reader, const struct json_entry 
            json_read_integer(reader, &generation, JSON_ANY_INTEGER, &ret_named->generation);
 }
 
-static bool read_holdings(struct json_reader *reader, struct uuid provider,
-                          struct json_entries classes, struct holding *holdings)
+static bool read_amounts(struct json_reader *reader, struct uuid provider,
+                         struct json_entries classes, struct allocation *allocations)
 {
     static const struct json_range range = {1, AMOUNT_MAX};
     for (size_t i = 0; i < classes.count; i++) {
         const struct json_place *place = &classes.items[i].place;
-        holdings[i].provider = provider;
-        holdings[i].resource_class = text_copy(reader->arena, place->key);
-        if (!json_read_integer(reader, place, range, &holdings[i].amount))
+        allocations[i].provider = provider;
+        allocations[i].resource_class = text_copy(reader->arena, place->key);
+        if (!json_read_integer(reader, place, range, &allocations[i].amount))
             return false;
     }
     return true;
@@ -53,27 +53,27 @@ static bool read_allocations(struct json_reader *reader, const struct json_place
     struct json_size any_size = {0, SIZE_MAX, NULL};
     if (!json_read_uuid_keys(reader, place, any_size, &entries))
         return false;
-    struct allocation *allocations = ARENA_ARRAY(reader->arena, struct allocation, entries.count);
+    struct provider_entry *parts = ARENA_ARRAY(reader->arena, struct provider_entry, entries.count);
     struct named_provider *named = ARENA_ARRAY(reader->arena, struct named_provider, entries.count);
     size_t count = 0;
     for (size_t i = 0; i < entries.count; i++) {
-        if (!read_allocation(reader, &entries.items[i], &allocations[i], &named[i]))
+        if (!read_provider_entry(reader, &entries.items[i], &parts[i], &named[i]))
             return false;
-        count += allocations[i].classes.count;
+        count += parts[i].classes.count;
     }
 
-    struct holding *holdings = ARENA_ARRAY(reader->arena, struct holding, count);
+    struct allocation *allocations = ARENA_ARRAY(reader->arena, struct allocation, count);
     size_t filled = 0;
     for (size_t i = 0; i < entries.count; i++) {
-        struct json_entries classes = allocations[i].classes;
-        if (!read_holdings(reader, entries.items[i].uuid, classes, holdings + filled))
+        struct json_entries classes = parts[i].classes;
+        if (!read_amounts(reader, entries.items[i].uuid, classes, allocations + filled))
             return false;
         filled += classes.count;
     }
     claim->providers = named;
     claim->provider_count = entries.count;
-    claim->holdings = holdings;
-    claim->holding_count = count;
+    claim->allocations = allocations;
+    claim->allocation_count = count;
     return true;
 }
 

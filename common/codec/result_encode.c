@@ -72,8 +72,8 @@ static void write_inventories(struct json_writer *writer, const struct provider 
 {
     key(writer, "inventories");
     json_write_open(writer, '{');
-    for (size_t i = 0; i < provider->stock_count; i++)
-        write_inventory(writer, &provider->stocks[i].inventory);
+    for (size_t i = 0; i < provider->record_count; i++)
+        write_inventory(writer, &provider->records[i].inventory);
     json_write_close(writer, '}');
 }
 
@@ -81,9 +81,9 @@ static void write_usages(struct json_writer *writer, const struct provider *prov
 {
     key(writer, "usages");
     json_write_open(writer, '{');
-    for (size_t i = 0; i < provider->stock_count; i++) {
-        json_write_key(writer, provider->stocks[i].inventory.resource_class);
-        json_write_integer(writer, provider->stocks[i].used);
+    for (size_t i = 0; i < provider->record_count; i++) {
+        json_write_key(writer, provider->records[i].inventory.resource_class);
+        json_write_integer(writer, provider->records[i].used);
     }
     json_write_close(writer, '}');
 }
@@ -101,18 +101,18 @@ static void write_inventory_set(struct json_writer *writer, const struct result 
     write_inventories(writer, result->provider);
 }
 
-/* The holdings of one consumer on one provider. */
+/* The allocations of one consumer on one provider. */
 static void write_resources(struct json_writer *writer, const struct consumer *consumer,
                             struct uuid provider)
 {
     key(writer, "resources");
     json_write_open(writer, '{');
-    for (size_t i = 0; i < consumer->holding_count; i++) {
-        const struct holding *holding = &consumer->holdings[i];
-        if (!uuid_equal(holding->provider, provider))
+    for (size_t i = 0; i < consumer->allocation_count; i++) {
+        const struct allocation *allocation = &consumer->allocations[i];
+        if (!uuid_equal(allocation->provider, provider))
             continue;
-        json_write_key(writer, holding->resource_class);
-        json_write_integer(writer, holding->amount);
+        json_write_key(writer, allocation->resource_class);
+        json_write_integer(writer, allocation->amount);
     }
     json_write_close(writer, '}');
 }
@@ -192,8 +192,8 @@ static int64_t generation_of(const struct result *result, struct uuid provider)
 static size_t end_of_provider(const struct consumer *consumer, size_t start)
 {
     size_t end = start + 1;
-    while (end < consumer->holding_count &&
-           uuid_equal(consumer->holdings[end].provider, consumer->holdings[start].provider))
+    while (end < consumer->allocation_count &&
+           uuid_equal(consumer->allocations[end].provider, consumer->allocations[start].provider))
         end++;
     return end;
 }
@@ -201,13 +201,14 @@ static size_t end_of_provider(const struct consumer *consumer, size_t start)
 static void write_allocations(struct json_writer *writer, const struct result *result)
 {
     const struct consumer *consumer = result->consumer;
-    size_t count = consumer != NULL ? consumer->holding_count : 0;
+    size_t count = consumer != NULL ? consumer->allocation_count : 0;
     key(writer, "allocations");
     json_write_open(writer, '{');
     for (size_t i = 0; i < count;) {
-        struct uuid provider = consumer->holdings[i].provider;
+        struct uuid provider = consumer->allocations[i].provider;
         size_t end = end_of_provider(consumer, i);
-        struct consumer part = {.holdings = consumer->holdings + i, .holding_count = end - i};
+        struct consumer part = {.allocations = consumer->allocations + i,
+                                .allocation_count = end - i};
         json_write_uuid_key(writer, provider);
         json_write_open(writer, '{');
         write_integer(writer, "generation", generation_of(result, provider));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a change touches, gathered before any rule is asked: the amounts of its consumers before and
- * after, summed up by provider and class, and every provider involved. Knows no rule.
+ * after, summed up by provider and class, and every provider touched. Knows no rule.
  */
 #ifndef ALLOT_CORE_CHANGE_H
 #define ALLOT_CORE_CHANGE_H
@@ -9,15 +9,15 @@
 #include "common/core/snapshot.h"
 
 /* One class on one provider: what the command's consumers hold of it before and after. */
-struct line {
+struct usage_delta {
     struct uuid provider;
     struct text resource_class;
     int64_t before;
     int64_t after;
 };
 
-/* A provider that is involved, and its new inventory, if the command sets it. */
-struct involved {
+/* A provider that is touched, and its new inventory, if the command sets it. */
+struct touched_provider {
     struct uuid id;
     struct provider *provider;
     const struct inventory_change *change;
@@ -26,10 +26,10 @@ struct involved {
 struct change {
     struct snapshot *snapshot;
     const struct change_params *params;
-    struct line *lines; /* by provider, then class */
-    size_t line_count;
-    struct involved *involved; /* by provider */
-    size_t involved_count;
+    struct usage_delta *deltas; /* by provider, then class */
+    size_t delta_count;
+    struct touched_provider *touched; /* by provider */
+    size_t touched_count;
 };
 
 /* Fills all but `snapshot` and `params`. */
@@ -39,10 +39,10 @@ const struct consumer *change_stored(const struct change *change, const struct c
 /* What a consumer holds now: none where it does not exist, whatever its slot still says. */
 size_t change_held(const struct consumer *consumer);
 /* NULL: the command's consumers hold nothing of it, before or after. */
-const struct line *change_line(const struct change *change, struct uuid provider,
-                               struct text resource_class);
-/* NULL: not involved. */
-const struct involved *change_involved(const struct change *change, struct uuid provider);
+const struct usage_delta *change_delta(const struct change *change, struct uuid provider,
+                                       struct text resource_class);
+/* NULL: not touched. */
+const struct touched_provider *change_touched(const struct change *change, struct uuid provider);
 /* NULL: the new inventory has no such class. */
 const struct inventory *change_new_inventory(const struct inventory_change *change,
                                              struct text resource_class);

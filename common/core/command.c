@@ -20,7 +20,7 @@ enum command_mode command_mode(enum command_kind kind)
         COMMANDS(X)
 #undef X
     }
-    return MODE_ALONE;
+    return MODE_EXCLUSIVE;
 }
 
 bool command_parse(struct text name, enum command_kind *ret_kind)

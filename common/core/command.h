@@ -18,22 +18,22 @@
  * batch and have a transaction to themselves (they change the set of providers, or move inventories
  * and allocations at once), READ ones run outside the writes.
  */
-enum command_mode { MODE_SHARED, MODE_ALONE, MODE_READ };
+enum command_mode { MODE_BATCHED, MODE_EXCLUSIVE, MODE_READ };
 
 /* X(identifier, name on the wire, mode) */
 #define COMMANDS(X)                                                                                \
-    X(PROVIDER_CREATE, "provider.create", MODE_ALONE)                                              \
-    X(PROVIDER_UPDATE, "provider.update", MODE_ALONE)                                              \
-    X(PROVIDER_DELETE, "provider.delete", MODE_ALONE)                                              \
+    X(PROVIDER_CREATE, "provider.create", MODE_EXCLUSIVE)                                          \
+    X(PROVIDER_UPDATE, "provider.update", MODE_EXCLUSIVE)                                          \
+    X(PROVIDER_DELETE, "provider.delete", MODE_EXCLUSIVE)                                          \
     X(PROVIDER_GET, "provider.get", MODE_READ)                                                     \
     X(PROVIDER_ALLOCATIONS, "provider.allocations", MODE_READ)                                     \
-    X(INVENTORY_SET, "inventory.set", MODE_SHARED)                                                 \
-    X(ALLOCATION_SET, "allocation.set", MODE_SHARED)                                               \
-    X(ALLOCATION_BATCH, "allocation.batch", MODE_SHARED)                                           \
-    X(ALLOCATION_DELETE, "allocation.delete", MODE_SHARED)                                         \
+    X(INVENTORY_SET, "inventory.set", MODE_BATCHED)                                                \
+    X(ALLOCATION_SET, "allocation.set", MODE_BATCHED)                                              \
+    X(ALLOCATION_BATCH, "allocation.batch", MODE_BATCHED)                                          \
+    X(ALLOCATION_DELETE, "allocation.delete", MODE_BATCHED)                                        \
     X(ALLOCATION_GET, "allocation.get", MODE_READ)                                                 \
     X(USAGE_GET, "usage.get", MODE_READ)                                                           \
-    X(RESHAPE, "reshape", MODE_ALONE)
+    X(RESHAPE, "reshape", MODE_EXCLUSIVE)
 
 enum command_kind {
 #define X(id, name, mode) COMMAND_##id,
@@ -74,7 +74,7 @@ struct inventory_change {
 };
 
 /* An amount of one class on one provider. */
-struct holding {
+struct allocation {
     struct uuid provider;
     struct text resource_class;
     int64_t amount;
@@ -96,10 +96,10 @@ struct claim {
     struct text project_id;
     struct text user_id;
     struct text consumer_type;
-    struct text mappings;           /* JSON, canonical UUIDs; absent = none */
-    const struct holding *holdings; /* by provider, then class */
-    size_t holding_count;
-    const struct named_provider *providers; /* by provider: those of the holdings */
+    struct text mappings;                 /* JSON, canonical UUIDs; absent = none */
+    const struct allocation *allocations; /* by provider, then class */
+    size_t allocation_count;
+    const struct named_provider *providers; /* by provider: those of the allocations */
     size_t provider_count;
 };
 

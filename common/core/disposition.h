@@ -18,6 +18,6 @@ struct disposition disposition_of(enum verdict_code code, bool reply_allowed);
 
 /* Nobody took the reply (unroutable, or refused as often as we try): does it end as a dead letter?
  */
-bool disposition_dead_when_unheard(enum verdict_code code);
+bool disposition_dead_letter_if_unroutable(enum verdict_code code);
 
 #endif

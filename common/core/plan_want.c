@@ -64,12 +64,12 @@ void plan_want_first(struct snapshot *snapshot, const struct request *const *req
     snapshot_seal(snapshot);
 }
 
-static void want_holdings(struct snapshot *snapshot, const struct consumer *consumer)
+static void want_allocated_providers(struct snapshot *snapshot, const struct consumer *consumer)
 {
-    for (size_t i = 0; i < consumer->holding_count; i++) {
+    for (size_t i = 0; i < consumer->allocation_count; i++) {
         if (i == 0 ||
-            !uuid_equal(consumer->holdings[i].provider, consumer->holdings[i - 1].provider))
-            snapshot_want_provider(snapshot, consumer->holdings[i].provider);
+            !uuid_equal(consumer->allocations[i].provider, consumer->allocations[i - 1].provider))
+            snapshot_want_provider(snapshot, consumer->allocations[i].provider);
     }
 }
 
@@ -99,7 +99,7 @@ static void want_held(struct snapshot *snapshot, struct uuid consumer)
 {
     const struct consumer *stored = snapshot_consumer(snapshot, consumer);
     if (stored->state.exists)
-        want_holdings(snapshot, stored);
+        want_allocated_providers(snapshot, stored);
 }
 
 static void want_relieved(struct snapshot *snapshot, const struct change_params *change)
@@ -173,15 +173,15 @@ static void touch_claim(struct touches *touches, struct snapshot *snapshot,
     touch(touches, claim->consumer, false, request);
     for (size_t i = 0; i < claim->provider_count; i++)
         touch(touches, claim->providers[i].provider, true, request);
-    for (size_t i = 0; stored->state.exists && i < stored->holding_count; i++)
-        touch(touches, stored->holdings[i].provider, true, request);
+    for (size_t i = 0; stored->state.exists && i < stored->allocation_count; i++)
+        touch(touches, stored->allocations[i].provider, true, request);
 }
 
 static void touch_all(struct touches *touches, struct snapshot *snapshot,
                       const struct request *const *requests, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        if (command_mode(requests[i]->command.kind) != MODE_SHARED)
+        if (command_mode(requests[i]->command.kind) != MODE_BATCHED)
             continue;
         const struct change_params *change = &requests[i]->command.params.change;
         for (size_t j = 0; j < change->inventory_count; j++)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Who may do what: default deny. One rule alone must cover the command, every project and every
- * provider involved, the stored owner's project included. `*` in a pattern is any run of bytes;
+ * provider touched, the stored owner's project included. `*` in a pattern is any run of bytes;
  * nothing else is special. Source: docs/protocol.md, section 6. It does not know where the rules
  * come from (codec/policy_file.h) and does not log.
  */

@@ -26,8 +26,8 @@ struct request {
     /* Stood alone, and the storage refused what it would write: `internal`, unless the state
        refuses it now; once more, when not even the record of a refusal was taken: `internal`
        outright. */
-    bool refused_by_storage;
-    bool refused_again;
+    bool rejected_by_storage;
+    bool rejection_unrecordable;
     struct text storage_reason;
     struct command command;
 };

@@ -22,20 +22,20 @@ static size_t half(size_t size)
 }
 
 /* Two who meet at every batch would lose more by it than by waiting for each other. */
-static void begin_spell(struct retry *retry)
+static void begin_locked_run(struct retry *retry)
 {
-    if (retry->turns > 0)
+    if (retry->locked_batches_left > 0)
         return;
-    unsigned longer = retry->spell * 2;
-    retry->spell = longer < RETRY_TURNS_MIN ? RETRY_TURNS_MIN : longer;
-    if (retry->spell > RETRY_TURNS_MAX)
-        retry->spell = RETRY_TURNS_MAX;
-    retry->turns = retry->spell;
+    unsigned longer = retry->locked_run_length * 2;
+    retry->locked_run_length = longer < RETRY_TURNS_MIN ? RETRY_TURNS_MIN : longer;
+    if (retry->locked_run_length > RETRY_TURNS_MAX)
+        retry->locked_run_length = RETRY_TURNS_MAX;
+    retry->locked_batches_left = retry->locked_run_length;
 }
 
-bool retry_takes_turn(const struct retry *retry)
+bool retry_wants_lock(const struct retry *retry)
 {
-    return retry->turns > 0 && retry->missed < RETRY_MISSED_MAX;
+    return retry->locked_batches_left > 0 && retry->lock_misses < RETRY_MISSED_MAX;
 }
 
 bool retry_after(struct retry *retry, enum retry_cause cause, size_t batch_size,
@@ -43,12 +43,12 @@ bool retry_after(struct retry *retry, enum retry_cause cause, size_t batch_size,
 {
     *ret_pause_ms = 0;
     switch (cause) {
-    case RETRY_TURN:
-        *ret_pause_ms = doubled(FIRST_TURN_PAUSE_MS, ++retry->missed, RETRY_TURN_PAUSE_MAX_MS);
+    case RETRY_LOCK_HELD:
+        *ret_pause_ms = doubled(FIRST_TURN_PAUSE_MS, ++retry->lock_misses, RETRY_TURN_PAUSE_MAX_MS);
         return false;
     case RETRY_CONFLICT:
-        begin_spell(retry);
-        retry->missed = 0;
+        begin_locked_run(retry);
+        retry->lock_misses = 0;
         if (++retry->conflicts >= FAILURES_BEFORE_HALVING)
             retry->limit = half(batch_size);
         *ret_pause_ms = doubled(FIRST_PAUSE_MS, retry->conflicts, RETRY_CONFLICT_PAUSE_MAX_MS);
@@ -71,10 +71,10 @@ bool retry_after(struct retry *retry, enum retry_cause cause, size_t batch_size,
     return false;
 }
 
-void retry_got_turn(struct retry *retry, bool shared)
+void retry_got_lock(struct retry *retry, bool lock_contended)
 {
-    retry->missed = 0;
-    retry->shared = shared;
+    retry->lock_misses = 0;
+    retry->lock_contended = lock_contended;
 }
 
 /*
@@ -84,7 +84,7 @@ void retry_got_turn(struct retry *retry, bool shared)
  */
 static int64_t yield_ms(const struct retry *retry, int64_t took_ms)
 {
-    int64_t pause = retry->shared ? took_ms / 2 : RETRY_YIELD_MS;
+    int64_t pause = retry->lock_contended ? took_ms / 2 : RETRY_YIELD_MS;
     if (pause > RETRY_YIELD_MAX_MS)
         return RETRY_YIELD_MAX_MS;
     return pause < RETRY_YIELD_MS ? RETRY_YIELD_MS : pause;
@@ -96,11 +96,11 @@ int64_t retry_succeeded(struct retry *retry, size_t maximum, int64_t took_ms)
     retry->conflicts = 0;
     retry->outages = 0;
     retry->expiries = 0;
-    retry->missed = 0;
-    if (retry->turns == 0) {
-        retry->spell = 0;
+    retry->lock_misses = 0;
+    if (retry->locked_batches_left == 0) {
+        retry->locked_run_length = 0;
         return 0;
     }
-    retry->turns--;
+    retry->locked_batches_left--;
     return yield_ms(retry, took_ms);
 }

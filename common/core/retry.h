@@ -12,11 +12,11 @@
 #include <stdint.h>
 
 enum retry_cause {
-    RETRY_CONFLICT, /* another transaction was in the way */
-    RETRY_TURN,     /* it is another one's turn */
-    RETRY_OUTAGE,   /* the storage is away, or what it did is unknown */
-    RETRY_EXPIRED,  /* the transaction outlived the server's limit */
-    RETRY_REFUSED,  /* the storage refuses these writes for good */
+    RETRY_CONFLICT,  /* another transaction was in the way */
+    RETRY_LOCK_HELD, /* it is another one's turn */
+    RETRY_OUTAGE,    /* the storage is away, or what it did is unknown */
+    RETRY_EXPIRED,   /* the transaction outlived the server's limit */
+    RETRY_REFUSED,   /* the storage refuses these writes for good */
 };
 
 struct retry {
@@ -25,11 +25,12 @@ struct retry {
     unsigned outages;   /* in a row */
     unsigned expiries;  /* in a row, of a command that stood alone */
 
-    /* After a conflict, batches take turns for a spell; then one goes without, to see. */
-    unsigned turns;  /* batches that are left of the spell */
-    unsigned spell;  /* its length: doubled where the one without had a conflict again */
-    unsigned missed; /* turns in a row that another one had */
-    bool shared;     /* the turn before ours was another one's */
+    /* After a conflict, batches take locked_batches_left for a locked_run_length; then one goes
+     * without, to see. */
+    unsigned locked_batches_left; /* batches that are left of the locked_run_length */
+    unsigned locked_run_length; /* its length: doubled where the one without had a conflict again */
+    unsigned lock_misses;       /* locked_batches_left in a row that another one had */
+    bool lock_contended;        /* the turn before ours was another one's */
 };
 
 enum {
@@ -50,10 +51,10 @@ bool retry_after(struct retry *retry, enum retry_cause cause, size_t batch_size,
                  int64_t *ret_pause_ms);
 
 /* Is the next batch to take its turn? */
-bool retry_takes_turn(const struct retry *retry);
+bool retry_wants_lock(const struct retry *retry);
 
-/* The turn is ours. `shared`: the one before was another one's. */
-void retry_got_turn(struct retry *retry, bool shared);
+/* The turn is ours. `lock_contended`: the one before was another one's. */
+void retry_got_lock(struct retry *retry, bool lock_contended);
 
 /* A batch went through, `took_ms` after it began: the limit grows back towards `maximum`. The pause
    that lets others have their turn, or 0. */

@@ -244,18 +244,19 @@ struct usage_slot *snapshot_usage(struct snapshot *snapshot, size_t request)
     return NULL;
 }
 
-static int find_stock(const void *key, const void *stock)
+static int find_stock(const void *key, const void *record)
 {
     return text_compare(*(const struct text *)key,
-                        ((const struct stock *)stock)->inventory.resource_class);
+                        ((const struct inventory_record *)record)->inventory.resource_class);
 }
 
-struct stock *provider_stock(const struct provider *provider, struct text resource_class)
+struct inventory_record *provider_record(const struct provider *provider,
+                                         struct text resource_class)
 {
-    if (provider->stock_count == 0)
+    if (provider->record_count == 0)
         return NULL;
-    return bsearch(&resource_class, provider->stocks, provider->stock_count,
-                   sizeof *provider->stocks, find_stock);
+    return bsearch(&resource_class, provider->records, provider->record_count,
+                   sizeof *provider->records, find_stock);
 }
 
 void snapshot_forget_changes(struct snapshot *snapshot)

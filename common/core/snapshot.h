@@ -17,7 +17,7 @@
 #include "common/core/verdict.h"
 
 /* An inventory record and how much of it is used. */
-struct stock {
+struct inventory_record {
     struct inventory inventory;
     int64_t used;
     bool dirty; /* `used` differs from what is stored (where the list as a whole is unchanged) */
@@ -39,10 +39,10 @@ struct provider {
     struct uuid parent;
     struct uuid root;
     int64_t generation;
-    struct stock *stocks; /* by class */
-    size_t stock_count;
-    bool place_dirty;  /* name, parent or root changed */
-    bool stocks_dirty; /* the list as a whole is replaced */
+    struct inventory_record *records; /* by class */
+    size_t record_count;
+    bool place_dirty;   /* name, parent or root changed */
+    bool records_dirty; /* the list as a whole is replaced */
 };
 
 struct consumer {
@@ -53,8 +53,8 @@ struct consumer {
     struct text consumer_type;
     struct text mappings; /* JSON; absent = none */
     int64_t generation;
-    const struct holding *holdings; /* by provider, then class; never empty where it exists */
-    size_t holding_count;
+    const struct allocation *allocations; /* by provider, then class; never empty where it exists */
+    size_t allocation_count;
 };
 
 /* The outcome on record of one (principal, key). */
@@ -65,8 +65,8 @@ struct outcome {
     struct fingerprint fingerprint;
     enum verdict_code code;
     struct text command; /* its name */
-    struct text body; /* the reply's; absent while request `settled_by` still has to be encoded */
-    size_t settled_by;
+    struct text body; /* the reply's; absent while request `decided_by` still has to be encoded */
+    size_t decided_by;
 };
 
 /* A member of a provider tree, without its inventory. */
@@ -147,7 +147,8 @@ struct page_slot *snapshot_page(struct snapshot *snapshot, size_t request);
 struct usage_slot *snapshot_usage(struct snapshot *snapshot, size_t request);
 
 /* NULL where the provider has no inventory of the class. */
-struct stock *provider_stock(const struct provider *provider, struct text resource_class);
+struct inventory_record *provider_record(const struct provider *provider,
+                                         struct text resource_class);
 
 /* Nothing has to be written after all. The documents' content is spoilt by what was planned: only
    for a command that stands alone, as the last use of the snapshot's documents. */

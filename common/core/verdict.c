@@ -56,7 +56,7 @@ bool verdict_retryable(enum verdict_code code)
     return false;
 }
 
-bool verdict_always_dead(enum verdict_code code)
+bool verdict_always_dead_lettered(enum verdict_code code)
 {
     switch (code) {
     case VERDICT_SUCCESS: return false;

@@ -60,7 +60,7 @@ ALLOT_CHECK bool verdict_parse(struct text name, enum verdict_code *ret_code);
 /* Is the outcome kept under its key? True for success too. */
 bool verdict_recorded(enum verdict_code code);
 bool verdict_retryable(enum verdict_code code);
-bool verdict_always_dead(enum verdict_code code);
+bool verdict_always_dead_lettered(enum verdict_code code);
 
 /* One member of a failure's `details`. */
 enum detail_kind {

@@ -22,7 +22,7 @@ struct log_field {
     int64_t integer;
 };
 
-/* `event` is a stable word ("command.refused"), `message` a sentence; fields end with LOG_END. */
+/* `event` is a stable word ("command.failed"), `message` a sentence; fields end with LOG_END. */
 void log_write(enum log_level level, const char *event, const struct log_field *fields,
                const char *format, ...) ALLOT_PRINTF(4, 5);
 

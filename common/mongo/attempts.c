@@ -41,9 +41,9 @@ static int64_t count_deaths(const struct mongo_store *store, const bson_t *reply
     return deaths;
 }
 
-/* Runs one findAndModify; `ret_deaths` may be NULL. */
+/* Runs one findAndModify; `ret_crashed` may be NULL. */
 static enum store_status modify(struct mongo_store *store, const bson_t *query,
-                                mongoc_find_and_modify_opts_t *options, int64_t *ret_deaths,
+                                mongoc_find_and_modify_opts_t *options, int64_t *ret_crashed,
                                 struct error *error)
 {
     bson_t reply;
@@ -53,9 +53,9 @@ static enum store_status modify(struct mongo_store *store, const bson_t *query,
                                                       (uint32_t)store->pool->server_time_ms);
     if (!mongoc_collection_find_and_modify_with_opts(store->collections[MONGO_ATTEMPTS], query,
                                                      options, &reply, &cause))
-        status = mongo_failed(store, MOMENT_RUN, &cause, &reply, error);
-    else if (ret_deaths != NULL)
-        *ret_deaths = count_deaths(store, &reply);
+        status = mongo_failed(store, PHASE_RUN, &cause, &reply, error);
+    else if (ret_crashed != NULL)
+        *ret_crashed = count_deaths(store, &reply);
     bson_destroy(&reply);
     mongoc_find_and_modify_opts_destroy(options);
     return status;
@@ -70,8 +70,8 @@ static void append_change(bson_t *update, const char *operator, const char * mar
     bson_append_document_end(update, &change);
 }
 
-enum store_status mongo_mark_attempt(struct store *base, struct text principal, struct text key,
-                                     uint64_t attempt, int64_t *ret_deaths, struct error *error)
+enum store_status mongo_record_attempt(struct store *base, struct text principal, struct text key,
+                                       uint64_t attempt, int64_t *ret_crashed, struct error *error)
 {
     struct mongo_store *store = (struct mongo_store *)base;
     struct mongo_pool *pool = store->pool;
@@ -87,14 +87,14 @@ enum store_status mongo_mark_attempt(struct store *base, struct text principal, 
     mongoc_find_and_modify_opts_t *options = mongoc_find_and_modify_opts_new();
     (void)mongoc_find_and_modify_opts_set_update(options, &update);
     (void)mongoc_find_and_modify_opts_set_flags(options, MONGOC_FIND_AND_MODIFY_UPSERT);
-    enum store_status status = modify(store, &query, options, ret_deaths, error);
+    enum store_status status = modify(store, &query, options, ret_crashed, error);
     bson_destroy(&update);
     bson_destroy(&query);
     return status;
 }
 
-enum store_status mongo_unmark_attempt(struct store *base, struct text principal, struct text key,
-                                       uint64_t attempt, struct error *error)
+enum store_status mongo_withdraw_attempt(struct store *base, struct text principal, struct text key,
+                                         uint64_t attempt, struct error *error)
 {
     struct mongo_store *store = (struct mongo_store *)base;
     char mark[MARK_ROOM];
@@ -110,8 +110,8 @@ enum store_status mongo_unmark_attempt(struct store *base, struct text principal
     return status;
 }
 
-enum store_status mongo_forget_attempts(struct store *base, struct text principal, struct text key,
-                                        struct error *error)
+enum store_status mongo_clear_attempts(struct store *base, struct text principal, struct text key,
+                                       struct error *error)
 {
     struct mongo_store *store = (struct mongo_store *)base;
     bson_t query = BSON_INITIALIZER;

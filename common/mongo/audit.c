@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "common/mongo/document.h"
-#include "common/mongo/holdings.h"
+#include "common/mongo/allocations.h"
 #include "common/mongo/schema.h"
 #include "common/mongo/session.h"
 
@@ -19,8 +19,8 @@ struct auditor {
     struct audit_result result;
     bson_t session_options;
     struct arena *arena; /* of the whole run */
-    struct holdings holdings;
-    size_t next;             /* the first of the holdings that no provider was met for */
+    struct allocations allocations;
+    size_t next;             /* the first of the allocations that no provider was met for */
     struct tree_node *nodes; /* by id */
     size_t node_count;
     size_t node_capacity;
@@ -57,7 +57,7 @@ static enum store_status aggregate(struct auditor *auditor, enum mongo_collectio
     mongoc_cursor_t *cursor = mongoc_collection_aggregate(
         auditor->store->collections[collection], MONGOC_QUERY_NONE, &stages, &options, NULL);
     enum store_status status =
-        mongo_each_row(auditor->store, MOMENT_RUN, cursor, row, auditor, error);
+        mongo_each_row(auditor->store, PHASE_RUN, cursor, row, auditor, error);
     bson_destroy(&options);
     bson_destroy(&stages);
     return status;
@@ -98,7 +98,7 @@ static enum store_status check_shape(struct auditor *auditor, enum mongo_collect
     mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(
         auditor->store->collections[collection], &filter, &auditor->session_options, NULL);
     enum store_status status =
-        mongo_each_row(auditor->store, MOMENT_RUN, cursor, shape_row, &shape, error);
+        mongo_each_row(auditor->store, PHASE_RUN, cursor, shape_row, &shape, error);
     bson_destroy(&validator);
     bson_destroy(&filter);
     return status;
@@ -108,10 +108,10 @@ static enum store_status check_shape(struct auditor *auditor, enum mongo_collect
 
 static void report_orphans(struct auditor *auditor, const struct uuid *before)
 {
-    while (auditor->next < auditor->holdings.count &&
+    while (auditor->next < auditor->allocations.count &&
            (before == NULL ||
-            uuid_compare(auditor->holdings.items[auditor->next].provider, *before) < 0)) {
-        const struct held *held = &auditor->holdings.items[auditor->next++];
+            uuid_compare(auditor->allocations.items[auditor->next].provider, *before) < 0)) {
+        const struct held *held = &auditor->allocations.items[auditor->next++];
         report(auditor, "consumers hold %" PRId64 " %.*s of provider %s, which does not exist",
                held->amount, TEXT_ARGS(held->resource_class), uuid_format(held->provider).chars);
     }
@@ -121,8 +121,8 @@ static int64_t held_of(const struct auditor *auditor, size_t first, size_t end,
                        struct text resource_class)
 {
     for (size_t i = first; i < end; i++) {
-        if (text_equal(auditor->holdings.items[i].resource_class, resource_class))
-            return auditor->holdings.items[i].amount;
+        if (text_equal(auditor->allocations.items[i].resource_class, resource_class))
+            return auditor->allocations.items[i].amount;
     }
     return 0;
 }
@@ -137,26 +137,26 @@ static void note_wrong(struct auditor *auditor, struct uuid id)
 static void compare_usages(struct auditor *auditor, const struct provider *provider)
 {
     size_t first = auditor->next, end = first;
-    while (end < auditor->holdings.count &&
-           uuid_equal(auditor->holdings.items[end].provider, provider->id))
+    while (end < auditor->allocations.count &&
+           uuid_equal(auditor->allocations.items[end].provider, provider->id))
         end++;
     bool wrong = false;
-    for (size_t i = 0; i < provider->stock_count; i++) {
-        const struct stock *stock = &provider->stocks[i];
-        int64_t held = held_of(auditor, first, end, stock->inventory.resource_class);
-        if (held == stock->used)
+    for (size_t i = 0; i < provider->record_count; i++) {
+        const struct inventory_record *record = &provider->records[i];
+        int64_t held = held_of(auditor, first, end, record->inventory.resource_class);
+        if (held == record->used)
             continue;
         wrong = true;
         report(auditor, "provider %s: %" PRId64 " %.*s are used, but its consumers hold %" PRId64,
-               uuid_format(provider->id).chars, stock->used,
-               TEXT_ARGS(stock->inventory.resource_class), held);
+               uuid_format(provider->id).chars, record->used,
+               TEXT_ARGS(record->inventory.resource_class), held);
     }
     for (size_t i = first; i < end; i++) {
-        if (provider_stock(provider, auditor->holdings.items[i].resource_class) == NULL)
+        if (provider_record(provider, auditor->allocations.items[i].resource_class) == NULL)
             report(auditor,
                    "consumers hold %" PRId64 " %.*s of provider %s, which has no inventory of it",
-                   auditor->holdings.items[i].amount,
-                   TEXT_ARGS(auditor->holdings.items[i].resource_class),
+                   auditor->allocations.items[i].amount,
+                   TEXT_ARGS(auditor->allocations.items[i].resource_class),
                    uuid_format(provider->id).chars);
     }
     if (wrong)
@@ -168,7 +168,7 @@ static enum store_status provider_row(void *context, const bson_t *document, str
 {
     struct auditor *auditor = context;
     struct arena *arena = arena_new(0);
-    struct provider provider = {.stock_count = 0};
+    struct provider provider = {.record_count = 0};
     (void)error;
     /* What is malformed was reported by its shape already. */
     if (document_read_id(document, &provider.id) &&
@@ -226,7 +226,7 @@ static enum store_status count(struct auditor *auditor, enum mongo_collection co
         mongoc_collection_aggregate(auditor->store->collections[collection], MONGOC_QUERY_NONE,
                                     stages, &auditor->session_options, NULL);
     enum store_status status =
-        mongo_each_row(auditor->store, MOMENT_RUN, cursor, count_row, ret_count, error);
+        mongo_each_row(auditor->store, PHASE_RUN, cursor, count_row, ret_count, error);
     bson_destroy(stages);
     return status;
 }
@@ -277,8 +277,8 @@ static enum store_status check_all(struct auditor *auditor, struct error *error)
     for (size_t i = 0; i < sizeof shaped / sizeof shaped[0] && status == STORE_OK; i++)
         status = check_shape(auditor, shaped[i], error);
     if (status == STORE_OK)
-        status = holdings_read(auditor->store, &auditor->session_options, NULL, &auditor->holdings,
-                               error);
+        status = allocations_read(auditor->store, &auditor->session_options, NULL,
+                                  &auditor->allocations, error);
     if (status == STORE_OK)
         status =
             aggregate(auditor, MONGO_PROVIDERS, "[{\"$sort\": {\"_id\": 1}}]", provider_row, error);
@@ -323,7 +323,7 @@ enum store_status mongo_audit(struct store *store, const struct audit_options *o
         .session_options = BSON_INITIALIZER,
         .arena = arena_new(0),
     };
-    auditor.holdings.arena = auditor.arena;
+    auditor.allocations.arena = auditor.arena;
     enum store_status status = check_in_snapshot(&auditor, error);
     for (size_t i = 0; options->repair && status == STORE_OK && i < auditor.wrong_count; i++)
         status =

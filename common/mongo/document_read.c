@@ -112,7 +112,8 @@ static struct text key_of(const bson_iter_t *iter)
     return text_view(bson_iter_key(iter), bson_iter_key_len(iter));
 }
 
-static bool read_stock(const bson_iter_t *iter, struct arena *arena, struct stock *ret_stock)
+static bool read_record(const bson_iter_t *iter, struct arena *arena,
+                        struct inventory_record *ret_stock)
 {
     bson_t record;
     struct inventory *inventory = &ret_stock->inventory;
@@ -130,26 +131,26 @@ static bool read_stock(const bson_iter_t *iter, struct arena *arena, struct stoc
 
 static int compare_stocks(const void *a, const void *b)
 {
-    return text_compare(((const struct stock *)a)->inventory.resource_class,
-                        ((const struct stock *)b)->inventory.resource_class);
+    return text_compare(((const struct inventory_record *)a)->inventory.resource_class,
+                        ((const struct inventory_record *)b)->inventory.resource_class);
 }
 
 /* A new field of a document goes to its end, so the order of the classes is made here. */
-static bool read_stocks(const bson_t *document, struct arena *arena, struct provider *provider)
+static bool read_records(const bson_t *document, struct arena *arena, struct provider *provider)
 {
     bson_t inventories;
     bson_iter_t iter;
     if (!read_view(document, "inventories", &inventories) || !bson_iter_init(&iter, &inventories))
         return false;
-    provider->stocks = ARENA_ARRAY(arena, struct stock, bson_count_keys(&inventories));
-    provider->stock_count = 0;
+    provider->records = ARENA_ARRAY(arena, struct inventory_record, bson_count_keys(&inventories));
+    provider->record_count = 0;
     while (bson_iter_next(&iter)) {
-        if (!read_stock(&iter, arena, &provider->stocks[provider->stock_count]))
+        if (!read_record(&iter, arena, &provider->records[provider->record_count]))
             return false;
-        provider->stock_count++;
+        provider->record_count++;
     }
-    if (provider->stock_count > 1)
-        qsort(provider->stocks, provider->stock_count, sizeof *provider->stocks, compare_stocks);
+    if (provider->record_count > 1)
+        qsort(provider->records, provider->record_count, sizeof *provider->records, compare_stocks);
     return true;
 }
 
@@ -160,7 +161,7 @@ bool document_read_provider(const bson_t *document, struct arena *arena,
            read_parent(document, &ret_provider->has_parent, &ret_provider->parent) &&
            read_uuid(document, "root", &ret_provider->root) &&
            read_integer(document, "generation", &ret_provider->generation) &&
-           read_stocks(document, arena, ret_provider);
+           read_records(document, arena, ret_provider);
 }
 
 bool document_read_node(const bson_t *document, struct tree_node *ret_node)
@@ -178,7 +179,7 @@ static bool view_allocation(const bson_iter_t *iter, struct uuid *ret_provider,
            read_view(&allocation, "resources", ret_resources);
 }
 
-static bool count_holdings(const bson_t *allocations, size_t *ret_count)
+static bool count_allocations(const bson_t *allocations, size_t *ret_count)
 {
     bson_iter_t iter;
     struct uuid provider;
@@ -195,18 +196,18 @@ static bool count_holdings(const bson_t *allocations, size_t *ret_count)
     return true;
 }
 
-/* Appends the holdings of one provider at `*count`. */
+/* Appends the allocations of one provider at `*count`. */
 static bool read_resources(const bson_t *resources, struct uuid provider, struct arena *arena,
-                           struct holding *holdings, size_t *count)
+                           struct allocation *allocations, size_t *count)
 {
     bson_iter_t iter;
     if (!bson_iter_init(&iter, resources))
         return false;
     while (bson_iter_next(&iter)) {
-        struct holding *holding = &holdings[*count];
-        holding->provider = provider;
-        holding->resource_class = text_copy(arena, key_of(&iter));
-        if (!integer_of(&iter, &holding->amount))
+        struct allocation *allocation = &allocations[*count];
+        allocation->provider = provider;
+        allocation->resource_class = text_copy(arena, key_of(&iter));
+        if (!integer_of(&iter, &allocation->amount))
             return false;
         (*count)++;
     }
@@ -215,21 +216,21 @@ static bool read_resources(const bson_t *resources, struct uuid provider, struct
 
 static bool read_allocations(const bson_t *document, struct arena *arena, struct consumer *consumer)
 {
-    bson_t allocations, resources;
+    bson_t list, resources;
     bson_iter_t iter;
     struct uuid provider;
     size_t count = 0, filled = 0;
-    if (!read_view(document, "allocations", &allocations) ||
-        !count_holdings(&allocations, &count) || !bson_iter_init(&iter, &allocations))
+    if (!read_view(document, "allocations", &list) || !count_allocations(&list, &count) ||
+        !bson_iter_init(&iter, &list))
         return false;
-    struct holding *holdings = ARENA_ARRAY(arena, struct holding, count);
+    struct allocation *allocations = ARENA_ARRAY(arena, struct allocation, count);
     while (bson_iter_next(&iter)) {
         if (!view_allocation(&iter, &provider, &resources) ||
-            !read_resources(&resources, provider, arena, holdings, &filled))
+            !read_resources(&resources, provider, arena, allocations, &filled))
             return false;
     }
-    consumer->holdings = holdings;
-    consumer->holding_count = filled;
+    consumer->allocations = allocations;
+    consumer->allocation_count = filled;
     return true;
 }
 

@@ -36,28 +36,28 @@ void document_command_id(bson_t *document, struct text principal, struct text ke
     bson_append_document_end(document, &id);
 }
 
-static void append_stock(bson_t *document, const struct stock *stock)
+static void append_record(bson_t *document, const struct inventory_record *record)
 {
-    bson_t record;
-    const struct inventory *inventory = &stock->inventory;
+    bson_t entry;
+    const struct inventory *inventory = &record->inventory;
     bson_append_document_begin(document, inventory->resource_class.bytes,
-                               (int)inventory->resource_class.length, &record);
-    BSON_APPEND_INT64(&record, "total", inventory->total);
-    BSON_APPEND_INT64(&record, "reserved", inventory->reserved);
-    BSON_APPEND_INT64(&record, "min_unit", inventory->min_unit);
-    BSON_APPEND_INT64(&record, "max_unit", inventory->max_unit);
-    BSON_APPEND_INT64(&record, "step_size", inventory->step_size);
-    BSON_APPEND_INT64(&record, "ratio", inventory->ratio);
-    BSON_APPEND_INT64(&record, "used", stock->used);
-    bson_append_document_end(document, &record);
+                               (int)inventory->resource_class.length, &entry);
+    BSON_APPEND_INT64(&entry, "total", inventory->total);
+    BSON_APPEND_INT64(&entry, "reserved", inventory->reserved);
+    BSON_APPEND_INT64(&entry, "min_unit", inventory->min_unit);
+    BSON_APPEND_INT64(&entry, "max_unit", inventory->max_unit);
+    BSON_APPEND_INT64(&entry, "step_size", inventory->step_size);
+    BSON_APPEND_INT64(&entry, "ratio", inventory->ratio);
+    BSON_APPEND_INT64(&entry, "used", record->used);
+    bson_append_document_end(document, &entry);
 }
 
-static void append_stocks(bson_t *document, const struct provider *provider)
+static void append_records(bson_t *document, const struct provider *provider)
 {
     bson_t inventories;
     bson_append_document_begin(document, "inventories", -1, &inventories);
-    for (size_t i = 0; i < provider->stock_count; i++)
-        append_stock(&inventories, &provider->stocks[i]);
+    for (size_t i = 0; i < provider->record_count; i++)
+        append_record(&inventories, &provider->records[i]);
     bson_append_document_end(document, &inventories);
 }
 
@@ -77,19 +77,19 @@ void document_provider(bson_t *document, const struct provider *provider)
     append_place(document, provider);
     BSON_APPEND_INT64(document, "generation", provider->generation);
     BSON_APPEND_INT64(document, "rev", 0);
-    append_stocks(document, provider);
+    append_records(document, provider);
 }
 
 static void append_used(bson_t *set, const struct provider *provider)
 {
     char path[sizeof "inventories..used" + RESOURCE_CLASS_MAX];
-    for (size_t i = 0; i < provider->stock_count; i++) {
-        const struct stock *stock = &provider->stocks[i];
-        if (!stock->dirty)
+    for (size_t i = 0; i < provider->record_count; i++) {
+        const struct inventory_record *record = &provider->records[i];
+        if (!record->dirty)
             continue;
         (void)snprintf(path, sizeof path, "inventories.%.*s.used",
-                       TEXT_ARGS(stock->inventory.resource_class));
-        BSON_APPEND_INT64(set, path, stock->used);
+                       TEXT_ARGS(record->inventory.resource_class));
+        BSON_APPEND_INT64(set, path, record->used);
     }
 }
 
@@ -109,8 +109,8 @@ enum { PATHS_MAX = 100 };
 static bool is_cheaper_whole(const struct provider *provider)
 {
     size_t dirty = 0;
-    for (size_t i = 0; i < provider->stock_count && dirty <= PATHS_MAX; i++)
-        dirty += provider->stocks[i].dirty;
+    for (size_t i = 0; i < provider->record_count && dirty <= PATHS_MAX; i++)
+        dirty += provider->records[i].dirty;
     return dirty > PATHS_MAX;
 }
 
@@ -121,8 +121,8 @@ void document_provider_update(bson_t *update, const struct provider *provider)
     BSON_APPEND_INT64(&set, "generation", provider->generation);
     if (provider->place_dirty)
         append_place(&set, provider);
-    if (provider->stocks_dirty || is_cheaper_whole(provider))
-        append_stocks(&set, provider);
+    if (provider->records_dirty || is_cheaper_whole(provider))
+        append_records(&set, provider);
     else
         append_used(&set, provider);
     bson_append_document_end(update, &set);
@@ -138,22 +138,22 @@ void document_node_update(bson_t *update, const struct tree_node *node)
     append_revision(update);
 }
 
-/* The holdings of one provider, from `first` on; the index after them. */
+/* The allocations of one provider, from `first` on; the index after them. */
 static size_t append_allocation(bson_t *allocations, const char *index,
                                 const struct consumer *consumer, size_t first)
 {
     bson_t allocation, resources;
-    struct uuid provider = consumer->holdings[first].provider;
+    struct uuid provider = consumer->allocations[first].provider;
     size_t i = first;
     bson_append_document_begin(allocations, index, -1, &allocation);
     document_append_uuid(&allocation, "provider", provider);
     bson_append_document_begin(&allocation, "resources", -1, &resources);
-    for (; i < consumer->holding_count; i++) {
-        const struct holding *holding = &consumer->holdings[i];
-        if (!uuid_equal(holding->provider, provider))
+    for (; i < consumer->allocation_count; i++) {
+        const struct allocation *one = &consumer->allocations[i];
+        if (!uuid_equal(one->provider, provider))
             break;
-        bson_append_int64(&resources, holding->resource_class.bytes,
-                          (int)holding->resource_class.length, holding->amount);
+        bson_append_int64(&resources, one->resource_class.bytes, (int)one->resource_class.length,
+                          one->amount);
     }
     bson_append_document_end(&allocation, &resources);
     bson_append_document_end(allocations, &allocation);
@@ -164,7 +164,7 @@ static void append_allocations(bson_t *document, const struct consumer *consumer
 {
     struct list allocations;
     list_begin(&allocations, document, "allocations");
-    for (size_t i = 0; i < consumer->holding_count;)
+    for (size_t i = 0; i < consumer->allocation_count;)
         i = append_allocation(&allocations.array, list_next(&allocations), consumer, i);
     list_end(&allocations, document);
 }

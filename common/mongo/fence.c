@@ -40,7 +40,7 @@ enum store_status mongo_write_fence(struct mongo_store *store, struct error *err
         status = STORE_OK;
         if (!mongoc_collection_update_one(store->collections[MONGO_FENCES], &selector, &update,
                                           &options, &reply, &cause))
-            status = mongo_failed(store, MOMENT_RUN, &cause, &reply, error);
+            status = mongo_failed(store, PHASE_RUN, &cause, &reply, error);
         bson_destroy(&reply);
     }
     bson_destroy(&options);
@@ -49,7 +49,7 @@ enum store_status mongo_write_fence(struct mongo_store *store, struct error *err
     return status;
 }
 
-static void append_turn_id(bson_t *selector)
+static void append_lock_id(bson_t *selector)
 {
     bson_t id;
     bson_append_document_begin(selector, "_id", -1, &id);
@@ -57,7 +57,7 @@ static void append_turn_id(bson_t *selector)
     bson_append_document_end(selector, &id);
 }
 
-static void append_turn_change(bson_t *update, const struct mongo_store *store)
+static void append_lock_change(bson_t *update, const struct mongo_store *store)
 {
     bson_t set;
     append_increment(update);
@@ -75,15 +75,16 @@ static bool was_shared(const struct mongo_store *store, const bson_t *reply)
            BSON_ITER_HOLDS_UTF8(&holder) && strcmp(bson_iter_utf8(&holder, NULL), store->name) != 0;
 }
 
-enum store_status mongo_take_turn(struct store *base, bool *ret_shared, struct error *error)
+enum store_status mongo_take_advisory_lock(struct store *base, bool *ret_contended,
+                                           struct error *error)
 {
     struct mongo_store *store = (struct mongo_store *)base;
     bson_t selector = BSON_INITIALIZER, update = BSON_INITIALIZER, options, reply;
     bson_error_t cause;
     enum store_status status = STORE_MISCONFIGURED;
     mongoc_find_and_modify_opts_t *modify = mongoc_find_and_modify_opts_new();
-    append_turn_id(&selector);
-    append_turn_change(&update, store);
+    append_lock_id(&selector);
+    append_lock_change(&update, store);
     (void)mongoc_find_and_modify_opts_set_update(modify, &update);
     (void)mongoc_find_and_modify_opts_set_flags(modify, MONGOC_FIND_AND_MODIFY_UPSERT);
     if (mongo_session_options(store, &options, error)) {
@@ -91,8 +92,8 @@ enum store_status mongo_take_turn(struct store *base, bool *ret_shared, struct e
         status = STORE_OK;
         if (!mongoc_collection_find_and_modify_with_opts(store->collections[MONGO_FENCES],
                                                          &selector, modify, &reply, &cause))
-            status = mongo_failed(store, MOMENT_RUN, &cause, &reply, error);
-        *ret_shared = status == STORE_OK && was_shared(store, &reply);
+            status = mongo_failed(store, PHASE_RUN, &cause, &reply, error);
+        *ret_contended = status == STORE_OK && was_shared(store, &reply);
         bson_destroy(&reply);
     }
     bson_destroy(&options);

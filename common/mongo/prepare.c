@@ -38,7 +38,7 @@ static int64_t integer_in(const bson_t *document, const char *key)
     return bson_iter_init_find(&iter, document, key) ? bson_iter_as_int64(&iter) : 0;
 }
 
-static enum store_status judge_server(const bson_t *hello, struct error *error)
+static enum store_status check_hello(const bson_t *hello, struct error *error)
 {
     bson_iter_t iter;
     if (!bson_iter_init_find(&iter, hello, "setName")) {
@@ -62,9 +62,9 @@ static enum store_status check_server(struct mongo_store *store, struct error *e
     bson_error_t cause;
     enum store_status status = admin_command(store, "hello", NULL, &reply, &cause);
     if (status == STORE_OK)
-        status = judge_server(&reply, error);
+        status = check_hello(&reply, error);
     else
-        status = mongo_failed(store, MOMENT_PREPARE, &cause, &reply, error);
+        status = mongo_failed(store, PHASE_PREPARE, &cause, &reply, error);
     bson_destroy(&reply);
     return status;
 }
@@ -87,7 +87,7 @@ static enum store_status read_lifetime(struct mongo_store *store, struct error *
     if (status != STORE_OK && mongo_is_code(&cause, DENIED))
         status = STORE_OK;
     else if (status != STORE_OK)
-        status = mongo_failed(store, MOMENT_PREPARE, &cause, &reply, error);
+        status = mongo_failed(store, PHASE_PREPARE, &cause, &reply, error);
     bson_destroy(&reply);
     return status;
 }
@@ -116,7 +116,7 @@ static enum store_status run(struct mongo_store *store, bson_t *command, bool ex
     if (!mongoc_client_write_command_with_opts(store->client, store->pool->database, command,
                                                &options, &reply, &cause) &&
         !(existing && mongo_is_code(&cause, NAMESPACE_EXISTS)))
-        status = mongo_failed(store, MOMENT_PREPARE, &cause, &reply, error);
+        status = mongo_failed(store, PHASE_PREPARE, &cause, &reply, error);
     bson_destroy(&reply);
     bson_destroy(&options);
     return status;
@@ -158,7 +158,7 @@ static enum store_status look_up(struct mongo_store *store, enum mongo_collectio
     mongoc_database_t *database = mongoc_client_get_database(store->client, store->pool->database);
     mongoc_cursor_t *cursor = mongoc_database_find_collections_with_opts(database, &options);
     enum store_status status =
-        mongo_each_row(store, MOMENT_PREPARE, cursor, found_collection, found, error);
+        mongo_each_row(store, PHASE_PREPARE, cursor, found_collection, found, error);
     mongoc_database_destroy(database);
     bson_destroy(&options);
     return status;

@@ -177,7 +177,7 @@ static enum store_status run(struct mongo_store *store, const struct query *list
         BSON_APPEND_INT64(&options, "maxTimeMS", store->pool->server_time_ms);
         mongoc_cursor_t *cursor =
             mongoc_database_aggregate(store->database, pipeline, &options, NULL);
-        status = mongo_each_row(store, MOMENT_RUN, cursor, take_row, &answer, error);
+        status = mongo_each_row(store, PHASE_RUN, cursor, take_row, &answer, error);
         /* Where rows are missing, nothing may be taken for absent. */
         if (status == STORE_OK && answer.current != count - 1)
             status = malformed(error);

@@ -102,8 +102,8 @@ struct page_rows {
 static size_t row_bytes(const struct consumer *row)
 {
     size_t bytes = ROW_BYTES;
-    for (size_t i = 0; i < row->holding_count; i++)
-        bytes += AMOUNT_BYTES + row->holdings[i].resource_class.length;
+    for (size_t i = 0; i < row->allocation_count; i++)
+        bytes += AMOUNT_BYTES + row->allocations[i].resource_class.length;
     return bytes;
 }
 

@@ -27,7 +27,7 @@ ALLOT_CHECK bool mongo_session_options(struct mongo_store *store, bson_t *ret_op
                                        struct error *error);
 
 /* What an operation's failure means. `reply` may be NULL. */
-enum store_status mongo_failed(const struct mongo_store *store, enum mongo_moment moment,
+enum store_status mongo_failed(const struct mongo_store *store, enum mongo_phase phase,
                                const bson_error_t *cause, const bson_t *reply, struct error *error);
 
 /*
@@ -35,7 +35,7 @@ enum store_status mongo_failed(const struct mongo_store *store, enum mongo_momen
  * without an error. A row that gives another status ends it.
  */
 typedef enum store_status (*mongo_row)(void *context, const bson_t *document, struct error *error);
-enum store_status mongo_each_row(struct mongo_store *store, enum mongo_moment moment,
+enum store_status mongo_each_row(struct mongo_store *store, enum mongo_phase phase,
                                  mongoc_cursor_t *cursor, mongo_row row, void *context,
                                  struct error *error);
 
@@ -46,17 +46,18 @@ enum store_status mongo_malformed(enum mongo_collection collection, const bson_t
 /* The members of the port that have files of their own. */
 enum store_status mongo_prepare(struct store *base, struct error *error);
 enum store_status mongo_load(struct store *base, struct snapshot *snapshot, struct error *error);
-enum store_status mongo_take_turn(struct store *base, bool *ret_shared, struct error *error);
+enum store_status mongo_take_advisory_lock(struct store *base, bool *ret_contended,
+                                           struct error *error);
 enum store_status mongo_write(struct store *base, const struct snapshot *snapshot,
                               struct error *error);
 /* The write of a batch of reads: its majority shows that what was read came from the primary
    still. */
 enum store_status mongo_write_fence(struct mongo_store *store, struct error *error);
-enum store_status mongo_mark_attempt(struct store *base, struct text principal, struct text key,
-                                     uint64_t attempt, int64_t *ret_deaths, struct error *error);
-enum store_status mongo_unmark_attempt(struct store *base, struct text principal, struct text key,
-                                       uint64_t attempt, struct error *error);
-enum store_status mongo_forget_attempts(struct store *base, struct text principal, struct text key,
-                                        struct error *error);
+enum store_status mongo_record_attempt(struct store *base, struct text principal, struct text key,
+                                       uint64_t attempt, int64_t *ret_crashed, struct error *error);
+enum store_status mongo_withdraw_attempt(struct store *base, struct text principal, struct text key,
+                                         uint64_t attempt, struct error *error);
+enum store_status mongo_clear_attempts(struct store *base, struct text principal, struct text key,
+                                       struct error *error);
 
 #endif

@@ -3,14 +3,14 @@
 
 #define LABEL_TRANSIENT "TransientTransactionError"
 
-/* What a code says, before the moment is looked at. */
-enum meaning {
-    MEANS_NOTHING_KNOWN,
-    MEANS_CONFLICT,
-    MEANS_ENDED,   /* the transaction is gone: of old age, or by another's doing */
-    MEANS_AWAY,    /* no primary, shutting down, too slow: wait */
-    MEANS_REFUSED, /* these writes, for good */
-    MEANS_PERSON   /* a person has to mend something */
+/* What a code says, before the phase is looked at. */
+enum error_class {
+    CLASS_UNKNOWN,
+    CLASS_CONFLICT,
+    CLASS_ENDED,       /* the transaction is gone: of old age, or by another's doing */
+    CLASS_UNAVAILABLE, /* no primary, shutting down, too slow: wait */
+    CLASS_REFUSED,     /* these writes, for good */
+    CLASS_OPERATOR     /* a person has to mend something */
 };
 
 /* X(code, name of the server's error, meaning). Source: the server's error_codes.yml, 6.0. */
@@ -30,21 +30,21 @@ enum meaning {
     X(12587, "BackgroundOperationInProgressForNamespace", CONFLICT)                                \
     X(251, "NoSuchTransaction", ENDED)                                                             \
     X(290, "TransactionExceededLifetimeLimitSeconds", ENDED)                                       \
-    X(6, "HostUnreachable", AWAY)                                                                  \
-    X(7, "HostNotFound", AWAY)                                                                     \
-    X(50, "MaxTimeMSExpired", AWAY)                                                                \
-    X(64, "WriteConcernFailed", AWAY)                                                              \
-    X(89, "NetworkTimeout", AWAY)                                                                  \
-    X(91, "ShutdownInProgress", AWAY)                                                              \
-    X(189, "PrimarySteppedDown", AWAY)                                                             \
-    X(262, "ExceededTimeLimit", AWAY)                                                              \
-    X(9001, "SocketException", AWAY)                                                               \
-    X(10058, "LegacyNotPrimary", AWAY)                                                             \
-    X(10107, "NotWritablePrimary", AWAY)                                                           \
-    X(11600, "InterruptedAtShutdown", AWAY)                                                        \
-    X(11602, "InterruptedDueToReplStateChange", AWAY)                                              \
-    X(13435, "NotPrimaryNoSecondaryOk", AWAY)                                                      \
-    X(13436, "NotPrimaryOrSecondary", AWAY)                                                        \
+    X(6, "HostUnreachable", UNAVAILABLE)                                                           \
+    X(7, "HostNotFound", UNAVAILABLE)                                                              \
+    X(50, "MaxTimeMSExpired", UNAVAILABLE)                                                         \
+    X(64, "WriteConcernFailed", UNAVAILABLE)                                                       \
+    X(89, "NetworkTimeout", UNAVAILABLE)                                                           \
+    X(91, "ShutdownInProgress", UNAVAILABLE)                                                       \
+    X(189, "PrimarySteppedDown", UNAVAILABLE)                                                      \
+    X(262, "ExceededTimeLimit", UNAVAILABLE)                                                       \
+    X(9001, "SocketException", UNAVAILABLE)                                                        \
+    X(10058, "LegacyNotPrimary", UNAVAILABLE)                                                      \
+    X(10107, "NotWritablePrimary", UNAVAILABLE)                                                    \
+    X(11600, "InterruptedAtShutdown", UNAVAILABLE)                                                 \
+    X(11602, "InterruptedDueToReplStateChange", UNAVAILABLE)                                       \
+    X(13435, "NotPrimaryNoSecondaryOk", UNAVAILABLE)                                               \
+    X(13436, "NotPrimaryOrSecondary", UNAVAILABLE)                                                 \
     X(4568, "a query of a load has more than 100 MiB of rows", REFUSED)                            \
     X(121, "DocumentValidationFailure", REFUSED)                                                   \
     X(257, "TransactionTooLarge", REFUSED)                                                         \
@@ -52,42 +52,42 @@ enum meaning {
     X(17280, "KeyTooLong", REFUSED)                                                                \
     X(17419, "resulting document after update is too large", REFUSED)                              \
     X(17420, "document to upsert is too large", REFUSED)                                           \
-    X(13, "Unauthorized", PERSON)                                                                  \
-    X(18, "AuthenticationFailed", PERSON)                                                          \
-    X(20, "IllegalOperation", PERSON)                                                              \
-    X(67, "CannotCreateIndex", PERSON)                                                             \
-    X(85, "IndexOptionsConflict", PERSON)                                                          \
-    X(86, "IndexKeySpecsConflict", PERSON)                                                         \
-    X(166, "CommandNotSupportedOnView", PERSON)                                                    \
-    X(263, "OperationNotSupportedInTransaction", PERSON)                                           \
-    X(303, "APIStrictError", PERSON)
+    X(13, "Unauthorized", OPERATOR)                                                                \
+    X(18, "AuthenticationFailed", OPERATOR)                                                        \
+    X(20, "IllegalOperation", OPERATOR)                                                            \
+    X(67, "CannotCreateIndex", OPERATOR)                                                           \
+    X(85, "IndexOptionsConflict", OPERATOR)                                                        \
+    X(86, "IndexKeySpecsConflict", OPERATOR)                                                       \
+    X(166, "CommandNotSupportedOnView", OPERATOR)                                                  \
+    X(263, "OperationNotSupportedInTransaction", OPERATOR)                                         \
+    X(303, "APIStrictError", OPERATOR)
 
-static enum meaning meaning_of_code(uint32_t code)
+static enum error_class class_of_code(uint32_t code)
 {
     switch (code) {
 #define X(number, name, meaning)                                                                   \
-    case number: return MEANS_##meaning;
+    case number: return CLASS_##meaning;
         SERVER_CODES(X)
 #undef X
-    default: return MEANS_NOTHING_KNOWN; /* not one of our enums: the server has hundreds */
+    default: return CLASS_UNKNOWN; /* not one of our enums: the server has hundreds */
     }
 }
 
 /* The library's own errors, by domain. */
-static enum meaning meaning_of_domain(const bson_error_t *cause)
+static enum error_class meaning_of_domain(const bson_error_t *cause)
 {
     switch (cause->domain) {
     case MONGOC_ERROR_SERVER:
-    case MONGOC_ERROR_WRITE_CONCERN: return meaning_of_code(cause->code);
+    case MONGOC_ERROR_WRITE_CONCERN: return class_of_code(cause->code);
     case MONGOC_ERROR_STREAM:
     case MONGOC_ERROR_PROTOCOL:
     case MONGOC_ERROR_SERVER_SELECTION:
-    case MONGOC_ERROR_POOL: return MEANS_AWAY;
+    case MONGOC_ERROR_POOL: return CLASS_UNAVAILABLE;
     case MONGOC_ERROR_SASL:
-    case MONGOC_ERROR_SCRAM: return MEANS_PERSON;
+    case MONGOC_ERROR_SCRAM: return CLASS_OPERATOR;
     case MONGOC_ERROR_CLIENT:
-        return cause->code == MONGOC_ERROR_CLIENT_AUTHENTICATE ? MEANS_PERSON : MEANS_NOTHING_KNOWN;
-    default: return MEANS_NOTHING_KNOWN;
+        return cause->code == MONGOC_ERROR_CLIENT_AUTHENTICATE ? CLASS_OPERATOR : CLASS_UNKNOWN;
+    default: return CLASS_UNKNOWN;
     }
 }
 
@@ -107,12 +107,12 @@ static enum store_status while_preparing(const struct mongo_failure *failure)
     if (mongo_is_code(failure->cause, MONGOC_ERROR_DUPLICATE_KEY))
         return STORE_MISCONFIGURED; /* a unique index over what is there */
     switch (meaning_of_domain(failure->cause)) {
-    case MEANS_CONFLICT: return STORE_CONFLICT;
-    case MEANS_REFUSED:
-    case MEANS_PERSON: return STORE_MISCONFIGURED;
-    case MEANS_ENDED:
-    case MEANS_AWAY:
-    case MEANS_NOTHING_KNOWN: break;
+    case CLASS_CONFLICT: return STORE_CONFLICT;
+    case CLASS_REFUSED:
+    case CLASS_OPERATOR: return STORE_MISCONFIGURED;
+    case CLASS_ENDED:
+    case CLASS_UNAVAILABLE:
+    case CLASS_UNKNOWN: break;
     }
     return is_our_mistake(failure->cause) ? STORE_MISCONFIGURED : STORE_UNAVAILABLE;
 }
@@ -120,12 +120,12 @@ static enum store_status while_preparing(const struct mongo_failure *failure)
 static enum store_status while_running(const struct mongo_failure *failure)
 {
     switch (meaning_of_domain(failure->cause)) {
-    case MEANS_CONFLICT: return STORE_CONFLICT;
-    case MEANS_ENDED: return failure->outlived ? STORE_EXPIRED : STORE_CONFLICT;
-    case MEANS_REFUSED: return STORE_REFUSED;
-    case MEANS_AWAY:
-    case MEANS_PERSON: return STORE_UNAVAILABLE;
-    case MEANS_NOTHING_KNOWN: break;
+    case CLASS_CONFLICT: return STORE_CONFLICT;
+    case CLASS_ENDED: return failure->outlived ? STORE_EXPIRED : STORE_CONFLICT;
+    case CLASS_REFUSED: return STORE_REFUSED;
+    case CLASS_UNAVAILABLE:
+    case CLASS_OPERATOR: return STORE_UNAVAILABLE;
+    case CLASS_UNKNOWN: break;
     }
     if (is_transient(failure))
         return STORE_CONFLICT;
@@ -143,10 +143,10 @@ static enum store_status while_committing(const struct mongo_failure *failure)
 
 static enum store_status at_moment(const struct mongo_failure *failure)
 {
-    switch (failure->moment) {
-    case MOMENT_PREPARE: return while_preparing(failure);
-    case MOMENT_RUN: return while_running(failure);
-    case MOMENT_COMMIT: return while_committing(failure);
+    switch (failure->phase) {
+    case PHASE_PREPARE: return while_preparing(failure);
+    case PHASE_RUN: return while_running(failure);
+    case PHASE_COMMIT: return while_committing(failure);
     }
     return STORE_UNAVAILABLE;
 }

@@ -16,12 +16,12 @@
  *   RUN      the same is UNAVAILABLE: nothing may be lost until it is mended
  *   COMMIT   whatever does not prove that nothing took effect is UNKNOWN
  */
-enum mongo_moment { MOMENT_PREPARE, MOMENT_RUN, MOMENT_COMMIT };
+enum mongo_phase { PHASE_PREPARE, PHASE_RUN, PHASE_COMMIT };
 
 struct mongo_failure {
     const bson_error_t *cause; /* of error API version 2 */
     const bson_t *reply;       /* carries the labels; NULL where there is none */
-    enum mongo_moment moment;
+    enum mongo_phase phase;
     bool outlived; /* the transaction is old enough for the server to have ended it */
 };
 

@@ -22,13 +22,13 @@ static int64_t now_ms(const struct mongo_store *store)
     return store->pool->clock->monotonic_ms(store->pool->clock);
 }
 
-enum store_status mongo_failed(const struct mongo_store *store, enum mongo_moment moment,
+enum store_status mongo_failed(const struct mongo_store *store, enum mongo_phase phase,
                                const bson_error_t *cause, const bson_t *reply, struct error *error)
 {
     struct mongo_failure failure = {
         .cause = cause,
         .reply = reply,
-        .moment = moment,
+        .phase = phase,
         .outlived = now_ms(store) - store->began_ms > store->pool->lifetime_ms / 2,
     };
     return mongo_status(&failure, error);
@@ -44,7 +44,7 @@ bool mongo_session_options(struct mongo_store *store, bson_t *ret_options, struc
     return false;
 }
 
-enum store_status mongo_each_row(struct mongo_store *store, enum mongo_moment moment,
+enum store_status mongo_each_row(struct mongo_store *store, enum mongo_phase phase,
                                  mongoc_cursor_t *cursor, mongo_row row, void *context,
                                  struct error *error)
 {
@@ -54,7 +54,7 @@ enum store_status mongo_each_row(struct mongo_store *store, enum mongo_moment mo
     while (status == STORE_OK && mongoc_cursor_next(cursor, &document))
         status = row(context, document, error);
     if (status == STORE_OK && mongoc_cursor_error_document(cursor, &cause, &reply))
-        status = mongo_failed(store, moment, &cause, reply, error);
+        status = mongo_failed(store, phase, &cause, reply, error);
     mongoc_cursor_destroy(cursor);
     return status;
 }
@@ -95,7 +95,7 @@ static enum store_status begin(struct store *base, struct error *error)
     store->began_ms = now_ms(store);
     if (mongoc_client_session_start_transaction(store->session, store->transaction_options, &cause))
         return STORE_OK;
-    return mongo_failed(store, MOMENT_RUN, &cause, NULL, error);
+    return mongo_failed(store, PHASE_RUN, &cause, NULL, error);
 }
 
 static enum store_status commit_once(struct mongo_store *store, struct error *error)
@@ -104,7 +104,7 @@ static enum store_status commit_once(struct mongo_store *store, struct error *er
     bson_error_t cause;
     enum store_status status = STORE_OK;
     if (!mongoc_client_session_commit_transaction(store->session, &reply, &cause))
-        status = mongo_failed(store, MOMENT_COMMIT, &cause, &reply, error);
+        status = mongo_failed(store, PHASE_COMMIT, &cause, &reply, error);
     bson_destroy(&reply);
     return status;
 }
@@ -191,15 +191,15 @@ static mongoc_transaction_opt_t *new_transaction_options(const struct mongo_pool
 static const struct store_ops operations = {
     .prepare = mongo_prepare,
     .begin = begin,
-    .take_turn = mongo_take_turn,
+    .take_advisory_lock = mongo_take_advisory_lock,
     .load = mongo_load,
     .write = mongo_write,
     .commit = commit,
     .end = end,
     .renew = renew,
-    .mark_attempt = mongo_mark_attempt,
-    .unmark_attempt = mongo_unmark_attempt,
-    .forget_attempts = mongo_forget_attempts,
+    .record_attempt = mongo_record_attempt,
+    .withdraw_attempt = mongo_withdraw_attempt,
+    .clear_attempts = mongo_clear_attempts,
     .free = store_free,
 };
 

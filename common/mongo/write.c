@@ -95,14 +95,14 @@ static void whole_consumer(bson_t *document, const struct writing *writing, size
 
 static void touched_consumer(bson_t *document, const struct writing *writing, size_t index)
 {
-    struct holding holding = {.resource_class = {"VCPU", 4}, .amount = 1};
+    struct allocation allocation = {.resource_class = {"VCPU", 4}, .amount = 1};
     struct consumer consumer = {
         .id = writing->snapshot->consumers[index].id,
         .project_id = nothing,
         .user_id = nothing,
         .consumer_type = nothing,
-        .holdings = &holding,
-        .holding_count = 1,
+        .allocations = &allocation,
+        .allocation_count = 1,
     };
     document_consumer(document, &consumer);
 }
@@ -184,7 +184,7 @@ static enum store_status add(struct writing *writing, const struct form *form, s
     if (document.len > DOCUMENT_BYTES_MAX)
         status = refuse_document(&document, error);
     else if (!mongoc_bulk_operation_insert_with_opts(writing->bulk, &document, NULL, &cause))
-        status = mongo_failed(writing->store, MOMENT_RUN, &cause, NULL, error);
+        status = mongo_failed(writing->store, PHASE_RUN, &cause, NULL, error);
     bson_destroy(&document);
     writing->inserts++;
     return status;
@@ -202,7 +202,7 @@ static enum store_status change(struct writing *writing, const struct form *form
         status = refuse_document(&update, error);
     else if (!mongoc_bulk_operation_update_one_with_opts(writing->bulk, &selector, &update, NULL,
                                                          &cause))
-        status = mongo_failed(writing->store, MOMENT_RUN, &cause, NULL, error);
+        status = mongo_failed(writing->store, PHASE_RUN, &cause, NULL, error);
     bson_destroy(&update);
     bson_destroy(&selector);
     writing->updates++;
@@ -217,7 +217,7 @@ static enum store_status take_away(struct writing *writing, const struct form *f
     enum store_status status = STORE_OK;
     form->id(&selector, writing->snapshot, index);
     if (!mongoc_bulk_operation_remove_one_with_opts(writing->bulk, &selector, NULL, &cause))
-        status = mongo_failed(writing->store, MOMENT_RUN, &cause, NULL, error);
+        status = mongo_failed(writing->store, PHASE_RUN, &cause, NULL, error);
     bson_destroy(&selector);
     writing->deletes++;
     return status;
@@ -238,7 +238,7 @@ static enum store_status change_nodes(struct writing *writing, struct error *err
         document_node_update(&update, node);
         if (!mongoc_bulk_operation_update_one_with_opts(writing->bulk, &selector, &update, NULL,
                                                         &cause))
-            status = mongo_failed(writing->store, MOMENT_RUN, &cause, NULL, error);
+            status = mongo_failed(writing->store, PHASE_RUN, &cause, NULL, error);
         bson_destroy(&update);
         bson_destroy(&selector);
         writing->updates++;
@@ -317,7 +317,7 @@ static enum store_status execute_runs(struct writing *writing, const struct form
     if (mongoc_bulk_operation_execute(writing->bulk, &reply, &cause) != 0)
         status = check_counts(writing, &reply, mongo_collection_name(form->collection), error);
     else
-        status = mongo_failed(writing->store, MOMENT_RUN, &cause, &reply, error);
+        status = mongo_failed(writing->store, PHASE_RUN, &cause, &reply, error);
     bson_destroy(&reply);
     return status;
 }

@@ -24,8 +24,8 @@ enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_JSON, LOG_FORMAT_TEXT };
     X(TEXT, amqp_uri, "amqp.uri", "", 1, 0)                                                        \
     X(TEXT, amqp_queue, "amqp.queue", "allot.commands", 1, 0)                                      \
     X(TEXT, amqp_exchange, "amqp.exchange", "allot.commands", 1, 0)                                \
-    X(TEXT, amqp_dead_queue, "amqp.dead_queue", "allot.dead", 1, 0)                                \
-    X(TEXT, amqp_dead_exchange, "amqp.dead_exchange", "allot.dead", 1, 0)                          \
+    X(TEXT, amqp_dead_letter_queue, "amqp.dead_letter_queue", "allot.dead", 1, 0)                  \
+    X(TEXT, amqp_dead_letter_exchange, "amqp.dead_letter_exchange", "allot.dead", 1, 0)            \
     X(COUNT, amqp_prefetch, "amqp.prefetch", "1500", 1, 2000)                                      \
     X(DURATION, amqp_heartbeat_ms, "amqp.heartbeat", "10s", 1000, 300000)                          \
     X(BOOLEAN, amqp_declare, "amqp.declare", "true", 0, 1)                                         \
@@ -42,13 +42,13 @@ enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_JSON, LOG_FORMAT_TEXT };
     X(COUNT, batch_max_documents, "batch.max_documents", "4000", 1, 100000)                        \
     X(BYTES, batch_max_bytes, "batch.max_bytes", "8MiB", 1048576, 33554432)                        \
     X(DURATION, reply_confirm_timeout_ms, "reply.confirm_timeout", "10s", 100, 600000)             \
-    X(COUNT, reply_attempts, "reply.attempts", "3", 1, 100)                                        \
+    X(COUNT, reply_max_attempts, "reply.max_attempts", "3", 1, 100)                                \
     X(COUNT, delivery_max_attempts, "delivery.max_attempts", "3", 1, 1000)                         \
     X(DURATION, idempotency_retention_ms, "idempotency.retention", "7d", 60000, 31536000000)       \
     X(BOOLEAN, security_trust_user_id, "security.trust_user_id", "true", 0, 1)                     \
     X(TEXT, security_default_principal, "security.default_principal", "", 0, 0)                    \
     X(DURATION, shutdown_timeout_ms, "shutdown.timeout", "30s", 100, 3600000)                      \
-    X(DURATION, worker_stall_timeout_ms, "worker.stall_timeout", "2m", 1000, 3600000)              \
+    X(DURATION, worker_watchdog_timeout_ms, "worker.watchdog_timeout", "2m", 1000, 3600000)        \
     X(TEXT, worker_name, "worker.name", "", 0, 0)                                                  \
     X(LEVEL, log_level, "log.level", "info", 0, 0)                                                 \
     X(FORMAT, log_format, "log.format", "auto", 0, 0)

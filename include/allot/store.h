@@ -3,9 +3,9 @@
  * The storage port. It has no "not found": a document that is not there is an empty slot of the
  * snapshot, and a failure is a status of the whole call. One store belongs to one thread.
  *
- * A transaction: begin, take_turn or not, load (once or twice), write, commit, end. `end` is called
- * exactly once for each begin that gave STORE_OK, whatever happened in between; it aborts what was
- * not committed, and cannot fail. Nothing is ever compensated.
+ * A transaction: begin, take_advisory_lock or not, load (once or twice), write, commit, end. `end`
+ * is called exactly once for each begin that gave STORE_OK, whatever happened in between; it aborts
+ * what was not committed, and cannot fail. Nothing is ever compensated.
  */
 #ifndef ALLOT_STORE_H
 #define ALLOT_STORE_H
@@ -63,11 +63,12 @@ struct store_ops {
     enum store_status (*begin)(struct store *store, struct error *error);
     /*
      * Where wanted, right after `begin`: until the transaction ends, it keeps out the others that
-     * take their turn. CONFLICT: another one has it. `ret_shared`: the turn before was another
+     * take their turn. CONFLICT: another one has it. `ret_contended`: the turn before was another
      * store's. A turn says who goes first where transactions are in each other's way; nothing
      * relies on it.
      */
-    enum store_status (*take_turn)(struct store *store, bool *ret_shared, struct error *error);
+    enum store_status (*take_advisory_lock)(struct store *store, bool *ret_contended,
+                                            struct error *error);
     /*
      * Fills every slot that is not `loaded`, on the transaction's snapshot: one query per
      * collection at most, for exactly the keys wanted. Copies go to the snapshot's arena.
@@ -95,12 +96,13 @@ struct store_ops {
      * `forget` removes all marks of the command (it was answered). `attempt` is a number that the
      * caller uses once.
      */
-    enum store_status (*mark_attempt)(struct store *store, struct text principal, struct text key,
-                                      uint64_t attempt, int64_t *ret_deaths, struct error *error);
-    enum store_status (*unmark_attempt)(struct store *store, struct text principal, struct text key,
-                                        uint64_t attempt, struct error *error);
-    enum store_status (*forget_attempts)(struct store *store, struct text principal,
-                                         struct text key, struct error *error);
+    enum store_status (*record_attempt)(struct store *store, struct text principal, struct text key,
+                                        uint64_t attempt, int64_t *ret_crashed,
+                                        struct error *error);
+    enum store_status (*withdraw_attempt)(struct store *store, struct text principal,
+                                          struct text key, uint64_t attempt, struct error *error);
+    enum store_status (*clear_attempts)(struct store *store, struct text principal, struct text key,
+                                        struct error *error);
 
     void (*free)(struct store *store);
 };

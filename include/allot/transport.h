@@ -24,19 +24,19 @@ enum transport_event_kind {
     TRANSPORT_NACKED,    /* it did not */
     TRANSPORT_RETURNED,  /* unroutable; comes before its confirm */
     TRANSPORT_CANCELLED, /* the consumer is gone (queue deleted, fail-over): nothing more comes */
-    TRANSPORT_UNSETTLED, /* the channel of one kind was closed: nothing is known of any unconfirmed
-                            message of `outgoing_kind`; the channel is open again */
-    TRANSPORT_BLOCKED,   /* the broker asks not to publish */
+    TRANSPORT_CONFIRMS_LOST, /* the channel of one kind was closed: nothing is known of any
+                            unconfirmed message of `outgoing_kind`; the channel is open again */
+    TRANSPORT_BLOCKED,       /* the broker asks not to publish */
     TRANSPORT_UNBLOCKED,
 };
 
 struct transport_event {
     enum transport_event_kind kind;
     uint64_t sequence;                /* CONFIRMED, NACKED, RETURNED */
-    enum outgoing_kind outgoing_kind; /* UNSETTLED */
+    enum outgoing_kind outgoing_kind; /* CONFIRMS_LOST */
     struct arena *arena;              /* DELIVERY: holds all of it; the handler owns it now */
     struct delivery delivery;
-    const char *reason; /* CANCELLED, UNSETTLED, BLOCKED, RETURNED: for the log; borrowed */
+    const char *reason; /* CANCELLED, CONFIRMS_LOST, BLOCKED, RETURNED: for the log; borrowed */
 };
 
 struct transport_handler {
@@ -61,7 +61,7 @@ struct transport_ops {
     /*
      * Hands every waiting event to the handler; where there is none, waits for one up to
      * `timeout_ms` or until `wake_fd` (-1: none) is readable. Keeps the heartbeat. The handler may
-     * call publish, ack and give_back.
+     * call publish, ack and requeue.
      */
     enum transport_status (*poll)(struct transport *transport, int timeout_ms, int wake_fd,
                                   const struct transport_handler *handler, struct error *error);
@@ -69,8 +69,8 @@ struct transport_ops {
                                      struct error *error);
     enum transport_status (*ack)(struct transport *transport, uint64_t tag, struct error *error);
     /* Back to the queue: it will be delivered again. */
-    enum transport_status (*give_back)(struct transport *transport, uint64_t tag,
-                                       struct error *error);
+    enum transport_status (*requeue)(struct transport *transport, uint64_t tag,
+                                     struct error *error);
     /* May be called on anything, any number of times; says good-bye where the connection is well.
      */
     void (*close)(struct transport *transport);

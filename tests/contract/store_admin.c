@@ -77,7 +77,7 @@ void admin_fail(const char *commands, int times, const char *how)
     admin_run("admin", json);
 }
 
-void admin_heal(void)
+void admin_clear_faults(void)
 {
     admin_run("admin", "{\"configureFailPoint\": \"failCommand\", \"mode\": \"off\"}");
 }

@@ -15,10 +15,10 @@ int64_t admin_count(const char *database, const char *collection, const char *fi
 
 /*
  * Lets the next `times` of these commands ("\"aggregate\"", separated by commas) of a worker's
- * client fail; 0: all of them, until admin_heal. `how` is more of the fail point's data:
+ * client fail; 0: all of them, until admin_clear_faults. `how` is more of the fail point's data:
  * "\"errorCode\": 112".
  */
 void admin_fail(const char *commands, int times, const char *how);
-void admin_heal(void);
+void admin_clear_faults(void);
 
 #endif

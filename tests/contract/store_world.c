@@ -238,7 +238,7 @@ void put_provider(struct session *session, const struct provider *content)
     expect_absent(slot->state);
     *slot = *content;
     slot->state = to_insert;
-    slot->place_dirty = slot->stocks_dirty = true;
+    slot->place_dirty = slot->records_dirty = true;
 }
 
 void put_consumer(struct session *session, const struct consumer *content)
@@ -289,32 +289,32 @@ void world_add_outcome(struct store_world *world, struct text principal, struct 
 
 struct provider plain_provider(struct store_world *world)
 {
-    struct stock *stock = ARENA_NEW(world->arena, struct stock);
-    stock->inventory = (struct inventory){.resource_class = text_of("VCPU"),
-                                          .total = 64,
-                                          .min_unit = 1,
-                                          .max_unit = 64,
-                                          .step_size = 1,
-                                          .ratio = 1000000};
+    struct inventory_record *record = ARENA_NEW(world->arena, struct inventory_record);
+    record->inventory = (struct inventory){.resource_class = text_of("VCPU"),
+                                           .total = 64,
+                                           .min_unit = 1,
+                                           .max_unit = 64,
+                                           .step_size = 1,
+                                           .ratio = 1000000};
     struct uuid id = world_uuid(world);
     return (struct provider){.id = id,
                              .root = id,
                              .name = world_text(world, "provider"),
-                             .stocks = stock,
-                             .stock_count = 1};
+                             .records = record,
+                             .record_count = 1};
 }
 
 struct consumer plain_consumer(struct store_world *world, struct uuid provider, int64_t amount)
 {
-    struct holding *holding = ARENA_NEW(world->arena, struct holding);
-    *holding = (struct holding){provider, text_of("VCPU"), amount};
+    struct allocation *allocation = ARENA_NEW(world->arena, struct allocation);
+    *allocation = (struct allocation){provider, text_of("VCPU"), amount};
     return (struct consumer){.id = world_uuid(world),
                              .project_id = text_of("project"),
                              .user_id = text_of("user"),
                              .consumer_type = text_of("INSTANCE"),
                              .generation = 1,
-                             .holdings = holding,
-                             .holding_count = 1};
+                             .allocations = allocation,
+                             .allocation_count = 1};
 }
 
 struct provider *open_provider(struct session *session, struct uuid id)
@@ -351,7 +351,8 @@ void session_expect_text(struct text expected, struct text actual, const char *f
     _fail(file, line);
 }
 
-static void assert_same_stock(const struct stock *expected, const struct stock *actual)
+static void assert_same_stock(const struct inventory_record *expected,
+                              const struct inventory_record *actual)
 {
     const struct inventory *a = &expected->inventory, *b = &actual->inventory;
     assert_text(a->resource_class, b->resource_class);
@@ -368,16 +369,16 @@ static void assert_same_stock(const struct stock *expected, const struct stock *
 void assert_same_provider(const struct provider *expected, const struct provider *actual)
 {
     assert_true(actual->state.loaded && actual->state.stored && actual->state.exists);
-    assert_false(actual->state.dirty || actual->place_dirty || actual->stocks_dirty);
+    assert_false(actual->state.dirty || actual->place_dirty || actual->records_dirty);
     assert_true(uuid_equal(expected->id, actual->id));
     assert_text(expected->name, actual->name);
     assert_int_equal(expected->has_parent, actual->has_parent);
     assert_true(!expected->has_parent || uuid_equal(expected->parent, actual->parent));
     assert_true(uuid_equal(expected->root, actual->root));
     assert_true(expected->generation == actual->generation);
-    assert_int_equal(expected->stock_count, actual->stock_count);
-    for (size_t i = 0; i < expected->stock_count; i++)
-        assert_same_stock(&expected->stocks[i], &actual->stocks[i]);
+    assert_int_equal(expected->record_count, actual->record_count);
+    for (size_t i = 0; i < expected->record_count; i++)
+        assert_same_stock(&expected->records[i], &actual->records[i]);
 }
 
 void assert_same_consumer(const struct consumer *expected, const struct consumer *actual)
@@ -390,10 +391,10 @@ void assert_same_consumer(const struct consumer *expected, const struct consumer
     assert_text(expected->consumer_type, actual->consumer_type);
     assert_text(expected->mappings, actual->mappings);
     assert_true(expected->generation == actual->generation);
-    assert_int_equal(expected->holding_count, actual->holding_count);
-    for (size_t i = 0; i < expected->holding_count; i++) {
-        assert_true(uuid_equal(expected->holdings[i].provider, actual->holdings[i].provider));
-        assert_text(expected->holdings[i].resource_class, actual->holdings[i].resource_class);
-        assert_true(expected->holdings[i].amount == actual->holdings[i].amount);
+    assert_int_equal(expected->allocation_count, actual->allocation_count);
+    for (size_t i = 0; i < expected->allocation_count; i++) {
+        assert_true(uuid_equal(expected->allocations[i].provider, actual->allocations[i].provider));
+        assert_text(expected->allocations[i].resource_class, actual->allocations[i].resource_class);
+        assert_true(expected->allocations[i].amount == actual->allocations[i].amount);
     }
 }

@@ -70,7 +70,7 @@ void world_add_outcome(struct store_world *world, struct text principal, struct 
                        const char *body);
 /* A root provider of that name with one VCPU inventory of 64, 0 used. */
 struct provider plain_provider(struct store_world *world);
-/* A consumer of one holding: an amount of VCPU on `provider`. */
+/* A consumer of one allocation: an amount of VCPU on `provider`. */
 struct consumer plain_consumer(struct store_world *world, struct uuid provider, int64_t amount);
 
 /* Begins, wants and loads one document. */

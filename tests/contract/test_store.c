@@ -65,12 +65,12 @@ static void test_a_loaded_slot_is_not_filled_again(void **state)
 
 enum { MANY_CLASSES = 60 };
 
-static void fill_stocks(struct store_world *world, struct provider *provider)
+static void fill_records(struct store_world *world, struct provider *provider)
 {
-    provider->stocks = ARENA_ARRAY(world->arena, struct stock, MANY_CLASSES);
-    provider->stock_count = MANY_CLASSES;
+    provider->records = ARENA_ARRAY(world->arena, struct inventory_record, MANY_CLASSES);
+    provider->record_count = MANY_CLASSES;
     for (int i = 0; i < MANY_CLASSES; i++) {
-        provider->stocks[i] = (struct stock){
+        provider->records[i] = (struct inventory_record){
             .inventory = {.resource_class = text_format(world->arena, "CUSTOM_CLASS_%02d", i),
                           .total = AMOUNT_MAX - i,
                           .reserved = i,
@@ -94,7 +94,7 @@ static void test_a_provider_comes_back_as_it_was_written(void **state)
     content.parent = world_uuid(world);
     content.root = world_uuid(world);
     content.generation = INT64_MAX - 1;
-    fill_stocks(world, &content);
+    fill_records(world, &content);
     world_add_provider(world, &content);
     assert_same_provider(&content, open_provider(&session, content.id));
     session_close(&session);
@@ -105,7 +105,7 @@ static void test_a_provider_without_inventory_comes_back_empty(void **state)
     struct store_world *world = *state;
     struct session session = session_open(world);
     struct provider content = plain_provider(world);
-    content.stock_count = 0;
+    content.record_count = 0;
     world_add_provider(world, &content);
     assert_same_provider(&content, open_provider(&session, content.id));
     session_close(&session);
@@ -116,15 +116,16 @@ static struct consumer rich_consumer(struct store_world *world)
     enum { PROVIDERS = 20, CLASSES = 3 };
     static const char *const classes[CLASSES] = {"CUSTOM_A", "MEMORY_MB", "VCPU"};
     struct consumer consumer = plain_consumer(world, world_uuid(world), 1);
-    struct holding *holdings = ARENA_ARRAY(world->arena, struct holding, PROVIDERS * CLASSES);
+    struct allocation *allocations =
+        ARENA_ARRAY(world->arena, struct allocation, PROVIDERS * CLASSES);
     for (size_t i = 0; i < PROVIDERS; i++) {
         struct uuid provider = world_uuid(world);
         for (size_t k = 0; k < CLASSES; k++)
-            holdings[i * CLASSES + k] = (struct holding){provider, text_of(classes[k]),
-                                                         k == 0 ? INT64_MAX : (int64_t)(i + k + 1)};
+            allocations[i * CLASSES + k] = (struct allocation){
+                provider, text_of(classes[k]), k == 0 ? INT64_MAX : (int64_t)(i + k + 1)};
     }
-    consumer.holdings = holdings;
-    consumer.holding_count = PROVIDERS * CLASSES;
+    consumer.allocations = allocations;
+    consumer.allocation_count = PROVIDERS * CLASSES;
     consumer.project_id = text_of("\xe9\xa1\xb9\xe7\x9b\xae \"quoted\" $dollar.dot");
     consumer.user_id = text_of("u");
     consumer.mappings =
@@ -186,13 +187,13 @@ static void test_one_key_of_two_principals_is_two_outcomes(void **state)
 static struct provider two_classes(struct store_world *world)
 {
     struct provider content = plain_provider(world);
-    struct stock *stocks = ARENA_ARRAY(world->arena, struct stock, 2);
-    stocks[0] = stocks[1] = content.stocks[0];
-    stocks[0].inventory.resource_class = text_of("MEMORY_MB");
-    stocks[0].used = 5;
-    stocks[1].used = 7;
-    content.stocks = stocks;
-    content.stock_count = 2;
+    struct inventory_record *records = ARENA_ARRAY(world->arena, struct inventory_record, 2);
+    records[0] = records[1] = content.records[0];
+    records[0].inventory.resource_class = text_of("MEMORY_MB");
+    records[0].used = 5;
+    records[1].used = 7;
+    content.records = records;
+    content.record_count = 2;
     world_add_provider(world, &content);
     return content;
 }
@@ -205,14 +206,14 @@ static void test_an_update_writes_only_the_usages_that_are_marked(void **state)
     struct provider *slot = open_provider(&session, content.id);
     slot->state.dirty = true;
     slot->generation = 9;
-    slot->stocks[1].used = 20;
-    slot->stocks[1].dirty = true;
-    slot->stocks[0].used = 999; /* not marked, like the name and the total */
-    slot->stocks[1].inventory.total = 1;
+    slot->records[1].used = 20;
+    slot->records[1].dirty = true;
+    slot->records[0].used = 999; /* not attempt_sent, like the name and the total */
+    slot->records[1].inventory.total = 1;
     slot->name = text_of("not to be written");
     session_keep(&session);
     content.generation = 9;
-    content.stocks[1].used = 20;
+    content.records[1].used = 20;
     assert_same_provider(&content, open_provider(&session, content.id));
     session_close(&session);
 }
@@ -223,13 +224,13 @@ static void test_an_update_of_the_whole_inventory_replaces_it(void **state)
     struct session session = session_open(world);
     struct provider content = two_classes(world);
     struct provider *slot = open_provider(&session, content.id);
-    struct stock fresh = slot->stocks[1];
+    struct inventory_record fresh = slot->records[1];
     fresh.inventory.resource_class = text_of("DISK_GB");
     fresh.inventory.total = 11;
     fresh.used = 3;
-    slot->stocks = &fresh;
-    slot->stock_count = 1;
-    slot->state.dirty = slot->stocks_dirty = true;
+    slot->records = &fresh;
+    slot->record_count = 1;
+    slot->state.dirty = slot->records_dirty = true;
     slot->generation = 1;
     content = *slot;
     session_keep(&session);
@@ -286,7 +287,7 @@ static void test_what_is_not_dirty_is_not_written(void **state)
     struct provider content = two_classes(world);
     struct provider *slot = open_provider(&session, content.id);
     slot->generation = 5;
-    slot->place_dirty = slot->stocks_dirty = true;
+    slot->place_dirty = slot->records_dirty = true;
     session_keep(&session);
     assert_same_provider(&content, open_provider(&session, content.id));
     session_close(&session);

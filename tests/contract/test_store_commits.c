@@ -46,7 +46,7 @@ static void close_quick(struct quick *quick)
 static int heal(void **state)
 {
     (void)state;
-    admin_heal();
+    admin_clear_faults();
     return 0;
 }
 
@@ -87,7 +87,7 @@ static void test_a_commit_whose_answer_is_lost_is_repeated(void **state)
         assert_status(&session, STORE_OK, session_write(&session));
         admin_fail("\"commitTransaction\"", 3, faults[i]); /* the library repeats it once itself */
         assert_status(&session, STORE_OK, session_commit(&session));
-        admin_heal();
+        admin_clear_faults();
         session_restart(&session);
         assert_same_provider(&content, open_provider(&session, content.id));
         session_restart(&session);
@@ -106,7 +106,7 @@ static void test_a_commit_that_stays_unknown_can_be_repeated_later(void **state)
     int64_t began_ms = now_ms();
     assert_status(&quick.session, STORE_UNKNOWN, session_commit(&quick.session));
     assert_true(now_ms() - began_ms < 4 * SELECTION_MS);
-    admin_heal();
+    admin_clear_faults();
     assert_status(&quick.session, STORE_OK, session_commit(&quick.session));
     session_restart(&quick.session);
     assert_same_provider(&content, open_provider(&quick.session, content.id));
@@ -125,7 +125,7 @@ static void test_after_an_unknown_commit_the_record_decides(void **state)
     admin_fail("\"commitTransaction\"", 0,
                "\"writeConcernError\": {\"code\": 64, \"errmsg\": \"waiting timed out\"}");
     assert_status(&quick.session, STORE_UNKNOWN, session_commit(&quick.session));
-    admin_heal();
+    admin_clear_faults();
     quick.session.store->ops->end(quick.session.store);
     quick.session.store->ops->renew(quick.session.store);
     session_restart(&quick.session);
@@ -145,7 +145,7 @@ static void test_an_unknown_commit_keeps_its_key_until_it_is_settled(void **stat
     assert_status(&quick.session, STORE_OK, session_write(&quick.session));
     admin_fail("\"commitTransaction\"", 0, CUT);
     assert_status(&quick.session, STORE_UNKNOWN, session_commit(&quick.session));
-    admin_heal();
+    admin_clear_faults();
     assert_false(open_outcome(&other, who(), key)->state.exists);
     put_outcome(&other, who(), key, "{\"other\":1}");
     assert_status(&other, STORE_CONFLICT, session_write(&other));
@@ -171,7 +171,7 @@ static void test_a_commit_that_failed_without_a_label_is_unknown(void **state)
         assert_status(&quick.session, STORE_OK, session_write(&quick.session));
         admin_fail("\"commitTransaction\"", 0, faults[i]);
         assert_status(&quick.session, STORE_UNKNOWN, session_commit(&quick.session));
-        admin_heal();
+        admin_clear_faults();
         assert_status(&quick.session, STORE_OK, session_commit(&quick.session));
         session_restart(&quick.session);
     }
@@ -279,10 +279,10 @@ static void test_an_attempt_whose_answer_is_lost_counts_once(void **state)
                "\"writeConcernError\": {\"code\": 91, \"errmsg\": \"shutting down\"}");
     assert_status(
         &session, STORE_OK,
-        session.store->ops->mark_attempt(session.store, who(), key, 1, &deaths, &session.error));
+        session.store->ops->record_attempt(session.store, who(), key, 1, &deaths, &session.error));
     assert_status(
         &other, STORE_OK,
-        other.store->ops->mark_attempt(other.store, who(), key, 1, &deaths, &other.error));
+        other.store->ops->record_attempt(other.store, who(), key, 1, &deaths, &other.error));
     assert_int_equal(deaths, 1);
     session_close(&other);
     session_close(&session);
@@ -299,11 +299,11 @@ static void test_an_attempt_that_is_not_durable_is_not_marked(void **state)
         int64_t before = -1;
         admin_fail("\"findAndModify\"", 2, faults[i]);
         assert_status(&session, STORE_UNAVAILABLE,
-                      session.store->ops->mark_attempt(session.store, who(),
-                                                       world_text(world, "key"), 1, &before,
-                                                       &session.error));
+                      session.store->ops->record_attempt(session.store, who(),
+                                                         world_text(world, "key"), 1, &before,
+                                                         &session.error));
         assert_int_equal(before, -1);
-        admin_heal();
+        admin_clear_faults();
     }
     session_close(&session);
 }

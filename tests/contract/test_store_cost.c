@@ -173,7 +173,7 @@ static void test_a_batch_of_reads_is_one_command(void **state)
         snapshot_want_usage(session.snapshot, i,
                             (struct usage_params){.project_id = full ? consumer.project_id : none});
         snapshot_want_page(session.snapshot, i,
-                           (struct page_params){.provider = full ? consumer.holdings[0].provider
+                           (struct page_params){.provider = full ? consumer.allocations[0].provider
                                                                  : world_uuid(world),
                                                 .limit = 5});
     }
@@ -222,8 +222,8 @@ static void test_records_and_attempts_have_a_date_to_go(void **state)
     int64_t before = 0;
     world_add_outcome(world, who(), world_text(world, "key"), "{}");
     assert_status(&session, STORE_OK,
-                  session.store->ops->mark_attempt(session.store, who(), world_text(world, "key"),
-                                                   1, &before, &session.error));
+                  session.store->ops->record_attempt(session.store, who(), world_text(world, "key"),
+                                                     1, &before, &session.error));
     static const char dated[] =
         "{\"expires_at\": {\"$gt\": {\"$date\": {\"$numberLong\": \"0\"}}}}";
     assert_true(admin_count(world->database, "outcomes", dated) > 0);
@@ -244,7 +244,7 @@ static void test_uuids_are_stored_as_such(void **state)
     (void)snprintf(filter, sizeof filter,
                    "{\"_id\": {\"$uuid\": \"%s\"}, \"allocations.provider\": {\"$uuid\": \"%s\"}}",
                    uuid_format(consumer.id).chars,
-                   uuid_format(consumer.holdings[0].provider).chars);
+                   uuid_format(consumer.allocations[0].provider).chars);
     assert_int_equal(admin_count(world->database, "consumers", filter), 1);
 }
 

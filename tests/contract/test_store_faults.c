@@ -20,7 +20,7 @@ static struct text who(void)
 static int heal(void **state)
 {
     (void)state;
-    admin_heal();
+    admin_clear_faults();
     return 0;
 }
 
@@ -53,7 +53,7 @@ static void test_a_cut_connection_is_never_an_empty_slot(void **state)
     world_add_provider(world, &content);
     admin_fail("\"aggregate\"", 1, CUT);
     assert_status(&session, STORE_UNAVAILABLE, load_one(&session, content.id));
-    admin_heal();
+    admin_clear_faults();
     assert_false(snapshot_provider(session.snapshot, content.id)->state.loaded);
     assert_false(snapshot_consumer(session.snapshot, content.id)->state.loaded);
     session_restart(&session);
@@ -80,7 +80,7 @@ static void test_a_cut_connection_half_way_through_a_load_is_no_load(void **stat
                        "\"allotd:contract\", \"closeConnection\": true}}");
     assert_status(&session, STORE_UNAVAILABLE,
                   session.store->ops->load(session.store, session.snapshot, &session.error));
-    admin_heal();
+    admin_clear_faults();
     assert_false(snapshot_provider(session.snapshot, content.id)->state.loaded);
     for (size_t i = 0; i < USAGES; i++)
         assert_false(session.snapshot->usages[i].loaded);
@@ -236,7 +236,7 @@ static void test_a_failure_half_way_through_the_collections_leaves_nothing(void 
                        "\"data\": {\"failCommands\": [\"insert\"], \"appName\": "
                        "\"allotd:contract\", \"errorCode\": 50}}");
     assert_status(&session, STORE_UNAVAILABLE, session_write(&session));
-    admin_heal();
+    admin_clear_faults();
     session_restart(&session);
     snapshot_want_outcome(session.snapshot, who(), key);
     assert_false(open_provider(&session, provider.id)->state.exists);

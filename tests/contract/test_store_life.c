@@ -97,8 +97,8 @@ static void test_a_second_commit_changes_nothing(void **state)
 static enum store_status write_used(struct session *session, struct uuid id, int64_t used)
 {
     struct provider *slot = open_provider(session, id);
-    slot->stocks[0].used = used;
-    slot->stocks[0].dirty = slot->state.dirty = true;
+    slot->records[0].used = used;
+    slot->records[0].dirty = slot->state.dirty = true;
     return session_write(session);
 }
 
@@ -119,7 +119,7 @@ static void test_a_consumer_without_allocations_is_refused(void **state)
     struct store_world *world = *state;
     struct session session = session_open(world);
     struct consumer content = plain_consumer(world, world_uuid(world), 1);
-    content.holding_count = 0;
+    content.allocation_count = 0;
     (void)open_consumer(&session, content.id);
     put_consumer(&session, &content);
     assert_status(&session, STORE_REFUSED, session_write(&session));
@@ -135,8 +135,8 @@ static void test_a_usage_without_an_inventory_is_refused(void **state)
     struct provider content = plain_provider(world);
     world_add_provider(world, &content);
     struct provider *slot = open_provider(&session, content.id);
-    slot->stocks[0].inventory.resource_class = text_of("DISK_GB");
-    slot->stocks[0].dirty = slot->state.dirty = true;
+    slot->records[0].inventory.resource_class = text_of("DISK_GB");
+    slot->records[0].dirty = slot->state.dirty = true;
     assert_status(&session, STORE_REFUSED, session_write(&session));
     session_close(&session);
 }
@@ -148,23 +148,22 @@ static int64_t mark(struct session *session, struct text key, uint64_t attempt)
 {
     int64_t deaths = -1;
     assert_status(session, STORE_OK,
-                  session->store->ops->mark_attempt(session->store, who(), key, attempt, &deaths,
-                                                    &session->error));
+                  session->store->ops->record_attempt(session->store, who(), key, attempt, &deaths,
+                                                      &session->error));
     return deaths;
 }
 
 static void unmark(struct session *session, struct text key, uint64_t attempt)
 {
-    assert_status(
-        session, STORE_OK,
-        session->store->ops->unmark_attempt(session->store, who(), key, attempt, &session->error));
+    assert_status(session, STORE_OK,
+                  session->store->ops->withdraw_attempt(session->store, who(), key, attempt,
+                                                        &session->error));
 }
 
 static void forget(struct session *session, struct text key)
 {
-    assert_status(
-        session, STORE_OK,
-        session->store->ops->forget_attempts(session->store, who(), key, &session->error));
+    assert_status(session, STORE_OK,
+                  session->store->ops->clear_attempts(session->store, who(), key, &session->error));
 }
 
 static void test_marks_of_other_sessions_are_counted_taken_back_and_forgotten(void **state)

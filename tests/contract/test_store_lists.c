@@ -63,7 +63,7 @@ static void test_a_node_that_is_dirty_gets_its_root_and_nothing_else(void **stat
     struct provider child = plain_provider(world);
     child.has_parent = true;
     child.parent = child.root = root.id;
-    child.stocks[0].used = 4;
+    child.records[0].used = 4;
     world_add_provider(world, &child);
     session_begin(&session);
     snapshot_want_tree(session.snapshot, root.id);
@@ -103,13 +103,13 @@ static void test_two_writes_of_one_node_conflict(void **state)
 
 enum { ON_PAGE = 7 };
 
-static struct holding *two_holdings(struct store_world *world, struct uuid a, struct uuid b)
+static struct allocation *two_holdings(struct store_world *world, struct uuid a, struct uuid b)
 {
-    struct holding *holdings = ARENA_ARRAY(world->arena, struct holding, 3);
-    holdings[0] = (struct holding){a, text_of("MEMORY_MB"), 512};
-    holdings[1] = (struct holding){a, text_of("VCPU"), 2};
-    holdings[2] = (struct holding){b, text_of("VCPU"), 9};
-    return holdings;
+    struct allocation *allocations = ARENA_ARRAY(world->arena, struct allocation, 3);
+    allocations[0] = (struct allocation){a, text_of("MEMORY_MB"), 512};
+    allocations[1] = (struct allocation){a, text_of("VCPU"), 2};
+    allocations[2] = (struct allocation){b, text_of("VCPU"), 9};
+    return allocations;
 }
 
 /* ON_PAGE consumers of `provider`, and between them as many of another provider. */
@@ -119,8 +119,8 @@ static void add_consumers(struct store_world *world, struct uuid provider, struc
     for (size_t i = 0; i < ON_PAGE; i++) {
         struct consumer consumer = plain_consumer(world, provider, 1);
         struct consumer foreign = plain_consumer(world, other, 1);
-        consumer.holdings = two_holdings(world, provider, other);
-        consumer.holding_count = 3;
+        consumer.allocations = two_holdings(world, provider, other);
+        consumer.allocation_count = 3;
         consumer.generation = (int64_t)i + 1;
         ret_ids[i] = consumer.id;
         world_add_consumer(world, &foreign);
@@ -160,12 +160,12 @@ static void test_a_page_shows_what_each_consumer_holds_of_that_provider(void **s
     assert_false(page->more);
     for (size_t i = 0; i < ON_PAGE; i++) {
         const struct consumer *row = &page->rows[i];
-        assert_int_equal(row->holding_count, 2);
-        assert_text(text_of("MEMORY_MB"), row->holdings[0].resource_class);
-        assert_text(text_of("VCPU"), row->holdings[1].resource_class);
-        assert_int_equal(row->holdings[0].amount, 512);
-        assert_int_equal(row->holdings[1].amount, 2);
-        assert_true(uuid_equal(row->holdings[0].provider, provider));
+        assert_int_equal(row->allocation_count, 2);
+        assert_text(text_of("MEMORY_MB"), row->allocations[0].resource_class);
+        assert_text(text_of("VCPU"), row->allocations[1].resource_class);
+        assert_int_equal(row->allocations[0].amount, 512);
+        assert_int_equal(row->allocations[1].amount, 2);
+        assert_true(uuid_equal(row->allocations[0].provider, provider));
     }
     session_close(&session);
 }
@@ -234,12 +234,12 @@ static struct consumer wide_consumer(struct store_world *world, struct uuid prov
 {
     enum { CLASSES = 640 };
     struct consumer consumer = plain_consumer(world, provider, 1);
-    struct holding *holdings = ARENA_ARRAY(world->arena, struct holding, CLASSES);
+    struct allocation *allocations = ARENA_ARRAY(world->arena, struct allocation, CLASSES);
     for (int i = 0; i < CLASSES; i++)
-        holdings[i] =
-            (struct holding){provider, text_format(world->arena, "CUSTOM_%0248d", i), AMOUNT_MAX};
-    consumer.holdings = holdings;
-    consumer.holding_count = CLASSES;
+        allocations[i] = (struct allocation){
+            provider, text_format(world->arena, "CUSTOM_%0248d", i), AMOUNT_MAX};
+    consumer.allocations = allocations;
+    consumer.allocation_count = CLASSES;
     return consumer;
 }
 
@@ -247,8 +247,8 @@ static size_t page_bytes(const struct consumer_page *page)
 {
     size_t bytes = 0;
     for (size_t i = 0; i < page->count; i++) {
-        for (size_t k = 0; k < page->rows[i].holding_count; k++)
-            bytes += page->rows[i].holdings[k].resource_class.length;
+        for (size_t k = 0; k < page->rows[i].allocation_count; k++)
+            bytes += page->rows[i].allocations[k].resource_class.length;
     }
     return bytes;
 }
@@ -290,7 +290,7 @@ static void test_two_pages_in_one_load_do_not_mix(void **state)
     session_load(&session);
     expect_rows(&snapshot_page(session.snapshot, 0)->page, ids, 0, 2);
     assert_int_equal(snapshot_page(session.snapshot, 1)->page.count, 1);
-    assert_int_equal(snapshot_page(session.snapshot, 1)->page.rows[0].holdings[0].amount, 5);
+    assert_int_equal(snapshot_page(session.snapshot, 1)->page.rows[0].allocations[0].amount, 5);
     session_close(&session);
 }
 
@@ -307,16 +307,16 @@ struct owner {
 static void add_owned(struct store_world *world, struct text project, const struct owner *owner)
 {
     struct consumer consumer = plain_consumer(world, world_uuid(world), owner->vcpus);
-    struct holding *holdings = ARENA_ARRAY(world->arena, struct holding, 3);
+    struct allocation *allocations = ARENA_ARRAY(world->arena, struct allocation, 3);
     struct uuid second = world_uuid(world);
     size_t count = 0;
     if (owner->memory > 0)
-        holdings[count++] =
-            (struct holding){consumer.holdings[0].provider, text_of("MEMORY_MB"), owner->memory};
-    holdings[count++] = consumer.holdings[0];
-    holdings[count++] = (struct holding){second, text_of("VCPU"), owner->vcpus};
-    consumer.holdings = holdings;
-    consumer.holding_count = count;
+        allocations[count++] = (struct allocation){consumer.allocations[0].provider,
+                                                   text_of("MEMORY_MB"), owner->memory};
+    allocations[count++] = consumer.allocations[0];
+    allocations[count++] = (struct allocation){second, text_of("VCPU"), owner->vcpus};
+    consumer.allocations = allocations;
+    consumer.allocation_count = count;
     consumer.project_id = project;
     consumer.user_id = text_of(owner->user);
     consumer.consumer_type = text_of(owner->type);

@@ -16,7 +16,7 @@ static struct text who(void)
 static int reset(void **state)
 {
     struct store_world *world = *state;
-    memory_database_heal(world->memory);
+    memory_database_clear_faults(world->memory);
     memory_database_expire(world->memory);
     return 0;
 }
@@ -142,7 +142,7 @@ static void test_a_commit_that_lingers_blocks_its_key_until_it_is_settled(void *
         put_outcome(&session, who(), key, "{\"second\":1}");
         assert_status(&session, STORE_CONFLICT, session_write(&session));
         session_restart(&session);
-        memory_database_settle(world->memory, applied == 1);
+        memory_database_resolve_commit(world->memory, applied == 1);
         assert_int_equal(memory_database_lingering(world->memory), 0);
         assert_int_equal(is_on_record(world, key), applied);
         session_close(&session);
@@ -237,16 +237,16 @@ static void test_what_is_refused_is_refused_until_healed(void **state)
     session_restart(&session);
     open_consumer(&session, content.id)->state.dirty = true; /* a touch stores nothing */
     session_keep(&session);
-    memory_database_heal(world->memory);
+    memory_database_clear_faults(world->memory);
     world_add_consumer(world, &content);
     session_close(&session);
 }
 
 static enum store_status mark(struct session *session, struct text key, uint64_t attempt,
-                              int64_t *ret_deaths)
+                              int64_t *ret_crashed)
 {
-    return session->store->ops->mark_attempt(session->store, who(), key, attempt, ret_deaths,
-                                             &session->error);
+    return session->store->ops->record_attempt(session->store, who(), key, attempt, ret_crashed,
+                                               &session->error);
 }
 
 static void test_an_attempt_may_count_though_its_answer_was_lost(void **state)
@@ -286,7 +286,7 @@ static void see_provider(void *context, const struct provider *provider)
 
 static void see_consumer(void *context, const struct consumer *consumer)
 {
-    assert_int_equal(consumer->holding_count, 1);
+    assert_int_equal(consumer->allocation_count, 1);
     ((struct seen *)context)->consumers++;
 }
 

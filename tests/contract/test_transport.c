@@ -13,26 +13,26 @@ enum { MEBIBYTE = 1024 * 1024 };
 
 static void test_a_delivery_arrives_with_all_properties_and_headers(void **state)
 {
-    struct lab *lab = *state;
+    struct fixture *fixture = *state;
     const struct outgoing_header headers[] = {
         {.name = "traceparent", .kind = OUTGOING_TEXT, .text = text_of(LAB_TRACE)},
         {.name = "x-allot-deadline", .kind = OUTGOING_INTEGER, .integer = 1700000000123},
         {.name = "a-flag", .kind = OUTGOING_BOOL, .integer = 1},
         {.name = "a-text", .kind = OUTGOING_TEXT, .text = text_of("with \xc3\xa4")}};
-    struct outgoing command = {.properties = lab_properties(),
+    struct outgoing command = {.properties = fixture_properties(),
                                .headers = headers,
                                .header_count = 4,
                                .body = text_of("{\"version\":1}")};
-    lab->backend->send(lab, &command);
-    lab_consume(lab, 10);
-    const struct delivery *delivery = lab_delivery(lab, 0);
+    fixture->backend->send(fixture, &command);
+    fixture_consume(fixture, 10);
+    const struct delivery *delivery = fixture_delivery(fixture, 0);
     assert_lab_properties(&delivery->properties);
     assert_text(delivery->body, "{\"version\":1}");
     assert_int_equal(delivery->delivery_count, 0);
     assert_int_equal(delivery->deadline, HEADER_INTEGER);
     assert_int_equal(delivery->deadline_ms, 1700000000123);
     assert_text(delivery->traceparent, LAB_TRACE);
-    assert_text(lab_text_header(delivery->raw_headers, "a-text"), "with \xc3\xa4");
+    assert_text(fixture_text_header(delivery->raw_headers, "a-text"), "with \xc3\xa4");
     struct field flag;
     assert_true(field_table_find(delivery->raw_headers, "a-flag", &flag));
     assert_int_equal(flag.kind, FIELD_BOOLEAN);
@@ -41,10 +41,10 @@ static void test_a_delivery_arrives_with_all_properties_and_headers(void **state
 
 static void test_what_was_not_sent_is_absent(void **state)
 {
-    struct lab *lab = *state;
-    lab_send(lab, "a", text_of(""));
-    lab_consume(lab, 10);
-    const struct delivery *delivery = lab_delivery(lab, 0);
+    struct fixture *fixture = *state;
+    fixture_send(fixture, "a", text_of(""));
+    fixture_consume(fixture, 10);
+    const struct delivery *delivery = fixture_delivery(fixture, 0);
     assert_false(text_present(delivery->properties.reply_to));
     assert_false(text_present(delivery->properties.correlation_id));
     assert_false(text_present(delivery->properties.content_type));
@@ -56,135 +56,138 @@ static void test_what_was_not_sent_is_absent(void **state)
 
 static void test_bodies_of_any_size_arrive_whole(void **state)
 {
-    struct lab *lab = *state;
+    struct fixture *fixture = *state;
     const size_t sizes[] = {0, 1, 131064, 131065, MEBIBYTE, 3 * MEBIBYTE};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
-        lab_send(lab, "big", lab_pattern(lab, sizes[i]));
-    lab_consume(lab, 10);
+        fixture_send(fixture, "big", fixture_pattern(fixture, sizes[i]));
+    fixture_consume(fixture, 10);
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
-        assert_same_text(lab_delivery(lab, i)->body, lab_pattern(lab, sizes[i]));
+        assert_same_text(fixture_delivery(fixture, i)->body, fixture_pattern(fixture, sizes[i]));
 }
 
 static void test_a_forged_delivery_count_is_ignored_on_the_first_delivery(void **state)
 {
-    struct lab *lab = *state;
+    struct fixture *fixture = *state;
     const struct outgoing_header forged = {
         .name = "x-delivery-count", .kind = OUTGOING_INTEGER, .integer = 7};
     struct outgoing command = {.headers = &forged, .header_count = 1, .body = text_of("{}")};
-    lab->backend->send(lab, &command);
-    lab_consume(lab, 10);
-    const struct delivery *first = lab_delivery(lab, 0);
+    fixture->backend->send(fixture, &command);
+    fixture_consume(fixture, 10);
+    const struct delivery *first = fixture_delivery(fixture, 0);
     assert_int_equal(first->delivery_count, 0);
-    assert_int_equal(lab->transport->ops->give_back(lab->transport, first->tag, &lab->error),
-                     TRANSPORT_OK);
-    assert_int_equal(lab_delivery(lab, 1)->delivery_count, 1);
+    assert_int_equal(
+        fixture->transport->ops->requeue(fixture->transport, first->tag, &fixture->error),
+        TRANSPORT_OK);
+    assert_int_equal(fixture_delivery(fixture, 1)->delivery_count, 1);
 }
 
 static void test_the_prefetch_bounds_what_is_unacknowledged(void **state)
 {
-    struct lab *lab = *state;
-    lab_send_some(lab, 10);
-    lab_consume(lab, 3);
-    lab_await(lab, TRANSPORT_DELIVERY, 3);
-    lab_rest(lab);
-    assert_int_equal(lab_count(lab, TRANSPORT_DELIVERY), 3);
-    lab_ack(lab, lab_delivery(lab, 1)->tag);
-    lab_await(lab, TRANSPORT_DELIVERY, 4);
-    lab_rest(lab);
-    assert_int_equal(lab_count(lab, TRANSPORT_DELIVERY), 4);
+    struct fixture *fixture = *state;
+    fixture_send_some(fixture, 10);
+    fixture_consume(fixture, 3);
+    fixture_await(fixture, TRANSPORT_DELIVERY, 3);
+    fixture_rest(fixture);
+    assert_int_equal(fixture_count(fixture, TRANSPORT_DELIVERY), 3);
+    fixture_ack(fixture, fixture_delivery(fixture, 1)->tag);
+    fixture_await(fixture, TRANSPORT_DELIVERY, 4);
+    fixture_rest(fixture);
+    assert_int_equal(fixture_count(fixture, TRANSPORT_DELIVERY), 4);
 }
 
 static void test_what_is_acknowledged_does_not_come_again(void **state)
 {
-    struct lab *lab = *state;
-    lab_send_some(lab, 3);
-    lab_consume(lab, 10);
-    lab_await(lab, TRANSPORT_DELIVERY, 3);
-    lab_ack(lab, lab_delivery(lab, 2)->tag);
-    lab_ack(lab, lab_delivery(lab, 0)->tag);
-    lab_rest(lab);
-    lab_forget(lab);
-    lab_open(lab);
-    lab_consume(lab, 10);
-    assert_text(lab_delivery(lab, 0)->properties.message_id, "b");
-    lab_rest(lab);
-    assert_int_equal(lab_count(lab, TRANSPORT_DELIVERY), 1);
+    struct fixture *fixture = *state;
+    fixture_send_some(fixture, 3);
+    fixture_consume(fixture, 10);
+    fixture_await(fixture, TRANSPORT_DELIVERY, 3);
+    fixture_ack(fixture, fixture_delivery(fixture, 2)->tag);
+    fixture_ack(fixture, fixture_delivery(fixture, 0)->tag);
+    fixture_rest(fixture);
+    fixture_forget(fixture);
+    fixture_open(fixture);
+    fixture_consume(fixture, 10);
+    assert_text(fixture_delivery(fixture, 0)->properties.message_id, "b");
+    fixture_rest(fixture);
+    assert_int_equal(fixture_count(fixture, TRANSPORT_DELIVERY), 1);
 }
 
 static void test_what_is_given_back_comes_again_with_a_higher_count(void **state)
 {
-    struct lab *lab = *state;
-    lab_send_some(lab, 1);
-    lab_consume(lab, 10);
+    struct fixture *fixture = *state;
+    fixture_send_some(fixture, 1);
+    fixture_consume(fixture, 10);
     for (size_t i = 0; i < 4; i++) {
-        const struct delivery *delivery = lab_delivery(lab, i);
+        const struct delivery *delivery = fixture_delivery(fixture, i);
         assert_int_equal(delivery->delivery_count, i);
         assert_text(delivery->properties.message_id, "a");
-        assert_int_equal(lab->transport->ops->give_back(lab->transport, delivery->tag, &lab->error),
-                         TRANSPORT_OK);
+        assert_int_equal(
+            fixture->transport->ops->requeue(fixture->transport, delivery->tag, &fixture->error),
+            TRANSPORT_OK);
     }
 }
 
 static void test_a_lost_connection_brings_all_unacknowledged_back(void **state)
 {
-    struct lab *lab = *state;
-    lab_send_some(lab, 3);
-    lab_consume(lab, 10);
-    lab_await(lab, TRANSPORT_DELIVERY, 3);
-    lab->backend->cut(lab);
-    lab_await_lost(lab);
-    lab_forget(lab);
-    lab_open(lab);
-    lab_consume(lab, 10);
-    lab_await(lab, TRANSPORT_DELIVERY, 3);
+    struct fixture *fixture = *state;
+    fixture_send_some(fixture, 3);
+    fixture_consume(fixture, 10);
+    fixture_await(fixture, TRANSPORT_DELIVERY, 3);
+    fixture->backend->cut(fixture);
+    fixture_await_lost(fixture);
+    fixture_forget(fixture);
+    fixture_open(fixture);
+    fixture_consume(fixture, 10);
+    fixture_await(fixture, TRANSPORT_DELIVERY, 3);
     for (size_t i = 0; i < 3; i++)
-        assert_int_equal(lab_delivery(lab, i)->delivery_count, 1);
+        assert_int_equal(fixture_delivery(fixture, i)->delivery_count, 1);
 }
 
 static void test_after_a_loss_every_call_is_lost_until_open(void **state)
 {
-    struct lab *lab = *state;
-    struct transport *transport = lab->transport;
-    struct outgoing reply = lab_reply(lab, "x");
-    lab->backend->cut(lab);
-    lab_await_lost(lab);
-    assert_int_equal(transport->ops->publish(transport, &reply, &lab->error), TRANSPORT_LOST);
-    assert_int_equal(transport->ops->ack(transport, 1, &lab->error), TRANSPORT_LOST);
-    assert_int_equal(transport->ops->give_back(transport, 1, &lab->error), TRANSPORT_LOST);
-    assert_int_equal(transport->ops->consume(transport, 1, &lab->error), TRANSPORT_LOST);
-    assert_int_equal(transport->ops->cancel(transport, &lab->error), TRANSPORT_LOST);
-    assert_int_equal(lab_poll(lab, 0), TRANSPORT_LOST);
+    struct fixture *fixture = *state;
+    struct transport *transport = fixture->transport;
+    struct outgoing reply = fixture_reply(fixture, "x");
+    fixture->backend->cut(fixture);
+    fixture_await_lost(fixture);
+    assert_int_equal(transport->ops->publish(transport, &reply, &fixture->error), TRANSPORT_LOST);
+    assert_int_equal(transport->ops->ack(transport, 1, &fixture->error), TRANSPORT_LOST);
+    assert_int_equal(transport->ops->requeue(transport, 1, &fixture->error), TRANSPORT_LOST);
+    assert_int_equal(transport->ops->consume(transport, 1, &fixture->error), TRANSPORT_LOST);
+    assert_int_equal(transport->ops->cancel(transport, &fixture->error), TRANSPORT_LOST);
+    assert_int_equal(fixture_poll(fixture, 0), TRANSPORT_LOST);
     transport->ops->close(transport);
     transport->ops->close(transport);
-    assert_int_equal(lab_poll(lab, 0), TRANSPORT_LOST);
-    lab_open(lab);
-    assert_int_equal(lab_poll(lab, 0), TRANSPORT_OK);
+    assert_int_equal(fixture_poll(fixture, 0), TRANSPORT_LOST);
+    fixture_open(fixture);
+    assert_int_equal(fixture_poll(fixture, 0), TRANSPORT_OK);
 }
 
 static void test_an_unknown_tag_loses_the_connection(void **state)
 {
-    struct lab *lab = *state;
-    lab_consume(lab, 10);
-    lab_ack(lab, 4711);
-    lab_await_lost(lab);
+    struct fixture *fixture = *state;
+    fixture_consume(fixture, 10);
+    fixture_ack(fixture, 4711);
+    fixture_await_lost(fixture);
 }
 
 static void test_cancel_stops_deliveries_and_consume_resumes_them(void **state)
 {
-    struct lab *lab = *state;
-    lab_send_some(lab, 1);
-    lab_consume(lab, 10);
-    lab_await(lab, TRANSPORT_DELIVERY, 1);
-    assert_int_equal(lab->transport->ops->cancel(lab->transport, &lab->error), TRANSPORT_OK);
-    lab_send(lab, "later", text_of("{}"));
-    lab_rest(lab);
-    assert_int_equal(lab_count(lab, TRANSPORT_DELIVERY), 1);
-    lab_ack(lab, lab_delivery(lab, 0)->tag); /* what was delivered is still ours */
-    lab_consume(lab, 10);
-    assert_text(lab_delivery(lab, 1)->properties.message_id, "later");
-    lab_rest(lab);
-    assert_int_equal(lab_count(lab, TRANSPORT_DELIVERY), 2);
-    assert_int_equal(lab_count(lab, TRANSPORT_CANCELLED), 0);
+    struct fixture *fixture = *state;
+    fixture_send_some(fixture, 1);
+    fixture_consume(fixture, 10);
+    fixture_await(fixture, TRANSPORT_DELIVERY, 1);
+    assert_int_equal(fixture->transport->ops->cancel(fixture->transport, &fixture->error),
+                     TRANSPORT_OK);
+    fixture_send(fixture, "later", text_of("{}"));
+    fixture_rest(fixture);
+    assert_int_equal(fixture_count(fixture, TRANSPORT_DELIVERY), 1);
+    fixture_ack(fixture, fixture_delivery(fixture, 0)->tag); /* what was delivered is still ours */
+    fixture_consume(fixture, 10);
+    assert_text(fixture_delivery(fixture, 1)->properties.message_id, "later");
+    fixture_rest(fixture);
+    assert_int_equal(fixture_count(fixture, TRANSPORT_DELIVERY), 2);
+    assert_int_equal(fixture_count(fixture, TRANSPORT_CANCELLED), 0);
 }
 
 /* As flow control does it: ended in the midst of deliveries, some given back, and started again
@@ -192,60 +195,60 @@ static void test_cancel_stops_deliveries_and_consume_resumes_them(void **state)
 static void test_a_consumer_started_again_beside_unsettled_deliveries_gets_the_rest(void **state)
 {
     enum { COMMANDS = 24, KEPT = 8 };
-    struct lab *lab = *state;
-    struct transport *transport = lab->transport;
+    struct fixture *fixture = *state;
+    struct transport *transport = fixture->transport;
     for (size_t i = 0; i < COMMANDS; i++)
-        lab_send(lab, "some", lab_pattern(lab, MEBIBYTE / 4));
-    lab_consume(lab, 1000);
-    lab_await(lab, TRANSPORT_DELIVERY, COMMANDS);
-    assert_int_equal(transport->ops->cancel(transport, &lab->error), TRANSPORT_OK);
+        fixture_send(fixture, "some", fixture_pattern(fixture, MEBIBYTE / 4));
+    fixture_consume(fixture, 1000);
+    fixture_await(fixture, TRANSPORT_DELIVERY, COMMANDS);
+    assert_int_equal(transport->ops->cancel(transport, &fixture->error), TRANSPORT_OK);
     for (size_t i = KEPT; i < COMMANDS; i++)
         assert_int_equal(
-            transport->ops->give_back(transport, lab_delivery(lab, i)->tag, &lab->error),
+            transport->ops->requeue(transport, fixture_delivery(fixture, i)->tag, &fixture->error),
             TRANSPORT_OK);
     for (size_t i = 0; i < KEPT / 2; i++)
-        lab_ack(lab, lab_delivery(lab, i)->tag);
-    lab_rest(lab);
-    lab_consume(lab, 9);
+        fixture_ack(fixture, fixture_delivery(fixture, i)->tag);
+    fixture_rest(fixture);
+    fixture_consume(fixture, 9);
     for (size_t i = KEPT / 2; i < KEPT; i++)
-        lab_ack(lab, lab_delivery(lab, i)->tag);
+        fixture_ack(fixture, fixture_delivery(fixture, i)->tag);
     for (size_t i = COMMANDS; i < COMMANDS + COMMANDS - KEPT; i++) {
-        assert_int_equal(lab_delivery(lab, i)->delivery_count, 1);
-        lab_ack(lab, lab_delivery(lab, i)->tag);
+        assert_int_equal(fixture_delivery(fixture, i)->delivery_count, 1);
+        fixture_ack(fixture, fixture_delivery(fixture, i)->tag);
     }
-    lab_rest(lab);
-    lab_forget(lab);
-    lab_open(lab);
-    lab_consume(lab, COMMANDS);
-    lab_rest(lab);
-    assert_int_equal(lab_count(lab, TRANSPORT_DELIVERY), 0);
+    fixture_rest(fixture);
+    fixture_forget(fixture);
+    fixture_open(fixture);
+    fixture_consume(fixture, COMMANDS);
+    fixture_rest(fixture);
+    assert_int_equal(fixture_count(fixture, TRANSPORT_DELIVERY), 0);
 }
 
 static void test_a_deleted_queue_cancels_the_consumer(void **state)
 {
-    struct lab *lab = *state;
-    lab_consume(lab, 10);
-    lab->backend->delete_queue(lab, lab->names.queue);
-    lab_await(lab, TRANSPORT_CANCELLED, 1);
-    assert_int_equal(lab_poll(lab, 0), TRANSPORT_OK);
-    lab_open(lab); /* declares it again */
-    lab_consume(lab, 10);
-    lab_send_some(lab, 1);
-    lab_await(lab, TRANSPORT_DELIVERY, 1);
+    struct fixture *fixture = *state;
+    fixture_consume(fixture, 10);
+    fixture->backend->delete_queue(fixture, fixture->names.queue);
+    fixture_await(fixture, TRANSPORT_CANCELLED, 1);
+    assert_int_equal(fixture_poll(fixture, 0), TRANSPORT_OK);
+    fixture_open(fixture); /* declares it again */
+    fixture_consume(fixture, 10);
+    fixture_send_some(fixture, 1);
+    fixture_await(fixture, TRANSPORT_DELIVERY, 1);
 }
 
 /* --- waiting -------------------------------------------------------------------------------- */
 
 static void test_a_readable_wake_fd_ends_a_poll(void **state)
 {
-    struct lab *lab = *state;
-    const struct transport_handler handler = {lab, NULL}; /* nothing is to be handed out */
+    struct fixture *fixture = *state;
+    const struct transport_handler handler = {fixture, NULL}; /* nothing is to be handed out */
     int wake = eventfd(1, EFD_NONBLOCK);
     assert_true(wake >= 0);
-    lab_rest(lab);
+    fixture_rest(fixture);
     alarm(5); /* the poll itself would last much longer */
     enum transport_status status =
-        lab->transport->ops->poll(lab->transport, 600000, wake, &handler, &lab->error);
+        fixture->transport->ops->poll(fixture->transport, 600000, wake, &handler, &fixture->error);
     alarm(0);
     assert_int_equal(status, TRANSPORT_OK);
     (void)close(wake);
@@ -253,14 +256,15 @@ static void test_a_readable_wake_fd_ends_a_poll(void **state)
 
 static void test_an_idle_connection_outlives_three_heartbeats(void **state)
 {
-    struct lab *lab = *state;
-    assert_int_equal(lab_poll(lab, 3 * LAB_HEARTBEAT_MS + LAB_HEARTBEAT_MS / 2), TRANSPORT_OK);
-    struct outgoing reply = lab_reply(lab, "still here");
-    lab_publish(lab, &reply);
-    lab_await(lab, TRANSPORT_CONFIRMED, 1);
-    lab_send_some(lab, 1);
-    lab_consume(lab, 1);
-    lab_await(lab, TRANSPORT_DELIVERY, 1);
+    struct fixture *fixture = *state;
+    assert_int_equal(fixture_poll(fixture, 3 * LAB_HEARTBEAT_MS + LAB_HEARTBEAT_MS / 2),
+                     TRANSPORT_OK);
+    struct outgoing reply = fixture_reply(fixture, "still here");
+    fixture_publish(fixture, &reply);
+    fixture_await(fixture, TRANSPORT_CONFIRMED, 1);
+    fixture_send_some(fixture, 1);
+    fixture_consume(fixture, 1);
+    fixture_await(fixture, TRANSPORT_DELIVERY, 1);
 }
 
 int main(void)

@@ -33,29 +33,29 @@ static int64_t now_ms(void)
 }
 
 /* Opens a transport of these options once, and gives how it ended. */
-static enum transport_status try_open(struct lab *lab, const struct amqp_options *options)
+static enum transport_status try_open(struct fixture *fixture, const struct amqp_options *options)
 {
-    struct transport *transport = amqp_transport_new(options, &lab->error);
+    struct transport *transport = amqp_transport_new(options, &fixture->error);
     assert_non_null(transport);
-    enum transport_status status = transport->ops->open(transport, &lab->error);
+    enum transport_status status = transport->ops->open(transport, &fixture->error);
     transport->ops->free(transport);
     return status;
 }
 
-static struct amqp_host broker_of(struct lab *lab)
+static struct amqp_host broker_of(struct fixture *fixture)
 {
     struct amqp_hosts hosts;
-    assert_true(amqp_uri_parse(rabbitmq_of(lab)->uri, lab->arena, &hosts, &lab->error));
+    assert_true(amqp_uri_parse(rabbitmq_of(fixture)->uri, fixture->arena, &hosts, &fixture->error));
     return hosts.hosts[0];
 }
 
-static bool error_names(const struct lab *lab, const char *what)
+static bool error_names(const struct fixture *fixture, const char *what)
 {
-    return strstr(lab->error.text, what) != NULL;
+    return strstr(fixture->error.text, what) != NULL;
 }
 
 /* A listener on a port of its own; `backlog` connections are accepted by the kernel alone. */
-static int listen_somewhere(struct lab *lab, const char **ret_uri)
+static int listen_somewhere(struct fixture *fixture, const char **ret_uri)
 {
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
@@ -65,7 +65,7 @@ static int listen_somewhere(struct lab *lab, const char **ret_uri)
     assert_int_equal(bind(fd, (struct sockaddr *)&address, length), 0);
     assert_int_equal(listen(fd, 8), 0);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &length), 0);
-    *ret_uri = text_format(lab->arena, "amqp://u:p@127.0.0.1:%u/%%2f",
+    *ret_uri = text_format(fixture->arena, "amqp://u:p@127.0.0.1:%u/%%2f",
                            (unsigned int)ntohs(address.sin_port))
                    .bytes;
     return fd;
@@ -75,49 +75,50 @@ static int listen_somewhere(struct lab *lab, const char **ret_uri)
 
 void test_a_wrong_password_is_refused(void **state)
 {
-    struct lab *lab = *state;
-    struct amqp_host host = broker_of(lab);
-    struct amqp_options options = rabbitmq_options(lab);
-    options.uri = text_format(lab->arena, "amqp://%.*s:not-the-password@%.*s:%u/%%2f",
+    struct fixture *fixture = *state;
+    struct amqp_host host = broker_of(fixture);
+    struct amqp_options options = rabbitmq_options(fixture);
+    options.uri = text_format(fixture->arena, "amqp://%.*s:not-the-password@%.*s:%u/%%2f",
                               TEXT_ARGS(host.user), TEXT_ARGS(host.name), (unsigned int)host.port);
-    assert_int_equal(try_open(lab, &options), TRANSPORT_REFUSED);
-    assert_true(error_names(lab, "ACCESS_REFUSED"));
-    assert_false(error_names(lab, "not-the-password"));
+    assert_int_equal(try_open(fixture, &options), TRANSPORT_REFUSED);
+    assert_true(error_names(fixture, "ACCESS_REFUSED"));
+    assert_false(error_names(fixture, "not-the-password"));
 }
 
 void test_an_unknown_virtual_host_is_refused(void **state)
 {
-    struct lab *lab = *state;
-    struct amqp_host host = broker_of(lab);
-    struct amqp_options options = rabbitmq_options(lab);
+    struct fixture *fixture = *state;
+    struct amqp_host host = broker_of(fixture);
+    struct amqp_options options = rabbitmq_options(fixture);
     options.uri =
-        text_format(lab->arena, "amqp://%.*s:%.*s@%.*s:%u/nowhere", TEXT_ARGS(host.user),
+        text_format(fixture->arena, "amqp://%.*s:%.*s@%.*s:%u/nowhere", TEXT_ARGS(host.user),
                     TEXT_ARGS(host.password), TEXT_ARGS(host.name), (unsigned int)host.port);
-    assert_int_equal(try_open(lab, &options), TRANSPORT_REFUSED);
-    assert_true(error_names(lab, "nowhere"));
+    assert_int_equal(try_open(fixture, &options), TRANSPORT_REFUSED);
+    assert_true(error_names(fixture, "nowhere"));
 }
 
 void test_a_closed_port_is_lost_and_the_next_host_is_tried(void **state)
 {
-    struct lab *lab = *state;
-    struct amqp_options options = rabbitmq_options(lab);
+    struct fixture *fixture = *state;
+    struct amqp_options options = rabbitmq_options(fixture);
     const char *closed = NULL;
-    (void)close(listen_somewhere(lab, &closed));
+    (void)close(listen_somewhere(fixture, &closed));
     options.uri = text_of(closed);
-    assert_int_equal(try_open(lab, &options), TRANSPORT_LOST);
-    options.uri = text_format(lab->arena, "%s,%.*s", closed, TEXT_ARGS(rabbitmq_of(lab)->uri));
-    assert_int_equal(try_open(lab, &options), TRANSPORT_OK);
+    assert_int_equal(try_open(fixture, &options), TRANSPORT_LOST);
+    options.uri =
+        text_format(fixture->arena, "%s,%.*s", closed, TEXT_ARGS(rabbitmq_of(fixture)->uri));
+    assert_int_equal(try_open(fixture, &options), TRANSPORT_OK);
 }
 
 void test_a_silent_peer_is_given_up_within_the_time_out(void **state)
 {
-    struct lab *lab = *state;
-    struct amqp_options options = rabbitmq_options(lab);
+    struct fixture *fixture = *state;
+    struct amqp_options options = rabbitmq_options(fixture);
     const char *silent = NULL;
-    int fd = listen_somewhere(lab, &silent);
+    int fd = listen_somewhere(fixture, &silent);
     options.uri = text_of(silent);
     int64_t begin_ms = now_ms();
-    assert_int_equal(try_open(lab, &options), TRANSPORT_LOST);
+    assert_int_equal(try_open(fixture, &options), TRANSPORT_LOST);
     assert_true(now_ms() - begin_ms < OPEN_TIMEOUT_MS);
     (void)close(fd);
 }
@@ -161,23 +162,23 @@ static void *run_relay(void *argument)
     return NULL;
 }
 
-/* The lab's transport anew, open through the relay. */
-static void open_through_relay(struct lab *lab, struct relay *relay)
+/* The fixture's transport anew, open through the relay. */
+static void open_through_relay(struct fixture *fixture, struct relay *relay)
 {
-    struct amqp_host host = broker_of(lab);
+    struct amqp_host host = broker_of(fixture);
     const char *place = NULL;
-    relay->listener = listen_somewhere(lab, &place);
+    relay->listener = listen_somewhere(fixture, &place);
     relay->broker = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(host.port)};
     assert_int_equal(inet_pton(AF_INET, host.name.bytes, &relay->broker.sin_addr), 1);
     assert_int_equal(pthread_create(&relay->thread, NULL, run_relay, relay), 0);
     const char *port = strrchr(strrchr(place, '@'), ':');
-    struct amqp_options options = rabbitmq_options(lab);
-    options.uri = text_format(lab->arena, "amqp://%.*s:%.*s@127.0.0.1%s", TEXT_ARGS(host.user),
+    struct amqp_options options = rabbitmq_options(fixture);
+    options.uri = text_format(fixture->arena, "amqp://%.*s:%.*s@127.0.0.1%s", TEXT_ARGS(host.user),
                               TEXT_ARGS(host.password), port);
-    lab->transport->ops->free(lab->transport);
-    lab->transport = amqp_transport_new(&options, &lab->error);
-    assert_non_null(lab->transport);
-    lab_open(lab);
+    fixture->transport->ops->free(fixture->transport);
+    fixture->transport = amqp_transport_new(&options, &fixture->error);
+    assert_non_null(fixture->transport);
+    fixture_open(fixture);
 }
 
 static void end_relay(struct relay *relay)
@@ -191,12 +192,12 @@ static void end_relay(struct relay *relay)
 
 void test_a_peer_that_falls_silent_is_noticed_while_polling(void **state)
 {
-    struct lab *lab = *state;
+    struct fixture *fixture = *state;
     struct relay relay = {0};
-    open_through_relay(lab, &relay);
+    open_through_relay(fixture, &relay);
     relay.silent = true;
     int64_t begin_ms = now_ms();
-    enum transport_status status = lab_poll(lab, LAB_PATIENCE_MS);
+    enum transport_status status = fixture_poll(fixture, LAB_PATIENCE_MS);
     int64_t end_ms = now_ms();
     end_relay(&relay);
     assert_int_equal(status, TRANSPORT_LOST);
@@ -205,16 +206,16 @@ void test_a_peer_that_falls_silent_is_noticed_while_polling(void **state)
 
 void test_a_publish_to_a_peer_that_fell_silent_does_not_hang(void **state)
 {
-    struct lab *lab = *state;
+    struct fixture *fixture = *state;
     struct relay relay = {0};
-    struct outgoing reply = lab_reply(lab, "x");
-    open_through_relay(lab, &relay);
+    struct outgoing reply = fixture_reply(fixture, "x");
+    open_through_relay(fixture, &relay);
     relay.silent = true;
     (void)poll(NULL, 0, 3 * LAB_HEARTBEAT_MS); /* nobody polls the transport meanwhile */
     int64_t begin_ms = now_ms();
     alarm(HANG_S);
     enum transport_status status =
-        lab->transport->ops->publish(lab->transport, &reply, &lab->error);
+        fixture->transport->ops->publish(fixture->transport, &reply, &fixture->error);
     alarm(0);
     int64_t end_ms = now_ms();
     end_relay(&relay);
@@ -224,43 +225,45 @@ void test_a_publish_to_a_peer_that_fell_silent_does_not_hang(void **state)
 
 /* --- topology ------------------------------------------------------------------------------- */
 
-static void rpc_is_well(struct lab *lab)
+static void rpc_is_well(struct fixture *fixture)
 {
-    amqp_rpc_reply_t reply = amqp_get_rpc_reply(rabbitmq_of(lab)->admin);
+    amqp_rpc_reply_t reply = amqp_get_rpc_reply(rabbitmq_of(fixture)->admin);
     assert_int_equal(reply.reply_type, AMQP_RESPONSE_NORMAL);
 }
 
 void test_a_queue_with_other_arguments_is_refused_and_named(void **state)
 {
-    struct lab *lab = *state;
-    struct amqp_options options = rabbitmq_options(lab);
-    lab->transport->ops->close(lab->transport);
-    lab->backend->delete_queue(lab, lab->names.queue);
-    (void)amqp_queue_declare(rabbitmq_of(lab)->admin, 1, amqp_cstring_bytes(lab->names.queue), 0, 1,
-                             0, 0, amqp_empty_table);
-    rpc_is_well(lab);
+    struct fixture *fixture = *state;
+    struct amqp_options options = rabbitmq_options(fixture);
+    fixture->transport->ops->close(fixture->transport);
+    fixture->backend->delete_queue(fixture, fixture->names.queue);
+    (void)amqp_queue_declare(rabbitmq_of(fixture)->admin, 1,
+                             amqp_cstring_bytes(fixture->names.queue), 0, 1, 0, 0,
+                             amqp_empty_table);
+    rpc_is_well(fixture);
     for (int declare = 0; declare < 2; declare++) {
         options.declare = declare != 0;
-        assert_int_equal(try_open(lab, &options), TRANSPORT_REFUSED);
-        assert_true(error_names(lab, lab->names.queue));
-        assert_true(error_names(lab, "inequivalent arg 'x-"));
+        assert_int_equal(try_open(fixture, &options), TRANSPORT_REFUSED);
+        assert_true(error_names(fixture, fixture->names.queue));
+        assert_true(error_names(fixture, "inequivalent arg 'x-"));
     }
 }
 
 void test_an_exchange_of_another_type_is_refused_and_named(void **state)
 {
-    struct lab *lab = *state;
-    struct amqp_options options = rabbitmq_options(lab);
-    amqp_connection_state_t admin = rabbitmq_of(lab)->admin;
-    lab->transport->ops->close(lab->transport);
-    (void)amqp_exchange_delete(admin, 1, amqp_cstring_bytes(lab->names.dead_exchange), 0);
-    rpc_is_well(lab);
-    (void)amqp_exchange_declare(admin, 1, amqp_cstring_bytes(lab->names.dead_exchange),
+    struct fixture *fixture = *state;
+    struct amqp_options options = rabbitmq_options(fixture);
+    amqp_connection_state_t admin = rabbitmq_of(fixture)->admin;
+    fixture->transport->ops->close(fixture->transport);
+    (void)amqp_exchange_delete(admin, 1, amqp_cstring_bytes(fixture->names.dead_letter_exchange),
+                               0);
+    rpc_is_well(fixture);
+    (void)amqp_exchange_declare(admin, 1, amqp_cstring_bytes(fixture->names.dead_letter_exchange),
                                 amqp_cstring_bytes("topic"), 0, 1, 0, 0, amqp_empty_table);
-    rpc_is_well(lab);
-    assert_int_equal(try_open(lab, &options), TRANSPORT_REFUSED);
-    assert_true(error_names(lab, lab->names.dead_exchange));
-    assert_true(error_names(lab, "'topic'"));
+    rpc_is_well(fixture);
+    assert_int_equal(try_open(fixture, &options), TRANSPORT_REFUSED);
+    assert_true(error_names(fixture, fixture->names.dead_letter_exchange));
+    assert_true(error_names(fixture, "'topic'"));
 }
 
 static size_t lines_of(struct text text)
@@ -273,53 +276,54 @@ static size_t lines_of(struct text text)
 
 void test_a_check_names_what_is_absent_and_makes_nothing(void **state)
 {
-    struct lab *lab = *state;
-    struct amqp_options options = rabbitmq_options(lab);
+    struct fixture *fixture = *state;
+    struct amqp_options options = rabbitmq_options(fixture);
     struct text differences = TEXT_NONE;
-    lab->transport->ops->close(lab->transport);
-    lab->backend->delete_queue(lab, lab->names.dead_queue);
+    fixture->transport->ops->close(fixture->transport);
+    fixture->backend->delete_queue(fixture, fixture->names.dead_letter_queue);
     options.declare = false;
     for (int round = 0; round < 2; round++) {
-        assert_int_equal(try_open(lab, &options), TRANSPORT_REFUSED);
-        assert_true(error_names(lab, lab->names.dead_queue));
-        assert_true(error_names(lab, "NOT_FOUND"));
-        assert_int_equal(topology_check(options.uri, &options.tls, &options.topology, lab->arena,
-                                        &differences, &lab->error),
+        assert_int_equal(try_open(fixture, &options), TRANSPORT_REFUSED);
+        assert_true(error_names(fixture, fixture->names.dead_letter_queue));
+        assert_true(error_names(fixture, "NOT_FOUND"));
+        assert_int_equal(topology_check(options.uri, &options.tls, &options.topology,
+                                        fixture->arena, &differences, &fixture->error),
                          TRANSPORT_OK);
         assert_int_equal(lines_of(differences), 1);
     }
-    options.topology.exchange = text_of(lab->names.missing);
-    options.topology.queue = text_of(lab->names.missing);
-    assert_int_equal(topology_check(options.uri, &options.tls, &options.topology, lab->arena,
-                                    &differences, &lab->error),
+    options.topology.exchange = text_of(fixture->names.missing);
+    options.topology.queue = text_of(fixture->names.missing);
+    assert_int_equal(topology_check(options.uri, &options.tls, &options.topology, fixture->arena,
+                                    &differences, &fixture->error),
                      TRANSPORT_OK);
     assert_int_equal(lines_of(differences), 3);
 }
 
 void test_a_declared_topology_passes_the_check(void **state)
 {
-    struct lab *lab = *state;
-    struct amqp_options options = rabbitmq_options(lab);
+    struct fixture *fixture = *state;
+    struct amqp_options options = rabbitmq_options(fixture);
     struct text differences = TEXT_NONE;
-    lab->backend->delete_queue(lab, lab->names.dead_queue);
-    assert_int_equal(topology_declare(options.uri, &options.tls, &options.topology, &lab->error),
-                     TRANSPORT_OK);
-    assert_int_equal(topology_check(options.uri, &options.tls, &options.topology, lab->arena,
-                                    &differences, &lab->error),
+    fixture->backend->delete_queue(fixture, fixture->names.dead_letter_queue);
+    assert_int_equal(
+        topology_declare(options.uri, &options.tls, &options.topology, &fixture->error),
+        TRANSPORT_OK);
+    assert_int_equal(topology_check(options.uri, &options.tls, &options.topology, fixture->arena,
+                                    &differences, &fixture->error),
                      TRANSPORT_OK);
     assert_text(differences, "");
     options.declare = false;
-    assert_int_equal(try_open(lab, &options), TRANSPORT_OK);
+    assert_int_equal(try_open(fixture, &options), TRANSPORT_OK);
 }
 
 /* --- extremes ------------------------------------------------------------------------------- */
 
 /* A table of one entry "deep": arrays within arrays. */
-static struct text nested_table(struct lab *lab)
+static struct text nested_table(struct fixture *fixture)
 {
     static const char name[] = "\4deep";
     size_t length = sizeof name - 1 + NESTED * ARRAY_HEAD_BYTES;
-    char *bytes = arena_alloc(lab->arena, 4 + length);
+    char *bytes = arena_alloc(fixture->arena, 4 + length);
     char *at = bytes;
     for (int shift = 24; shift >= 0; shift -= 8)
         *at++ = (char)(length >> shift);
@@ -336,29 +340,30 @@ static struct text nested_table(struct lab *lab)
     return text_view(bytes, 4 + length);
 }
 
-static struct lab_message dead_letter_first(struct lab *lab)
+static struct fixture_message dead_letter_first(struct fixture *fixture)
 {
-    /* What a large message takes to send may be more than the heartbeat of a lab that does not
+    /* What a large message takes to send may be more than the heartbeat of a fixture that does not
      * poll. */
-    assert_int_equal(lab->transport->ops->open(lab->transport, &lab->error), TRANSPORT_OK);
-    lab_consume(lab, 1);
-    lab_await(lab, TRANSPORT_DELIVERY, 1);
-    const struct delivery *delivery = &lab_event(lab, TRANSPORT_DELIVERY, 0)->delivery;
-    struct outgoing letter = lab_dead_letter(lab, "");
+    assert_int_equal(fixture->transport->ops->open(fixture->transport, &fixture->error),
+                     TRANSPORT_OK);
+    fixture_consume(fixture, 1);
+    fixture_await(fixture, TRANSPORT_DELIVERY, 1);
+    const struct delivery *delivery = &fixture_event(fixture, TRANSPORT_DELIVERY, 0)->delivery;
+    struct outgoing letter = fixture_dead_letter(fixture, "");
     letter.raw_headers = delivery->raw_headers;
     letter.body = delivery->body;
-    lab_publish(lab, &letter);
-    lab_await(lab, TRANSPORT_CONFIRMED, 1);
-    return lab_take(lab, lab->names.dead_queue);
+    fixture_publish(fixture, &letter);
+    fixture_await(fixture, TRANSPORT_CONFIRMED, 1);
+    return fixture_take(fixture, fixture->names.dead_letter_queue);
 }
 
 void test_deeply_nested_headers_pass_to_the_dead_letter(void **state)
 {
-    struct lab *lab = *state;
-    struct outgoing command = {.raw_headers = nested_table(lab), .body = text_of("deep")};
+    struct fixture *fixture = *state;
+    struct outgoing command = {.raw_headers = nested_table(fixture), .body = text_of("deep")};
     assert_true(field_table_well_formed(command.raw_headers));
-    lab->backend->send(lab, &command);
-    struct lab_message letter = dead_letter_first(lab);
+    fixture->backend->send(fixture, &command);
+    struct fixture_message letter = dead_letter_first(fixture);
     struct field sent;
     struct field arrived;
     assert_true(field_table_find(command.raw_headers, "deep", &sent));
@@ -368,50 +373,52 @@ void test_deeply_nested_headers_pass_to_the_dead_letter(void **state)
 
 void test_a_body_of_twenty_mebibytes_is_dead_lettered_whole(void **state)
 {
-    struct lab *lab = *state;
-    char *bytes = arena_alloc(lab->arena, BIG_BODY_BYTES);
+    struct fixture *fixture = *state;
+    char *bytes = arena_alloc(fixture->arena, BIG_BODY_BYTES);
     for (size_t i = 0; i < BIG_BODY_BYTES; i++)
         bytes[i] = (char)(i * 7 + i / 65536);
-    lab_send(lab, "big", text_view(bytes, BIG_BODY_BYTES));
-    assert_same_text(dead_letter_first(lab).body, text_view(bytes, BIG_BODY_BYTES));
+    fixture_send(fixture, "big", text_view(bytes, BIG_BODY_BYTES));
+    assert_same_text(dead_letter_first(fixture).body, text_view(bytes, BIG_BODY_BYTES));
 }
 
 /* --- the client ----------------------------------------------------------------------------- */
 
-static struct client *new_client(struct lab *lab)
+static struct client *new_client(struct fixture *fixture)
 {
-    struct client *client = client_open(rabbitmq_of(lab)->uri, &(struct amqp_tls){0}, &lab->error);
+    struct client *client =
+        client_open(rabbitmq_of(fixture)->uri, &(struct amqp_tls){0}, &fixture->error);
     if (client == NULL)
-        fail_msg("client: %s", lab->error.text);
+        fail_msg("client: %s", fixture->error.text);
     return client;
 }
 
 void test_a_client_gets_answers_through_direct_reply_to(void **state)
 {
-    struct lab *lab = *state;
-    struct client *client = new_client(lab);
-    struct outgoing command = {.exchange = text_of(lab->names.exchange),
-                               .routing_key = text_of(lab->names.queue),
+    struct fixture *fixture = *state;
+    struct client *client = new_client(fixture);
+    struct outgoing command = {.exchange = text_of(fixture->names.exchange),
+                               .routing_key = text_of(fixture->names.queue),
                                .mandatory = true,
                                .body = text_of("question")};
     command.properties.reply_to = text_of(CLIENT_DIRECT_REPLY_QUEUE);
     enum client_outcome outcome = CLIENT_NACKED;
     struct client_message answer = {0};
-    assert_true(client_consume(client, CLIENT_DIRECT_REPLY_QUEUE, true, &lab->error));
-    assert_true(client_publish(client, &command, RECEIVE_MS, &outcome, &lab->error));
-    assert_int_equal(outcome, CLIENT_TAKEN);
-    assert_int_equal(client_receive(client, 0, &answer, &lab->error), CLIENT_NOTHING);
-    lab_consume(lab, 1);
-    lab_await(lab, TRANSPORT_DELIVERY, 1);
-    const struct properties *asked = &lab_event(lab, TRANSPORT_DELIVERY, 0)->delivery.properties;
+    assert_true(client_consume(client, CLIENT_DIRECT_REPLY_QUEUE, true, &fixture->error));
+    assert_true(client_publish(client, &command, RECEIVE_MS, &outcome, &fixture->error));
+    assert_int_equal(outcome, CLIENT_CONFIRMED);
+    assert_int_equal(client_receive(client, 0, &answer, &fixture->error), CLIENT_NOTHING);
+    fixture_consume(fixture, 1);
+    fixture_await(fixture, TRANSPORT_DELIVERY, 1);
+    const struct properties *asked =
+        &fixture_event(fixture, TRANSPORT_DELIVERY, 0)->delivery.properties;
     assert_same_text(asked->user_id, client_user(client));
     assert_true(text_starts_with(asked->reply_to, CLIENT_DIRECT_REPLY_QUEUE));
-    struct outgoing reply = lab_reply(lab, "answer");
+    struct outgoing reply = fixture_reply(fixture, "answer");
     reply.routing_key = asked->reply_to;
     reply.mandatory = false;
-    lab_publish(lab, &reply);
-    lab_await(lab, TRANSPORT_CONFIRMED, 1);
-    assert_int_equal(client_receive(client, RECEIVE_MS, &answer, &lab->error), CLIENT_MESSAGE);
+    fixture_publish(fixture, &reply);
+    fixture_await(fixture, TRANSPORT_CONFIRMED, 1);
+    assert_int_equal(client_receive(client, RECEIVE_MS, &answer, &fixture->error), CLIENT_MESSAGE);
     assert_text(answer.body, "answer");
     arena_free(answer.arena);
     client_close(client);
@@ -419,24 +426,25 @@ void test_a_client_gets_answers_through_direct_reply_to(void **state)
 
 void test_a_client_looks_through_a_queue_and_leaves_it_as_it_was(void **state)
 {
-    struct lab *lab = *state;
-    struct client *client = new_client(lab);
+    struct fixture *fixture = *state;
+    struct client *client = new_client(fixture);
     struct client_message message;
     uint32_t count = 0;
     for (int i = 0; i < 3; i++)
-        lab_send(lab, "a", text_of("x"));
+        fixture_send(fixture, "a", text_of("x"));
     for (int i = 0; i < 3; i++) {
-        assert_int_equal(client_get(client, lab->names.queue, &message, &lab->error),
+        assert_int_equal(client_get(client, fixture->names.queue, &message, &fixture->error),
                          CLIENT_MESSAGE);
         assert_int_equal(message.remaining, 2 - i);
         arena_free(message.arena);
     }
-    assert_int_equal(client_get(client, lab->names.queue, &message, &lab->error), CLIENT_NOTHING);
-    assert_false(client_count(client, lab->names.missing, &count, &lab->error));
-    assert_true(error_names(lab, "NOT_FOUND"));
-    assert_true(client_requeue_all(client, &lab->error));
+    assert_int_equal(client_get(client, fixture->names.queue, &message, &fixture->error),
+                     CLIENT_NOTHING);
+    assert_false(client_count(client, fixture->names.missing, &count, &fixture->error));
+    assert_true(error_names(fixture, "NOT_FOUND"));
+    assert_true(client_requeue_all(client, &fixture->error));
     for (int i = 0; i < 100 && count != 3; i++) {
-        assert_true(client_count(client, lab->names.queue, &count, &lab->error));
+        assert_true(client_count(client, fixture->names.queue, &count, &fixture->error));
         (void)poll(NULL, 0, 50);
     }
     assert_int_equal(count, 3);
@@ -445,17 +453,17 @@ void test_a_client_looks_through_a_queue_and_leaves_it_as_it_was(void **state)
 
 void test_a_client_learns_of_a_return(void **state)
 {
-    struct lab *lab = *state;
-    struct client *client = new_client(lab);
+    struct fixture *fixture = *state;
+    struct client *client = new_client(fixture);
     struct outgoing message = {.exchange = text_of(""),
-                               .routing_key = text_of(lab->names.missing),
+                               .routing_key = text_of(fixture->names.missing),
                                .mandatory = true,
                                .body = text_of("x")};
     enum client_outcome outcome = CLIENT_NACKED;
-    assert_true(client_publish(client, &message, RECEIVE_MS, &outcome, &lab->error));
+    assert_true(client_publish(client, &message, RECEIVE_MS, &outcome, &fixture->error));
     assert_int_equal(outcome, CLIENT_RETURNED);
-    message.routing_key = text_of(lab->names.queue);
-    assert_true(client_publish(client, &message, RECEIVE_MS, &outcome, &lab->error));
-    assert_int_equal(outcome, CLIENT_TAKEN);
+    message.routing_key = text_of(fixture->names.queue);
+    assert_true(client_publish(client, &message, RECEIVE_MS, &outcome, &fixture->error));
+    assert_int_equal(outcome, CLIENT_CONFIRMED);
     client_close(client);
 }

@@ -10,28 +10,29 @@
 
 enum { FDS = 1024, CONFIRM_TIMEOUT_MS = 10000 };
 
-struct rabbitmq *rabbitmq_of(struct lab *lab)
+struct rabbitmq *rabbitmq_of(struct fixture *fixture)
 {
-    return lab->data;
+    return fixture->data;
 }
 
-static const char *name_of(struct lab *lab, const char *prefix, const char *suffix)
+static const char *name_of(struct fixture *fixture, const char *prefix, const char *suffix)
 {
-    return text_format(lab->arena, "%s%s", prefix, suffix).bytes;
+    return text_format(fixture->arena, "%s%s", prefix, suffix).bytes;
 }
 
-static void choose_names(struct lab *lab)
+static void choose_names(struct fixture *fixture)
 {
     uint64_t number = 0;
     assert_int_equal(getrandom(&number, sizeof number, 0), (ssize_t)sizeof number);
     const char *prefix =
-        text_format(lab->arena, "allot.test-%016llx", (unsigned long long)number).bytes;
-    lab->names = (struct lab_names){.exchange = name_of(lab, prefix, ".commands"),
-                                    .queue = name_of(lab, prefix, ".commands"),
-                                    .dead_exchange = name_of(lab, prefix, ".dead"),
-                                    .dead_queue = name_of(lab, prefix, ".dead"),
-                                    .reply_queue = name_of(lab, prefix, ".replies"),
-                                    .missing = name_of(lab, prefix, ".missing")};
+        text_format(fixture->arena, "allot.test-%016llx", (unsigned long long)number).bytes;
+    fixture->names =
+        (struct fixture_names){.exchange = name_of(fixture, prefix, ".commands"),
+                               .queue = name_of(fixture, prefix, ".commands"),
+                               .dead_letter_exchange = name_of(fixture, prefix, ".dead"),
+                               .dead_letter_queue = name_of(fixture, prefix, ".dead"),
+                               .reply_queue = name_of(fixture, prefix, ".replies"),
+                               .missing = name_of(fixture, prefix, ".missing")};
 }
 
 static amqp_connection_state_t open_admin(struct text uri)
@@ -52,83 +53,86 @@ static amqp_connection_state_t open_admin(struct text uri)
     return admin;
 }
 
-struct amqp_options rabbitmq_options(struct lab *lab)
+struct amqp_options rabbitmq_options(struct fixture *fixture)
 {
-    return (struct amqp_options){.uri = rabbitmq_of(lab)->uri,
-                                 .topology = {.exchange = text_of(lab->names.exchange),
-                                              .queue = text_of(lab->names.queue),
-                                              .dead_exchange = text_of(lab->names.dead_exchange),
-                                              .dead_queue = text_of(lab->names.dead_queue)},
-                                 .declare = true,
-                                 .heartbeat_ms = LAB_HEARTBEAT_MS,
-                                 .connection_name = text_of("transport contract")};
+    return (struct amqp_options){
+        .uri = rabbitmq_of(fixture)->uri,
+        .topology = {.exchange = text_of(fixture->names.exchange),
+                     .queue = text_of(fixture->names.queue),
+                     .dead_letter_exchange = text_of(fixture->names.dead_letter_exchange),
+                     .dead_letter_queue = text_of(fixture->names.dead_letter_queue)},
+        .declare = true,
+        .heartbeat_ms = LAB_HEARTBEAT_MS,
+        .connection_name = text_of("transport contract")};
 }
 
-static void start(struct lab *lab)
+static void start(struct fixture *fixture)
 {
     const char *uri = getenv("ALLOT_AMQP_URI");
     if (uri == NULL || uri[0] == '\0')
         fail_msg("ALLOT_AMQP_URI is not set: this suite needs a RabbitMQ (script/stack up)");
     struct rabbitmq *self = calloc(1, sizeof *self);
-    lab->data = self;
+    fixture->data = self;
     self->uri = text_of(uri);
-    choose_names(lab);
+    choose_names(fixture);
     self->admin = open_admin(self->uri);
-    self->client = client_open(self->uri, &(struct amqp_tls){0}, &lab->error);
+    self->client = client_open(self->uri, &(struct amqp_tls){0}, &fixture->error);
     if (self->client == NULL ||
-        !client_declare_queue(self->client, lab->names.reply_queue, &lab->error))
-        fail_msg("client: %s", lab->error.text);
-    struct amqp_options options = rabbitmq_options(lab);
-    lab->transport = amqp_transport_new(&options, &lab->error);
-    assert_non_null(lab->transport);
+        !client_declare_queue(self->client, fixture->names.reply_queue, &fixture->error))
+        fail_msg("client: %s", fixture->error.text);
+    struct amqp_options options = rabbitmq_options(fixture);
+    fixture->transport = amqp_transport_new(&options, &fixture->error);
+    assert_non_null(fixture->transport);
 }
 
-static void delete_queue(struct lab *lab, const char *queue)
+static void delete_queue(struct fixture *fixture, const char *queue)
 {
-    (void)amqp_queue_delete(rabbitmq_of(lab)->admin, 1, amqp_cstring_bytes(queue), 0, 0);
-    assert_int_equal(amqp_get_rpc_reply(rabbitmq_of(lab)->admin).reply_type, AMQP_RESPONSE_NORMAL);
+    (void)amqp_queue_delete(rabbitmq_of(fixture)->admin, 1, amqp_cstring_bytes(queue), 0, 0);
+    assert_int_equal(amqp_get_rpc_reply(rabbitmq_of(fixture)->admin).reply_type,
+                     AMQP_RESPONSE_NORMAL);
 }
 
-static void finish(struct lab *lab)
+static void finish(struct fixture *fixture)
 {
-    struct rabbitmq *self = lab->data;
+    struct rabbitmq *self = fixture->data;
     client_close(self->client);
-    delete_queue(lab, lab->names.queue);
-    delete_queue(lab, lab->names.dead_queue);
-    (void)amqp_exchange_delete(self->admin, 1, amqp_cstring_bytes(lab->names.exchange), 0);
-    (void)amqp_exchange_delete(self->admin, 1, amqp_cstring_bytes(lab->names.dead_exchange), 0);
+    delete_queue(fixture, fixture->names.queue);
+    delete_queue(fixture, fixture->names.dead_letter_queue);
+    (void)amqp_exchange_delete(self->admin, 1, amqp_cstring_bytes(fixture->names.exchange), 0);
+    (void)amqp_exchange_delete(self->admin, 1,
+                               amqp_cstring_bytes(fixture->names.dead_letter_exchange), 0);
     (void)amqp_connection_close(self->admin, AMQP_REPLY_SUCCESS);
     (void)amqp_destroy_connection(self->admin);
     free(self);
 }
 
-static void send_command(struct lab *lab, const struct outgoing *command)
+static void send_command(struct fixture *fixture, const struct outgoing *command)
 {
     struct outgoing message = *command;
     enum client_outcome outcome = CLIENT_NACKED;
-    message.exchange = text_of(lab->names.exchange);
-    message.routing_key = text_of(lab->names.queue);
+    message.exchange = text_of(fixture->names.exchange);
+    message.routing_key = text_of(fixture->names.queue);
     message.mandatory = true;
-    if (!client_publish(rabbitmq_of(lab)->client, &message, CONFIRM_TIMEOUT_MS, &outcome,
-                        &lab->error))
-        fail_msg("client: %s", lab->error.text);
-    assert_int_equal(outcome, CLIENT_TAKEN);
+    if (!client_publish(rabbitmq_of(fixture)->client, &message, CONFIRM_TIMEOUT_MS, &outcome,
+                        &fixture->error))
+        fail_msg("client: %s", fixture->error.text);
+    assert_int_equal(outcome, CLIENT_CONFIRMED);
 }
 
-static bool take(struct lab *lab, const char *queue, struct lab_message *ret_message)
+static bool take(struct fixture *fixture, const char *queue, struct fixture_message *ret_message)
 {
-    struct client *client = rabbitmq_of(lab)->client;
+    struct client *client = rabbitmq_of(fixture)->client;
     struct client_message message;
-    enum client_answer answer = client_get(client, queue, &message, &lab->error);
+    enum client_answer answer = client_get(client, queue, &message, &fixture->error);
     if (answer == CLIENT_FAILED)
-        fail_msg("client: %s", lab->error.text);
+        fail_msg("client: %s", fixture->error.text);
     if (answer == CLIENT_NOTHING)
         return false;
-    assert_true(client_ack(client, message.tag, &lab->error));
-    *ret_message = (struct lab_message){.arena = message.arena,
-                                        .properties = message.properties,
-                                        .raw_headers = message.raw_headers,
-                                        .body = message.body};
+    assert_true(client_ack(client, message.tag, &fixture->error));
+    *ret_message = (struct fixture_message){.arena = message.arena,
+                                            .properties = message.properties,
+                                            .raw_headers = message.raw_headers,
+                                            .body = message.body};
     return true;
 }
 
@@ -149,18 +153,18 @@ static int newest_broker_socket(int admin_fd)
     return found;
 }
 
-static void cut(struct lab *lab)
+static void cut(struct fixture *fixture)
 {
-    struct rabbitmq *self = rabbitmq_of(lab);
+    struct rabbitmq *self = rabbitmq_of(fixture);
     int fd = newest_broker_socket(amqp_get_sockfd(self->admin));
     assert_true(fd > amqp_get_sockfd(self->admin));
     assert_int_equal(shutdown(fd, SHUT_RDWR), 0);
 }
 
-const struct lab_backend rabbitmq_backend = {.name = "rabbitmq",
-                                             .start = start,
-                                             .finish = finish,
-                                             .send = send_command,
-                                             .take = take,
-                                             .delete_queue = delete_queue,
-                                             .cut = cut};
+const struct fixture_backend rabbitmq_backend = {.name = "rabbitmq",
+                                                 .start = start,
+                                                 .finish = finish,
+                                                 .send = send_command,
+                                                 .take = take,
+                                                 .delete_queue = delete_queue,
+                                                 .cut = cut};

@@ -5,7 +5,7 @@
 
 #include <amqp.h>
 
-#include "tests/contract/transport_lab.h"
+#include "tests/contract/transport_fixture.h"
 #include "common/amqp/amqp_transport.h"
 #include "common/amqp/client.h"
 
@@ -15,9 +15,9 @@ struct rabbitmq {
     amqp_connection_state_t admin; /* deletes, and makes what the client can't */
 };
 
-struct rabbitmq *rabbitmq_of(struct lab *lab);
-/* Those of the lab's transport. */
-struct amqp_options rabbitmq_options(struct lab *lab);
+struct rabbitmq *rabbitmq_of(struct fixture *fixture);
+/* Those of the fixture's transport. */
+struct amqp_options rabbitmq_options(struct fixture *fixture);
 
 /* The claims, in transport_only.c. */
 #define RABBITMQ_CLAIMS(X)                                                                         \

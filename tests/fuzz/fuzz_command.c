@@ -41,24 +41,24 @@ static bool has_chars(struct text text, size_t most)
            memchr(text.bytes, '\0', text.length) == NULL;
 }
 
-static int compare_holdings(const struct holding *a, const struct holding *b)
+static int compare_holdings(const struct allocation *a, const struct allocation *b)
 {
     int order = uuid_compare(a->provider, b->provider);
     return order != 0 ? order : text_compare(a->resource_class, b->resource_class);
 }
 
-/* The providers of a claim are those of its holdings, each once. */
+/* The providers of a claim are those of its allocations, each once. */
 static void check_providers(const struct claim *claim)
 {
     size_t provider = 0;
-    for (size_t i = 0; i < claim->holding_count; i++) {
-        bool next =
-            i > 0 && !uuid_equal(claim->holdings[i - 1].provider, claim->holdings[i].provider);
+    for (size_t i = 0; i < claim->allocation_count; i++) {
+        bool next = i > 0 &&
+                    !uuid_equal(claim->allocations[i - 1].provider, claim->allocations[i].provider);
         provider += next;
         REQUIRE(provider < claim->provider_count);
-        REQUIRE(uuid_equal(claim->holdings[i].provider, claim->providers[provider].provider));
+        REQUIRE(uuid_equal(claim->allocations[i].provider, claim->providers[provider].provider));
     }
-    REQUIRE(claim->provider_count == (claim->holding_count > 0 ? provider + 1 : 0));
+    REQUIRE(claim->provider_count == (claim->allocation_count > 0 ? provider + 1 : 0));
 }
 
 static void check_mappings(struct text mappings)
@@ -74,17 +74,17 @@ static void check_claim(const struct claim *claim)
 {
     REQUIRE(claim->has_generation || claim->generation == 0);
     if (claim->is_delete) {
-        REQUIRE(claim->holding_count == 0 && claim->provider_count == 0);
+        REQUIRE(claim->allocation_count == 0 && claim->provider_count == 0);
         return;
     }
     REQUIRE(has_chars(claim->project_id, OWNER_CHARS_MAX));
     REQUIRE(has_chars(claim->user_id, OWNER_CHARS_MAX));
     REQUIRE(consumer_type_valid(claim->consumer_type));
-    for (size_t i = 0; i < claim->holding_count; i++) {
-        const struct holding *holding = &claim->holdings[i];
-        REQUIRE(i == 0 || compare_holdings(holding - 1, holding) < 0);
-        REQUIRE(in_range(holding->amount, 1, AMOUNT_MAX));
-        REQUIRE(resource_class_valid(holding->resource_class));
+    for (size_t i = 0; i < claim->allocation_count; i++) {
+        const struct allocation *allocation = &claim->allocations[i];
+        REQUIRE(i == 0 || compare_holdings(allocation - 1, allocation) < 0);
+        REQUIRE(in_range(allocation->amount, 1, AMOUNT_MAX));
+        REQUIRE(resource_class_valid(allocation->resource_class));
     }
     check_providers(claim);
     check_mappings(claim->mappings);

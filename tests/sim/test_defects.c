@@ -44,18 +44,18 @@ enum { CALLS_MAX = 12, STEPS_MAX = 400, LOAD_CONSUMERS = 500 };
 static void assert_approved(const struct world *world)
 {
     struct error error = {""};
-    if (!auditor_approves(world, &error))
+    if (!auditor_check(world, &error))
         fail_msg("%s", error.text);
 }
 
 /* With providers, and the consumer in blue-1, if asked for. */
-static struct world *furnished(bool with_consumer)
+static struct world *seeded(bool with_consumer)
 {
     struct world *world = world_new((struct world_options){.seed = 1});
-    generator_furnish(world);
+    generator_seed_data(world);
     if (with_consumer)
         world_ask(world, "blue", "setup", CREATE);
-    assert_true(world_settle(world));
+    assert_true(world_run_until_idle(world));
     assert_approved(world);
     return world;
 }
@@ -89,8 +89,8 @@ __attribute__((format(printf, 2, 3))) static void paint(struct picture *picture,
 static void paint_provider(void *context, const struct provider *provider)
 {
     paint(context, "P%s g%lld", uuid_format(provider->id).chars, (long long)provider->generation);
-    for (size_t i = 0; i < provider->stock_count; i++)
-        paint(context, " %lld", (long long)provider->stocks[i].used);
+    for (size_t i = 0; i < provider->record_count; i++)
+        paint(context, " %lld", (long long)provider->records[i].used);
     paint(context, "\n");
 }
 
@@ -98,8 +98,8 @@ static void paint_consumer(void *context, const struct consumer *consumer)
 {
     paint(context, "C%s g%lld %.*s", uuid_format(consumer->id).chars,
           (long long)consumer->generation, TEXT_ARGS(consumer->project_id));
-    for (size_t i = 0; i < consumer->holding_count; i++)
-        paint(context, " %lld", (long long)consumer->holdings[i].amount);
+    for (size_t i = 0; i < consumer->allocation_count; i++)
+        paint(context, " %lld", (long long)consumer->allocations[i].amount);
     paint(context, "\n");
 }
 
@@ -136,7 +136,7 @@ static void ask_many(struct world *world, size_t count, const char *generation, 
 static struct memory_counters settle_and_count(struct world *world)
 {
     struct memory_counters before = memory_database_counters(world->database);
-    assert_true(world_settle(world));
+    assert_true(world_run_until_idle(world));
     struct memory_counters after = memory_database_counters(world->database);
     for (size_t i = 0; i < MEMORY_ANY_CALL; i++)
         after.calls[i] -= before.calls[i];
@@ -163,7 +163,7 @@ static void widen(struct world *world)
                         generator_provider(world->arena, i));
         world_ask(world, "admin", text_format(world->arena, "wide%zu", i).bytes, body.bytes);
     }
-    assert_true(world_settle(world));
+    assert_true(world_run_until_idle(world));
 }
 
 static void test_defect_1_one_query_per_provider(void **state)
@@ -173,7 +173,7 @@ static void test_defect_1_one_query_per_provider(void **state)
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         struct world *world = world_new(
             (struct world_options){.seed = 1, .max_commands = LOAD_CONSUMERS, .prefetch = 1000});
-        generator_furnish(world);
+        generator_seed_data(world);
         widen(world);
         ask_many(world, sizes[i], "null", 0);
         struct memory_counters made = settle_and_count(world);
@@ -218,10 +218,10 @@ struct views {
 static struct views expected(bool with_consumer, const char *body)
 {
     struct views views;
-    struct world *world = furnished(with_consumer);
+    struct world *world = seeded(with_consumer);
     views.before = picture_of(world);
     world_ask(world, "blue", "command", body);
-    assert_true(world_settle(world));
+    assert_true(world_run_until_idle(world));
     views.after = picture_of(world);
     assert_string_not_equal(views.before.text, views.after.text);
     world_free(world);
@@ -234,7 +234,7 @@ static void assert_nothing_between(const struct world *world, const struct views
     struct picture now = picture_of(world);
     if (strcmp(now.text, views->before.text) != 0 && strcmp(now.text, views->after.text) != 0)
         fail_msg("half done: %s", now.text);
-    if (!auditor_approves_state(world, &error))
+    if (!auditor_check_state(world, &error))
         fail_msg("%s", error.text);
 }
 
@@ -242,7 +242,7 @@ static void run_with(const struct trouble *trouble, struct memory_fault fault, b
                      const char *body)
 {
     struct views views = expected(with_consumer, body);
-    struct world *world = furnished(with_consumer);
+    struct world *world = seeded(with_consumer);
     const struct sent *sent = world_ask(world, "blue", "command", body);
     memory_database_fail(world->database, fault);
     for (int step = 0; step < CALLS_MAX; step++) {
@@ -253,9 +253,9 @@ static void run_with(const struct trouble *trouble, struct memory_fault fault, b
     }
     if (trouble->crash)
         world_crash(world, 0, MEMORY_LOST);
-    memory_database_heal(world->database);
-    memory_database_settle(world->database, false);
-    assert_true(world_settle(world));
+    memory_database_clear_faults(world->database);
+    memory_database_resolve_commit(world->database, false);
+    assert_true(world_run_until_idle(world));
     assert_code(world, sent, "\"success\"");
     assert_string_equal(picture_of(world).text, views.after.text);
     assert_approved(world);
@@ -291,7 +291,7 @@ static void test_defect_4_consumer_created_or_left_behind(void **state)
 static void test_defect_4_a_refused_command_leaves_no_consumer(void **state)
 {
     (void)state;
-    struct world *world = furnished(false);
+    struct world *world = seeded(false);
     struct picture before = picture_of(world);
     const struct sent *much =
         world_ask(world, "blue", "much",
@@ -299,7 +299,7 @@ static void test_defect_4_a_refused_command_leaves_no_consumer(void **state)
     const struct sent *nowhere =
         world_ask(world, "blue", "nowhere",
                   SET("blue-1", "null", "{\"" OTHER "\":{\"resources\":{\"VCPU\":1}}}"));
-    assert_true(world_settle(world));
+    assert_true(world_run_until_idle(world));
     assert_code(world, much, "\"capacity_exceeded\"");
     assert_code(world, nowhere, "\"provider_not_found\"");
     assert_string_equal(picture_of(world).text, before.text);
@@ -324,8 +324,8 @@ static void outage(struct world *world, const struct sent *sent, enum memory_cal
         assert_null(world_dead_letter(world, sent));
     }
     assert_int_equal(memory_broker_unacked(world->broker), 1);
-    memory_database_heal(world->database);
-    assert_true(world_settle(world));
+    memory_database_clear_faults(world->database);
+    assert_true(world_run_until_idle(world));
 }
 
 static void test_defect_3_outage_read_as_absence(void **state)
@@ -335,7 +335,7 @@ static void test_defect_3_outage_read_as_absence(void **state)
     static const enum memory_call calls[] = {MEMORY_BEGIN, MEMORY_LOAD, MEMORY_COMMIT};
     for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
         for (size_t j = 0; j < sizeof calls / sizeof calls[0]; j++) {
-            struct world *world = furnished(true);
+            struct world *world = seeded(true);
             const struct sent *sent = world_ask(world, "blue", "command", bodies[i]);
             outage(world, sent, calls[j]);
             assert_code(world, sent, "\"success\"");
@@ -369,12 +369,12 @@ static void test_defect_5_stranger_touches_another_projects_consumer(void **stat
         BODY("usage.get", "\"project_id\":\"blue-1\""),
         BODY("provider.allocations", "\"uuid\":\"" PROVIDER "\""),
     };
-    struct world *world = furnished(true);
+    struct world *world = seeded(true);
     struct picture before = picture_of(world);
     for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
         const char *key = text_format(world->arena, "stranger%zu", i).bytes;
         const struct sent *sent = world_ask(world, "red", key, bodies[i]);
-        assert_true(world_settle(world));
+        assert_true(world_run_until_idle(world));
         assert_code(world, sent, "\"forbidden\"");
         assert_null(strstr(world_reply(world, sent, 0)->body.bytes, "\"VCPU\""));
         assert_string_equal(picture_of(world).text, before.text);

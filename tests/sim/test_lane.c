@@ -119,8 +119,7 @@ static enum transport_status ack(struct transport *transport, uint64_t tag, stru
     return TRANSPORT_OK;
 }
 
-static enum transport_status give_back(struct transport *transport, uint64_t tag,
-                                       struct error *error)
+static enum transport_status requeue(struct transport *transport, uint64_t tag, struct error *error)
 {
     (void)transport;
     (void)tag;
@@ -139,7 +138,7 @@ static const struct transport_ops one_command_ops = {.open = open_it,
                                                      .poll = poll_it,
                                                      .publish = publish,
                                                      .ack = ack,
-                                                     .give_back = give_back,
+                                                     .requeue = requeue,
                                                      .close = nothing,
                                                      .free = nothing};
 
@@ -202,7 +201,7 @@ static void set_up(struct bench *bench)
     if (!settings_read(text_of(settings_text), "settings", no_variable, NULL, bench->arena,
                        &bench->settings, &error))
         fail_msg("%s", error.text);
-    bench->settings.worker_stall_timeout_ms = STALL_MS;
+    bench->settings.worker_watchdog_timeout_ms = STALL_MS;
     bench->policy = policy_source_new("config/policy.example.yaml", &error);
     assert_non_null(bench->policy);
     bench->broker.base.ops = &one_command_ops;
@@ -263,7 +262,7 @@ static void test_an_outage_of_the_storage_never_costs_the_broker_connection(void
     (void)state;
     struct bench bench;
     set_up(&bench);
-    bench.settings.worker_stall_timeout_ms = 20; /* the pauses between tries are far longer */
+    bench.settings.worker_watchdog_timeout_ms = 20; /* the pauses between tries are far longer */
     atomic_store(&bench.store.away, true);
     start(&bench, system_clock());
     await_at_least(&bench.store.begins, BEGINS);

@@ -282,7 +282,7 @@ static void give_back_at_once(void *context, const struct transport_event *event
     struct bench *bench = context;
     record(context, event);
     assert_int_equal(
-        bench->transport->ops->give_back(bench->transport, event->delivery.tag, &bench->error),
+        bench->transport->ops->requeue(bench->transport, event->delivery.tag, &bench->error),
         TRANSPORT_OK);
 }
 

@@ -34,7 +34,7 @@ static void one_step(struct world *world)
     else
         fake_clock_advance(&world->clock, (int64_t)world_random(world, 400));
     if (world_random(world, DISTURBED_IN) == 0)
-        world_disturb(world);
+        world_inject_fault(world);
 }
 
 static void fail_seed(const struct world *world, const char *why)
@@ -60,21 +60,21 @@ static void run(uint64_t seed, struct tally *tally, size_t *crashes)
     struct world *world = world_new((struct world_options){
         .seed = seed, .max_commands = 1 + seed % 12, .prefetch = (uint16_t)(1 + seed % 20)});
     struct error error = {""};
-    generator_furnish(world);
+    generator_seed_data(world);
     while (world->journal.count < COMMANDS + FURNISHING) {
         generator_send(world);
         for (uint64_t steps = world_random(world, 16); steps > 0; steps--) {
             one_step(world);
-            if (!auditor_approves_state(world, &error))
+            if (!auditor_check_state(world, &error))
                 fail_seed(world, error.text);
         }
     }
     for (size_t steps = 0; steps < 100; steps++)
         one_step(world);
-    world_heal(world);
-    if (!world_settle(world))
+    world_clear_faults(world);
+    if (!world_run_until_idle(world))
         fail_seed(world, "it never comes to rest");
-    if (!auditor_approves(world, &error))
+    if (!auditor_check(world, &error))
         fail_seed(world, error.text);
     memory_database_visit(world->database,
                           &(struct memory_visitor){.context = tally, .outcome = count_outcome});
@@ -109,22 +109,22 @@ static void test_two_workers_with_crashes_and_redeliveries_keep_every_promise(vo
 #define ORDER SET(CONSUMER, "blue-1", "null", FOUR_ON_ONE)
 
 /* With providers, and one consumer where `order` is given. */
-static struct world *furnished(const char *order)
+static struct world *seeded(const char *order)
 {
     struct world *world = world_new((struct world_options){.seed = 1});
     struct error error = {""};
-    generator_furnish(world);
+    generator_seed_data(world);
     if (order != NULL)
         world_ask(world, "blue", "order", order);
-    assert_true(world_settle(world));
-    assert_true(auditor_approves(world, &error));
+    assert_true(world_run_until_idle(world));
+    assert_true(auditor_check(world, &error));
     return world;
 }
 
 static void assert_finding(const struct world *world, const char *finding)
 {
     struct error error = {""};
-    assert_false(auditor_approves(world, &error));
+    assert_false(auditor_check(world, &error));
     assert_non_null(strstr(error.text, finding));
 }
 
@@ -132,13 +132,13 @@ static void assert_finding(const struct world *world, const char *finding)
 static void raise_usage(void *context, const struct provider *provider)
 {
     (void)context;
-    provider->stocks[0].used++;
+    provider->records[0].used++;
 }
 
 static void empty_consumer(void *context, const struct consumer *consumer)
 {
     (void)context;
-    ((struct consumer *)consumer)->holding_count = 0;
+    ((struct consumer *)consumer)->allocation_count = 0;
 }
 
 static void raise_consumer(void *context, const struct consumer *consumer)
@@ -156,7 +156,7 @@ static void raise_provider(void *context, const struct provider *provider)
 static void test_the_auditor_finds_a_usage_that_is_off(void **state)
 {
     (void)state;
-    struct world *world = furnished(NULL);
+    struct world *world = seeded(NULL);
     memory_database_visit(world->database, &(struct memory_visitor){.provider = raise_usage});
     assert_finding(world, "usage of");
     world_free(world);
@@ -165,14 +165,14 @@ static void test_the_auditor_finds_a_usage_that_is_off(void **state)
 static void clear_usage(void *context, const struct provider *provider)
 {
     (void)context;
-    for (size_t i = 0; i < provider->stock_count; i++)
-        provider->stocks[i].used = 0;
+    for (size_t i = 0; i < provider->record_count; i++)
+        provider->records[i].used = 0;
 }
 
 static void test_the_auditor_finds_a_consumer_without_allocations(void **state)
 {
     (void)state;
-    struct world *world = furnished(ORDER);
+    struct world *world = seeded(ORDER);
     memory_database_visit(world->database, &(struct memory_visitor){.provider = clear_usage,
                                                                     .consumer = empty_consumer});
     assert_finding(world, "no allocations");
@@ -182,11 +182,11 @@ static void test_the_auditor_finds_a_consumer_without_allocations(void **state)
 static void test_the_auditor_finds_generations_that_no_command_made(void **state)
 {
     (void)state;
-    struct world *world = furnished(ORDER);
+    struct world *world = seeded(ORDER);
     memory_database_visit(world->database, &(struct memory_visitor){.consumer = raise_consumer});
     assert_finding(world, "commands made generation 2");
     world_free(world);
-    world = furnished(ORDER);
+    world = seeded(ORDER);
     memory_database_visit(world->database, &(struct memory_visitor){.provider = raise_provider});
     assert_finding(world, "generation 3 after 2 commands");
     world_free(world);
@@ -195,7 +195,7 @@ static void test_the_auditor_finds_generations_that_no_command_made(void **state
 static void test_the_auditor_finds_an_unanswered_message(void **state)
 {
     (void)state;
-    struct world *world = furnished(NULL);
+    struct world *world = seeded(NULL);
     assert_true(memory_broker_drop_first(world->broker, "replies"));
     assert_finding(world, "never got a reply");
     world_free(world);
@@ -204,7 +204,7 @@ static void test_the_auditor_finds_an_unanswered_message(void **state)
 static void test_the_auditor_finds_a_command_left_in_the_queue(void **state)
 {
     (void)state;
-    struct world *world = furnished(NULL);
+    struct world *world = seeded(NULL);
     world_ask(world, "blue", "order", ORDER);
     assert_finding(world, "left in the queue");
     world_free(world);
@@ -219,7 +219,7 @@ static void alter_body(void *context, const struct outcome *outcome)
 static void test_the_auditor_finds_a_reply_that_is_not_the_outcome(void **state)
 {
     (void)state;
-    struct world *world = furnished(NULL);
+    struct world *world = seeded(NULL);
     memory_database_visit(world->database, &(struct memory_visitor){.outcome = alter_body});
     assert_finding(world, "not the outcome on record");
     world_free(world);
@@ -250,7 +250,7 @@ static int64_t consumer_generation(const struct world *world)
 static void assert_approved(const struct world *world)
 {
     struct error error = {""};
-    if (!auditor_approves(world, &error))
+    if (!auditor_check(world, &error))
         fail_msg("%s", error.text);
 }
 
@@ -267,15 +267,15 @@ static void commit_something(struct world *world, size_t worker)
 static void test_a_redelivered_command_gets_the_same_bytes(void **state)
 {
     (void)state;
-    struct world *world = furnished(NULL);
+    struct world *world = seeded(NULL);
     const struct sent *first = world_ask(world, "blue", "order", ORDER);
     world_turn(world, 0);
     commit_something(world, 0);
     world_crash(world, 0, MEMORY_LOST);
     assert_null(world_reply(world, first, 0));
-    assert_true(world_settle(world));
+    assert_true(world_run_until_idle(world));
     const struct sent *second = world_ask(world, "blue", "order", ORDER);
-    assert_true(world_settle(world));
+    assert_true(world_run_until_idle(world));
 
     const struct memory_message *one = world_reply(world, first, 0);
     const struct memory_message *two = world_reply(world, second, 0);
@@ -292,7 +292,7 @@ static void test_one_key_in_two_workers_has_one_effect(void **state)
 {
     (void)state;
     for (uint64_t pattern = 0; pattern < 256; pattern++) {
-        struct world *world = furnished(NULL);
+        struct world *world = seeded(NULL);
         const struct sent *first = world_ask(world, "blue", "order", ORDER);
         world_turn(world, 0);
         const struct sent *second = world_ask(world, "blue", "order", ORDER);
@@ -300,7 +300,7 @@ static void test_one_key_in_two_workers_has_one_effect(void **state)
         assert_int_equal(memory_broker_unacked(world->broker), 2);
         for (unsigned step = 0; step < 8; step++)
             world_apply(world, (pattern >> step) & 1);
-        assert_true(world_settle(world));
+        assert_true(world_run_until_idle(world));
         const struct memory_message *one = world_reply(world, first, 0);
         const struct memory_message *two = world_reply(world, second, 0);
         assert_true(one != NULL && two != NULL);
@@ -333,12 +333,12 @@ static bool die_at_load(struct world *world)
 static void test_a_command_that_kills_workers_ends_as_attempts_exhausted(void **state)
 {
     (void)state;
-    struct world *world = furnished(NULL);
+    struct world *world = seeded(NULL);
     const struct sent *sent = world_ask(world, "blue", "killer", ORDER);
-    /* Two deliveries that nobody counts, then the three that are marked. */
+    /* Two deliveries that nobody counts, then the three that are attempt_sent. */
     for (int deaths = 0; deaths < 5; deaths++)
         assert_true(die_at_load(world));
-    assert_true(world_settle(world));
+    assert_true(world_run_until_idle(world));
     const struct memory_message *reply = world_reply(world, sent, 0);
     assert_non_null(reply);
     assert_non_null(strstr(reply->body.bytes, "\"attempts_exhausted\""));
@@ -351,11 +351,11 @@ static void test_a_command_that_kills_workers_ends_as_attempts_exhausted(void **
 static void test_four_deaths_are_not_too_many(void **state)
 {
     (void)state;
-    struct world *world = furnished(NULL);
+    struct world *world = seeded(NULL);
     const struct sent *sent = world_ask(world, "blue", "survivor", ORDER);
     for (int deaths = 0; deaths < 4; deaths++)
         assert_true(die_at_load(world));
-    assert_true(world_settle(world));
+    assert_true(world_run_until_idle(world));
     assert_non_null(world_reply(world, sent, 0));
     assert_null(world_dead_letter(world, sent));
     assert_int_equal(consumer_generation(world), 1);
@@ -363,11 +363,11 @@ static void test_four_deaths_are_not_too_many(void **state)
     world_free(world);
 }
 
-/* The worker lives on: what it marked, it takes back. */
+/* The worker lives on: what it attempt_sent, it takes back. */
 static void test_lost_connections_during_an_outage_are_not_attempts(void **state)
 {
     (void)state;
-    struct world *world = furnished(NULL);
+    struct world *world = seeded(NULL);
     const struct sent *sent = world_ask(world, "blue", "patient", ORDER);
     memory_database_fail(
         world->database,
@@ -380,8 +380,8 @@ static void test_lost_connections_during_an_outage_are_not_attempts(void **state
         }
         memory_transport_cut(world->workers[0].transport);
     }
-    memory_database_heal(world->database);
-    assert_true(world_settle(world));
+    memory_database_clear_faults(world->database);
+    assert_true(world_run_until_idle(world));
     assert_non_null(world_reply(world, sent, 0));
     assert_null(world_dead_letter(world, sent));
     assert_int_equal(consumer_generation(world), 1);

@@ -46,7 +46,7 @@ struct job *applier_bench_job(const struct applier_bench *bench, struct arena *a
                               const struct delivery *delivery)
 {
     struct job *job = job_new(arena, delivery, 1);
-    struct policy_held *held = policy_acquire(bench->policy);
+    struct policy_ref *held = policy_acquire(bench->policy);
     struct decode_context context = {.policy = policy_of(held), .trust_user_id = true};
     command_decode(&context, &job->delivery, job->arena, &job->decoded);
     policy_release(held);
@@ -71,9 +71,9 @@ void applier_bench_run(const struct applier_bench *bench, struct store *store, s
         .max_bytes = BODY_BYTES_MAX,
         .max_attempts = 3,
     });
-    applier_give(applier, jobs);
+    applier_submit(applier, jobs);
     while (applier_step(applier, &pause_ms) == APPLIER_GO_ON)
         continue;
-    applier_take(applier, jobs);
+    applier_reap(applier, jobs);
     applier_free(applier);
 }

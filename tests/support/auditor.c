@@ -50,26 +50,26 @@ static int64_t held(const struct audit *audit, struct uuid provider, struct text
     int64_t sum = 0;
     for (size_t i = 0; i < audit->consumer_count; i++) {
         const struct consumer *consumer = audit->consumers[i];
-        for (size_t j = 0; j < consumer->holding_count; j++) {
-            const struct holding *holding = &consumer->holdings[j];
-            if (uuid_equal(holding->provider, provider) &&
-                text_equal(holding->resource_class, resource_class))
-                sum += holding->amount;
+        for (size_t j = 0; j < consumer->allocation_count; j++) {
+            const struct allocation *allocation = &consumer->allocations[j];
+            if (uuid_equal(allocation->provider, provider) &&
+                text_equal(allocation->resource_class, resource_class))
+                sum += allocation->amount;
         }
     }
     return sum;
 }
 
-static void check_stocks(struct audit *audit, const struct provider *provider)
+static void check_records(struct audit *audit, const struct provider *provider)
 {
-    for (size_t i = 0; i < provider->stock_count; i++) {
-        const struct stock *stock = &provider->stocks[i];
-        struct text resource_class = stock->inventory.resource_class;
+    for (size_t i = 0; i < provider->record_count; i++) {
+        const struct inventory_record *record = &provider->records[i];
+        struct text resource_class = record->inventory.resource_class;
         int64_t sum = held(audit, provider->id, resource_class);
-        if (stock->used != sum)
+        if (record->used != sum)
             FINDING(audit, "provider %s: usage of %.*s is %lld, its consumers hold %lld",
                     uuid_format(provider->id).chars, TEXT_ARGS(resource_class),
-                    (long long)stock->used, (long long)sum);
+                    (long long)record->used, (long long)sum);
     }
 }
 
@@ -102,8 +102,8 @@ static void check_name(struct audit *audit, const struct provider *provider)
 
 static bool has_class(const struct provider *provider, struct text resource_class)
 {
-    for (size_t i = 0; i < provider->stock_count; i++) {
-        if (text_equal(provider->stocks[i].inventory.resource_class, resource_class))
+    for (size_t i = 0; i < provider->record_count; i++) {
+        if (text_equal(provider->records[i].inventory.resource_class, resource_class))
             return true;
     }
     return false;
@@ -111,17 +111,17 @@ static bool has_class(const struct provider *provider, struct text resource_clas
 
 static void check_consumer(struct audit *audit, const struct consumer *consumer)
 {
-    if (consumer->holding_count == 0)
+    if (consumer->allocation_count == 0)
         FINDING(audit, "consumer %s: it has no allocations", uuid_format(consumer->id).chars);
     if (consumer->generation < 1)
         FINDING(audit, "consumer %s: its generation is below 1", uuid_format(consumer->id).chars);
-    for (size_t i = 0; i < consumer->holding_count; i++) {
-        const struct holding *holding = &consumer->holdings[i];
-        const struct provider *provider = find_provider(audit, holding->provider);
-        if (provider == NULL || !has_class(provider, holding->resource_class))
+    for (size_t i = 0; i < consumer->allocation_count; i++) {
+        const struct allocation *allocation = &consumer->allocations[i];
+        const struct provider *provider = find_provider(audit, allocation->provider);
+        if (provider == NULL || !has_class(provider, allocation->resource_class))
             FINDING(audit, "consumer %s: it holds %.*s of what is not there",
-                    uuid_format(consumer->id).chars, TEXT_ARGS(holding->resource_class));
-        if (holding->amount < 1)
+                    uuid_format(consumer->id).chars, TEXT_ARGS(allocation->resource_class));
+        if (allocation->amount < 1)
             FINDING(audit, "consumer %s: an amount is below 1", uuid_format(consumer->id).chars);
     }
 }
@@ -129,7 +129,7 @@ static void check_consumer(struct audit *audit, const struct consumer *consumer)
 static void check_state(struct audit *audit)
 {
     for (size_t i = 0; i < audit->provider_count; i++) {
-        check_stocks(audit, audit->providers[i]);
+        check_records(audit, audit->providers[i]);
         check_tree(audit, audit->providers[i]);
         check_name(audit, audit->providers[i]);
     }
@@ -260,14 +260,14 @@ static void check_answers(struct audit *audit)
         check_sent(audit, &world->journal.sent[i]);
 }
 
-bool auditor_approves_state(const struct world *world, struct error *error)
+bool auditor_check_state(const struct world *world, struct error *error)
 {
     struct audit audit = begin(world, error);
     check_state(&audit);
     return !audit.failed;
 }
 
-bool auditor_approves(const struct world *world, struct error *error)
+bool auditor_check(const struct world *world, struct error *error)
 {
     struct audit audit = begin(world, error);
     check_state(&audit);

@@ -9,7 +9,7 @@
 #include "tests/support/world.h"
 
 /* False, with what is wrong. The state alone may be judged at any time. */
-ALLOT_CHECK bool auditor_approves_state(const struct world *world, struct error *error);
-ALLOT_CHECK bool auditor_approves(const struct world *world, struct error *error);
+ALLOT_CHECK bool auditor_check_state(const struct world *world, struct error *error);
+ALLOT_CHECK bool auditor_check(const struct world *world, struct error *error);
 
 #endif

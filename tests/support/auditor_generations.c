@@ -132,11 +132,11 @@ static size_t count_reported(const struct audit *audit, const char *uuid, int64_
 static bool is_held(const struct consumer *consumer, const char *uuid, const char *resource_class,
                     int64_t amount)
 {
-    for (size_t i = 0; i < consumer->holding_count; i++) {
-        const struct holding *holding = &consumer->holdings[i];
-        if (strcmp(uuid_format(holding->provider).chars, uuid) == 0 &&
-            text_is(holding->resource_class, resource_class))
-            return holding->amount == amount;
+    for (size_t i = 0; i < consumer->allocation_count; i++) {
+        const struct allocation *allocation = &consumer->allocations[i];
+        if (strcmp(uuid_format(allocation->provider).chars, uuid) == 0 &&
+            text_is(allocation->resource_class, resource_class))
+            return allocation->amount == amount;
     }
     return false;
 }
@@ -160,7 +160,7 @@ static void check_claim(struct audit *audit, const struct consumer *consumer, co
         }
     }
     const char *project = audit_member(claim, "project_id");
-    if (count != consumer->holding_count || !text_equal(text_of(project), consumer->project_id))
+    if (count != consumer->allocation_count || !text_equal(text_of(project), consumer->project_id))
         FINDING(audit, "consumer %s: it is not as its last command asked",
                 uuid_format(consumer->id).chars);
 }

@@ -293,7 +293,7 @@ void generator_send(struct world *world)
     world_send(world, &sent);
 }
 
-void generator_furnish(struct world *world)
+void generator_seed_data(struct world *world)
 {
     for (size_t i = 0; i + 1 < GENERATOR_PROVIDERS; i++) {
         const char *uuid = generator_provider(world->arena, i);
@@ -302,7 +302,7 @@ void generator_furnish(struct world *world)
             world, "admin", key,
             BODY(world, "provider.create", "\"uuid\":\"%s\",\"name\":\"f%zu\"", uuid, i).bytes);
     }
-    bool settled = world_settle(world);
+    bool settled = world_run_until_idle(world);
     for (size_t i = 0; i + 1 < GENERATOR_PROVIDERS; i++) {
         const char *uuid = generator_provider(world->arena, i);
         const char *key = text_format(world->arena, "i%zu", i).bytes;
@@ -313,7 +313,7 @@ void generator_furnish(struct world *world)
                        uuid)
                       .bytes);
     }
-    settled = world_settle(world) && settled;
+    settled = world_run_until_idle(world) && settled;
     assert(settled);
     (void)settled;
 }

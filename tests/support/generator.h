@@ -15,7 +15,7 @@ const char *generator_provider(struct arena *arena, size_t index);
 const char *generator_consumer(struct arena *arena, size_t index);
 
 /* Providers with inventories, one after the other: the world settles after them. */
-void generator_furnish(struct world *world);
+void generator_seed_data(struct world *world);
 /* Sends one. */
 void generator_send(struct world *world);
 

@@ -161,9 +161,9 @@ static bool find_target(const struct memory_broker *broker, const struct memory_
         *ret_queue = find_by_text(broker, message->routing_key);
         return true;
     }
-    if (text_is(exchange, broker->names.dead_exchange)) {
+    if (text_is(exchange, broker->names.dead_letter_exchange)) {
         *ret_queue =
-            broker->dead_bound ? memory_broker_find(broker, broker->names.dead_queue) : NULL;
+            broker->dead_bound ? memory_broker_find(broker, broker->names.dead_letter_queue) : NULL;
         return true;
     }
     if (text_is(exchange, broker->names.exchange)) {
@@ -273,11 +273,12 @@ struct memory_broker *memory_broker_new(const struct memory_names *names)
     broker->names = (struct memory_names){
         .exchange = text_copy(broker->arena, text_of(names->exchange)).bytes,
         .queue = text_copy(broker->arena, text_of(names->queue)).bytes,
-        .dead_exchange = text_copy(broker->arena, text_of(names->dead_exchange)).bytes,
-        .dead_queue = text_copy(broker->arena, text_of(names->dead_queue)).bytes};
+        .dead_letter_exchange =
+            text_copy(broker->arena, text_of(names->dead_letter_exchange)).bytes,
+        .dead_letter_queue = text_copy(broker->arena, text_of(names->dead_letter_queue)).bytes};
     broker->dead_bound = true;
     memory_broker_declare(broker, broker->names.queue);
-    memory_broker_declare(broker, broker->names.dead_queue);
+    memory_broker_declare(broker, broker->names.dead_letter_queue);
     return broker;
 }
 

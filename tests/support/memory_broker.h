@@ -15,8 +15,8 @@ struct memory_broker;
 struct memory_names {
     const char *exchange; /* direct; its queue's routing key is the queue's name */
     const char *queue;
-    const char *dead_exchange; /* fanout */
-    const char *dead_queue;
+    const char *dead_letter_exchange; /* fanout */
+    const char *dead_letter_queue;
 };
 
 #define MEMORY_NAMES_DEFAULT                                                                       \

@@ -178,13 +178,13 @@ void memory_copy_provider(struct arena *arena, const struct provider *from, stru
     struct provider copy = *from;
     copy.state = stored_state;
     copy.name = text_copy(arena, from->name);
-    copy.stocks = ARENA_ARRAY(arena, struct stock, from->stock_count);
-    copy.place_dirty = copy.stocks_dirty = false;
-    for (size_t i = 0; i < from->stock_count; i++) {
-        struct stock *stock = &copy.stocks[i];
-        *stock = from->stocks[i];
-        stock->inventory.resource_class = text_copy(arena, stock->inventory.resource_class);
-        stock->dirty = false;
+    copy.records = ARENA_ARRAY(arena, struct inventory_record, from->record_count);
+    copy.place_dirty = copy.records_dirty = false;
+    for (size_t i = 0; i < from->record_count; i++) {
+        struct inventory_record *record = &copy.records[i];
+        *record = from->records[i];
+        record->inventory.resource_class = text_copy(arena, record->inventory.resource_class);
+        record->dirty = false;
     }
     *to = copy;
 }
@@ -192,17 +192,17 @@ void memory_copy_provider(struct arena *arena, const struct provider *from, stru
 void memory_copy_consumer(struct arena *arena, const struct consumer *from, struct consumer *to)
 {
     struct consumer copy = *from;
-    struct holding *holdings = ARENA_ARRAY(arena, struct holding, from->holding_count);
+    struct allocation *allocations = ARENA_ARRAY(arena, struct allocation, from->allocation_count);
     copy.state = stored_state;
     copy.project_id = text_copy(arena, from->project_id);
     copy.user_id = text_copy(arena, from->user_id);
     copy.consumer_type = text_copy(arena, from->consumer_type);
     copy.mappings = text_copy(arena, from->mappings);
-    for (size_t i = 0; i < from->holding_count; i++) {
-        holdings[i] = from->holdings[i];
-        holdings[i].resource_class = text_copy(arena, from->holdings[i].resource_class);
+    for (size_t i = 0; i < from->allocation_count; i++) {
+        allocations[i] = from->allocations[i];
+        allocations[i].resource_class = text_copy(arena, from->allocations[i].resource_class);
     }
-    copy.holdings = holdings;
+    copy.allocations = allocations;
     *to = copy;
 }
 

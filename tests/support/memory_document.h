@@ -21,7 +21,7 @@ enum memory_kind {
 
 enum { MARKS_MAX = 64 };
 
-/* An attempt at a command, and the session that marked it. */
+/* An attempt at a command, and the session that attempt_sent it. */
 struct memory_mark {
     uint64_t session;
     uint64_t attempt;
@@ -119,8 +119,9 @@ void memory_transaction_doom(struct memory_transaction *transaction, enum store_
 void memory_transaction_see(struct memory_transaction *transaction);
 
 /* The one document that all who take their turn write. */
-enum store_status memory_take_turn(struct memory_transaction *transaction, uint64_t session,
-                                   bool *ret_shared, struct error *error);
+enum store_status memory_take_advisory_lock(struct memory_transaction *transaction,
+                                            uint64_t session, bool *ret_contended,
+                                            struct error *error);
 enum store_status memory_write(struct memory_transaction *transaction,
                                const struct snapshot *snapshot, struct error *error);
 void memory_load(struct memory_transaction *transaction, struct snapshot *snapshot);

@@ -107,8 +107,8 @@ static void load_trees(const struct memory_transaction *transaction, struct snap
 static size_t count_on(const struct consumer *consumer, struct uuid provider)
 {
     size_t count = 0;
-    for (size_t i = 0; i < consumer->holding_count; i++)
-        count += uuid_equal(consumer->holdings[i].provider, provider);
+    for (size_t i = 0; i < consumer->allocation_count; i++)
+        count += uuid_equal(consumer->allocations[i].provider, provider);
     return count;
 }
 
@@ -119,17 +119,18 @@ static struct consumer row_on(struct arena *arena, const struct consumer *consum
     struct consumer row = {.id = consumer->id,
                            .state = {.loaded = true, .stored = true, .exists = true},
                            .generation = consumer->generation};
-    struct holding *holdings = ARENA_ARRAY(arena, struct holding, count_on(consumer, provider));
+    struct allocation *allocations =
+        ARENA_ARRAY(arena, struct allocation, count_on(consumer, provider));
     size_t bytes = ROW_BYTES;
-    for (size_t i = 0; i < consumer->holding_count; i++) {
-        struct holding holding = consumer->holdings[i];
-        if (!uuid_equal(holding.provider, provider))
+    for (size_t i = 0; i < consumer->allocation_count; i++) {
+        struct allocation allocation = consumer->allocations[i];
+        if (!uuid_equal(allocation.provider, provider))
             continue;
-        holding.resource_class = text_copy(arena, holding.resource_class);
-        holdings[row.holding_count++] = holding;
-        bytes += AMOUNT_BYTES + holding.resource_class.length;
+        allocation.resource_class = text_copy(arena, allocation.resource_class);
+        allocations[row.allocation_count++] = allocation;
+        bytes += AMOUNT_BYTES + allocation.resource_class.length;
     }
-    row.holdings = holdings;
+    row.allocations = allocations;
     *ret_bytes = bytes;
     return row;
 }
@@ -194,20 +195,20 @@ static struct usage_group *group_of(struct sums *sums, struct text type)
 }
 
 static void add_amount(struct arena *arena, struct usage_group *group,
-                       const struct holding *holding)
+                       const struct allocation *allocation)
 {
     size_t place = 0;
     struct usage_amount *larger = ARENA_ARRAY(arena, struct usage_amount, group->count + 1);
     while (place < group->count &&
-           text_compare(group->amounts[place].resource_class, holding->resource_class) < 0)
+           text_compare(group->amounts[place].resource_class, allocation->resource_class) < 0)
         place++;
     bool found = place < group->count &&
-                 text_equal(group->amounts[place].resource_class, holding->resource_class);
+                 text_equal(group->amounts[place].resource_class, allocation->resource_class);
     for (size_t i = 0; i < group->count; i++)
         larger[i < place || found ? i : i + 1] = group->amounts[i];
     if (!found)
-        larger[place].resource_class = text_copy(arena, holding->resource_class);
-    larger[place].amount += holding->amount;
+        larger[place].resource_class = text_copy(arena, allocation->resource_class);
+    larger[place].amount += allocation->amount;
     group->amounts = larger;
     group->count += !found;
 }
@@ -226,8 +227,8 @@ static void add_consumer(struct sums *sums, const struct consumer *consumer, boo
 {
     struct usage_group *group = group_of(sums, all ? text_of("all") : consumer->consumer_type);
     group->consumer_count++;
-    for (size_t i = 0; i < consumer->holding_count; i++)
-        add_amount(sums->arena, group, &consumer->holdings[i]);
+    for (size_t i = 0; i < consumer->allocation_count; i++)
+        add_amount(sums->arena, group, &consumer->allocations[i]);
 }
 
 static void load_usage(const struct memory_transaction *transaction, struct arena *arena,

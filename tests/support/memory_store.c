@@ -148,12 +148,13 @@ static enum store_status begin(struct store *base, struct error *error)
     return STORE_OK;
 }
 
-static enum store_status take_turn(struct store *base, bool *ret_shared, struct error *error)
+static enum store_status take_advisory_lock(struct store *base, bool *ret_contended,
+                                            struct error *error)
 {
     struct memory_store *store = of(base);
     enum store_status status = enter_open(store, MEMORY_TURN, error);
     if (status == STORE_OK)
-        status = memory_take_turn(store->transaction, store->number, ret_shared, error);
+        status = memory_take_advisory_lock(store->transaction, store->number, ret_contended, error);
     return status;
 }
 
@@ -237,7 +238,7 @@ static int64_t count_deaths(const struct memory_version *before, uint64_t sessio
 }
 
 static void change_marks(struct memory_store *store, const struct attempt *attempt,
-                         int64_t *ret_deaths)
+                         int64_t *ret_crashed)
 {
     struct memory_database *database = store->database;
     struct memory_mark meant = {store->number, attempt->number};
@@ -245,8 +246,8 @@ static void change_marks(struct memory_store *store, const struct attempt *attem
     char *owned = memory_command_key(attempt->principal, attempt->key, &joined);
     struct memory_document *document = memory_find_or_add(database, KIND_ATTEMPTS, joined);
     free(owned);
-    if (ret_deaths != NULL)
-        *ret_deaths = count_deaths(document->newest, store->number);
+    if (ret_crashed != NULL)
+        *ret_crashed = count_deaths(document->newest, store->number);
     struct memory_version *version = memory_version_new(attempt->change != MARK_FORGET_ALL);
     if (attempt->change != MARK_FORGET_ALL)
         copy_other_marks(version, document->newest, meant);
@@ -258,33 +259,33 @@ static void change_marks(struct memory_store *store, const struct attempt *attem
 }
 
 static enum store_status try_attempt(struct store *base, const struct attempt *attempt,
-                                     int64_t *ret_deaths, struct error *error)
+                                     int64_t *ret_crashed, struct error *error)
 {
     struct memory_fault fault = {0};
     enum store_status status = enter(of(base), MEMORY_ATTEMPT, &fault, error);
     if (status == STORE_OK)
-        change_marks(of(base), attempt, ret_deaths);
+        change_marks(of(base), attempt, ret_crashed);
     else if (fault.fate == MEMORY_APPLIED && fault.call == MEMORY_ATTEMPT)
         change_marks(of(base), attempt, NULL);
     return status;
 }
 
-static enum store_status mark_attempt(struct store *base, struct text principal, struct text key,
-                                      uint64_t attempt, int64_t *ret_deaths, struct error *error)
+static enum store_status record_attempt(struct store *base, struct text principal, struct text key,
+                                        uint64_t attempt, int64_t *ret_crashed, struct error *error)
 {
     struct attempt what = {principal, key, MARK_ADD, attempt};
-    return try_attempt(base, &what, ret_deaths, error);
+    return try_attempt(base, &what, ret_crashed, error);
 }
 
-static enum store_status unmark_attempt(struct store *base, struct text principal, struct text key,
-                                        uint64_t attempt, struct error *error)
+static enum store_status withdraw_attempt(struct store *base, struct text principal,
+                                          struct text key, uint64_t attempt, struct error *error)
 {
     struct attempt what = {principal, key, MARK_TAKE_BACK, attempt};
     return try_attempt(base, &what, NULL, error);
 }
 
-static enum store_status forget_attempts(struct store *base, struct text principal, struct text key,
-                                         struct error *error)
+static enum store_status clear_attempts(struct store *base, struct text principal, struct text key,
+                                        struct error *error)
 {
     struct attempt what = {principal, key, MARK_FORGET_ALL, 0};
     return try_attempt(base, &what, NULL, error);
@@ -293,15 +294,15 @@ static enum store_status forget_attempts(struct store *base, struct text princip
 static const struct store_ops operations = {
     .prepare = prepare,
     .begin = begin,
-    .take_turn = take_turn,
+    .take_advisory_lock = take_advisory_lock,
     .load = load,
     .write = write,
     .commit = commit,
     .end = end,
     .renew = renew,
-    .mark_attempt = mark_attempt,
-    .unmark_attempt = unmark_attempt,
-    .forget_attempts = forget_attempts,
+    .record_attempt = record_attempt,
+    .withdraw_attempt = withdraw_attempt,
+    .clear_attempts = clear_attempts,
     .free = store_free,
 };
 
@@ -337,7 +338,7 @@ void memory_database_fail(struct memory_database *database, struct memory_fault 
     database->faults[database->fault_count++] = fault;
 }
 
-void memory_database_heal(struct memory_database *database)
+void memory_database_clear_faults(struct memory_database *database)
 {
     database->fault_count = 0;
     database->refused_count = 0;
@@ -364,7 +365,7 @@ size_t memory_database_lingering(const struct memory_database *database)
     return count;
 }
 
-void memory_database_settle(struct memory_database *database, bool apply)
+void memory_database_resolve_commit(struct memory_database *database, bool apply)
 {
     struct memory_transaction *open = database->transactions;
     while (open != NULL) {
@@ -379,7 +380,7 @@ void memory_database_settle(struct memory_database *database, bool apply)
 
 void memory_database_expire(struct memory_database *database)
 {
-    memory_database_settle(database, false);
+    memory_database_resolve_commit(database, false);
     for (struct memory_transaction *open = database->transactions; open != NULL; open = open->next)
         memory_transaction_doom(open, STORE_EXPIRED);
 }

@@ -36,7 +36,7 @@ enum memory_call {
  *   LOST     it never arrived: no effect; after UNKNOWN the next commit decides, `end` aborts
  *   APPLIED  it took effect, only the answer was lost: commits and attempts
  *   LINGERS  it never arrived, nor will the abort: the transaction keeps its documents blocked
- * until memory_database_settle or _expire
+ * until memory_database_resolve_commit or _expire
  */
 enum memory_fate { MEMORY_LOST, MEMORY_APPLIED, MEMORY_LINGERS };
 
@@ -52,7 +52,7 @@ struct memory_fault {
 /* Counts calls of all stores. Several may wait; of those that are due the first made wins. */
 void memory_database_fail(struct memory_database *database, struct memory_fault fault);
 /* Drops the faults that wait, and what is refused. */
-void memory_database_heal(struct memory_database *database);
+void memory_database_clear_faults(struct memory_database *database);
 /* From now on the database refuses to store this provider or consumer, as a validator would. */
 void memory_database_refuse(struct memory_database *database, struct uuid id);
 
@@ -61,7 +61,7 @@ void memory_store_crash(struct store *store, enum memory_fate fate);
 /* Transactions that nobody will end. */
 size_t memory_database_lingering(const struct memory_database *database);
 /* They end now: their commit, late as it is, takes effect, or they are aborted. */
-void memory_database_settle(struct memory_database *database, bool apply);
+void memory_database_resolve_commit(struct memory_database *database, bool apply);
 /* Every open transaction has outlived its limit: aborted; its owner hears EXPIRED. */
 void memory_database_expire(struct memory_database *database);
 

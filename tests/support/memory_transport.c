@@ -136,7 +136,7 @@ static enum transport_status open_transport(struct transport *transport, struct 
     if (call.lost)
         return TRANSPORT_LOST;
     memory_broker_declare(self->broker, self->broker->names.queue);
-    memory_broker_declare(self->broker, self->broker->names.dead_queue);
+    memory_broker_declare(self->broker, self->broker->names.dead_letter_queue);
     self->last_tag = 0;
     if (self->broker->blocked != NULL)
         memory_transport_tell(self, (struct transport_event){.kind = TRANSPORT_BLOCKED,
@@ -177,7 +177,7 @@ static enum transport_status cancel(struct transport *transport, struct error *e
 static void close_channel(struct memory_transport *self, enum outgoing_kind kind)
 {
     self->closed[kind] = true;
-    memory_transport_tell(self, (struct transport_event){.kind = TRANSPORT_UNSETTLED,
+    memory_transport_tell(self, (struct transport_event){.kind = TRANSPORT_CONFIRMS_LOST,
                                                          .outgoing_kind = kind,
                                                          .reason = "NOT_FOUND - no exchange"});
 }
@@ -285,8 +285,7 @@ static enum transport_status ack(struct transport *transport, uint64_t tag, stru
     return settle(transport, tag, false, error);
 }
 
-static enum transport_status give_back(struct transport *transport, uint64_t tag,
-                                       struct error *error)
+static enum transport_status requeue(struct transport *transport, uint64_t tag, struct error *error)
 {
     return settle(transport, tag, true, error);
 }
@@ -335,7 +334,7 @@ static void tell_waiting(struct memory_transport *self, const struct transport_h
 {
     struct transport_event event;
     for (size_t left = count_events(self); left > 0 && take_event(self, &event); left--) {
-        if (event.kind == TRANSPORT_UNSETTLED)
+        if (event.kind == TRANSPORT_CONFIRMS_LOST)
             self->closed[event.outgoing_kind] = false;
         handler->handle(handler->context, &event);
     }
@@ -386,7 +385,7 @@ static const struct transport_ops operations = {
     .poll = poll_transport,
     .publish = publish,
     .ack = ack,
-    .give_back = give_back,
+    .requeue = requeue,
     .close = memory_transport_cut,
     .free = free_transport,
 };

@@ -175,12 +175,12 @@ static bool is_refused(const struct memory_database *database, struct uuid id)
     return false;
 }
 
-static bool is_valid_stock(const struct stock *stock)
+static bool is_valid_stock(const struct inventory_record *record)
 {
-    const struct inventory *inventory = &stock->inventory;
+    const struct inventory *inventory = &record->inventory;
     return inventory->total >= 1 && inventory->reserved >= 0 && inventory->min_unit >= 1 &&
            inventory->max_unit >= 1 && inventory->step_size >= 1 && inventory->ratio >= 1 &&
-           stock->used >= 0;
+           record->used >= 0;
 }
 
 static enum store_status validate_provider(const struct write *write,
@@ -190,8 +190,8 @@ static enum store_status validate_provider(const struct write *write,
         return refusal(write, "this provider");
     if (provider->name.length == 0 || provider->generation < 0)
         return refusal(write, "a provider without a name or generation");
-    for (size_t i = 0; i < provider->stock_count; i++) {
-        if (!is_valid_stock(&provider->stocks[i]))
+    for (size_t i = 0; i < provider->record_count; i++) {
+        if (!is_valid_stock(&provider->records[i]))
             return refusal(write, "an inventory out of range");
     }
     return STORE_OK;
@@ -202,10 +202,10 @@ static enum store_status validate_consumer(const struct write *write,
 {
     if (is_refused(write->transaction->database, consumer->id))
         return refusal(write, "this consumer");
-    if (consumer->holding_count == 0 || consumer->generation < 0)
+    if (consumer->allocation_count == 0 || consumer->generation < 0)
         return refusal(write, "a consumer without allocations or generation");
-    for (size_t i = 0; i < consumer->holding_count; i++) {
-        if (consumer->holdings[i].amount < 1)
+    for (size_t i = 0; i < consumer->allocation_count; i++) {
+        if (consumer->allocations[i].amount < 1)
             return refusal(write, "an amount below 1");
     }
     return STORE_OK;
@@ -223,26 +223,27 @@ static enum store_status insert_provider(const struct write *write,
     return status == STORE_OK ? claim_name(write, slot->name, slot->id) : status;
 }
 
-static struct stock *stock_of(struct provider *provider, struct text resource_class)
+static struct inventory_record *stock_of(struct provider *provider, struct text resource_class)
 {
-    for (size_t i = 0; i < provider->stock_count; i++) {
-        if (text_equal(provider->stocks[i].inventory.resource_class, resource_class))
-            return &provider->stocks[i];
+    for (size_t i = 0; i < provider->record_count; i++) {
+        if (text_equal(provider->records[i].inventory.resource_class, resource_class))
+            return &provider->records[i];
     }
     return NULL;
 }
 
-/* Only what is marked as changed is taken over: a mark that is missing has to show. */
+/* Only what is attempt_sent as changed is taken over: a mark that is missing has to show. */
 static enum store_status apply_used(const struct write *write, struct provider *stored,
                                     const struct provider *slot)
 {
-    for (size_t i = 0; i < slot->stock_count; i++) {
-        if (!slot->stocks[i].dirty)
+    for (size_t i = 0; i < slot->record_count; i++) {
+        if (!slot->records[i].dirty)
             continue;
-        struct stock *stock = stock_of(stored, slot->stocks[i].inventory.resource_class);
-        if (stock == NULL)
+        struct inventory_record *record =
+            stock_of(stored, slot->records[i].inventory.resource_class);
+        if (record == NULL)
             return refusal(write, "a usage without an inventory");
-        stock->used = slot->stocks[i].used;
+        record->used = slot->records[i].used;
     }
     return STORE_OK;
 }
@@ -259,8 +260,8 @@ static void apply_stocks(struct memory_version *version, const struct provider *
 {
     struct provider copy;
     memory_copy_provider(version->arena, slot, &copy);
-    version->provider.stocks = copy.stocks;
-    version->provider.stock_count = copy.stock_count;
+    version->provider.records = copy.records;
+    version->provider.record_count = copy.record_count;
 }
 
 static enum store_status move_name(const struct write *write, struct text old,
@@ -284,7 +285,7 @@ static enum store_status update_provider(const struct write *write,
     version->provider.generation = slot->generation;
     if (slot->place_dirty)
         apply_place(version, slot);
-    if (slot->stocks_dirty)
+    if (slot->records_dirty)
         apply_stocks(version, slot);
     else
         status = apply_used(write, &version->provider, slot);
@@ -391,8 +392,9 @@ static enum store_status write_all(const struct write *write, const struct snaps
     return status;
 }
 
-enum store_status memory_take_turn(struct memory_transaction *transaction, uint64_t session,
-                                   bool *ret_shared, struct error *error)
+enum store_status memory_take_advisory_lock(struct memory_transaction *transaction,
+                                            uint64_t session, bool *ret_contended,
+                                            struct error *error)
 {
     struct write write = {.transaction = transaction, .error = error};
     struct memory_document *turn =
@@ -404,7 +406,7 @@ enum store_status memory_take_turn(struct memory_transaction *transaction, uint6
         return status;
     }
     const struct memory_version *before = memory_visible(turn, transaction->snapshot);
-    *ret_shared = before != NULL && before->turn_of != session;
+    *ret_contended = before != NULL && before->turn_of != session;
     replace_pending(turn, true)->turn_of = session;
     return STORE_OK;
 }

@@ -65,9 +65,9 @@ static void start(struct world *world, struct world_worker *worker)
         .clock = &world->clock.base,
         .queue = text_of("allot.commands"),
         .worker = text_of("simulated"),
-        .dead_exchange = text_of("allot.dead"),
+        .dead_letter_exchange = text_of("allot.dead"),
         .confirm_timeout_ms = CONFIRM_MS,
-        .reply_attempts = REPLY_ATTEMPTS,
+        .reply_max_attempts = REPLY_ATTEMPTS,
     };
     worker->settler = settler_new(&settling);
     struct applier_options applying = {
@@ -210,14 +210,14 @@ static void give(struct world_worker *worker, struct job *job)
 {
     struct job_queue one = {0};
     job_queue_push(&one, job);
-    applier_give(worker->applier, &one);
+    applier_submit(worker->applier, &one);
     worker->idle = false;
 }
 
-static void dismiss_all(struct world_worker *worker, struct job_queue *jobs)
+static void release_jobs(struct world_worker *worker, struct job_queue *jobs)
 {
     for (struct job *job = job_queue_pop(jobs); job != NULL; job = job_queue_pop(jobs)) {
-        if (job->marked)
+        if (job->attempt_sent)
             give(worker, job);
         else
             job_free(job);
@@ -233,7 +233,7 @@ static void settle(struct world_worker *worker, struct job *job)
 static void take_delivery(struct world_worker *worker, const struct transport_event *event)
 {
     struct job *job = job_new(event->arena, &event->delivery, worker->epoch);
-    struct policy_held *policy = policy_acquire(worker->world->policy);
+    struct policy_ref *policy = policy_acquire(worker->world->policy);
     struct decode_context context = {.policy = policy_of(policy), .trust_user_id = true};
     struct decoded *decoded = &job->decoded;
     command_decode(&context, &job->delivery, job->arena, decoded);
@@ -264,7 +264,7 @@ static void take_back(struct world_worker *worker)
 {
     struct job_queue back = {0};
     struct job_queue gone = {0};
-    applier_take(worker->applier, &back);
+    applier_reap(worker->applier, &back);
     for (struct job *job = job_queue_pop(&back); job != NULL; job = job_queue_pop(&back)) {
         bool settled = job->stage == SETTLE_DONE;
         if (!settled && job->answered && job->epoch == worker->epoch) {
@@ -275,17 +275,17 @@ static void take_back(struct world_worker *worker)
             job->answered = false;
         job_queue_push(&gone, job);
     }
-    dismiss_all(worker, &gone);
+    release_jobs(worker, &gone);
 }
 
 static void abandon(struct world_worker *worker)
 {
     struct job_queue jobs = {0};
     worker->epoch++;
-    settler_take(worker->settler, &jobs);
-    dismiss_all(worker, &jobs);
+    settler_reap(worker->settler, &jobs);
+    release_jobs(worker, &jobs);
     settler_abandon(worker->settler, &jobs);
-    dismiss_all(worker, &jobs);
+    release_jobs(worker, &jobs);
     worker->transport->ops->close(worker->transport);
     worker->connected = false;
     worker->lost = false;
@@ -319,8 +319,8 @@ void world_turn(struct world *world, size_t index)
     if (!worker->lost)
         worker->lost |= worker->transport->ops->poll(worker->transport, 0, -1, &handler, &error) !=
                         TRANSPORT_OK;
-    settler_take(worker->settler, &settled);
-    dismiss_all(worker, &settled);
+    settler_reap(worker->settler, &settled);
+    release_jobs(worker, &settled);
     if (worker->lost)
         abandon(worker);
 }
@@ -377,7 +377,7 @@ static void refuse_reply(struct world *world, struct memory_faults *faults, bool
         faults->swallow_confirm = 1 + world_random(world, 5);
 }
 
-void world_disturb(struct world *world)
+void world_inject_fault(struct world *world)
 {
     size_t index = world_random(world, WORLD_WORKERS);
     struct world_worker *worker = &world->workers[index];
@@ -394,9 +394,9 @@ void world_disturb(struct world *world)
         faults->lose_at_call = 1 + world_random(world, 6);
         faults->lose_after_effect = world_random(world, 2);
         break;
-    case 6: memory_database_settle(world->database, world_random(world, 2)); break;
+    case 6: memory_database_resolve_commit(world->database, world_random(world, 2)); break;
     default:
-        memory_database_heal(world->database);
+        memory_database_clear_faults(world->database);
         fault.after = world_random(world, 4);
         world->refusals += fault.status == STORE_REFUSED || fault.status == STORE_EXPIRED;
         memory_database_fail(world->database, fault);
@@ -404,10 +404,10 @@ void world_disturb(struct world *world)
     }
 }
 
-void world_heal(struct world *world)
+void world_clear_faults(struct world *world)
 {
-    memory_database_heal(world->database);
-    memory_database_settle(world->database, world_random(world, 2));
+    memory_database_clear_faults(world->database);
+    memory_database_resolve_commit(world->database, world_random(world, 2));
     for (size_t i = 0; i < WORLD_WORKERS; i++)
         *memory_transport_faults(world->workers[i].transport) = (struct memory_faults){0};
 }
@@ -425,7 +425,7 @@ static bool is_quiet(const struct world *world)
     return true;
 }
 
-bool world_settle(struct world *world)
+bool world_run_until_idle(struct world *world)
 {
     for (size_t round = 0; round < ROUNDS_MAX; round++) {
         for (size_t i = 0; i < WORLD_WORKERS; i++) {

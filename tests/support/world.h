@@ -88,11 +88,11 @@ void world_turn(struct world *world, size_t worker);
 /* Its memory is gone, and a new one starts; its transaction is dropped, or lingers. */
 void world_crash(struct world *world, size_t worker, enum memory_fate fate);
 /* One fault by chance: of broker, storage or worker. */
-void world_disturb(struct world *world);
+void world_inject_fault(struct world *world);
 /* Ends all faults. */
-void world_heal(struct world *world);
-/* Steps both until nothing is left to do; false: it never came to that (a stall). */
-bool world_settle(struct world *world);
+void world_clear_faults(struct world *world);
+/* Steps both until nothing is left to do; false: it never came to that (a watchdog). */
+bool world_run_until_idle(struct world *world);
 
 /* The n-th reply to that message (0 is the first); NULL: there is none. */
 const struct memory_message *world_reply(const struct world *world, const struct sent *sent,

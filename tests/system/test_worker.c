@@ -3,7 +3,7 @@
  * The real thing: allotd as a process, a real broker, a real replica set. Claims on one worker, its
  * death by kill -9, and an outage of its storage.
  */
-#include "tests/system/worker_lab.h"
+#include "tests/system/worker_fixture.h"
 
 #include <mongoc/mongoc.h>
 #include <signal.h>

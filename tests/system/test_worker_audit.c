@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* allotctl audit, on documents that are broken by hand behind the worker's back. */
-#include "tests/system/worker_lab.h"
+#include "tests/system/worker_fixture.h"
 #include "tests/system/worker_storage.h"
 
 #include <mongoc/mongoc.h>
@@ -16,7 +16,7 @@ static int run_audit(const char *option, char output[OUTPUT_ROOM])
 {
     char command[512];
     (void)snprintf(command, sizeof command,
-                   "ALLOT_MONGODB_DATABASE='%.64s' '%.256s' audit %.16s 2>&1", lab_database(),
+                   "ALLOT_MONGODB_DATABASE='%.64s' '%.256s' audit %.16s 2>&1", fixture_database(),
                    ALLOTCTL, option);
     FILE *pipe = popen(command, "r"); // NOLINT: a shell of the test's own making
     assert_non_null(pipe);
@@ -37,7 +37,7 @@ static void expect_audit(const char *option, int status, const char *part)
 
 static void break_documents(const char *json)
 {
-    run_on_storage(lab_database(), json);
+    run_on_storage(fixture_database(), json);
 }
 
 /* Claims of a worker that has ended: nobody writes while the test does. */

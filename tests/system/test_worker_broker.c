@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The broker ends connections and queues; the storage's silence does not end them. */
-#include "tests/system/worker_lab.h"
+#include "tests/system/worker_fixture.h"
 
 #include <mongoc/mongoc.h>
 #include <signal.h>
@@ -18,7 +18,7 @@ static size_t receive_waiting(struct producer *producer, unsigned char *answered
     struct error error = {""};
     struct client_message reply;
     while (client_receive(producer->client, 0, &reply, &error) == CLIENT_MESSAGE) {
-        journal_message(lab_database(), "reply", &reply);
+        journal_message(fixture_database(), "reply", &reply);
         assert_in_range(claim_number(&reply), 0, count - 1);
         answered[claim_number(&reply)] = 1;
         arena_free(reply.arena);
@@ -45,7 +45,7 @@ static void test_connections_closed_amid_500_commands_lose_and_double_nothing(vo
     rabbitmqctl("close_all_user_connections worker test", output, sizeof output);
     size_t before = receive_waiting(&producer, answered, COMMANDS);
     assert_in_range(before, BEFORE_CLOSE, COMMANDS - 1);
-    assert_true(heal_storage() > 0);
+    assert_true(clear_storage_faults() > 0);
 
     size_t more = receive_claims(&producer, answered, COMMANDS, SIZE_MAX);
     print_message("%zu answered when the connection went, %zu replies after\n", before, more);
@@ -65,7 +65,7 @@ static void send_until_taken(struct producer *producer, const char *key, const c
         (void)usleep(20000);
         outcome = publish(producer, &command);
     }
-    assert_int_equal(outcome, CLIENT_TAKEN);
+    assert_int_equal(outcome, CLIENT_CONFIRMED);
 }
 
 static void test_a_queue_deleted_under_the_worker_is_made_and_consumed_again(void **state)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who hears of a failure: the reply queue where it may and can, the dead letters where not. */
-#include "tests/system/worker_lab.h"
+#include "tests/system/worker_fixture.h"
 
 #include <mongoc/mongoc.h>
 #include <signal.h>
@@ -55,7 +55,7 @@ static void test_garbage_without_reply_to_is_dead_lettered_as_it_came(void **sta
     struct outgoing command = command_message("garbage", NULL, "\xff{\"version\":1,,\x01 not JSON");
     command.headers = &own;
     command.header_count = 1;
-    assert_int_equal(publish(&producer, &command), CLIENT_TAKEN);
+    assert_int_equal(publish(&producer, &command), CLIENT_CONFIRMED);
     expect_dead_letter(&command, "conductor", "malformed");
     audit(0, 0);
     assert_int_equal(end_worker(worker, SIGTERM), 0);
@@ -68,7 +68,7 @@ static void test_a_failure_whose_reply_queue_is_missing_is_dead_lettered(void **
     struct producer producer = open_producer("ALLOT_AMQP_URI_CONDUCTOR", "conductor");
     pid_t worker = start_worker();
     struct outgoing command = command_message("nowhere", "conductor.nowhere", UNKNOWN_CONSUMER);
-    assert_int_equal(publish(&producer, &command), CLIENT_TAKEN);
+    assert_int_equal(publish(&producer, &command), CLIENT_CONFIRMED);
     expect_dead_letter(&command, "conductor", "consumer_not_found");
     expect(&producer, "nowhere", UNKNOWN_CONSUMER, "\"consumer_not_found\""); /* on record */
     expect_no_dead_letter();
@@ -86,10 +86,10 @@ static void test_a_reply_to_of_others_receives_nothing_and_the_dead_letter_says_
     char body[BODY_MAX];
     claim_body_of(body, sizeof body, 1, "blue-1"); /* it may do that, but not answer there */
     struct outgoing command = command_message("elsewhere", victim.queue, body);
-    assert_int_equal(publish(&stranger, &command), CLIENT_TAKEN);
+    assert_int_equal(publish(&stranger, &command), CLIENT_CONFIRMED);
     expect_dead_letter(&command, "team-blue", "forbidden");
     command = command_message("garbage", victim.queue, "not JSON");
-    assert_int_equal(publish(&stranger, &command), CLIENT_TAKEN);
+    assert_int_equal(publish(&stranger, &command), CLIENT_CONFIRMED);
     expect_dead_letter(&command, "team-blue", "malformed");
     expect_silence(&victim, 300);
     expect_silence(&stranger, 0);
@@ -108,7 +108,7 @@ static void test_a_success_whose_reply_queue_is_missing_is_no_dead_letter(void *
     char body[BODY_MAX];
     claim_body(body, sizeof body, 1);
     struct outgoing command = command_message("unheard", "conductor.nowhere", body);
-    assert_int_equal(publish(&producer, &command), CLIENT_TAKEN);
+    assert_int_equal(publish(&producer, &command), CLIENT_CONFIRMED);
     expect(&producer, "unheard", body, "\"consumer_generation\":1"); /* asked again: on record */
     assert_int_equal(end_worker(worker, SIGTERM), 0);
     await_empty_queue(); /* of what it has not settled, too */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Faults of the storage, one by one, and writes that it refuses for good. */
-#include "tests/system/worker_lab.h"
+#include "tests/system/worker_fixture.h"
 
 #include <mongoc/mongoc.h>
 #include <signal.h>
@@ -25,7 +25,7 @@ static void work_through(const char *commands, int times, const char *how)
     fail_commands(commands, times, how);
     send_claims(&producer, 0, COMMANDS);
     assert_int_equal(receive_claims(&producer, answered, COMMANDS, SIZE_MAX), COMMANDS);
-    assert_true(heal_storage() > 0);
+    assert_true(clear_storage_faults() > 0);
     expect_silence(&producer, 100);
     await_empty_queue();
     audit(COMMANDS, COMMANDS + 2 * PROVIDERS);
@@ -84,7 +84,7 @@ static void refuse_poison(const char *validator)
 {
     char json[256];
     (void)snprintf(json, sizeof json, "{\"collMod\": \"consumers\", \"validator\": %s}", validator);
-    run_on_storage(lab_database(), json);
+    run_on_storage(fixture_database(), json);
 }
 
 /* The poison, and 50 others; the storage is slow with the command before, so that they meet. */
@@ -131,7 +131,7 @@ static void test_the_one_write_that_is_refused_for_good_is_found_among_50_others
     refuse_poison("{\"project_id\": {\"$ne\": \"poison\"}}");
     send_together(&producer, poison);
     receive_together(&producer);
-    assert_true(heal_storage() > 0);
+    assert_true(clear_storage_faults() > 0);
     audit(COMMANDS + 1, COMMANDS + 1 + 2 * PROVIDERS);
 
     struct client_message letter = take_dead_letter();

@@ -3,7 +3,7 @@
  * One of each: every command, and every failure that a test can provoke, so that tests/schema/check
  * finds them all in the journal. The commands are in tests/schema/messages.txt.
  */
-#include "tests/system/worker_lab.h"
+#include "tests/system/worker_fixture.h"
 
 #include <mongoc/mongoc.h>
 #include <signal.h>
@@ -47,14 +47,14 @@ static void expect_code(struct producer *producer, const char *key, const char *
     if (!contains(reply.body, part))
         fail_msg("%s: not %s: %.*s", key, expected, TEXT_ARGS(reply.body));
     arena_free(reply.arena);
-    if (verdict_always_dead(code))
+    if (verdict_always_dead_lettered(code))
         expect_letter();
 }
 
 static void send_and_expect(struct producer *producer, const struct outgoing *command,
                             const char *expected)
 {
-    assert_int_equal(publish(producer, command), CLIENT_TAKEN);
+    assert_int_equal(publish(producer, command), CLIENT_CONFIRMED);
     expect_code(producer, command->properties.message_id.bytes, expected);
 }
 
@@ -121,7 +121,7 @@ static void test_what_is_wrong_outside_the_params_is_answered_and_dead_lettered(
     command = command_message("large", producer.queue, large);
     send_and_expect(&producer, &command, "too_large");
     command = command_message("large", NULL, large);
-    assert_int_equal(publish(&producer, &command), CLIENT_TAKEN);
+    assert_int_equal(publish(&producer, &command), CLIENT_CONFIRMED);
     expect_letter();
     assert_int_equal(end_worker(worker, SIGTERM), 0);
     client_close(producer.client);
@@ -133,7 +133,7 @@ static void test_a_principal_that_the_policy_does_not_know_is_dead_lettered_only
     struct producer stranger = {.client = open_worker_client()}; /* worker, as the broker says */
     pid_t worker = start_worker();
     struct outgoing command = command_message("stranger", NULL, READ);
-    assert_int_equal(publish(&stranger, &command), CLIENT_TAKEN);
+    assert_int_equal(publish(&stranger, &command), CLIENT_CONFIRMED);
     expect_letter();
     assert_int_equal(end_worker(worker, SIGTERM), 0);
     client_close(stranger.client);
@@ -157,7 +157,7 @@ static void test_headers_are_judged_and_echoed(void **state)
     headers[0].text = text_of("1");
     send_and_expect(&producer, &command, "invalid");
     command.properties.reply_to = TEXT_NONE;
-    assert_int_equal(publish(&producer, &command), CLIENT_TAKEN);
+    assert_int_equal(publish(&producer, &command), CLIENT_CONFIRMED);
     expect_letter();
     assert_int_equal(end_worker(worker, SIGTERM), 0);
     client_close(producer.client);
@@ -205,9 +205,9 @@ static void test_a_command_that_workers_died_on_is_given_up(void **state)
     (void)state;
     struct producer producer = open_producer("ALLOT_AMQP_URI_CONDUCTOR", "conductor");
     struct outgoing command = command_message("deadly", producer.queue, WRITE);
-    assert_int_equal(publish(&producer, &command), CLIENT_TAKEN);
+    assert_int_equal(publish(&producer, &command), CLIENT_CONFIRMED);
     return_the_command();
-    run_on_storage(lab_database(), ATTEMPTS); /* three workers left their marks */
+    run_on_storage(fixture_database(), ATTEMPTS); /* three workers left their marks */
     pid_t worker = start_worker();
     expect_code(&producer, "deadly", "attempts_exhausted");
     assert_int_equal(end_worker(worker, SIGTERM), 0);
@@ -220,7 +220,7 @@ static void test_a_command_that_expires_unanswered_is_dead_lettered_by_the_broke
     struct producer producer = open_producer("ALLOT_AMQP_URI_CONDUCTOR", "conductor");
     struct outgoing command = command_message("expired", producer.queue, READ);
     command.properties.expiration = text_of("1");
-    assert_int_equal(publish(&producer, &command), CLIENT_TAKEN);
+    assert_int_equal(publish(&producer, &command), CLIENT_CONFIRMED);
     expect_letter();
     expect_silence(&producer, 0);
     client_close(producer.client);

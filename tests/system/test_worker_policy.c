@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The access policy of a running worker: reloaded on SIGHUP, and the old one kept on error. */
-#include "tests/system/worker_lab.h"
+#include "tests/system/worker_fixture.h"
 
 #include <mongoc/mongoc.h>
 #include <signal.h>

@@ -4,7 +4,7 @@
  * place. What comes of each does not matter here: tests/schema/check finds in the journal whether
  * the worker and the schemas refuse the same.
  */
-#include "tests/system/worker_lab.h"
+#include "tests/system/worker_fixture.h"
 
 #include <jansson.h>
 #include <mongoc/mongoc.h>

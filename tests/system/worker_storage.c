@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/system/worker_lab.h"
+#include "tests/system/worker_fixture.h"
 
 enum { COMMAND_MAX = 2048 };
 
@@ -31,7 +31,7 @@ static int64_t aggregate(mongoc_client_t *client, const char *collection, const 
     int64_t n = 0;
     assert_true(bson_init_from_json(&stages, pipeline, -1, &error));
     mongoc_collection_t *documents =
-        mongoc_client_get_collection(client, lab_database(), collection);
+        mongoc_client_get_collection(client, fixture_database(), collection);
     mongoc_cursor_t *cursor =
         mongoc_collection_aggregate(documents, MONGOC_QUERY_NONE, &stages, NULL, NULL);
     if (mongoc_cursor_next(cursor, &row) && bson_iter_init_find(&iter, row, "n"))
@@ -108,7 +108,7 @@ void fail_commands(const char *commands, int times, const char *how)
     met_before = run_for_integer("admin", json, "count");
 }
 
-int64_t heal_storage(void)
+int64_t clear_storage_faults(void)
 {
     int64_t met = run_for_integer(
         "admin", "{\"configureFailPoint\": \"failCommand\", \"mode\": \"off\"}", "count");

@@ -16,12 +16,12 @@ void run_on_storage(const char *database, const char *json);
 
 /*
  * Lets the next `times` of these commands ("\"aggregate\"", separated by commas) of the worker
- * fail; 0: all of them, until heal_storage. `how` is more of the fail point's data: "\"errorCode\":
- * 112".
+ * fail; 0: all of them, until clear_storage_faults. `how` is more of the fail point's data:
+ * "\"errorCode\": 112".
  */
 void fail_commands(const char *commands, int times, const char *how);
 /* How often the fail point was met since fail_commands. */
-int64_t heal_storage(void);
+int64_t clear_storage_faults(void);
 /* To every mongod of the stack; the pid files are what script/stack env names. */
 void signal_storage(int signal_number);
 

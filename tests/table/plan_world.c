@@ -42,12 +42,12 @@ static char *split(char *word, char at)
     return mark + 1;
 }
 
-static void add_stock(struct world *world, struct provider *provider, const char *name,
-                      const char *amounts)
+static void add_record(struct world *world, struct provider *provider, const char *name,
+                       const char *amounts)
 {
     long long used = 0, total = 0;
     assert_int_equal(sscanf(amounts, "%lld/%lld", &used, &total), 2);
-    provider->stocks[provider->stock_count++] = (struct stock){
+    provider->records[provider->record_count++] = (struct inventory_record){
         .inventory = {.resource_class = copy(world, name),
                       .total = total,
                       .min_unit = 1,
@@ -85,10 +85,10 @@ static void set_provider(struct world *world, struct provider *provider, char *w
         provider->has_parent = true;
         provider->parent = world_uuid(value);
     } else if (strchr(value, '/') != NULL) {
-        add_stock(world, provider, word, value);
+        add_record(world, provider, word, value);
     } else {
-        assert_true(provider->stock_count > 0);
-        set_unit(&provider->stocks[provider->stock_count - 1].inventory, word, value);
+        assert_true(provider->record_count > 0);
+        set_unit(&provider->records[provider->record_count - 1].inventory, word, value);
     }
 }
 
@@ -100,21 +100,21 @@ void world_add_provider(struct world *world, char *words)
     assert_true(world->provider_count < WORLD_MAX);
     provider->id = world_uuid(name);
     provider->name = copy(world, name);
-    provider->stocks = ARENA_ARRAY(world->arena, struct stock, WORLD_MAX);
+    provider->records = ARENA_ARRAY(world->arena, struct inventory_record, WORLD_MAX);
     for (char *word = strtok_r(NULL, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest))
         set_provider(world, provider, word);
 }
 
-static void set_consumer(struct world *world, struct consumer *consumer, struct holding *holdings,
-                         char *word)
+static void set_consumer(struct world *world, struct consumer *consumer,
+                         struct allocation *allocations, char *word)
 {
     char *colon = strchr(word, ':');
     char *equals = strchr(word, '=');
     if (colon != NULL && equals != NULL && colon < equals) {
         char *amount = split(word, '=');
         char *resource_class = split(word, ':');
-        holdings[consumer->holding_count++] =
-            (struct holding){world_uuid(word), copy(world, resource_class), atoll(amount)};
+        allocations[consumer->allocation_count++] =
+            (struct allocation){world_uuid(word), copy(world, resource_class), atoll(amount)};
         return;
     }
     char *value = split(word, '=');
@@ -135,17 +135,17 @@ static void set_consumer(struct world *world, struct consumer *consumer, struct 
 void world_read_consumer(struct world *world, char *words, struct consumer *ret_consumer)
 {
     char *rest = NULL;
-    struct holding *holdings = ARENA_ARRAY(world->arena, struct holding, WORLD_MAX);
+    struct allocation *allocations = ARENA_ARRAY(world->arena, struct allocation, WORLD_MAX);
     *ret_consumer = (struct consumer){
         .id = world_uuid(strtok_r(words, " ", &rest)),
         .project_id = text_of("blue"),
         .user_id = text_of("u"),
         .consumer_type = text_of("INSTANCE"),
         .generation = 1,
-        .holdings = holdings,
+        .allocations = allocations,
     };
     for (char *word = strtok_r(NULL, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest))
-        set_consumer(world, ret_consumer, holdings, word);
+        set_consumer(world, ret_consumer, allocations, word);
 }
 
 void world_add_consumer(struct world *world, char *words)
@@ -263,15 +263,16 @@ static void fill_trees(const struct world *world, struct snapshot *snapshot)
 static bool holds_of(struct arena *arena, const struct consumer *consumer, struct uuid provider,
                      struct consumer *ret_row)
 {
-    struct holding *holdings = ARENA_ARRAY(arena, struct holding, consumer->holding_count);
+    struct allocation *allocations =
+        ARENA_ARRAY(arena, struct allocation, consumer->allocation_count);
     *ret_row = *consumer;
-    ret_row->holdings = holdings;
-    ret_row->holding_count = 0;
-    for (size_t i = 0; i < consumer->holding_count; i++) {
-        if (uuid_equal(consumer->holdings[i].provider, provider))
-            holdings[ret_row->holding_count++] = consumer->holdings[i];
+    ret_row->allocations = allocations;
+    ret_row->allocation_count = 0;
+    for (size_t i = 0; i < consumer->allocation_count; i++) {
+        if (uuid_equal(consumer->allocations[i].provider, provider))
+            allocations[ret_row->allocation_count++] = consumer->allocations[i];
     }
-    return ret_row->holding_count > 0;
+    return ret_row->allocation_count > 0;
 }
 
 static void fill_page(const struct world *world, struct arena *arena, struct page_slot *slot)

@@ -85,10 +85,10 @@ static void set_option(struct delivery *delivery, struct request *extra, char *w
     } else if (strcmp(word, "attempts") == 0) {
         extra->attempts = atoll(value);
     } else if (strcmp(word, "refused") == 0) {
-        extra->refused_by_storage = true;
+        extra->rejected_by_storage = true;
         extra->storage_reason = text_of(value);
-    } else if (strcmp(word, "refused_again") == 0) {
-        extra->refused_by_storage = extra->refused_again = true;
+    } else if (strcmp(word, "unrecordable") == 0) {
+        extra->rejected_by_storage = extra->rejection_unrecordable = true;
         extra->storage_reason = text_of(value);
     } else {
         fail_msg("a command has no '%s'", word);
@@ -119,8 +119,8 @@ static struct decoded read_command(struct run *run, char *line)
         fail_msg("%.*s: %.*s %.*s", TEXT_ARGS(delivery.body), TEXT_ARGS(decoded.verdict.message),
                  TEXT_ARGS(decoded.verdict.details[0].value.text));
     decoded.request.attempts = extra.attempts;
-    decoded.request.refused_by_storage = extra.refused_by_storage;
-    decoded.request.refused_again = extra.refused_again;
+    decoded.request.rejected_by_storage = extra.rejected_by_storage;
+    decoded.request.rejection_unrecordable = extra.rejection_unrecordable;
     decoded.request.storage_reason = extra.storage_reason;
     return decoded;
 }
@@ -237,14 +237,14 @@ static void check_record(struct run *run, size_t index)
     }
     assert_true(outcome->state.dirty);
     if (!verdict_recorded(verdict->code)) {
-        assert_true(!outcome->state.exists || outcome->settled_by != index);
+        assert_true(!outcome->state.exists || outcome->decided_by != index);
         return;
     }
     assert_true(outcome->state.exists);
     assert_memory_equal(&outcome->fingerprint, &request->fingerprint, FINGERPRINT_BYTES);
     assert_true(text_is(outcome->command, command_name(request->command.kind)));
     assert_int_equal(outcome->code, verdict->code);
-    assert_int_equal(outcome->settled_by, index);
+    assert_int_equal(outcome->decided_by, index);
 }
 
 static void check_step(struct run *run, size_t index)
@@ -293,9 +293,9 @@ static void check_provider(struct run *run, char *words)
         } else if (strcmp(word, "root") == 0) {
             assert_true(uuid_equal(provider->root, world_uuid(value)));
         } else {
-            const struct stock *stock = provider_stock(provider, text_of(word));
-            assert_non_null(stock);
-            assert_int_equal(stock->used, atoll(value));
+            const struct inventory_record *record = provider_record(provider, text_of(word));
+            assert_non_null(record);
+            assert_int_equal(record->used, atoll(value));
         }
     }
 }
@@ -317,11 +317,12 @@ static void check_consumer(struct run *run, char *words)
     assert_same_text(given->user_id, expected.user_id);
     assert_same_text(given->consumer_type, expected.consumer_type);
     assert_same_text(given->mappings, expected.mappings);
-    assert_int_equal(given->holding_count, expected.holding_count);
-    for (size_t i = 0; i < expected.holding_count; i++) {
-        assert_true(uuid_equal(given->holdings[i].provider, expected.holdings[i].provider));
-        assert_same_text(given->holdings[i].resource_class, expected.holdings[i].resource_class);
-        assert_int_equal(given->holdings[i].amount, expected.holdings[i].amount);
+    assert_int_equal(given->allocation_count, expected.allocation_count);
+    for (size_t i = 0; i < expected.allocation_count; i++) {
+        assert_true(uuid_equal(given->allocations[i].provider, expected.allocations[i].provider));
+        assert_same_text(given->allocations[i].resource_class,
+                         expected.allocations[i].resource_class);
+        assert_int_equal(given->allocations[i].amount, expected.allocations[i].amount);
     }
 }
 

@@ -52,7 +52,7 @@ static struct outgoing command_of(const char *key, const char *body)
 static void send(struct world *world, const struct outgoing *command)
 {
     assert_true(memory_broker_send(world->broker, command));
-    assert_true(world_settle(world));
+    assert_true(world_run_until_idle(world));
 }
 
 static const struct memory_message *only(struct world *world, const char *queue)

@@ -137,11 +137,11 @@ static void test_an_allocation_is_sorted_by_provider_then_class(void **state)
         const char *resource_class;
         int64_t amount;
     } expected[] = {{UUID_A, "VCPU", 1}, {UUID_B, "DISK_GB", 2}, {UUID_B, "VCPU", 3}};
-    assert_int_equal(claim->holding_count, 3);
+    assert_int_equal(claim->allocation_count, 3);
     for (size_t i = 0; i < 3; i++) {
-        assert_uuid(claim->holdings[i].provider, expected[i].provider);
-        assert_text(claim->holdings[i].resource_class, expected[i].resource_class);
-        assert_int_equal(claim->holdings[i].amount, expected[i].amount);
+        assert_uuid(claim->allocations[i].provider, expected[i].provider);
+        assert_text(claim->allocations[i].resource_class, expected[i].resource_class);
+        assert_int_equal(claim->allocations[i].amount, expected[i].amount);
     }
 }
 
@@ -152,7 +152,7 @@ static void test_a_null_generation_means_no_such_consumer_yet(void **state)
                                            ",\"consumer_generation\":null,\"allocations\":{}}")
                                       .params.change;
     assert_false(change.claims[0].has_generation);
-    assert_int_equal(change.claims[0].holding_count, 0);
+    assert_int_equal(change.claims[0].allocation_count, 0);
     assert_int_equal(change.claims[0].provider_count, 0);
 }
 
@@ -201,7 +201,7 @@ static void assert_sorted_claims(struct change_params change)
     for (size_t i = 0; i < 3; i++) {
         assert_uuid(change.claims[i].consumer, consumers[i]);
         assert_int_equal(change.claims[i].generation, (int64_t)i + 1);
-        assert_int_equal(change.claims[i].holdings[0].amount, (int64_t)i + 1);
+        assert_int_equal(change.claims[i].allocations[0].amount, (int64_t)i + 1);
     }
 }
 
@@ -249,7 +249,7 @@ static void test_a_request_does_not_live_in_the_body(void **state)
     assert_accepted(&decoded);
     const struct claim *claim = &decoded.request.command.params.change.claims[0];
     assert_text(claim->project_id, "p");
-    assert_text(claim->holdings[0].resource_class, "CUSTOM_X");
+    assert_text(claim->allocations[0].resource_class, "CUSTOM_X");
     assert_text(decoded.command, "allocation.set");
 }
 

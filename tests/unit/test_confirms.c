@@ -33,25 +33,25 @@ static void add(struct confirms *confirms, size_t count)
         assert_true(confirms_add(confirms, 101 + i));
 }
 
-static void assert_settles(struct confirms *confirms, uint64_t tag, bool multiple, uint64_t from,
-                           uint64_t to)
+static void assert_resolves(struct confirms *confirms, uint64_t tag, bool multiple, uint64_t from,
+                            uint64_t to)
 {
     uint64_t sequence = 0;
     for (uint64_t expected = from; expected <= to; expected++) {
-        assert_true(confirms_settle(confirms, tag, multiple, &sequence));
+        assert_true(confirms_resolve(confirms, tag, multiple, &sequence));
         assert_int_equal(sequence, expected);
     }
-    assert_false(confirms_settle(confirms, tag, multiple, &sequence));
+    assert_false(confirms_resolve(confirms, tag, multiple, &sequence));
 }
 
 static void test_single_tags_settle_in_any_order(void **state)
 {
     struct confirms *confirms = *state;
     add(confirms, 4);
-    assert_settles(confirms, 3, false, 103, 103);
-    assert_settles(confirms, 1, false, 101, 101);
-    assert_settles(confirms, 4, false, 104, 104);
-    assert_settles(confirms, 2, false, 102, 102);
+    assert_resolves(confirms, 3, false, 103, 103);
+    assert_resolves(confirms, 1, false, 101, 101);
+    assert_resolves(confirms, 4, false, 104, 104);
+    assert_resolves(confirms, 2, false, 102, 102);
     assert_int_equal(confirms->count, 0);
 }
 
@@ -59,8 +59,8 @@ static void test_multiple_settles_all_up_to_the_tag_oldest_first(void **state)
 {
     struct confirms *confirms = *state;
     add(confirms, 10);
-    assert_settles(confirms, 4, true, 101, 104);
-    assert_settles(confirms, 10, true, 105, 110);
+    assert_resolves(confirms, 4, true, 101, 104);
+    assert_resolves(confirms, 10, true, 105, 110);
 }
 
 static void test_multiple_passes_over_what_is_settled(void **state)
@@ -68,25 +68,25 @@ static void test_multiple_passes_over_what_is_settled(void **state)
     struct confirms *confirms = *state;
     uint64_t sequence = 0;
     add(confirms, 5);
-    assert_settles(confirms, 3, false, 103, 103);
+    assert_resolves(confirms, 3, false, 103, 103);
     const uint64_t expected[] = {101, 102, 104};
     for (size_t i = 0; i < 3; i++) {
-        assert_true(confirms_settle(confirms, 4, true, &sequence));
+        assert_true(confirms_resolve(confirms, 4, true, &sequence));
         assert_int_equal(sequence, expected[i]);
     }
-    assert_false(confirms_settle(confirms, 4, true, &sequence));
-    assert_settles(confirms, 5, false, 105, 105);
+    assert_false(confirms_resolve(confirms, 4, true, &sequence));
+    assert_resolves(confirms, 5, false, 105, 105);
 }
 
 static void test_unknown_and_settled_tags_give_nothing(void **state)
 {
     struct confirms *confirms = *state;
-    assert_settles(confirms, 1, false, 1, 0);
+    assert_resolves(confirms, 1, false, 1, 0);
     add(confirms, 2);
-    assert_settles(confirms, 0, false, 1, 0);
-    assert_settles(confirms, 3, false, 1, 0);
-    assert_settles(confirms, 2, false, 102, 102);
-    assert_settles(confirms, 2, false, 1, 0);
+    assert_resolves(confirms, 0, false, 1, 0);
+    assert_resolves(confirms, 3, false, 1, 0);
+    assert_resolves(confirms, 2, false, 102, 102);
+    assert_resolves(confirms, 2, false, 1, 0);
 }
 
 static void test_a_restart_forgets_and_counts_from_one(void **state)
@@ -94,19 +94,19 @@ static void test_a_restart_forgets_and_counts_from_one(void **state)
     struct confirms *confirms = *state;
     add(confirms, 3);
     confirms_restart(confirms);
-    assert_settles(confirms, 3, true, 1, 0);
+    assert_resolves(confirms, 3, true, 1, 0);
     add(confirms, 1);
-    assert_settles(confirms, 1, false, 101, 101);
+    assert_resolves(confirms, 1, false, 101, 101);
 }
 
 static void test_the_ring_grows_while_it_is_in_use(void **state)
 {
     struct confirms *confirms = *state;
     add(confirms, MANY / 2);
-    assert_settles(confirms, MANY / 4, true, 101, 100 + MANY / 4);
+    assert_resolves(confirms, MANY / 4, true, 101, 100 + MANY / 4);
     for (size_t i = MANY / 2; i < MANY; i++)
         assert_true(confirms_add(confirms, 101 + i));
-    assert_settles(confirms, MANY, true, 101 + MANY / 4, 100 + MANY);
+    assert_resolves(confirms, MANY, true, 101 + MANY / 4, 100 + MANY);
 }
 
 static void test_there_is_a_bound(void **state)
@@ -114,7 +114,7 @@ static void test_there_is_a_bound(void **state)
     struct confirms *confirms = *state;
     add(confirms, CONFIRMS_MAX);
     assert_false(confirms_add(confirms, 1));
-    assert_settles(confirms, 1, false, 101, 101);
+    assert_resolves(confirms, 1, false, 101, 101);
     assert_true(confirms_add(confirms, 1));
 }
 
@@ -136,12 +136,12 @@ static void settle_at_random(struct confirms *confirms, unsigned int seed)
         for (uint64_t at = multiple ? 1 : tag; at <= tag && tag <= added; at++) {
             if (!open[at])
                 continue;
-            assert_true(confirms_settle(confirms, tag, multiple, &sequence));
+            assert_true(confirms_resolve(confirms, tag, multiple, &sequence));
             assert_int_equal(sequence, at);
             open[at] = false;
         }
         if (tag <= added)
-            assert_false(confirms_settle(confirms, tag, multiple, &sequence));
+            assert_false(confirms_resolve(confirms, tag, multiple, &sequence));
     }
 }
 

@@ -58,7 +58,7 @@ static void test_an_unheard_failure_is_dead_and_an_unheard_success_is_not(void *
 {
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        assert_int_equal(disposition_dead_when_unheard(rows[i].code),
+        assert_int_equal(disposition_dead_letter_if_unroutable(rows[i].code),
                          rows[i].code != VERDICT_SUCCESS);
 }
 

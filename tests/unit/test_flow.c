@@ -16,8 +16,8 @@ struct noted {
     bool refuses; /* no consumer is to be had */
     unsigned consumes;
     uint16_t prefetch;
-    uint64_t given_back[8];
-    size_t given_back_count;
+    uint64_t requeued[8];
+    size_t requeued_count;
 };
 
 static enum transport_status note_consume(struct transport *transport, uint16_t prefetch,
@@ -40,25 +40,25 @@ static enum transport_status note_cancel(struct transport *transport, struct err
     return TRANSPORT_OK;
 }
 
-static enum transport_status note_give_back(struct transport *transport, uint64_t tag,
-                                            struct error *error)
+static enum transport_status note_requeue(struct transport *transport, uint64_t tag,
+                                          struct error *error)
 {
     struct noted *noted = (struct noted *)transport;
     (void)error;
     assert_false(noted->consuming); /* or the broker would send it straight back */
-    noted->given_back[noted->given_back_count++] = tag;
+    noted->requeued[noted->requeued_count++] = tag;
     return TRANSPORT_OK;
 }
 
 static const struct transport_ops note_ops = {
     .consume = note_consume,
     .cancel = note_cancel,
-    .give_back = note_give_back,
+    .requeue = note_requeue,
 };
 
 static void steer(struct flow *flow, struct noted *noted, bool stopping, int64_t now_ms)
 {
-    assert_int_equal(flow_steer(flow, &noted->transport, stopping, now_ms, NULL), TRANSPORT_OK);
+    assert_int_equal(flow_update(flow, &noted->transport, stopping, now_ms, NULL), TRANSPORT_OK);
 }
 
 static void test_consuming_starts_with_the_whole_prefetch_and_ends_when_stopping(void **state)
@@ -82,7 +82,7 @@ static void test_it_consumes_only_where_a_consumer_was_had(void **state)
     struct noted noted = {.transport = {&note_ops}, .refuses = true};
     struct flow flow;
     flow_init(&flow, 1000, 100);
-    assert_int_equal(flow_steer(&flow, &noted.transport, false, 0, NULL), TRANSPORT_LOST);
+    assert_int_equal(flow_update(&flow, &noted.transport, false, 0, NULL), TRANSPORT_LOST);
     assert_false(flow.consuming);
     noted.refuses = false;
     steer(&flow, &noted, false, 0);
@@ -97,15 +97,15 @@ static void test_what_comes_above_the_limit_is_given_back_after_the_consumer_end
     struct flow flow;
     flow_init(&flow, 1000, 100);
     steer(&flow, &noted, false, 0);
-    assert_true(flow_admits(&flow, 1));
+    assert_true(flow_admit(&flow, 1));
     flow_add(&flow, 1001); /* one body may go over: it has to be judged */
-    assert_false(flow_admits(&flow, 2));
-    assert_false(flow_admits(&flow, 3));
+    assert_false(flow_admit(&flow, 2));
+    assert_false(flow_admit(&flow, 3));
     steer(&flow, &noted, false, 0);
-    assert_int_equal(noted.given_back_count, 2);
-    assert_false(flow_admits(&flow, 4)); /* was on its way when the consumer ended */
+    assert_int_equal(noted.requeued_count, 2);
+    assert_false(flow_admit(&flow, 4)); /* was on its way when the consumer ended */
     steer(&flow, &noted, false, 0);
-    assert_int_equal(noted.given_back_count, 3);
+    assert_int_equal(noted.requeued_count, 3);
     assert_false(noted.consuming);
 }
 
@@ -182,11 +182,11 @@ static void test_a_lost_connection_has_nothing_to_give_back(void **state)
     flow_init(&flow, 1000, 100);
     steer(&flow, &noted, false, 0);
     flow_add(&flow, 1001);
-    assert_false(flow_admits(&flow, 2));
+    assert_false(flow_admit(&flow, 2));
     flow_reset(&flow);
     flow_remove(&flow, 1001);
     steer(&flow, &noted, false, 0);
-    assert_int_equal(noted.given_back_count, 0);
+    assert_int_equal(noted.requeued_count, 0);
     assert_true(noted.consuming);
 }
 

@@ -79,13 +79,13 @@ static void test_json_has_the_members_in_their_order(void **state)
     (void)state;
     const struct log_line line = {WHEN_MS,
                                   LOG_LEVEL_WARNING,
-                                  "command.refused",
+                                  "command.failed",
                                   "a sentence",
                                   "worker-1",
                                   LOG_FIELDS(LOG_S("code", "forbidden"), LOG_I("count", -7),
                                              LOG_T("absent", TEXT_NONE), LOG_S("empty", ""))};
     static const char expected[] =
-        "{\"ts\":\"2026-01-02T03:04:05.678Z\",\"level\":\"warning\",\"event\":\"command.refused\","
+        "{\"ts\":\"2026-01-02T03:04:05.678Z\",\"level\":\"warning\",\"event\":\"command.failed\","
         "\"message\":\"a sentence\",\"worker\":\"worker-1\",\"code\":\"forbidden\",\"count\":-7,"
         "\"absent\":null,\"empty\":\"\"}\n";
     assert_line(&line, LOG_FORMAT_JSON, expected);

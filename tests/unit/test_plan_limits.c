@@ -44,13 +44,13 @@ static void assert_limit(const struct verdict *verdict, int64_t limit, int64_t g
 
 /* --- pairs ---------------------------------------------------------------------------------- */
 
-/* `count` holdings from provider `first` on. */
-static struct holding *holdings_of(struct arena *arena, size_t first, size_t count)
+/* `count` allocations from provider `first` on. */
+static struct allocation *holdings_of(struct arena *arena, size_t first, size_t count)
 {
-    struct holding *holdings = ARENA_ARRAY(arena, struct holding, count);
+    struct allocation *allocations = ARENA_ARRAY(arena, struct allocation, count);
     for (size_t i = 0; i < count; i++)
-        holdings[i] = (struct holding){uuid_of(PROVIDER, first + i), text_of("VCPU"), 1};
-    return holdings;
+        allocations[i] = (struct allocation){uuid_of(PROVIDER, first + i), text_of("VCPU"), 1};
+    return allocations;
 }
 
 static void fill_claim(struct arena *arena, struct claim *claim, size_t first, size_t count)
@@ -59,8 +59,8 @@ static void fill_claim(struct arena *arena, struct claim *claim, size_t first, s
     for (size_t i = 0; i < count; i++)
         named[i].provider = uuid_of(PROVIDER, first + i);
     claim->project_id = text_of("blue");
-    claim->holdings = holdings_of(arena, first, count);
-    claim->holding_count = count;
+    claim->allocations = holdings_of(arena, first, count);
+    claim->allocation_count = count;
     claim->providers = named;
     claim->provider_count = count;
 }
@@ -96,8 +96,8 @@ static void store_consumer(struct snapshot *snapshot, size_t number, size_t firs
     consumer->state = (struct slot_state){.loaded = true, .stored = true, .exists = true};
     consumer->generation = 1;
     consumer->project_id = text_of("blue");
-    consumer->holdings = holdings_of(snapshot->arena, first, count);
-    consumer->holding_count = count;
+    consumer->allocations = holdings_of(snapshot->arena, first, count);
+    consumer->allocation_count = count;
 }
 
 static void test_ten_thousand_pairs_are_within_the_limit_and_one_more_is_not(void **state)
@@ -132,9 +132,9 @@ static void test_an_old_provider_of_two_classes_is_one_pair(void **state)
     struct snapshot *snapshot = load(*state, request);
     store_consumer(snapshot, 9, PER_CONSUMER, 2);
     struct consumer *consumer = snapshot_consumer(snapshot, uuid_of(CONSUMER, 9));
-    struct holding *holdings = holdings_of(*state, PER_CONSUMER, 2);
-    holdings[1].provider = holdings[0].provider;
-    consumer->holdings = holdings;
+    struct allocation *allocations = holdings_of(*state, PER_CONSUMER, 2);
+    allocations[1].provider = allocations[0].provider;
+    consumer->allocations = allocations;
     struct verdict verdict = plan_one(snapshot, request);
     assert_int_equal(verdict.code, VERDICT_CONSUMER_GENERATION_CONFLICT);
 }

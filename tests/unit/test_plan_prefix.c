@@ -120,13 +120,13 @@ static void test_what_a_consumer_holds_is_touched_as_well(void **state)
     add_set(batch, 10, 1);
     add_set(batch, 11, 1);
     struct snapshot *snapshot = load(batch);
-    struct holding holdings[] = {{uuid_of(2), text_of("DISK_GB"), 1},
-                                 {uuid_of(2), text_of("VCPU"), 1},
-                                 {uuid_of(3), text_of("VCPU"), 1}};
+    struct allocation allocations[] = {{uuid_of(2), text_of("DISK_GB"), 1},
+                                       {uuid_of(2), text_of("VCPU"), 1},
+                                       {uuid_of(3), text_of("VCPU"), 1}};
     struct consumer *consumer = snapshot_consumer(snapshot, uuid_of(10));
     consumer->state.exists = true;
-    consumer->holdings = holdings;
-    consumer->holding_count = 3;
+    consumer->allocations = allocations;
+    consumer->allocation_count = 3;
     /* Outcome, consumer, and three providers; then outcome and consumer. */
     assert_int_equal(plan_prefix(snapshot, batch->list, batch->count, 7), 2);
     assert_int_equal(plan_prefix(snapshot, batch->list, batch->count, 6), 1);

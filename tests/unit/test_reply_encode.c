@@ -46,7 +46,7 @@ static void assert_result(struct arena *arena, enum command_kind kind, struct re
     json_decref(parsed);
 }
 
-static struct stock stocks[] = {
+static struct inventory_record records[] = {
     {.inventory = {.resource_class = {"CUSTOM_A", 8},
                    .total = 100,
                    .reserved = 1,
@@ -74,8 +74,8 @@ static struct provider provider_of(const char *id)
                              .name = text_of("n\"\xC3\xA9"),
                              .root = uuid_of(UUID_B),
                              .generation = 3,
-                             .stocks = stocks,
-                             .stock_count = 2};
+                             .records = records,
+                             .record_count = 2};
 }
 
 static void test_a_provider_is_answered_with_its_place(void **state)
@@ -125,7 +125,7 @@ static void test_inventory_set_is_answered_with_the_whole_inventory(void **state
     assert_result(*state, COMMAND_INVENTORY_SET, result,
                   SUCCESS("inventory.set",
                           "{\"resource_provider_generation\":3,\"inventories\":" INVENTORIES "}"));
-    provider.stock_count = 0;
+    provider.record_count = 0;
     assert_result(
         *state, COMMAND_INVENTORY_SET, result,
         SUCCESS("inventory.set", "{\"resource_provider_generation\":3,\"inventories\":{}}"));
@@ -134,12 +134,15 @@ static void test_inventory_set_is_answered_with_the_whole_inventory(void **state
 static void test_a_page_shows_what_is_held_on_its_provider_only(void **state)
 {
     struct provider provider = provider_of(UUID_A);
-    struct holding holdings[] = {{provider.id, text_of("DISK_GB"), 5},
-                                 {provider.id, text_of("VCPU"), 2},
-                                 {uuid_of(UUID_B), text_of("VCPU"), 9}};
+    struct allocation allocations[] = {{provider.id, text_of("DISK_GB"), 5},
+                                       {provider.id, text_of("VCPU"), 2},
+                                       {uuid_of(UUID_B), text_of("VCPU"), 9}};
     struct consumer rows[] = {
-        {.id = uuid_of(UUID_B), .generation = 1, .holdings = holdings, .holding_count = 3},
-        {.id = uuid_of(UUID_C), .generation = 8, .holdings = holdings + 1, .holding_count = 1}};
+        {.id = uuid_of(UUID_B), .generation = 1, .allocations = allocations, .allocation_count = 3},
+        {.id = uuid_of(UUID_C),
+         .generation = 8,
+         .allocations = allocations + 1,
+         .allocation_count = 1}};
     struct consumer_page page = {rows, 2, true};
     struct result result = {.provider = &provider, .page = &page};
 #define ROWS                                                                                       \
@@ -195,17 +198,17 @@ static void test_a_batch_and_a_reshape_list_their_consumers(void **state)
 
 static void test_allocation_get_groups_by_provider(void **state)
 {
-    struct holding holdings[] = {{uuid_of(UUID_A), text_of("DISK_GB"), 5},
-                                 {uuid_of(UUID_A), text_of("VCPU"), 2},
-                                 {uuid_of(UUID_B), text_of("VCPU"), 9}};
+    struct allocation allocations[] = {{uuid_of(UUID_A), text_of("DISK_GB"), 5},
+                                       {uuid_of(UUID_A), text_of("VCPU"), 2},
+                                       {uuid_of(UUID_B), text_of("VCPU"), 9}};
     struct provider_generation providers[] = {{uuid_of(UUID_A), 7}, {uuid_of(UUID_B), 0}};
     struct consumer consumer = {.id = uuid_of(UUID_C),
                                 .project_id = text_of("p"),
                                 .user_id = text_of("u"),
                                 .consumer_type = text_of("INSTANCE"),
                                 .generation = 2,
-                                .holdings = holdings,
-                                .holding_count = 3};
+                                .allocations = allocations,
+                                .allocation_count = 3};
     struct result result = {.consumer = &consumer, .providers = providers, .provider_count = 2};
 #define HELD                                                                                       \
     "{\"allocations\":{\"" UUID_A "\":{\"generation\":7,\"resources\":{\"DISK_GB\":5,\"VCPU\":2}}" \

@@ -111,14 +111,14 @@ static void test_after_a_conflict_batches_take_turns_for_a_spell(void **state)
     (void)state;
     struct retry retry = {.limit = 512};
     int64_t pause = 0;
-    assert_false(retry_takes_turn(&retry));
+    assert_false(retry_wants_lock(&retry));
     assert_int_equal(retry_succeeded(&retry, 512, 100), 0);
     assert_false(retry_after(&retry, RETRY_CONFLICT, 512, &pause));
     for (int i = 0; i < RETRY_TURNS_MIN; i++) {
-        assert_true(retry_takes_turn(&retry));
+        assert_true(retry_wants_lock(&retry));
         assert_int_equal(retry_succeeded(&retry, 512, 100), RETRY_YIELD_MS);
     }
-    assert_false(retry_takes_turn(&retry));
+    assert_false(retry_wants_lock(&retry));
     assert_int_equal(retry_succeeded(&retry, 512, 100), 0);
     assert_int_equal(retry.limit, 512);
 }
@@ -130,18 +130,18 @@ static void test_a_turn_is_left_for_as_long_as_the_others_need(void **state)
     struct retry retry = {.limit = 512};
     int64_t pause = 0;
     assert_false(retry_after(&retry, RETRY_CONFLICT, 512, &pause));
-    retry_got_turn(&retry, true);
+    retry_got_lock(&retry, true);
     assert_int_equal(retry_succeeded(&retry, 512, 100), 50);
     assert_int_equal(retry_succeeded(&retry, 512, 1), RETRY_YIELD_MS);
     assert_int_equal(retry_succeeded(&retry, 512, INT64_MAX), RETRY_YIELD_MAX_MS);
-    retry_got_turn(&retry, false);
+    retry_got_lock(&retry, false);
     assert_int_equal(retry_succeeded(&retry, 512, 100), RETRY_YIELD_MS);
 }
 
-static unsigned count_turns(struct retry *retry)
+static unsigned count_locks(struct retry *retry)
 {
     unsigned count = 0;
-    for (; retry_takes_turn(retry); count++)
+    for (; retry_wants_lock(retry); count++)
         (void)retry_succeeded(retry, 512, 100);
     return count;
 }
@@ -151,15 +151,16 @@ static void test_a_spell_doubles_until_one_without_a_turn_goes_through(void **st
     (void)state;
     struct retry retry = {.limit = 512};
     int64_t pause = 0;
-    for (unsigned spell = RETRY_TURNS_MIN; spell <= RETRY_TURNS_MAX; spell *= 2) {
+    for (unsigned locked_run_length = RETRY_TURNS_MIN; locked_run_length <= RETRY_TURNS_MAX;
+         locked_run_length *= 2) {
         assert_false(retry_after(&retry, RETRY_CONFLICT, 512, &pause));
-        assert_int_equal(count_turns(&retry), spell);
+        assert_int_equal(count_locks(&retry), locked_run_length);
     }
     assert_false(retry_after(&retry, RETRY_CONFLICT, 512, &pause));
-    assert_int_equal(count_turns(&retry), RETRY_TURNS_MAX);
+    assert_int_equal(count_locks(&retry), RETRY_TURNS_MAX);
     (void)retry_succeeded(&retry, 512, 100);
     assert_false(retry_after(&retry, RETRY_CONFLICT, 512, &pause));
-    assert_int_equal(count_turns(&retry), RETRY_TURNS_MIN);
+    assert_int_equal(count_locks(&retry), RETRY_TURNS_MIN);
 }
 
 static void test_a_turn_that_another_has_is_waited_for_with_the_whole_batch(void **state)
@@ -169,16 +170,16 @@ static void test_a_turn_that_another_has_is_waited_for_with_the_whole_batch(void
     int64_t pause = 0, last = 0;
     assert_false(retry_after(&retry, RETRY_CONFLICT, 512, &pause));
     for (int i = 0; i < RETRY_MISSED_MAX; i++) {
-        assert_true(retry_takes_turn(&retry));
-        assert_false(retry_after(&retry, RETRY_TURN, 512, &pause));
+        assert_true(retry_wants_lock(&retry));
+        assert_false(retry_after(&retry, RETRY_LOCK_HELD, 512, &pause));
         assert_true(pause > 0 && pause >= last && pause <= RETRY_TURN_PAUSE_MAX_MS);
         assert_int_equal(retry.limit, 512);
         last = pause;
     }
     assert_int_equal(retry.conflicts, 1);
-    assert_false(retry_takes_turn(&retry)); /* who has it may be dead */
+    assert_false(retry_wants_lock(&retry)); /* who has it may be dead */
     assert_false(retry_after(&retry, RETRY_CONFLICT, 512, &pause));
-    assert_true(retry_takes_turn(&retry));
+    assert_true(retry_wants_lock(&retry));
 }
 
 int main(void)

@@ -8,7 +8,7 @@ static void test_an_empty_file_gives_every_default(void **state)
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         const struct settings *settings = accepted(*state, files[i]);
         assert_text(settings->amqp_queue, "allot.commands");
-        assert_text(settings->amqp_dead_exchange, "allot.dead");
+        assert_text(settings->amqp_dead_letter_exchange, "allot.dead");
         assert_text(settings->amqp_tls_ca_file, "");
         assert_text(settings->worker_name, "");
         assert_int_equal(settings->amqp_prefetch, 1500);

@@ -56,7 +56,7 @@ static void test_a_loaded_slot_keeps_its_content_over_a_second_seal(void **state
     snapshot->consumers[0].state.loaded = true;
     snapshot->consumers[0].generation = 43;
     snapshot->outcomes[0].state.loaded = true;
-    snapshot->outcomes[0].settled_by = 44;
+    snapshot->outcomes[0].decided_by = 44;
     snapshot->names[0].loaded = true;
     snapshot->names[0].taken = true;
     for (unsigned i = 0; i < 100; i++) {
@@ -69,7 +69,7 @@ static void test_a_loaded_slot_keeps_its_content_over_a_second_seal(void **state
     assert_int_equal(snapshot->provider_count, 10);
     assert_int_equal(snapshot_provider(snapshot, uuid_of(5))->generation, 42);
     assert_int_equal(snapshot_consumer(snapshot, uuid_of(5))->generation, 43);
-    assert_int_equal(snapshot_outcome(snapshot, text_of("a"), text_of("k"))->settled_by, 44);
+    assert_int_equal(snapshot_outcome(snapshot, text_of("a"), text_of("k"))->decided_by, 44);
     assert_true(snapshot_name(snapshot, text_of("n"))->taken);
     assert_false(snapshot_provider(snapshot, uuid_of(4))->state.loaded);
 }
@@ -106,13 +106,13 @@ static void test_any_dirty_slot_has_to_be_written(void **state)
 static void test_a_stock_is_found_by_its_class_alone(void **state)
 {
     (void)state;
-    struct stock stocks[] = {{.inventory = {.resource_class = text_of("DISK_GB")}},
-                             {.inventory = {.resource_class = text_of("VCPU")}}};
-    struct provider provider = {.stocks = stocks, .stock_count = 2};
-    assert_ptr_equal(provider_stock(&provider, text_of("VCPU")), &stocks[1]);
-    assert_null(provider_stock(&provider, text_of("VCP")));
-    provider.stock_count = 0;
-    assert_null(provider_stock(&provider, text_of("VCPU")));
+    struct inventory_record records[] = {{.inventory = {.resource_class = text_of("DISK_GB")}},
+                                         {.inventory = {.resource_class = text_of("VCPU")}}};
+    struct provider provider = {.records = records, .record_count = 2};
+    assert_ptr_equal(provider_record(&provider, text_of("VCPU")), &records[1]);
+    assert_null(provider_record(&provider, text_of("VCP")));
+    provider.record_count = 0;
+    assert_null(provider_record(&provider, text_of("VCPU")));
 }
 
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)

@@ -57,7 +57,7 @@ static void test_every_code_is_as_the_contract_has_it(void **state)
         assert_string_equal(verdict_name(code), rows[i].name);
         assert_int_equal(verdict_recorded(code), rows[i].recorded);
         assert_int_equal(verdict_retryable(code), rows[i].retryable);
-        assert_int_equal(verdict_always_dead(code), rows[i].dead);
+        assert_int_equal(verdict_always_dead_lettered(code), rows[i].dead);
     }
 }
 

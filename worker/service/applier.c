@@ -12,13 +12,13 @@
 #include "common/host/log.h"
 #include "worker/service/poison.h"
 
-enum { ATTEMPT_MARKED_FROM = 2, BATCH_ARENA_BYTES = 256 * 1024, CHORE_TRIES_MAX = 5 };
+enum { ATTEMPT_RECORDED_FROM = 2, BATCH_ARENA_BYTES = 256 * 1024, ATTEMPT_CLEANUP_TRIES_MAX = 5 };
 
 enum stage {
     STAGE_GATHER,
-    STAGE_MARK,
+    STAGE_RECORD_ATTEMPT,
     STAGE_BEGIN,
-    STAGE_TURN,
+    STAGE_LOCK,
     STAGE_LOAD,
     STAGE_LOAD_MORE,
     STAGE_WRITE,
@@ -28,13 +28,13 @@ enum stage {
 struct applier {
     struct applier_options options;
     struct job_queue waiting;
-    struct job_queue chores; /* marks to forget or take back */
+    struct job_queue attempt_cleanups; /* marks to forget or take back */
     struct job_queue done;
-    unsigned chore_tries;
+    unsigned cleanup_tries;
     enum stage stage;
     bool in_transaction;
     int64_t began_ms; /* the transaction */
-    bool away;        /* an outage was logged */
+    bool in_outage;   /* an outage was logged */
     struct retry retry;
     uint64_t random;
     uint64_t attempts; /* begun so far: their numbers */
@@ -45,7 +45,7 @@ struct applier {
     struct job **jobs;
     const struct request **requests;
     size_t count;
-    struct policy_held *policy;
+    struct policy_ref *policy;
     struct snapshot *snapshot;
     struct verdict *verdicts;
     struct text *bodies;
@@ -82,7 +82,7 @@ void applier_free(struct applier *applier)
     for (size_t i = 0; i < applier->count; i++)
         job_free(applier->jobs[i]);
     job_queue_free_all(&applier->waiting);
-    job_queue_free_all(&applier->chores);
+    job_queue_free_all(&applier->attempt_cleanups);
     job_queue_free_all(&applier->done);
     policy_release(applier->policy);
     arena_free(applier->arena);
@@ -91,20 +91,20 @@ void applier_free(struct applier *applier)
     free(applier);
 }
 
-void applier_give(struct applier *applier, struct job_queue *jobs)
+void applier_submit(struct applier *applier, struct job_queue *jobs)
 {
     for (struct job *job = job_queue_pop(jobs); job != NULL; job = job_queue_pop(jobs))
-        job_queue_push(job->marked ? &applier->chores : &applier->waiting, job);
+        job_queue_push(job->attempt_sent ? &applier->attempt_cleanups : &applier->waiting, job);
 }
 
-void applier_take(struct applier *applier, struct job_queue *ret_jobs)
+void applier_reap(struct applier *applier, struct job_queue *ret_jobs)
 {
     job_queue_append(ret_jobs, &applier->done);
 }
 
-bool applier_waits_for_storage(const struct applier *applier)
+bool applier_in_outage(const struct applier *applier)
 {
-    return applier->away;
+    return applier->in_outage;
 }
 
 struct applier_counters applier_counters(const struct applier *applier)
@@ -133,30 +133,31 @@ static bool is_current(const struct applier *applier, const struct job *job)
     return job->epoch == atomic_load(applier->options.epoch);
 }
 
-/* --- chores: marks of attempts -------------------------------------------------------------- */
+/* --- attempt_cleanups: marks of attempts
+ * -------------------------------------------------------------- */
 
-static enum applier_next do_chore(struct applier *applier, int64_t *ret_pause_ms)
+static enum applier_next clean_up_attempt(struct applier *applier, int64_t *ret_pause_ms)
 {
     const struct store_ops *ops = applier->options.store->ops;
-    struct job *job = applier->chores.head;
+    struct job *job = applier->attempt_cleanups.head;
     const struct request *request = &job->decoded.request;
     struct error error;
     enum store_status status =
         job->answered
-            ? ops->forget_attempts(applier->options.store, request->principal, request->key, &error)
-            : ops->unmark_attempt(applier->options.store, request->principal, request->key,
-                                  job->attempt, &error);
-    if (status != STORE_OK && ++applier->chore_tries < CHORE_TRIES_MAX) {
+            ? ops->clear_attempts(applier->options.store, request->principal, request->key, &error)
+            : ops->withdraw_attempt(applier->options.store, request->principal, request->key,
+                                    job->attempt, &error);
+    if (status != STORE_OK && ++applier->cleanup_tries < ATTEMPT_CLEANUP_TRIES_MAX) {
         *ret_pause_ms = jittered(applier, RETRY_CONFLICT_PAUSE_MAX_MS);
         return APPLIER_WAIT;
     }
     if (status != STORE_OK)
-        log_write(LOG_LEVEL_WARNING, "attempt.mark_left",
-                  LOG_FIELDS(LOG_T("key", request->key), LOG_S("error", error.text)),
+        log_write(LOG_LEVEL_WARNING, "attempt.cleanup_failed",
+                  LOG_FIELDS(LOG_T("message_id", request->key), LOG_S("error", error.text)),
                   "the mark of an attempt could not be removed");
-    applier->chore_tries = 0;
-    job = job_queue_pop(&applier->chores);
-    job->marked = false;
+    applier->cleanup_tries = 0;
+    job = job_queue_pop(&applier->attempt_cleanups);
+    job->attempt_sent = false;
     job_queue_push(&applier->done, job);
     return APPLIER_GO_ON;
 }
@@ -165,13 +166,13 @@ static enum applier_next do_chore(struct applier *applier, int64_t *ret_pause_ms
 
 static bool is_repeat(const struct job *job)
 {
-    return job->delivery.delivery_count >= ATTEMPT_MARKED_FROM &&
+    return job->delivery.delivery_count >= ATTEMPT_RECORDED_FROM &&
            command_mode(job->decoded.request.command.kind) != MODE_READ;
 }
 
-static bool goes_alone(const struct job *job)
+static bool needs_own_batch(const struct job *job)
 {
-    return is_repeat(job) || command_mode(job->decoded.request.command.kind) == MODE_ALONE;
+    return is_repeat(job) || command_mode(job->decoded.request.command.kind) == MODE_EXCLUSIVE;
 }
 
 static bool is_read(const struct job *job)
@@ -189,7 +190,7 @@ struct extent {
 static size_t documents_of(const struct job *job)
 {
     const struct command *command = &job->decoded.request.command;
-    return command_mode(command->kind) == MODE_SHARED ? command->params.change.claim_count + 1 : 1;
+    return command_mode(command->kind) == MODE_BATCHED ? command->params.change.claim_count + 1 : 1;
 }
 
 static bool fits(const struct applier *applier, const struct job *job, const struct extent *extent)
@@ -197,7 +198,7 @@ static bool fits(const struct applier *applier, const struct job *job, const str
     if (applier->count == 0)
         return true;
     const struct job *first = applier->jobs[0];
-    return !goes_alone(first) && !goes_alone(job) && is_read(first) == is_read(job) &&
+    return !needs_own_batch(first) && !needs_own_batch(job) && is_read(first) == is_read(job) &&
            extent->bytes + job->delivery.body.length <= applier->options.max_bytes &&
            extent->documents + documents_of(job) <= applier->options.max_documents;
 }
@@ -214,13 +215,13 @@ static void gather(struct applier *applier)
             job_queue_push(&applier->done, job);
         } else if (!fits(applier, job, &extent)) {
             job_queue_push(&later, job);
-            if (goes_alone(job))
+            if (needs_own_batch(job))
                 break; /* it closes the batch, and is the first of the next */
         } else {
             extent.bytes += job->delivery.body.length;
             extent.documents += documents_of(job);
             applier->jobs[applier->count++] = job;
-            if (goes_alone(job))
+            if (needs_own_batch(job))
                 break;
         }
     }
@@ -228,7 +229,7 @@ static void gather(struct applier *applier)
     applier->waiting = later;
 }
 
-static void put_back(struct applier *applier, size_t first)
+static void return_to_waiting(struct applier *applier, size_t first)
 {
     while (applier->count > first)
         job_queue_push_front(&applier->waiting, applier->jobs[--applier->count]);
@@ -239,7 +240,7 @@ static void put_back(struct applier *applier, size_t first)
 static enum retry_cause cause_of(const struct applier *applier, enum store_status status)
 {
     switch (status) {
-    case STORE_CONFLICT: return applier->stage == STAGE_TURN ? RETRY_TURN : RETRY_CONFLICT;
+    case STORE_CONFLICT: return applier->stage == STAGE_LOCK ? RETRY_LOCK_HELD : RETRY_CONFLICT;
     case STORE_EXPIRED: return RETRY_EXPIRED;
     case STORE_REFUSED: return RETRY_REFUSED;
     case STORE_OK:
@@ -256,42 +257,42 @@ static void log_failure(struct applier *applier, enum store_status status, bool 
     enum log_level level = LOG_LEVEL_DEBUG;
     if (status == STORE_MISCONFIGURED)
         level = LOG_LEVEL_ERROR;
-    else if (outage && !applier->away)
+    else if (outage && !applier->in_outage)
         level = LOG_LEVEL_WARNING;
     else if (status == STORE_REFUSED || status == STORE_EXPIRED)
         level = LOG_LEVEL_WARNING;
-    log_write(level, "batch.failed",
+    log_write(level, "batch.handle_failure",
               LOG_FIELDS(LOG_S("status", store_status_name(status)),
                          LOG_I("commands", (int64_t)applier->count), LOG_S("error", error->text)),
               "the transaction did not go through; nothing took effect that is not on record");
-    applier->away = applier->away || outage;
+    applier->in_outage = applier->in_outage || outage;
 }
 
 /* The command that stands alone: the next plan answers it `internal`. */
-static void refuse_for_good(struct job *job, const struct error *error)
+static void reject_permanently(struct job *job, const struct error *error)
 {
     struct request *request = &job->decoded.request;
-    request->refused_again = request->refused_by_storage;
-    request->refused_by_storage = true;
+    request->rejection_unrecordable = request->rejected_by_storage;
+    request->rejected_by_storage = true;
     request->storage_reason = text_copy(job->arena, text_of(error->text));
 }
 
-static enum applier_next failed(struct applier *applier, enum store_status status,
-                                const struct error *error, int64_t *ret_pause_ms)
+static enum applier_next handle_failure(struct applier *applier, enum store_status status,
+                                        const struct error *error, int64_t *ret_pause_ms)
 {
     enum retry_cause cause = cause_of(applier, status);
     log_failure(applier, status, cause == RETRY_OUTAGE, error);
     end_transaction(applier);
     if (status == STORE_UNKNOWN)
         applier->options.store->ops->renew(applier->options.store);
-    applier->counters.retries += cause != RETRY_TURN;
+    applier->counters.retries += cause != RETRY_LOCK_HELD;
     int64_t pause_ms = 0;
     if (retry_after(&applier->retry, cause, applier->count, &pause_ms)) {
-        if (applier->jobs[0]->decoded.request.refused_again)
+        if (applier->jobs[0]->decoded.request.rejection_unrecordable)
             pause_ms = RETRY_OUTAGE_PAUSE_MAX_MS; /* not even the touch goes through */
-        refuse_for_good(applier->jobs[0], error);
+        reject_permanently(applier->jobs[0], error);
     }
-    put_back(applier, 0);
+    return_to_waiting(applier, 0);
     policy_release(applier->policy);
     applier->policy = NULL;
     applier->stage = STAGE_GATHER;
@@ -301,21 +302,21 @@ static enum applier_next failed(struct applier *applier, enum store_status statu
 
 /* --- the steps of a transaction ------------------------------------------------------------- */
 
-/* A mark whose answer is lost may be there: it is marked again as the same one. */
+/* A mark whose complete_batch is lost may be there: it is attempt_sent again as the same one. */
 static enum applier_next mark(struct applier *applier, int64_t *ret_pause_ms)
 {
     struct job *job = applier->jobs[0];
     struct request *request = &job->decoded.request;
     struct store *store = applier->options.store;
     struct error error = {""};
-    if (!job->marked)
+    if (!job->attempt_sent)
         job->attempt = ++applier->attempts;
-    job->marked = true;
-    enum store_status status = store->ops->mark_attempt(store, request->principal, request->key,
-                                                        job->attempt, &request->attempts, &error);
+    job->attempt_sent = true;
+    enum store_status status = store->ops->record_attempt(store, request->principal, request->key,
+                                                          job->attempt, &request->attempts, &error);
     if (status != STORE_OK)
-        return failed(applier, status, &error, ret_pause_ms);
-    job->mark_known = true;
+        return handle_failure(applier, status, &error, ret_pause_ms);
+    job->attempt_recorded = true;
     applier->stage = STAGE_BEGIN;
     return APPLIER_GO_ON;
 }
@@ -338,25 +339,25 @@ static enum applier_next begin(struct applier *applier, int64_t *ret_pause_ms)
     struct error error = {""};
     enum store_status status = store->ops->begin(store, &error);
     if (status != STORE_OK)
-        return failed(applier, status, &error, ret_pause_ms);
+        return handle_failure(applier, status, &error, ret_pause_ms);
     applier->in_transaction = true;
     applier->began_ms = now_ms(applier);
-    if (retry_takes_turn(&applier->retry) && !is_read(applier->jobs[0]))
-        applier->stage = STAGE_TURN;
+    if (retry_wants_lock(&applier->retry) && !is_read(applier->jobs[0]))
+        applier->stage = STAGE_LOCK;
     else
         prepare_batch(applier);
     return APPLIER_GO_ON;
 }
 
-static enum applier_next take_turn(struct applier *applier, int64_t *ret_pause_ms)
+static enum applier_next take_advisory_lock(struct applier *applier, int64_t *ret_pause_ms)
 {
     struct store *store = applier->options.store;
     struct error error = {""};
     bool shared = false;
-    enum store_status status = store->ops->take_turn(store, &shared, &error);
+    enum store_status status = store->ops->take_advisory_lock(store, &shared, &error);
     if (status != STORE_OK)
-        return failed(applier, status, &error, ret_pause_ms);
-    retry_got_turn(&applier->retry, shared);
+        return handle_failure(applier, status, &error, ret_pause_ms);
+    retry_got_lock(&applier->retry, shared);
     prepare_batch(applier);
     return APPLIER_GO_ON;
 }
@@ -401,7 +402,7 @@ static void plan(struct applier *applier)
     for (size_t i = 0; i < applier->snapshot->outcome_count; i++) {
         struct outcome *outcome = &applier->snapshot->outcomes[i];
         if (outcome->state.dirty && outcome->state.exists)
-            outcome->body = applier->bodies[outcome->settled_by];
+            outcome->body = applier->bodies[outcome->decided_by];
     }
     applier->stage = snapshot_is_dirty(applier->snapshot) ? STAGE_WRITE : STAGE_COMMIT;
 }
@@ -412,10 +413,10 @@ static enum applier_next load(struct applier *applier, int64_t *ret_pause_ms)
     struct error error = {""};
     enum store_status status = store->ops->load(store, applier->snapshot, &error);
     if (status != STORE_OK)
-        return failed(applier, status, &error, ret_pause_ms);
+        return handle_failure(applier, status, &error, ret_pause_ms);
     if (applier->stage == STAGE_LOAD) {
-        put_back(applier, plan_prefix(applier->snapshot, applier->requests, applier->count,
-                                      applier->options.max_documents));
+        return_to_waiting(applier, plan_prefix(applier->snapshot, applier->requests, applier->count,
+                                               applier->options.max_documents));
         if (plan_want_second(applier->snapshot, applier->requests, applier->count)) {
             applier->stage = STAGE_LOAD_MORE;
             return APPLIER_GO_ON;
@@ -431,12 +432,12 @@ static enum applier_next write_all(struct applier *applier, int64_t *ret_pause_m
     struct error error = {""};
     enum store_status status = store->ops->write(store, applier->snapshot, &error);
     if (status != STORE_OK)
-        return failed(applier, status, &error, ret_pause_ms);
+        return handle_failure(applier, status, &error, ret_pause_ms);
     applier->stage = STAGE_COMMIT;
     return APPLIER_GO_ON;
 }
 
-static void answer(struct applier *applier)
+static void complete_batch(struct applier *applier)
 {
     for (size_t i = 0; i < applier->count; i++) {
         job_answer(applier->jobs[i], &applier->verdicts[i], applier->bodies[i]);
@@ -455,14 +456,14 @@ static enum applier_next commit(struct applier *applier, int64_t *ret_pause_ms)
     struct error error = {""};
     enum store_status status = store->ops->commit(store, &error);
     if (status != STORE_OK)
-        return failed(applier, status, &error, ret_pause_ms);
+        return handle_failure(applier, status, &error, ret_pause_ms);
     end_transaction(applier);
-    if (applier->away)
-        log_write(LOG_LEVEL_INFO, "storage.back", LOG_NONE, "the storage answers again");
-    applier->away = false;
+    if (applier->in_outage)
+        log_write(LOG_LEVEL_INFO, "storage.recovered", LOG_NONE, "the storage answers again");
+    applier->in_outage = false;
     log_write(LOG_LEVEL_DEBUG, "batch.committed",
               LOG_FIELDS(LOG_I("commands", (int64_t)applier->count)), "a batch is committed");
-    answer(applier);
+    complete_batch(applier);
     *ret_pause_ms =
         jittered(applier, retry_succeeded(&applier->retry, applier->options.max_commands,
                                           now_ms(applier) - applier->began_ms));
@@ -472,15 +473,16 @@ static enum applier_next commit(struct applier *applier, int64_t *ret_pause_ms)
     return *ret_pause_ms > 0 ? APPLIER_WAIT : APPLIER_GO_ON;
 }
 
-static enum applier_next start(struct applier *applier, int64_t *ret_pause_ms)
+static enum applier_next start_batch(struct applier *applier, int64_t *ret_pause_ms)
 {
-    if (applier->chores.head != NULL)
-        return do_chore(applier, ret_pause_ms);
+    if (applier->attempt_cleanups.head != NULL)
+        return clean_up_attempt(applier, ret_pause_ms);
     gather(applier);
     if (applier->count == 0)
         return applier->waiting.head != NULL ? APPLIER_GO_ON : APPLIER_IDLE;
-    applier->stage =
-        is_repeat(applier->jobs[0]) && !applier->jobs[0]->mark_known ? STAGE_MARK : STAGE_BEGIN;
+    applier->stage = is_repeat(applier->jobs[0]) && !applier->jobs[0]->attempt_recorded
+                         ? STAGE_RECORD_ATTEMPT
+                         : STAGE_BEGIN;
     return APPLIER_GO_ON;
 }
 
@@ -488,10 +490,10 @@ enum applier_next applier_step(struct applier *applier, int64_t *ret_pause_ms)
 {
     *ret_pause_ms = 0;
     switch (applier->stage) {
-    case STAGE_GATHER: return start(applier, ret_pause_ms);
-    case STAGE_MARK: return mark(applier, ret_pause_ms);
+    case STAGE_GATHER: return start_batch(applier, ret_pause_ms);
+    case STAGE_RECORD_ATTEMPT: return mark(applier, ret_pause_ms);
     case STAGE_BEGIN: return begin(applier, ret_pause_ms);
-    case STAGE_TURN: return take_turn(applier, ret_pause_ms);
+    case STAGE_LOCK: return take_advisory_lock(applier, ret_pause_ms);
     case STAGE_LOAD:
     case STAGE_LOAD_MORE: return load(applier, ret_pause_ms);
     case STAGE_WRITE: return write_all(applier, ret_pause_ms);

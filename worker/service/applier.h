@@ -41,9 +41,9 @@ struct applier *applier_new(const struct applier_options *options);
 void applier_free(struct applier *applier);
 
 /* Takes over the jobs: accepted commands, or marks to forget or take back. */
-void applier_give(struct applier *applier, struct job_queue *jobs);
+void applier_submit(struct applier *applier, struct job_queue *jobs);
 /* The jobs that are done with: answered, or dropped since their connection is gone. */
-void applier_take(struct applier *applier, struct job_queue *ret_jobs);
+void applier_reap(struct applier *applier, struct job_queue *ret_jobs);
 
 enum applier_next {
     APPLIER_GO_ON, /* step again */
@@ -54,7 +54,7 @@ enum applier_next {
 enum applier_next applier_step(struct applier *applier, int64_t *ret_pause_ms);
 
 /* Is it waiting for a storage that does not answer? */
-bool applier_waits_for_storage(const struct applier *applier);
+bool applier_in_outage(const struct applier *applier);
 
 struct applier_counters applier_counters(const struct applier *applier);
 

@@ -20,14 +20,14 @@ void flow_init(struct flow *flow, size_t bytes_max, uint16_t prefetch_max)
 void flow_reset(struct flow *flow)
 {
     flow->consuming = false;
-    flow->surplus_count = 0; /* they come again by themselves */
+    flow->over_limit_count = 0; /* they come again by themselves */
 }
 
-bool flow_admits(struct flow *flow, uint64_t tag)
+bool flow_admit(struct flow *flow, uint64_t tag)
 {
-    if (flow->bytes <= flow->bytes_max || flow->surplus_count == PREFETCH_MAX)
+    if (flow->bytes <= flow->bytes_max || flow->over_limit_count == PREFETCH_MAX)
         return true;
-    flow->surplus[flow->surplus_count++] = tag;
+    flow->over_limit[flow->over_limit_count++] = tag;
     return false;
 }
 
@@ -49,8 +49,9 @@ static enum transport_status end_consumer(struct flow *flow, struct transport *t
 {
     flow->consuming = false;
     enum transport_status status = transport->ops->cancel(transport, error);
-    while (status == TRANSPORT_OK && flow->surplus_count > 0)
-        status = transport->ops->give_back(transport, flow->surplus[--flow->surplus_count], error);
+    while (status == TRANSPORT_OK && flow->over_limit_count > 0)
+        status =
+            transport->ops->requeue(transport, flow->over_limit[--flow->over_limit_count], error);
     return status;
 }
 
@@ -71,13 +72,13 @@ static enum transport_status pause(struct flow *flow, struct transport *transpor
     flow->grow_at_ms = now_ms + GROW_AFTER_MS;
     log_write(LOG_LEVEL_INFO, "flow.paused",
               LOG_FIELDS(LOG_I("bytes", (int64_t)flow->bytes),
-                         LOG_I("given_back", (int64_t)flow->surplus_count),
-                         LOG_I("next_prefetch", flow->prefetch)),
+                         LOG_I("requeued", (int64_t)flow->over_limit_count),
+                         LOG_I("prefetch", flow->prefetch)),
               "amqp.max_bytes_in_flight is reached: taking no more for now");
     return end_consumer(flow, transport, error);
 }
 
-/* A quiet moment with a prefetch that was cut: the next consumer may have twice as much. */
+/* A quiet phase with a prefetch that was cut: the next consumer may have twice as much. */
 static bool may_grow(const struct flow *flow, int64_t now_ms)
 {
     return flow->prefetch < flow->prefetch_max && flow->bytes == 0 && now_ms >= flow->grow_at_ms;
@@ -90,18 +91,18 @@ static void grow(struct flow *flow, int64_t now_ms)
     flow->grow_at_ms = now_ms + GROW_AFTER_MS;
 }
 
-enum transport_status flow_steer(struct flow *flow, struct transport *transport, bool stopping,
-                                 int64_t now_ms, struct error *error)
+enum transport_status flow_update(struct flow *flow, struct transport *transport, bool stopping,
+                                  int64_t now_ms, struct error *error)
 {
     if (flow->consuming && stopping)
         return end_consumer(flow, transport, error);
-    if (flow->consuming && (flow->bytes > flow->bytes_max || flow->surplus_count > 0))
+    if (flow->consuming && (flow->bytes > flow->bytes_max || flow->over_limit_count > 0))
         return pause(flow, transport, now_ms, error);
     if (flow->consuming && may_grow(flow, now_ms)) {
         grow(flow, now_ms);
         return end_consumer(flow, transport, error);
     }
-    if (!flow->consuming && flow->surplus_count > 0)
+    if (!flow->consuming && flow->over_limit_count > 0)
         return end_consumer(flow, transport, error); /* they came after its end */
     if (!flow->consuming && !stopping && flow->bytes <= flow->bytes_max / 2) {
         enum transport_status status = transport->ops->consume(transport, flow->prefetch, error);

@@ -19,9 +19,9 @@ struct flow {
     size_t count; /* of commands in hand */
     bool consuming;
     uint16_t prefetch;
-    int64_t grow_at_ms;             /* monotonic: not before, the prefetch grows again */
-    uint64_t surplus[PREFETCH_MAX]; /* tags to be given back */
-    size_t surplus_count;
+    int64_t grow_at_ms;                /* monotonic: not before, the prefetch grows again */
+    uint64_t over_limit[PREFETCH_MAX]; /* tags to be given back */
+    size_t over_limit_count;
 };
 
 void flow_init(struct flow *flow, size_t bytes_max, uint16_t prefetch_max);
@@ -29,13 +29,13 @@ void flow_init(struct flow *flow, size_t bytes_max, uint16_t prefetch_max);
 void flow_reset(struct flow *flow);
 
 /* False: too much is in hand; its tag is noted, and the caller drops the delivery. */
-ALLOT_CHECK bool flow_admits(struct flow *flow, uint64_t tag);
+ALLOT_CHECK bool flow_admit(struct flow *flow, uint64_t tag);
 void flow_add(struct flow *flow, size_t bytes);
 void flow_remove(struct flow *flow, size_t bytes);
 
 /* Starts or ends the consumer as the bytes in hand and `stopping` ask for; gives back what has to
    be. Between polls. */
-enum transport_status flow_steer(struct flow *flow, struct transport *transport, bool stopping,
-                                 int64_t now_ms, struct error *error);
+enum transport_status flow_update(struct flow *flow, struct transport *transport, bool stopping,
+                                  int64_t now_ms, struct error *error);
 
 #endif

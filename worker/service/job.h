@@ -26,11 +26,11 @@ struct job {
     struct text body;   /* of the reply */
     struct text detail; /* for the dead letter */
 
-    /* an attempt that is, or may be, marked in the storage: to be taken back or forgotten */
-    bool marked;
-    bool mark_known;  /* the storage has said so */
-    uint64_t attempt; /* its number */
-    bool answered;    /* the mark is to be forgotten, not taken back */
+    /* an attempt that is, or may be, attempt_sent in the storage: to be taken back or forgotten */
+    bool attempt_sent;
+    bool attempt_recorded; /* the storage has said so */
+    uint64_t attempt;      /* its number */
+    bool answered;         /* the mark is to be forgotten, not taken back */
 
     /* settling */
     enum settle_stage stage;

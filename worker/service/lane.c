@@ -9,10 +9,10 @@
 #include "common/codec/reply_encode.h"
 #include "worker/service/applier.h"
 #include "worker/service/flow.h"
-#include "worker/service/handover.h"
+#include "worker/service/work_queue.h"
 #include "common/host/log.h"
 #include "worker/service/settler.h"
-#include "worker/service/stall.h"
+#include "worker/service/watchdog.h"
 
 enum {
     STACK_BYTES = 16 * 1024 * 1024, /* librabbitmq decodes nested headers by recursion */
@@ -27,7 +27,7 @@ struct lane {
     struct lane_options options;
     pthread_t transport_thread;
     pthread_t apply_thread;
-    struct handover *handover;
+    struct work_queue *work_queue;
     _Atomic uint64_t epoch;
     atomic_bool stopping;
     bool finished; /* all that was in hand was answered */
@@ -35,7 +35,7 @@ struct lane {
     /* how the apply thread is doing, for the other one */
     _Atomic uint64_t steps;
     atomic_bool in_step;
-    atomic_bool storage_away;
+    atomic_bool storage_outage;
 
     /* the transport thread's */
     struct settler *settler;
@@ -43,13 +43,13 @@ struct lane {
         incoming;    /* of this poll: handed over at once, so that what waits is a batch */
     size_t applying; /* given, not back yet */
     struct flow flow;
-    struct stall apply_stall;
+    struct watchdog apply_watchdog;
 
     /* how the transport thread is doing, for who calls lane_check */
-    _Atomic uint64_t turns;
-    struct stall transport_stall;
+    _Atomic uint64_t loop_iterations;
+    struct watchdog transport_watchdog;
 
-    bool lost;
+    bool connection_lost;
     unsigned random; /* of the pauses between connections */
     struct error error;
 };
@@ -57,7 +57,7 @@ struct lane {
 static void give(struct lane *lane, struct job_queue *jobs)
 {
     lane->applying += jobs->count;
-    handover_give(lane->handover, jobs);
+    work_queue_submit(lane->work_queue, jobs);
 }
 
 /* --- the apply thread ----------------------------------------------------------------------- */
@@ -65,18 +65,18 @@ static void give(struct lane *lane, struct job_queue *jobs)
 /* Collections and indexes have to be there before the first transaction. */
 static void prepare_store(struct lane *lane, struct applier *applier)
 {
-    bool told = false;
+    bool logged = false;
     for (;;) {
         struct error error = {""};
         enum store_status status = lane->options.store->ops->prepare(lane->options.store, &error);
         if (status == STORE_OK)
             break;
         log_write(
-            told ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR, "storage.not_ready",
+            logged ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR, "storage.prepare_failed",
             LOG_FIELDS(LOG_S("status", store_status_name(status)), LOG_S("error", error.text)),
             "the storage is not ready; trying again");
-        told = true;
-        if (!handover_await(lane->handover, applier, STORE_PAUSE_MS))
+        logged = true;
+        if (!work_queue_wait(lane->work_queue, applier, STORE_PAUSE_MS))
             return;
     }
     log_write(LOG_LEVEL_INFO, "storage.ready", LOG_NONE, "the storage is ready");
@@ -87,7 +87,7 @@ static enum applier_next step(struct lane *lane, struct applier *applier, int64_
     atomic_store(&lane->in_step, true);
     enum applier_next next = applier_step(applier, ret_pause_ms);
     atomic_store(&lane->in_step, false);
-    atomic_store(&lane->storage_away, applier_waits_for_storage(applier));
+    atomic_store(&lane->storage_outage, applier_in_outage(applier));
     atomic_fetch_add(&lane->steps, 1);
     return next;
 }
@@ -109,17 +109,17 @@ static void *apply_main(void *argument)
     };
     struct applier *applier = applier_new(&options);
     prepare_store(lane, applier);
-    atomic_store(&lane->storage_away, false);
+    atomic_store(&lane->storage_outage, false);
     bool open = true;
     while (open) {
         int64_t pause_ms = 0;
         enum applier_next next = step(lane, applier, &pause_ms);
-        struct exchanged exchanged = handover_exchange(lane->handover, applier);
-        open = exchanged.open;
-        if (open && next == APPLIER_IDLE && !exchanged.got)
-            open = handover_await(lane->handover, applier, -1);
+        struct transferred transferred = work_queue_transfer(lane->work_queue, applier);
+        open = transferred.open;
+        if (open && next == APPLIER_IDLE && !transferred.got)
+            open = work_queue_wait(lane->work_queue, applier, -1);
         else if (open && next == APPLIER_WAIT)
-            open = handover_await(lane->handover, applier, pause_ms);
+            open = work_queue_wait(lane->work_queue, applier, pause_ms);
     }
     applier_free(applier);
     return NULL;
@@ -130,7 +130,7 @@ static void *apply_main(void *argument)
 static void decode(struct lane *lane, struct job *job)
 {
     const struct settings *settings = lane->options.settings;
-    struct policy_held *policy = policy_acquire(lane->options.policy);
+    struct policy_ref *policy = policy_acquire(lane->options.policy);
     struct decode_context context = {
         .policy = policy_of(policy),
         .trust_user_id = settings->security_trust_user_id,
@@ -142,7 +142,7 @@ static void decode(struct lane *lane, struct job *job)
 
 static void take_delivery(struct lane *lane, const struct transport_event *event)
 {
-    if (!flow_admits(&lane->flow, event->delivery.tag)) {
+    if (!flow_admit(&lane->flow, event->delivery.tag)) {
         arena_free(event->arena);
         return;
     }
@@ -158,7 +158,7 @@ static void take_delivery(struct lane *lane, const struct transport_event *event
     struct text body = reply_encode(job->arena, decoded->command, COMMAND_PROVIDER_GET,
                                     decoded->request.key, &decoded->verdict);
     job_answer(job, &decoded->verdict, body);
-    lane->lost |= settler_settle(lane->settler, job, &lane->error) != TRANSPORT_OK;
+    lane->connection_lost |= settler_settle(lane->settler, job, &lane->error) != TRANSPORT_OK;
 }
 
 static void handle_event(void *context, const struct transport_event *event)
@@ -171,7 +171,7 @@ static void handle_event(void *context, const struct transport_event *event)
                   LOG_FIELDS(LOG_S("reason", event->reason)),
                   "the broker ended the consumer; opening again");
         error_set(&lane->error, "the consumer was cancelled");
-        lane->lost = true;
+        lane->connection_lost = true;
         return;
     case TRANSPORT_BLOCKED:
         log_write(LOG_LEVEL_WARNING, "broker.blocked", LOG_FIELDS(LOG_S("reason", event->reason)),
@@ -180,7 +180,7 @@ static void handle_event(void *context, const struct transport_event *event)
     case TRANSPORT_UNBLOCKED:
         log_write(LOG_LEVEL_INFO, "broker.unblocked", LOG_NONE, "the broker takes messages again");
         break;
-    case TRANSPORT_UNSETTLED:
+    case TRANSPORT_CONFIRMS_LOST:
         log_write(LOG_LEVEL_WARNING, "channel.closed", LOG_FIELDS(LOG_S("reason", event->reason)),
                   "the broker closed a publishing channel; it is open again");
         break;
@@ -188,13 +188,13 @@ static void handle_event(void *context, const struct transport_event *event)
     case TRANSPORT_NACKED:
     case TRANSPORT_RETURNED: break;
     }
-    lane->lost |= settler_event(lane->settler, event, &lane->error) != TRANSPORT_OK;
+    lane->connection_lost |= settler_event(lane->settler, event, &lane->error) != TRANSPORT_OK;
 }
 
 /* Done with, on this side: its mark still has to go, or it is freed. */
-static void dismiss(struct lane *lane, struct job *job)
+static void release_job(struct lane *lane, struct job *job)
 {
-    if (job->marked) {
+    if (job->attempt_sent) {
         struct job_queue one = {0};
         job_queue_push(&one, job);
         give(lane, &one);
@@ -204,27 +204,28 @@ static void dismiss(struct lane *lane, struct job *job)
     job_free(job);
 }
 
-static void dismiss_all(struct lane *lane, struct job_queue *jobs)
+static void release_jobs(struct lane *lane, struct job_queue *jobs)
 {
     for (struct job *job = job_queue_pop(jobs); job != NULL; job = job_queue_pop(jobs))
-        dismiss(lane, job);
+        release_job(lane, job);
 }
 
 /* What the apply thread is done with: answers of this connection are settled, the rest goes. */
 static void take_back(struct lane *lane)
 {
     struct job_queue back = {0};
-    handover_take_back(lane->handover, &back);
+    work_queue_reap(lane->work_queue, &back);
     for (struct job *job = job_queue_pop(&back); job != NULL; job = job_queue_pop(&back)) {
         lane->applying--;
         bool settled = job->stage == SETTLE_DONE;
         if (!settled && job->answered && job->epoch == atomic_load(&lane->epoch)) {
-            lane->lost |= settler_settle(lane->settler, job, &lane->error) != TRANSPORT_OK;
+            lane->connection_lost |=
+                settler_settle(lane->settler, job, &lane->error) != TRANSPORT_OK;
             continue;
         }
         if (!settled)
             job->answered = false;
-        dismiss(lane, job);
+        release_job(lane, job);
     }
 }
 
@@ -233,12 +234,12 @@ static int poll_ms(int64_t wait_ms)
     return wait_ms < 0 || wait_ms > POLL_MS_MAX ? POLL_MS_MAX : (int)wait_ms;
 }
 
-static bool in_hand(const struct lane *lane)
+static bool has_in_flight(const struct lane *lane)
 {
     return lane->applying > 0 || settler_count(lane->settler) > 0;
 }
 
-/* As by a crash: nothing is lost, and the supervisor starts the worker again. */
+/* As by a crash: nothing is connection_lost, and the supervisor starts the worker again. */
 static _Noreturn void end_stalled(const char *reason, size_t commands)
 {
     log_write(LOG_LEVEL_ERROR, "lane.stalled",
@@ -254,63 +255,64 @@ static _Noreturn void end_stalled(const char *reason, size_t commands)
  */
 static bool is_stalled(struct lane *lane, int64_t now_ms)
 {
-    bool busy = lane->applying > 0 && !atomic_load(&lane->storage_away);
-    if (!stall_check(&lane->apply_stall, atomic_load(&lane->steps), busy, now_ms,
-                     lane->options.settings->worker_stall_timeout_ms))
+    bool busy = lane->applying > 0 && !atomic_load(&lane->storage_outage);
+    if (!watchdog_check(&lane->apply_watchdog, atomic_load(&lane->steps), busy, now_ms,
+                        lane->options.settings->worker_watchdog_timeout_ms))
         return false;
     const char *why = atomic_load(&lane->in_step) ? "a call to the storage does not return"
                                                   : "the apply thread waits for nothing";
-    if (lane->apply_stall.in_a_row > 1)
+    if (lane->apply_watchdog.consecutive > 1)
         end_stalled(why, lane->applying);
     log_write(LOG_LEVEL_ERROR, "lane.stalled",
               LOG_FIELDS(LOG_S("reason", why), LOG_I("commands", (int64_t)lane->applying)),
               "no progress: starting afresh");
-    handover_nudge(lane->handover);
+    work_queue_kick(lane->work_queue);
     error_set(&lane->error, "the lane made no progress");
     return true;
 }
 
-static enum transport_status turn(struct lane *lane, const struct transport_handler *handler)
+static enum transport_status run_once(struct lane *lane, const struct transport_handler *handler)
 {
     struct job_queue settled = {0};
     struct clock *clock = lane->options.clock;
     int64_t wait_ms = -1;
-    atomic_fetch_add(&lane->turns, 1);
-    handover_drain_wake(lane->handover);
+    atomic_fetch_add(&lane->loop_iterations, 1);
+    work_queue_drain_wake(lane->work_queue);
     take_back(lane);
     enum transport_status status = settler_tick(lane->settler, &wait_ms, &lane->error);
-    if (status == TRANSPORT_OK && !lane->lost)
-        status = flow_steer(&lane->flow, lane->options.transport, atomic_load(&lane->stopping),
-                            clock->monotonic_ms(clock), &lane->error);
-    if (status == TRANSPORT_OK && !lane->lost && (in_hand(lane) || !atomic_load(&lane->stopping)))
+    if (status == TRANSPORT_OK && !lane->connection_lost)
+        status = flow_update(&lane->flow, lane->options.transport, atomic_load(&lane->stopping),
+                             clock->monotonic_ms(clock), &lane->error);
+    if (status == TRANSPORT_OK && !lane->connection_lost &&
+        (has_in_flight(lane) || !atomic_load(&lane->stopping)))
         status = lane->options.transport->ops->poll(lane->options.transport, poll_ms(wait_ms),
-                                                    handover_wake_fd(lane->handover), handler,
+                                                    work_queue_wake_fd(lane->work_queue), handler,
                                                     &lane->error);
     if (lane->incoming.head != NULL)
         give(lane, &lane->incoming);
-    settler_take(lane->settler, &settled);
-    dismiss_all(lane, &settled);
+    settler_reap(lane->settler, &settled);
+    release_jobs(lane, &settled);
     if (is_stalled(lane, clock->monotonic_ms(clock)))
         return TRANSPORT_LOST;
-    return lane->lost ? TRANSPORT_LOST : status;
+    return lane->connection_lost ? TRANSPORT_LOST : status;
 }
 
-/* Deliveries of a lost connection come again; nothing of theirs is begun any more. */
-static void abandon(struct lane *lane)
+/* Deliveries of a connection_lost connection come again; nothing of theirs is begun any more. */
+static void drop_connection(struct lane *lane)
 {
     struct job_queue jobs = {0};
     atomic_fetch_add(&lane->epoch, 1);
-    settler_take(lane->settler, &jobs);
-    dismiss_all(lane, &jobs);
+    settler_reap(lane->settler, &jobs);
+    release_jobs(lane, &jobs);
     settler_abandon(lane->settler, &jobs);
-    dismiss_all(lane, &jobs);
+    release_jobs(lane, &jobs);
     lane->options.transport->ops->close(lane->options.transport);
     flow_reset(&lane->flow);
-    lane->lost = false;
+    lane->connection_lost = false;
 }
 
 /* One connection, from open to its end; true: the worker is to end. */
-static bool serve(struct lane *lane, int64_t *stop_at_ms)
+static bool run_connection(struct lane *lane, int64_t *stop_at_ms)
 {
     struct clock *clock = lane->options.clock;
     struct transport_handler handler = {lane, handle_event};
@@ -320,18 +322,20 @@ static bool serve(struct lane *lane, int64_t *stop_at_ms)
             int64_t now_ms = clock->monotonic_ms(clock);
             if (*stop_at_ms == 0)
                 *stop_at_ms = now_ms + lane->options.settings->shutdown_timeout_ms;
-            lane->finished = !in_hand(lane);
+            lane->finished = !has_in_flight(lane);
             if (lane->finished || now_ms >= *stop_at_ms)
                 return true;
         }
-        status = turn(lane, &handler);
+        status = run_once(lane, &handler);
     }
-    log_write(LOG_LEVEL_WARNING, "broker.lost", LOG_FIELDS(LOG_S("error", lane->error.text)),
-              "the broker connection is lost");
+    log_write(LOG_LEVEL_WARNING, "broker.connection_lost",
+              LOG_FIELDS(LOG_S("error", lane->error.text)),
+              "the broker connection is connection_lost");
     return false;
 }
 
-/* A random part of it, at least half: the workers that lost one broker do not come back as one. */
+/* A random part of it, at least half: the workers that connection_lost one broker do not come back
+ * as one. */
 static void pause_reconnect(struct lane *lane, int64_t *pause_ms)
 {
     int64_t half_ms = *pause_ms / 2;
@@ -351,19 +355,19 @@ static void *transport_main(void *argument)
     int64_t pause_ms = RECONNECT_PAUSE_FIRST_MS;
     bool ended = false;
     while (!ended) {
-        atomic_fetch_add(&lane->turns, 1);
+        atomic_fetch_add(&lane->loop_iterations, 1);
         enum transport_status status = transport->ops->open(transport, &lane->error);
         if (status == TRANSPORT_OK) {
-            log_write(LOG_LEVEL_INFO, "broker.ready", LOG_NONE, "connected to the broker");
-            ended = serve(lane, &stop_at_ms);
+            log_write(LOG_LEVEL_INFO, "broker.connected", LOG_NONE, "connected to the broker");
+            ended = run_connection(lane, &stop_at_ms);
             if (lane->flow.consuming) /* or one that lets us in, and no further, would be stormed */
                 pause_ms = RECONNECT_PAUSE_FIRST_MS;
         } else {
-            log_write(LOG_LEVEL_ERROR, "broker.not_ready",
+            log_write(LOG_LEVEL_ERROR, "broker.connect_failed",
                       LOG_FIELDS(LOG_S("error", lane->error.text)),
                       "cannot work with the broker; trying again");
         }
-        abandon(lane);
+        drop_connection(lane);
         take_back(lane);
         if (!ended)
             pause_reconnect(lane, &pause_ms);
@@ -384,10 +388,10 @@ struct lane *lane_start(const struct lane_options *options)
     if (lane == NULL)
         abort();
     lane->options = *options;
-    lane->handover = handover_new();
+    lane->work_queue = work_queue_new();
     lane->epoch = 1;
     lane->random = (unsigned)getpid() ^ (unsigned)options->clock->wall_ms(options->clock);
-    lane->storage_away = true; /* until it is prepared */
+    lane->storage_outage = true; /* until it is prepared */
     flow_init(&lane->flow, (size_t)settings->amqp_max_bytes_in_flight,
               (uint16_t)settings->amqp_prefetch);
     struct settler_options settling = {
@@ -395,16 +399,16 @@ struct lane *lane_start(const struct lane_options *options)
         .clock = options->clock,
         .queue = settings->amqp_queue,
         .worker = options->worker,
-        .dead_exchange = settings->amqp_dead_exchange,
+        .dead_letter_exchange = settings->amqp_dead_letter_exchange,
         .confirm_timeout_ms = settings->reply_confirm_timeout_ms,
-        .reply_attempts = (unsigned)settings->reply_attempts,
+        .reply_max_attempts = (unsigned)settings->reply_max_attempts,
     };
     lane->settler = settler_new(&settling);
 
     pthread_attr_t attributes;
     (void)pthread_attr_init(&attributes);
     (void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    if (lane->handover == NULL ||
+    if (lane->work_queue == NULL ||
         pthread_create(&lane->apply_thread, &attributes, apply_main, lane) != 0 ||
         pthread_create(&lane->transport_thread, &attributes, transport_main, lane) != 0)
         abort(); /* no descriptor or thread at the very start: nothing is in hand yet */
@@ -415,29 +419,29 @@ struct lane *lane_start(const struct lane_options *options)
 void lane_check(struct lane *lane)
 {
     struct clock *clock = lane->options.clock;
-    int64_t limit_ms = lane->options.settings->worker_stall_timeout_ms + OPEN_MS_MAX;
-    if (stall_check(&lane->transport_stall, atomic_load(&lane->turns), true,
-                    clock->monotonic_ms(clock), limit_ms))
+    int64_t limit_ms = lane->options.settings->worker_watchdog_timeout_ms + OPEN_MS_MAX;
+    if (watchdog_check(&lane->transport_watchdog, atomic_load(&lane->loop_iterations), true,
+                       clock->monotonic_ms(clock), limit_ms))
         end_stalled("a call to the broker does not return", 0);
 }
 
 void lane_stop(struct lane *lane)
 {
     atomic_store(&lane->stopping, true);
-    handover_wake(lane->handover);
+    work_queue_wake(lane->work_queue);
 }
 
 bool lane_join(struct lane *lane)
 {
     (void)pthread_join(lane->transport_thread, NULL);
-    handover_close(lane->handover);
+    work_queue_close(lane->work_queue);
     (void)pthread_join(lane->apply_thread, NULL);
 
     bool finished = lane->finished;
     settler_free(lane->settler);
     lane->options.transport->ops->free(lane->options.transport);
     lane->options.store->ops->free(lane->options.store);
-    handover_free(lane->handover);
+    work_queue_free(lane->work_queue);
     free(lane);
     return finished;
 }

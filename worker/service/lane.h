@@ -28,8 +28,8 @@ struct lane *lane_start(const struct lane_options *options);
 /*
  * The self-check of the transport thread, which nobody else watches: call it about once a second,
  * from one thread. Ends the process, with `lane.stalled` in the log, where the thread has not come
- * back from a call for settings' worker.stall_timeout and a minute for connecting. The apply thread
- * is watched by the transport thread.
+ * back from a call for settings' worker.watchdog_timeout and a minute for connecting. The apply
+ * thread is watched by the transport thread.
  */
 void lane_check(struct lane *lane);
 /* No new deliveries; what is in hand is finished. Returns at once. */

@@ -8,23 +8,23 @@
 #include "common/codec/policy_file.h"
 #include "common/host/file.h"
 
-struct policy_held {
+struct policy_ref {
     struct policy policy;
     struct arena *arena;
-    pthread_mutex_t *lock; /* the source's: guards `holders` */
-    unsigned holders;
+    pthread_mutex_t *lock; /* the source's: guards `refcount` */
+    unsigned refcount;
 };
 
 struct policy_source {
     pthread_mutex_t lock;
     char *path;
-    struct policy_held *current;
+    struct policy_ref *current;
 };
 
-static struct policy_held *load(struct policy_source *source, struct error *error)
+static struct policy_ref *load(struct policy_source *source, struct error *error)
 {
     struct arena *arena = arena_new(0);
-    struct policy_held *held = ARENA_NEW(arena, struct policy_held);
+    struct policy_ref *held = ARENA_NEW(arena, struct policy_ref);
     struct text content;
     if (!file_read(source->path, arena, &content, error) ||
         !policy_read(content, source->path, arena, &held->policy, error)) {
@@ -33,7 +33,7 @@ static struct policy_held *load(struct policy_source *source, struct error *erro
     }
     held->arena = arena;
     held->lock = &source->lock;
-    held->holders = 1;
+    held->refcount = 1;
     return held;
 }
 
@@ -66,39 +66,39 @@ void policy_source_free(struct policy_source *source)
 
 bool policy_source_reload(struct policy_source *source, struct error *error)
 {
-    struct policy_held *fresh = load(source, error);
+    struct policy_ref *fresh = load(source, error);
     if (fresh == NULL)
         return false;
     (void)pthread_mutex_lock(&source->lock);
-    struct policy_held *old = source->current;
+    struct policy_ref *old = source->current;
     source->current = fresh;
     (void)pthread_mutex_unlock(&source->lock);
     policy_release(old);
     return true;
 }
 
-struct policy_held *policy_acquire(struct policy_source *source)
+struct policy_ref *policy_acquire(struct policy_source *source)
 {
     (void)pthread_mutex_lock(&source->lock);
-    struct policy_held *held = source->current;
-    held->holders++;
+    struct policy_ref *held = source->current;
+    held->refcount++;
     (void)pthread_mutex_unlock(&source->lock);
     return held;
 }
 
-void policy_release(struct policy_held *held)
+void policy_release(struct policy_ref *held)
 {
     if (held == NULL)
         return;
     pthread_mutex_t *lock = held->lock;
     (void)pthread_mutex_lock(lock);
-    bool last = --held->holders == 0;
+    bool last = --held->refcount == 0;
     (void)pthread_mutex_unlock(lock);
     if (last)
         arena_free(held->arena);
 }
 
-const struct policy *policy_of(const struct policy_held *held)
+const struct policy *policy_of(const struct policy_ref *held)
 {
     return &held->policy;
 }

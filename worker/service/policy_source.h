@@ -10,7 +10,7 @@
 #include "common/core/policy.h"
 
 struct policy_source;
-struct policy_held;
+struct policy_ref;
 
 /* NULL, with an error, where the file does not load. */
 struct policy_source *policy_source_new(const char *path, struct error *error);
@@ -18,8 +18,8 @@ void policy_source_free(struct policy_source *source);
 /* From the same file; false, with an error: the old one stays in force. */
 ALLOT_CHECK bool policy_source_reload(struct policy_source *source, struct error *error);
 
-struct policy_held *policy_acquire(struct policy_source *source);
-void policy_release(struct policy_held *held);
-const struct policy *policy_of(const struct policy_held *held);
+struct policy_ref *policy_acquire(struct policy_source *source);
+void policy_release(struct policy_ref *held);
+const struct policy *policy_of(const struct policy_ref *held);
 
 #endif

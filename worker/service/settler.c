@@ -139,7 +139,7 @@ static enum transport_status publish_dead_letter(struct settler *settler, struct
     struct outgoing letter = {
         .kind = OUTGOING_DEAD_LETTER,
         .sequence = job->sequence,
-        .exchange = settler->options.dead_exchange,
+        .exchange = settler->options.dead_letter_exchange,
         .routing_key = settler->options.queue,
         .mandatory = true,
         .properties = job->delivery.properties,
@@ -168,7 +168,7 @@ static enum transport_status publish(struct settler *settler, struct job *job, s
 static void log_end(const struct job *job)
 {
     const struct request *request = &job->decoded.request;
-    const char *event = job->code == VERDICT_SUCCESS ? "command.done" : "command.refused";
+    const char *event = job->code == VERDICT_SUCCESS ? "command.succeeded" : "command.failed";
     /* A line for each success would be most of a busy worker's log. */
     enum log_level level = job->code == VERDICT_SUCCESS ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO;
     if (job->code == VERDICT_FORBIDDEN)
@@ -178,8 +178,8 @@ static void log_end(const struct job *job)
     log_write(level, event,
               LOG_FIELDS(LOG_T("principal", request->principal), LOG_T("message_id", request->key),
                          LOG_T("command", job->decoded.command),
-                         LOG_S("outcome", verdict_name(job->code)),
-                         LOG_I("replayed", job->replayed), LOG_I("dead_letter", job->dead_letter),
+                         LOG_S("code", verdict_name(job->code)), LOG_I("replayed", job->replayed),
+                         LOG_I("dead_letter", job->dead_letter),
                          LOG_T("traceparent", job->delivery.traceparent)),
               "%.*s", TEXT_ARGS(job->code == VERDICT_SUCCESS ? text_of("answered") : job->detail));
 }
@@ -195,7 +195,7 @@ static enum transport_status acknowledge(struct settler *settler, struct job *jo
     return settler->options.transport->ops->ack(settler->options.transport, tag, error);
 }
 
-static void enter(struct settler *settler, struct job *job, enum settle_stage stage)
+static void schedule_stage(struct settler *settler, struct job *job, enum settle_stage stage)
 {
     job->stage = stage;
     job->tries = 0;
@@ -204,12 +204,12 @@ static void enter(struct settler *settler, struct job *job, enum settle_stage st
 }
 
 /* The reply is through, or nobody will ever take it. */
-static enum transport_status after_reply(struct settler *settler, struct job *job, bool heard,
-                                         struct error *error)
+static enum transport_status finish_reply(struct settler *settler, struct job *job, bool heard,
+                                          struct error *error)
 {
     if (heard) {
         settler->counters.replies++;
-    } else if (disposition_dead_when_unheard(job->code)) {
+    } else if (disposition_dead_letter_if_unroutable(job->code)) {
         job->dead_letter = true;
     } else {
         settler->counters.unroutable_successes++;
@@ -220,7 +220,7 @@ static enum transport_status after_reply(struct settler *settler, struct job *jo
     }
     if (!job->dead_letter)
         return acknowledge(settler, job, error);
-    enter(settler, job, SETTLE_DEAD_LETTER);
+    schedule_stage(settler, job, SETTLE_DEAD_LETTER);
     return TRANSPORT_OK;
 }
 
@@ -233,32 +233,34 @@ static int64_t dead_letter_pause(unsigned tries)
 }
 
 /* The broker did not take the message in flight. */
-static enum transport_status not_taken(struct settler *settler, struct job *job, const char *why,
-                                       struct error *error)
+static enum transport_status on_publish_failed(struct settler *settler, struct job *job,
+                                               const char *why, struct error *error)
 {
     if (job->sequence != 0)
         release_slot(settler, job);
     if (job->stage == SETTLE_REPLY) {
-        if (job->tries >= settler->options.reply_attempts)
-            return after_reply(settler, job, false, error);
+        if (job->tries >= settler->options.reply_max_attempts)
+            return finish_reply(settler, job, false, error);
         job->due_ms = now(settler) + REPLY_PAUSE_MS;
     } else {
-        log_write(LOG_LEVEL_ERROR, "dead_letter.not_taken",
-                  LOG_FIELDS(LOG_T("message_id", job->decoded.request.key), LOG_S("reason", why)),
-                  "the dead letter was not taken; the original stays, and it is tried again");
+        log_write(
+            LOG_LEVEL_ERROR, "dead_letter.on_publish_failed",
+            LOG_FIELDS(LOG_T("message_id", job->decoded.request.key), LOG_S("reason", why)),
+            "the dead letter was not on_confirmed; the original stays, and it is tried again");
         job->due_ms = now(settler) + dead_letter_pause(job->tries);
     }
     job_queue_push(&settler->due, job);
     return TRANSPORT_OK;
 }
 
-static enum transport_status taken(struct settler *settler, struct job *job, struct error *error)
+static enum transport_status on_confirmed(struct settler *settler, struct job *job,
+                                          struct error *error)
 {
     if (job->returned && job->stage == SETTLE_DEAD_LETTER)
-        return not_taken(settler, job, "returned as unroutable", error);
+        return on_publish_failed(settler, job, "returned as unroutable", error);
     release_slot(settler, job);
     if (job->stage == SETTLE_REPLY)
-        return after_reply(settler, job, !job->returned, error);
+        return finish_reply(settler, job, !job->returned, error);
     settler->counters.dead_letters++;
     return acknowledge(settler, job, error);
 }
@@ -273,9 +275,9 @@ enum transport_status settler_settle(struct settler *settler, struct job *job, s
                              LOG_T("reply_to", job->decoded.request.reply_to)),
                   "the policy does not allow this reply_to: the reply is dropped");
     if (disposition.reply)
-        enter(settler, job, SETTLE_REPLY);
+        schedule_stage(settler, job, SETTLE_REPLY);
     else if (disposition.dead_letter)
-        enter(settler, job, SETTLE_DEAD_LETTER);
+        schedule_stage(settler, job, SETTLE_DEAD_LETTER);
     else
         return acknowledge(settler, job, error);
     return TRANSPORT_OK;
@@ -286,30 +288,30 @@ static bool has_kind(const struct job *job, enum outgoing_kind kind)
     return (job->stage == SETTLE_REPLY) == (kind == OUTGOING_REPLY);
 }
 
-static enum transport_status unsettled(struct settler *settler, enum outgoing_kind kind,
-                                       const char *reason, struct error *error)
+static enum transport_status fail_unconfirmed(struct settler *settler, enum outgoing_kind kind,
+                                              const char *reason, struct error *error)
 {
     for (size_t i = 0; i < SLOTS; i++) {
         struct job *job = settler->slots[i];
         if (job == NULL || !has_kind(job, kind))
             continue;
-        enum transport_status status = not_taken(settler, job, reason, error);
+        enum transport_status status = on_publish_failed(settler, job, reason, error);
         if (status != TRANSPORT_OK)
             return status;
     }
     return TRANSPORT_OK;
 }
 
-static enum transport_status one_message(struct settler *settler,
-                                         const struct transport_event *event, struct error *error)
+static enum transport_status
+handle_confirm(struct settler *settler, const struct transport_event *event, struct error *error)
 {
     struct job *job = find(settler, event->sequence);
     if (job == NULL)
         return TRANSPORT_OK;
     if (event->kind == TRANSPORT_CONFIRMED)
-        return taken(settler, job, error);
+        return on_confirmed(settler, job, error);
     if (event->kind == TRANSPORT_NACKED)
-        return not_taken(settler, job, "refused by the broker", error);
+        return on_publish_failed(settler, job, "refused by the broker", error);
     job->returned = true;
     return TRANSPORT_OK;
 }
@@ -320,8 +322,9 @@ enum transport_status settler_event(struct settler *settler, const struct transp
     switch (event->kind) {
     case TRANSPORT_CONFIRMED:
     case TRANSPORT_NACKED:
-    case TRANSPORT_RETURNED: return one_message(settler, event, error);
-    case TRANSPORT_UNSETTLED: return unsettled(settler, event->outgoing_kind, event->reason, error);
+    case TRANSPORT_RETURNED: return handle_confirm(settler, event, error);
+    case TRANSPORT_CONFIRMS_LOST:
+        return fail_unconfirmed(settler, event->outgoing_kind, event->reason, error);
     case TRANSPORT_BLOCKED: settler->blocked = true; return TRANSPORT_OK;
     case TRANSPORT_UNBLOCKED: settler->blocked = false; return TRANSPORT_OK;
     case TRANSPORT_DELIVERY:
@@ -330,7 +333,7 @@ enum transport_status settler_event(struct settler *settler, const struct transp
     return TRANSPORT_OK;
 }
 
-static void note_due(int64_t *wait_ms, int64_t due_ms, int64_t now_ms)
+static void lower_wait(int64_t *wait_ms, int64_t due_ms, int64_t now_ms)
 {
     int64_t rest = due_ms > now_ms ? due_ms - now_ms : 0;
     if (*wait_ms < 0 || rest < *wait_ms)
@@ -347,10 +350,11 @@ static enum transport_status time_out_confirms(struct settler *settler, int64_t 
         if (job == NULL)
             continue;
         if (job->due_ms > now_ms) {
-            note_due(wait_ms, job->due_ms, now_ms);
+            lower_wait(wait_ms, job->due_ms, now_ms);
             continue;
         }
-        enum transport_status status = not_taken(settler, job, "not confirmed in time", error);
+        enum transport_status status =
+            on_publish_failed(settler, job, "not confirmed in time", error);
         if (status != TRANSPORT_OK)
             return status;
     }
@@ -364,7 +368,7 @@ static enum transport_status publish_due(struct settler *settler, int64_t *wait_
     for (size_t left = settler->due.count; left > 0; left--) {
         struct job *job = job_queue_pop(&settler->due);
         if (job->due_ms > now_ms) {
-            note_due(wait_ms, job->due_ms, now_ms);
+            lower_wait(wait_ms, job->due_ms, now_ms);
             job_queue_push(&settler->due, job);
             continue;
         }
@@ -388,7 +392,7 @@ enum transport_status settler_tick(struct settler *settler, int64_t *ret_wait_ms
     return status;
 }
 
-void settler_take(struct settler *settler, struct job_queue *ret_jobs)
+void settler_reap(struct settler *settler, struct job_queue *ret_jobs)
 {
     job_queue_append(ret_jobs, &settler->done);
 }
@@ -400,7 +404,8 @@ void settler_abandon(struct settler *settler, struct job_queue *ret_jobs)
         if (job == NULL)
             continue;
         release_slot(settler, job);
-        job->answered = false; /* it will come again: its mark is not forgotten, but taken back */
+        job->answered =
+            false; /* it will come again: its mark is not forgotten, but on_confirmed back */
         job_queue_push(ret_jobs, job);
     }
     for (struct job *job = job_queue_pop(&settler->due); job != NULL;

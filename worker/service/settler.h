@@ -16,9 +16,9 @@ struct settler_options {
     struct clock *clock;         /* not owned */
     struct text queue;           /* x-allot-queue */
     struct text worker;          /* x-allot-worker */
-    struct text dead_exchange;
+    struct text dead_letter_exchange;
     int64_t confirm_timeout_ms;
-    unsigned reply_attempts;
+    unsigned reply_max_attempts;
 };
 
 struct settler_counters {
@@ -36,14 +36,14 @@ void settler_free(struct settler *settler);
 
 /* Takes over a job that has its answer. */
 enum transport_status settler_settle(struct settler *settler, struct job *job, struct error *error);
-/* Confirms, returns, UNSETTLED, BLOCKED and UNBLOCKED; others are not its business. */
+/* Confirms, returns, CONFIRMS_LOST, BLOCKED and UNBLOCKED; others are not its business. */
 enum transport_status settler_event(struct settler *settler, const struct transport_event *event,
                                     struct error *error);
 /* Publishes what is due. `ret_wait_ms`: until something may be due again; -1: nothing will. */
 enum transport_status settler_tick(struct settler *settler, int64_t *ret_wait_ms,
                                    struct error *error);
 /* Jobs that are acknowledged. */
-void settler_take(struct settler *settler, struct job_queue *ret_jobs);
+void settler_reap(struct settler *settler, struct job_queue *ret_jobs);
 /* The connection is gone: gives back every job that is not acknowledged; all will come again. */
 void settler_abandon(struct settler *settler, struct job_queue *ret_jobs);
 /* How many are not acknowledged yet. */

@@ -8,22 +8,22 @@
 
 #include "tests/contract/store_pair.h"
 
-static enum store_status try_turn(struct session *session, bool *ret_shared)
+static enum store_status try_lock(struct session *session, bool *ret_contended)
 {
     session_begin(session);
-    return session->store->ops->take_turn(session->store, ret_shared, &session->error);
+    return session->store->ops->take_advisory_lock(session->store, ret_contended, &session->error);
 }
 
-static enum store_status take_turn(struct session *session)
+static enum store_status take_advisory_lock(struct session *session)
 {
     bool shared = false;
-    return try_turn(session, &shared);
+    return try_lock(session, &shared);
 }
 
-static bool turn_is_shared(struct session *session)
+static bool lock_is_contended(struct session *session)
 {
     bool shared = false;
-    assert_status(session, STORE_OK, try_turn(session, &shared));
+    assert_status(session, STORE_OK, try_lock(session, &shared));
     assert_status(session, STORE_OK, session_commit(session));
     session_restart(session);
     return shared;
@@ -34,13 +34,13 @@ static void test_a_turn_keeps_the_others_out_until_its_transaction_ends(void **s
     struct store_world *world = *state;
     struct pair pair = pair_open(world);
     for (int round = 0; round < 3; round++) {
-        assert_status(&pair.first, STORE_OK, take_turn(&pair.first));
-        assert_status(&pair.second, STORE_CONFLICT, take_turn(&pair.second));
+        assert_status(&pair.first, STORE_OK, take_advisory_lock(&pair.first));
+        assert_status(&pair.second, STORE_CONFLICT, take_advisory_lock(&pair.second));
         session_restart(&pair.second);
         if (round != 1)
             assert_status(&pair.first, STORE_OK, session_commit(&pair.first));
         session_restart(&pair.first); /* aborted, in the second round */
-        assert_status(&pair.second, STORE_OK, take_turn(&pair.second));
+        assert_status(&pair.second, STORE_OK, take_advisory_lock(&pair.second));
         assert_status(&pair.second, STORE_OK, session_commit(&pair.second));
         session_restart(&pair.second);
     }
@@ -53,7 +53,7 @@ static void test_who_takes_no_turn_is_not_kept_out(void **state)
     struct pair pair = pair_open(world);
     struct provider content = plain_provider(world);
     world_add_provider(world, &content);
-    assert_status(&pair.first, STORE_OK, take_turn(&pair.first));
+    assert_status(&pair.first, STORE_OK, take_advisory_lock(&pair.first));
     touch_provider(&pair.second, content.id, 7);
     session_keep(&pair.second);
     assert_status(&pair.first, STORE_OK, session_commit(&pair.first));
@@ -69,7 +69,7 @@ static void test_who_gets_a_turn_meets_nothing_of_the_turn_before(void **state)
     world_add_provider(world, &content);
     for (int64_t turn = 1; turn <= 4; turn++) {
         struct session *session = turn % 2 == 1 ? &pair.first : &pair.second;
-        assert_status(session, STORE_OK, take_turn(session));
+        assert_status(session, STORE_OK, take_advisory_lock(session));
         snapshot_want_provider(session->snapshot, content.id);
         session_load(session);
         struct provider *slot = snapshot_provider(session->snapshot, content.id);
@@ -87,13 +87,13 @@ static void test_a_turn_says_whether_the_one_before_was_anothers(void **state)
 {
     struct store_world *world = *state;
     struct pair pair = pair_open(world);
-    assert_false(turn_is_shared(&pair.first) && turn_is_shared(&pair.first));
-    assert_true(turn_is_shared(&pair.second));
-    assert_false(turn_is_shared(&pair.second));
-    assert_true(turn_is_shared(&pair.first));
-    assert_status(&pair.second, STORE_OK, take_turn(&pair.second));
+    assert_false(lock_is_contended(&pair.first) && lock_is_contended(&pair.first));
+    assert_true(lock_is_contended(&pair.second));
+    assert_false(lock_is_contended(&pair.second));
+    assert_true(lock_is_contended(&pair.first));
+    assert_status(&pair.second, STORE_OK, take_advisory_lock(&pair.second));
     session_restart(&pair.second); /* aborted: a turn that never was */
-    assert_false(turn_is_shared(&pair.first));
+    assert_false(lock_is_contended(&pair.first));
     pair_close(&pair);
 }
 

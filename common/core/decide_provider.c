@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Providers and their trees: create, update, delete. They go alone in their batch. */
-#include "common/core/judge.h"
+#include "common/core/decision.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
 #include "allot/limits.h"
 
-void refuse_providers_missing(struct judge *judge, const struct uuid *missing, size_t count)
+void refuse_providers_missing(struct decision *decision, const struct uuid *missing, size_t count)
 {
-    verdict_refuse(judge->verdict, judge->snapshot->arena, VERDICT_PROVIDER_NOT_FOUND,
+    verdict_refuse(decision->verdict, decision->snapshot->arena, VERDICT_PROVIDER_NOT_FOUND,
                    count == 1 ? "there is no provider %s" : "there is no provider %s, nor others",
                    uuid_format(missing[0]).chars);
-    verdict_add_uuids(judge->verdict, "providers", missing, count);
+    verdict_add_uuids(decision->verdict, "providers", missing, count);
 }
 
 static const struct tree_node *find_node(const struct snapshot *snapshot, struct uuid id)
@@ -89,73 +89,74 @@ static int64_t subtree_size(const struct snapshot *snapshot, struct uuid top)
 }
 
 /* The parent that is asked for, where it exists. */
-static struct provider *asked_parent(struct judge *judge)
+static struct provider *asked_parent(struct decision *decision)
 {
-    const struct provider_params *params = &judge->request->command.params.provider;
+    const struct provider_params *params = &decision->request->command.params.provider;
     if (!params->has_parent)
         return NULL;
-    struct provider *parent = snapshot_provider(judge->snapshot, params->parent);
+    struct provider *parent = snapshot_provider(decision->snapshot, params->parent);
     return parent->state.exists ? parent : NULL;
 }
 
-static bool refuse_tree_size(struct judge *judge, int64_t size)
+static bool refuse_tree_size(struct decision *decision, int64_t size)
 {
     if (size <= TREE_PROVIDERS_MAX)
         return false;
-    verdict_refuse(judge->verdict, judge->snapshot->arena, VERDICT_LIMIT_EXCEEDED,
+    verdict_refuse(decision->verdict, decision->snapshot->arena, VERDICT_LIMIT_EXCEEDED,
                    "the provider tree would have %lld members, of %d at most", (long long)size,
                    TREE_PROVIDERS_MAX);
-    verdict_add_integer(judge->verdict, "limit", TREE_PROVIDERS_MAX);
-    verdict_add_integer(judge->verdict, "given", size);
+    verdict_add_integer(decision->verdict, "limit", TREE_PROVIDERS_MAX);
+    verdict_add_integer(decision->verdict, "given", size);
     return true;
 }
 
-static bool refuse_name_taken(struct judge *judge)
+static bool refuse_name_taken(struct decision *decision)
 {
-    const struct provider_params *params = &judge->request->command.params.provider;
-    const struct name_slot *name = snapshot_name(judge->snapshot, params->name);
+    const struct provider_params *params = &decision->request->command.params.provider;
+    const struct name_slot *name = snapshot_name(decision->snapshot, params->name);
     if (!name->taken || uuid_equal(name->holder, params->uuid))
         return false;
-    verdict_refuse(judge->verdict, judge->snapshot->arena, VERDICT_PROVIDER_NAME_TAKEN,
+    verdict_refuse(decision->verdict, decision->snapshot->arena, VERDICT_PROVIDER_NAME_TAKEN,
                    "another provider is named %.*s", TEXT_ARGS(params->name));
-    verdict_add_text(judge->verdict, "name", params->name);
+    verdict_add_text(decision->verdict, "name", params->name);
     return true;
 }
 
-static bool refuse_parent(struct judge *judge, bool below_itself)
+static bool refuse_parent(struct decision *decision, bool below_itself)
 {
-    const struct provider_params *params = &judge->request->command.params.provider;
-    if (!params->has_parent || (asked_parent(judge) != NULL && !below_itself))
+    const struct provider_params *params = &decision->request->command.params.provider;
+    if (!params->has_parent || (asked_parent(decision) != NULL && !below_itself))
         return false;
-    verdict_refuse(judge->verdict, judge->snapshot->arena, VERDICT_INVALID_PARENT,
+    verdict_refuse(decision->verdict, decision->snapshot->arena, VERDICT_INVALID_PARENT,
                    below_itself ? "the parent %s is in the provider's own subtree"
                                 : "there is no parent %s",
                    uuid_format(params->parent).chars);
-    verdict_add_uuid(judge->verdict, "parent_provider_uuid", params->parent);
+    verdict_add_uuid(decision->verdict, "parent_provider_uuid", params->parent);
     return true;
 }
 
 /* A tree that changes is written at its root: two changes of one tree conflict. */
-static void mark_root(struct judge *judge, struct uuid root)
+static void mark_root(struct decision *decision, struct uuid root)
 {
-    snapshot_provider(judge->snapshot, root)->state.dirty = true;
+    snapshot_provider(decision->snapshot, root)->state.dirty = true;
 }
 
-static void create(struct judge *judge)
+static void create(struct decision *decision)
 {
-    const struct provider_params *params = &judge->request->command.params.provider;
-    struct provider *provider = snapshot_provider(judge->snapshot, params->uuid);
-    const struct provider *parent = asked_parent(judge);
+    const struct provider_params *params = &decision->request->command.params.provider;
+    struct provider *provider = snapshot_provider(decision->snapshot, params->uuid);
+    const struct provider *parent = asked_parent(decision);
 
-    if (parent != NULL && refuse_tree_size(judge, tree_size(judge->snapshot, parent->root) + 1))
+    if (parent != NULL &&
+        refuse_tree_size(decision, tree_size(decision->snapshot, parent->root) + 1))
         return;
     if (provider->state.exists) {
-        verdict_refuse(judge->verdict, judge->snapshot->arena, VERDICT_PROVIDER_EXISTS,
+        verdict_refuse(decision->verdict, decision->snapshot->arena, VERDICT_PROVIDER_EXISTS,
                        "provider %s exists", uuid_format(params->uuid).chars);
-        verdict_add_uuid(judge->verdict, "provider", params->uuid);
+        verdict_add_uuid(decision->verdict, "provider", params->uuid);
         return;
     }
-    if (refuse_name_taken(judge) || refuse_parent(judge, false))
+    if (refuse_name_taken(decision) || refuse_parent(decision, false))
         return;
 
     struct slot_state state = provider->state;
@@ -169,17 +170,17 @@ static void create(struct judge *judge)
         .parent = params->parent,
         .root = parent != NULL ? parent->root : params->uuid,
         .place_dirty = true,
-        .stocks_dirty = true,
+        .records_dirty = true,
     };
     if (parent != NULL)
-        mark_root(judge, parent->root);
-    judge->verdict->result.provider = provider;
+        mark_root(decision, parent->root);
+    decision->verdict->result.provider = provider;
 }
 
 /* Gives the whole subtree of `top` that root. */
-static void move_subtree(struct judge *judge, struct uuid top, struct uuid root)
+static void move_subtree(struct decision *decision, struct uuid top, struct uuid root)
 {
-    struct snapshot *snapshot = judge->snapshot;
+    struct snapshot *snapshot = decision->snapshot;
     const unsigned char *marks = mark_subtree(snapshot, top);
     for (size_t i = 0; i < snapshot->node_count; i++) {
         struct tree_node *node = &snapshot->nodes[i];
@@ -190,50 +191,50 @@ static void move_subtree(struct judge *judge, struct uuid top, struct uuid root)
     }
 }
 
-static void place_below(struct judge *judge, struct provider *provider)
+static void place_below(struct decision *decision, struct provider *provider)
 {
-    const struct provider *parent = asked_parent(judge);
+    const struct provider *parent = asked_parent(decision);
     struct uuid old_root = provider->root;
     struct uuid new_root = parent != NULL ? parent->root : provider->id;
 
     provider->has_parent = parent != NULL;
-    provider->parent = judge->request->command.params.provider.parent;
+    provider->parent = decision->request->command.params.provider.parent;
     provider->root = new_root;
-    mark_root(judge, old_root);
-    mark_root(judge, new_root);
+    mark_root(decision, old_root);
+    mark_root(decision, new_root);
     if (!uuid_equal(old_root, new_root))
-        move_subtree(judge, provider->id, new_root);
+        move_subtree(decision, provider->id, new_root);
 }
 
-static bool refuse_grown_tree(struct judge *judge, const struct provider *provider)
+static bool refuse_grown_tree(struct decision *decision, const struct provider *provider)
 {
-    const struct provider *parent = asked_parent(judge);
+    const struct provider *parent = asked_parent(decision);
     if (parent == NULL || uuid_equal(parent->root, provider->root))
         return false;
-    return refuse_tree_size(judge, tree_size(judge->snapshot, parent->root) +
-                                       subtree_size(judge->snapshot, provider->id));
+    return refuse_tree_size(decision, tree_size(decision->snapshot, parent->root) +
+                                          subtree_size(decision->snapshot, provider->id));
 }
 
-static void update(struct judge *judge)
+static void update(struct decision *decision)
 {
-    const struct provider_params *params = &judge->request->command.params.provider;
-    struct provider *provider = snapshot_provider(judge->snapshot, params->uuid);
+    const struct provider_params *params = &decision->request->command.params.provider;
+    struct provider *provider = snapshot_provider(decision->snapshot, params->uuid);
     if (!provider->state.exists) {
-        refuse_providers_missing(judge, &params->uuid, 1);
+        refuse_providers_missing(decision, &params->uuid, 1);
         return;
     }
     bool below_itself =
-        params->has_parent && lies_below(judge->snapshot, params->parent, params->uuid);
-    if (refuse_grown_tree(judge, provider) || refuse_name_taken(judge) ||
-        refuse_parent(judge, below_itself))
+        params->has_parent && lies_below(decision->snapshot, params->parent, params->uuid);
+    if (refuse_grown_tree(decision, provider) || refuse_name_taken(decision) ||
+        refuse_parent(decision, below_itself))
         return;
 
     provider->name = params->name;
     if (params->parent_given)
-        place_below(judge, provider);
+        place_below(decision, provider);
     provider->place_dirty = true;
     provider->state.dirty = true;
-    judge->verdict->result.provider = provider;
+    decision->verdict->result.provider = provider;
 }
 
 static bool has_children(const struct snapshot *snapshot, struct uuid id)
@@ -247,48 +248,48 @@ static bool has_children(const struct snapshot *snapshot, struct uuid id)
 
 static bool is_used(const struct provider *provider)
 {
-    for (size_t i = 0; i < provider->stock_count; i++) {
-        if (provider->stocks[i].used > 0)
+    for (size_t i = 0; i < provider->record_count; i++) {
+        if (provider->records[i].used > 0)
             return true;
     }
     return false;
 }
 
-static void refuse_delete(struct judge *judge, enum verdict_code code, const char *why)
+static void refuse_delete(struct decision *decision, enum verdict_code code, const char *why)
 {
-    struct uuid id = judge->request->command.params.provider.uuid;
-    verdict_refuse(judge->verdict, judge->snapshot->arena, code, "provider %s %s",
+    struct uuid id = decision->request->command.params.provider.uuid;
+    verdict_refuse(decision->verdict, decision->snapshot->arena, code, "provider %s %s",
                    uuid_format(id).chars, why);
-    verdict_add_uuid(judge->verdict, "provider", id);
+    verdict_add_uuid(decision->verdict, "provider", id);
 }
 
-static void delete_provider(struct judge *judge)
+static void delete_provider(struct decision *decision)
 {
-    struct uuid id = judge->request->command.params.provider.uuid;
-    struct provider *provider = snapshot_provider(judge->snapshot, id);
+    struct uuid id = decision->request->command.params.provider.uuid;
+    struct provider *provider = snapshot_provider(decision->snapshot, id);
     if (!provider->state.exists) {
-        refuse_providers_missing(judge, &judge->request->command.params.provider.uuid, 1);
+        refuse_providers_missing(decision, &decision->request->command.params.provider.uuid, 1);
         return;
     }
-    if (has_children(judge->snapshot, id)) {
-        refuse_delete(judge, VERDICT_PROVIDER_HAS_CHILDREN, "has children");
+    if (has_children(decision->snapshot, id)) {
+        refuse_delete(decision, VERDICT_PROVIDER_HAS_CHILDREN, "has children");
         return;
     }
     if (is_used(provider)) {
-        refuse_delete(judge, VERDICT_PROVIDER_IN_USE, "has allocations");
+        refuse_delete(decision, VERDICT_PROVIDER_IN_USE, "has allocations");
         return;
     }
-    mark_root(judge, provider->root);
+    mark_root(decision, provider->root);
     provider->state.exists = false;
     provider->state.dirty = true;
 }
 
-void judge_provider(struct judge *judge)
+void decide_provider(struct decision *decision)
 {
-    switch (judge->request->command.kind) {
-    case COMMAND_PROVIDER_CREATE: create(judge); return;
-    case COMMAND_PROVIDER_UPDATE: update(judge); return;
-    case COMMAND_PROVIDER_DELETE: delete_provider(judge); return;
+    switch (decision->request->command.kind) {
+    case COMMAND_PROVIDER_CREATE: create(decision); return;
+    case COMMAND_PROVIDER_UPDATE: update(decision); return;
+    case COMMAND_PROVIDER_DELETE: delete_provider(decision); return;
     case COMMAND_PROVIDER_GET:
     case COMMAND_PROVIDER_ALLOCATIONS:
     case COMMAND_INVENTORY_SET:

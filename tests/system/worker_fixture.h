@@ -22,7 +22,7 @@ enum { WAIT_MS = 30000, PROVIDERS = 4, BODY_MAX = 1024 };
 
 /* --- the worker: of the database of this test, named LAB_WORKER ------------------------------- */
 
-#define LAB_WORKER "system-lab"
+#define LAB_WORKER "system-fixture"
 
 pid_t start_worker(void);
 /* The status of waitpid; fails where it does not end in time. */
@@ -60,8 +60,8 @@ void claim_body_of(char *body, size_t room, size_t i, const char *project);
 void send_claims(struct producer *producer, size_t first, size_t end);
 size_t claim_number(const struct client_message *reply);
 /*
- * Takes replies, each a success with generation 1, until all claims below `count` are marked in
- * `answered`, or `enough` replies have come; gives the number of replies.
+ * Takes replies, each a success with generation 1, until all claims below `count` are attempt_sent
+ * in `answered`, or `enough` replies have come; gives the number of replies.
  */
 size_t receive_claims(struct producer *producer, unsigned char *answered, size_t count,
                       size_t enough);
@@ -79,7 +79,7 @@ void rabbitmqctl(const char *arguments, char *output, size_t room);
 
 /* --- life of a test --------------------------------------------------------------------------- */
 
-const char *lab_database(void);
+const char *fixture_database(void);
 int fresh_database(void **state);
 int drop_database(void **state);
 /* Of the group: the first command must not come before the exchange. */

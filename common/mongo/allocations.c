@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "common/mongo/holdings.h"
+#include "common/mongo/allocations.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -51,13 +51,13 @@ static bool read_id_and_class(const bson_t *document, struct arena *arena, struc
 
 static enum store_status held_row(void *context, const bson_t *document, struct error *error)
 {
-    struct holdings *holdings = context;
+    struct allocations *allocations = context;
     struct held held;
-    if (!read_id_and_class(document, holdings->arena, &held))
+    if (!read_id_and_class(document, allocations->arena, &held))
         return mongo_malformed(MONGO_CONSUMERS, document, error);
-    holdings->items = audit_grown(holdings->arena, holdings->items, holdings->count,
-                                  &holdings->capacity, sizeof held);
-    holdings->items[holdings->count++] = held;
+    allocations->items = audit_grown(allocations->arena, allocations->items, allocations->count,
+                                     &allocations->capacity, sizeof held);
+    allocations->items[allocations->count++] = held;
     return STORE_OK;
 }
 
@@ -88,9 +88,9 @@ static bool append_stages(bson_t *stages, const struct uuid *provider)
     return walking;
 }
 
-enum store_status holdings_read(struct mongo_store *store, const bson_t *session_options,
-                                const struct uuid *provider, struct holdings *ret_holdings,
-                                struct error *error)
+enum store_status allocations_read(struct mongo_store *store, const bson_t *session_options,
+                                   const struct uuid *provider, struct allocations *ret_holdings,
+                                   struct error *error)
 {
     bson_t stages = BSON_INITIALIZER;
     bson_t options;
@@ -100,7 +100,7 @@ enum store_status holdings_read(struct mongo_store *store, const bson_t *session
     if (append_stages(&stages, provider)) {
         mongoc_cursor_t *cursor = mongoc_collection_aggregate(
             store->collections[MONGO_CONSUMERS], MONGOC_QUERY_NONE, &stages, &options, NULL);
-        status = mongo_each_row(store, MOMENT_RUN, cursor, held_row, ret_holdings, error);
+        status = mongo_each_row(store, PHASE_RUN, cursor, held_row, ret_holdings, error);
     }
     bson_destroy(&options);
     bson_destroy(&stages);
@@ -116,32 +116,32 @@ struct repair {
     size_t count;
 };
 
-static int64_t held_of(const struct holdings *holdings, struct uuid provider,
+static int64_t held_of(const struct allocations *allocations, struct uuid provider,
                        struct text resource_class)
 {
-    for (size_t i = 0; i < holdings->count; i++) {
-        if (uuid_equal(holdings->items[i].provider, provider) &&
-            text_equal(holdings->items[i].resource_class, resource_class))
-            return holdings->items[i].amount;
+    for (size_t i = 0; i < allocations->count; i++) {
+        if (uuid_equal(allocations->items[i].provider, provider) &&
+            text_equal(allocations->items[i].resource_class, resource_class))
+            return allocations->items[i].amount;
     }
     return 0;
 }
 
 static void set_usages(struct repair *repair, struct provider *provider,
-                       const struct holdings *holdings)
+                       const struct allocations *allocations)
 {
-    repair->changes = ARENA_ARRAY(repair->arena, struct text, provider->stock_count);
-    for (size_t i = 0; i < provider->stock_count; i++) {
-        struct stock *stock = &provider->stocks[i];
-        struct text resource_class = stock->inventory.resource_class;
-        int64_t held = held_of(holdings, provider->id, resource_class);
-        if (held == stock->used)
+    repair->changes = ARENA_ARRAY(repair->arena, struct text, provider->record_count);
+    for (size_t i = 0; i < provider->record_count; i++) {
+        struct inventory_record *record = &provider->records[i];
+        struct text resource_class = record->inventory.resource_class;
+        int64_t held = held_of(allocations, provider->id, resource_class);
+        if (held == record->used)
             continue;
         repair->changes[repair->count++] = text_format(
             repair->arena, "provider %s: used %.*s %" PRId64 " -> %" PRId64,
-            uuid_format(provider->id).chars, TEXT_ARGS(resource_class), stock->used, held);
-        stock->used = held;
-        stock->dirty = true;
+            uuid_format(provider->id).chars, TEXT_ARGS(resource_class), record->used, held);
+        record->used = held;
+        record->dirty = true;
         provider->state.dirty = true;
     }
 }
@@ -150,7 +150,7 @@ static enum store_status inside(struct repair *repair, struct uuid id, struct er
 {
     struct store *store = &repair->store->base;
     struct snapshot *snapshot = snapshot_new(repair->arena);
-    struct holdings holdings = {.arena = repair->arena};
+    struct allocations allocations = {.arena = repair->arena};
     bson_t options;
     snapshot_want_provider(snapshot, id);
     snapshot_seal(snapshot);
@@ -159,12 +159,12 @@ static enum store_status inside(struct repair *repair, struct uuid id, struct er
         return status;
     status = STORE_MISCONFIGURED;
     if (mongo_session_options(repair->store, &options, error))
-        status = holdings_read(repair->store, &options, &id, &holdings, error);
+        status = allocations_read(repair->store, &options, &id, &allocations, error);
     bson_destroy(&options);
     struct provider *provider = snapshot_provider(snapshot, id);
     if (status != STORE_OK || !provider->state.exists)
         return status;
-    set_usages(repair, provider, &holdings);
+    set_usages(repair, provider, &allocations);
     return provider->state.dirty ? store->ops->write(store, snapshot, error) : STORE_OK;
 }
 

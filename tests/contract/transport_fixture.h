@@ -24,97 +24,97 @@ enum {
 
 #define LAB_TRACE "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
-struct lab;
+struct fixture;
 
-struct lab_names {
+struct fixture_names {
     const char *exchange;
     const char *queue;
-    const char *dead_exchange;
-    const char *dead_queue;
+    const char *dead_letter_exchange;
+    const char *dead_letter_queue;
     const char *reply_queue;
     const char *missing; /* neither queue nor exchange */
 };
 
 /* A message that was taken from a queue. */
-struct lab_message {
+struct fixture_message {
     struct arena *arena;
     struct properties properties;
     struct text raw_headers;
     struct text body;
 };
 
-struct lab_backend {
+struct fixture_backend {
     const char *name;
-    void (*start)(struct lab *lab); /* names, backend data, transport (not open yet) */
-    void (*finish)(struct lab *lab);
+    void (*start)(struct fixture *fixture); /* names, backend data, transport (not open yet) */
+    void (*finish)(struct fixture *fixture);
     /* A command, published as it is to where commands go. */
-    void (*send)(struct lab *lab, const struct outgoing *command);
+    void (*send)(struct fixture *fixture, const struct outgoing *command);
     /* The first message of a queue, for good; false: none there. */
-    bool (*take)(struct lab *lab, const char *queue, struct lab_message *ret_message);
-    void (*delete_queue)(struct lab *lab, const char *queue);
-    void (*cut)(struct lab *lab); /* the transport's connection */
+    bool (*take)(struct fixture *fixture, const char *queue, struct fixture_message *ret_message);
+    void (*delete_queue)(struct fixture *fixture, const char *queue);
+    void (*cut)(struct fixture *fixture); /* the transport's connection */
 };
 
-extern const struct lab_backend memory_backend;
-extern const struct lab_backend rabbitmq_backend;
+extern const struct fixture_backend memory_backend;
+extern const struct fixture_backend rabbitmq_backend;
 
-struct lab {
-    const struct lab_backend *backend;
+struct fixture {
+    const struct fixture_backend *backend;
     void *data;
     struct arena *arena;
-    struct lab_names names;
+    struct fixture_names names;
     struct transport *transport;
     struct error error;
     struct transport_event *records; /* every event, in order; deliveries stay until the end */
     size_t record_count;
     /* Called for each delivery where it is set. */
-    void (*on_delivery)(struct lab *lab, const struct delivery *delivery);
+    void (*on_delivery)(struct fixture *fixture, const struct delivery *delivery);
     uint64_t last_sequence;
-    struct arena *taken[LAB_TAKEN_MAX]; /* of the messages that lab_take gave */
+    struct arena *taken[LAB_TAKEN_MAX]; /* of the messages that fixture_take gave */
     size_t taken_count;
 };
 
-/* For cmocka: the state is the backend at first, then a lab with an open transport. */
-int lab_setup(void **state);
-int lab_teardown(void **state);
+/* For cmocka: the state is the backend at first, then a fixture with an open transport. */
+int fixture_setup(void **state);
+int fixture_teardown(void **state);
 
-void lab_open(struct lab *lab);
-void lab_consume(struct lab *lab, uint16_t prefetch);
-enum transport_status lab_poll(struct lab *lab, int timeout_ms);
+void fixture_open(struct fixture *fixture);
+void fixture_consume(struct fixture *fixture, uint16_t prefetch);
+enum transport_status fixture_poll(struct fixture *fixture, int timeout_ms);
 /* Polls until `count` events of that kind are on record; fails the test when they do not come. */
-void lab_await(struct lab *lab, enum transport_event_kind kind, size_t count);
+void fixture_await(struct fixture *fixture, enum transport_event_kind kind, size_t count);
 /* Polls for long enough that what is under way has come. */
-void lab_rest(struct lab *lab);
+void fixture_rest(struct fixture *fixture);
 /* Polls until the connection is lost. */
-void lab_await_lost(struct lab *lab);
-size_t lab_count(const struct lab *lab, enum transport_event_kind kind);
+void fixture_await_lost(struct fixture *fixture);
+size_t fixture_count(const struct fixture *fixture, enum transport_event_kind kind);
 /* The index-th event of that kind; fails the test where there is none. */
-const struct transport_event *lab_event(const struct lab *lab, enum transport_event_kind kind,
-                                        size_t index);
+const struct transport_event *fixture_event(const struct fixture *fixture,
+                                            enum transport_event_kind kind, size_t index);
 /* Its place among all records. */
-size_t lab_place(const struct lab *lab, enum transport_event_kind kind, size_t index);
-void lab_forget(struct lab *lab); /* the record so far */
+size_t fixture_place(const struct fixture *fixture, enum transport_event_kind kind, size_t index);
+void fixture_forget(struct fixture *fixture); /* the record so far */
 
 /* A command with this message id and body, the rest empty. */
-void lab_send(struct lab *lab, const char *message_id, struct text body);
-/* A reply to reply_queue, or a dead letter to dead_exchange, with a new sequence. */
-struct outgoing lab_reply(struct lab *lab, const char *body);
-struct outgoing lab_dead_letter(struct lab *lab, const char *body);
-void lab_publish(struct lab *lab, const struct outgoing *outgoing);
-void lab_ack(struct lab *lab, uint64_t tag);
-/* Waits for a message; fails the test where none comes. Gone with the lab. */
-struct lab_message lab_take(struct lab *lab, const char *queue);
+void fixture_send(struct fixture *fixture, const char *message_id, struct text body);
+/* A reply to reply_queue, or a dead letter to dead_letter_exchange, with a new sequence. */
+struct outgoing fixture_reply(struct fixture *fixture, const char *body);
+struct outgoing fixture_dead_letter(struct fixture *fixture, const char *body);
+void fixture_publish(struct fixture *fixture, const struct outgoing *outgoing);
+void fixture_ack(struct fixture *fixture, uint64_t tag);
+/* Waits for a message; fails the test where none comes. Gone with the fixture. */
+struct fixture_message fixture_take(struct fixture *fixture, const char *queue);
 
 /* Commands with message ids "a", "b", ... */
-void lab_send_some(struct lab *lab, size_t count);
+void fixture_send_some(struct fixture *fixture, size_t count);
 /* Waits for the index-th delivery. */
-const struct delivery *lab_delivery(struct lab *lab, size_t index);
-struct text lab_pattern(struct lab *lab, size_t length);
+const struct delivery *fixture_delivery(struct fixture *fixture, size_t index);
+struct text fixture_pattern(struct fixture *fixture, size_t length);
 /* A header that has to be there, and a text. */
-struct text lab_text_header(struct text raw_headers, const char *name);
+struct text fixture_text_header(struct text raw_headers, const char *name);
 
 /* Every property that there is, but user_id. */
-struct properties lab_properties(void);
+struct properties fixture_properties(void);
 void assert_lab_properties(const struct properties *properties);
 void assert_text(struct text text, const char *expected);
 void assert_same_text(struct text text, struct text expected);
@@ -136,13 +136,15 @@ PUBLISHING_CLAIMS(X)
 
 /* Two entries of a test list: the same claim of both. */
 #define BOTH(test)                                                                                 \
-    {"memory: " #test, test, lab_setup, lab_teardown, (void *)(uintptr_t)&memory_backend},         \
+    {"memory: " #test, test, fixture_setup, fixture_teardown, (void *)(uintptr_t)&memory_backend}, \
     {                                                                                              \
-        "rabbitmq: " #test, test, lab_setup, lab_teardown, (void *)(uintptr_t)&rabbitmq_backend    \
+        "rabbitmq: " #test, test, fixture_setup, fixture_teardown,                                 \
+            (void *)(uintptr_t)&rabbitmq_backend                                                   \
     }
 #define RABBITMQ(test)                                                                             \
     {                                                                                              \
-        "rabbitmq: " #test, test, lab_setup, lab_teardown, (void *)(uintptr_t)&rabbitmq_backend    \
+        "rabbitmq: " #test, test, fixture_setup, fixture_teardown,                                 \
+            (void *)(uintptr_t)&rabbitmq_backend                                                   \
     }
 
 #endif

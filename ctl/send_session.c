@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ctl/exchange.h"
+#include "ctl/send_session.h"
 
 #include <string.h>
 #include <time.h>
@@ -10,7 +10,7 @@
 
 enum { CONFIRM_TIMEOUT_MS = 30000, MS_PER_S = 1000, NS_PER_MS = 1000000 };
 
-struct exchange {
+struct send_session {
     struct client *client;
     const struct exchange_plan *plan;
     const struct input *input;
@@ -33,30 +33,31 @@ static json_t *text_json(struct text text)
 }
 
 /* The first of several outcomes of one command stands. */
-static void settle(struct exchange *exchange, size_t index, json_t *line, bool succeeded)
+static void set_result(struct send_session *session, size_t index, json_t *line, bool succeeded)
 {
-    if (exchange->lines[index] != NULL) {
+    if (session->lines[index] != NULL) {
         json_decref(line);
         return;
     }
-    exchange->lines[index] = line;
-    exchange->all_succeeded = exchange->all_succeeded && succeeded;
-    exchange->unanswered--;
+    session->lines[index] = line;
+    session->all_succeeded = session->all_succeeded && succeeded;
+    session->unanswered--;
 }
 
-static void settle_with(struct exchange *exchange, size_t index, const char *status, bool succeeded)
+static void set_status(struct send_session *session, size_t index, const char *status,
+                       bool succeeded)
 {
     json_t *line = json_object();
     (void)json_object_set_new(line, "message_id",
-                              text_json(exchange->input->commands[index].message_id));
+                              text_json(session->input->commands[index].message_id));
     (void)json_object_set_new(line, "status", json_string(status));
-    settle(exchange, index, line, succeeded);
+    set_result(session, index, line, succeeded);
 }
 
-static void print_settled(struct exchange *exchange)
+static void print_results(struct send_session *session)
 {
-    while (exchange->printed < exchange->sent && exchange->lines[exchange->printed] != NULL) {
-        json_t **line = &exchange->lines[exchange->printed++];
+    while (session->printed < session->sent && session->lines[session->printed] != NULL) {
+        json_t **line = &session->lines[session->printed++];
         (void)json_dumpf(*line, stdout, JSON_COMPACT);
         (void)putchar('\n');
         json_decref(*line);
@@ -67,20 +68,21 @@ static void print_settled(struct exchange *exchange)
 /* --- replies -------------------------------------------------------------------------------- */
 
 /* The command that a correlation id of ours belongs to. */
-static bool index_of(const struct exchange *exchange, struct text correlation_id, size_t *ret_index)
+static bool index_of(const struct send_session *session, struct text correlation_id,
+                     size_t *ret_index)
 {
-    struct text prefix = exchange->correlation;
+    struct text prefix = session->correlation;
     if (correlation_id.length <= prefix.length ||
         memcmp(correlation_id.bytes, prefix.bytes, prefix.length) != 0)
         return false;
     size_t index = 0;
     for (size_t i = prefix.length; i < correlation_id.length; i++) {
         char digit = correlation_id.bytes[i];
-        if (digit < '0' || digit > '9' || index > exchange->sent)
+        if (digit < '0' || digit > '9' || index > session->sent)
             return false;
         index = 10 * index + (size_t)(digit - '0');
     }
-    if (index >= exchange->sent)
+    if (index >= session->sent)
         return false;
     *ret_index = index;
     return true;
@@ -93,44 +95,44 @@ static bool is_replayed(struct text raw_headers)
            field.kind == FIELD_BOOLEAN && field.integer != 0;
 }
 
-static void take_reply(struct exchange *exchange, size_t index,
+static void take_reply(struct send_session *session, size_t index,
                        const struct client_message *message)
 {
     const char *bytes = message->body.bytes != NULL ? message->body.bytes : "";
     json_t *body = json_loadb(bytes, message->body.length, JSON_ALLOW_NUL, NULL);
     const char *status = json_string_value(json_object_get(body, "status"));
     if (status == NULL) {
-        settle_with(exchange, index, "unreadable reply", false);
+        set_status(session, index, "unreadable reply", false);
         json_decref(body);
         return;
     }
     bool succeeded = strcmp(status, "success") == 0;
     json_t *line = json_object();
     (void)json_object_set_new(line, "message_id",
-                              text_json(exchange->input->commands[index].message_id));
+                              text_json(session->input->commands[index].message_id));
     (void)json_object_set_new(line, "replayed", json_boolean(is_replayed(message->raw_headers)));
     (void)json_object_set(line, "status", json_object_get(body, "status"));
     (void)json_object_update_missing(line, body);
     json_decref(body);
-    settle(exchange, index, line, succeeded);
+    set_result(session, index, line, succeeded);
 }
 
 /*
  * What is not ours, in a queue that others use as well, is not acknowledged: it goes back when the
  * connection ends.
  */
-static enum client_answer receive(struct exchange *exchange, int timeout_ms, struct error *error)
+static enum client_answer receive(struct send_session *session, int timeout_ms, struct error *error)
 {
     struct client_message message = {0};
     size_t index = 0;
-    enum client_answer answer = client_receive(exchange->client, timeout_ms, &message, error);
+    enum client_answer answer = client_receive(session->client, timeout_ms, &message, error);
     if (answer != CLIENT_MESSAGE)
         return answer;
-    if (index_of(exchange, message.properties.correlation_id, &index)) {
+    if (index_of(session, message.properties.correlation_id, &index)) {
         /* A printed command is settled: this is its reply once more. */
-        if (index >= exchange->printed)
-            take_reply(exchange, index, &message);
-        if (!exchange->no_ack && !client_ack(exchange->client, message.tag, error))
+        if (index >= session->printed)
+            take_reply(session, index, &message);
+        if (!session->no_ack && !client_ack(session->client, message.tag, error))
             answer = CLIENT_FAILED;
     }
     arena_free(message.arena);
@@ -144,53 +146,53 @@ static int64_t now_ms(void)
     return (int64_t)now.tv_sec * MS_PER_S + now.tv_nsec / NS_PER_MS;
 }
 
-static bool receive_all(struct exchange *exchange, struct error *error)
+static bool receive_all(struct send_session *session, struct error *error)
 {
-    int64_t deadline_ms = now_ms() + exchange->plan->timeout_ms;
-    while (exchange->unanswered > 0) {
+    int64_t deadline_ms = now_ms() + session->plan->timeout_ms;
+    while (session->unanswered > 0) {
         int64_t remaining_ms = deadline_ms - now_ms();
         if (remaining_ms <= 0)
             break;
-        if (receive(exchange, (int)remaining_ms, error) == CLIENT_FAILED)
+        if (receive(session, (int)remaining_ms, error) == CLIENT_FAILED)
             return false;
-        print_settled(exchange);
+        print_results(session);
     }
-    for (size_t i = exchange->printed; i < exchange->sent; i++) {
-        if (exchange->lines[i] == NULL)
-            settle_with(exchange, i, "timeout", false);
+    for (size_t i = session->printed; i < session->sent; i++) {
+        if (session->lines[i] == NULL)
+            set_status(session, i, "timeout", false);
     }
-    print_settled(exchange);
+    print_results(session);
     return true;
 }
 
 /* --- commands ------------------------------------------------------------------------------- */
 
-static void note_outcome(struct exchange *exchange, size_t index, enum client_outcome outcome)
+static void note_outcome(struct send_session *session, size_t index, enum client_outcome outcome)
 {
-    struct text message_id = exchange->input->commands[index].message_id;
+    struct text message_id = session->input->commands[index].message_id;
     switch (outcome) {
-    case CLIENT_TAKEN:
-        if (exchange->reply_queue == NULL)
-            settle_with(exchange, index, "published", true);
+    case CLIENT_CONFIRMED:
+        if (session->reply_queue == NULL)
+            set_status(session, index, "published", true);
         return;
     case CLIENT_RETURNED:
         (void)fprintf(stderr, "allotctl: %.*s came back: no queue takes it\n",
                       TEXT_ARGS(message_id));
-        settle_with(exchange, index, "unroutable", false);
+        set_status(session, index, "unroutable", false);
         return;
     case CLIENT_NACKED:
         (void)fprintf(stderr, "allotctl: the broker did not take %.*s\n", TEXT_ARGS(message_id));
-        settle_with(exchange, index, "nacked", false);
+        set_status(session, index, "nacked", false);
         return;
     }
 }
 
-static bool send_one(struct exchange *exchange, size_t index, struct error *error)
+static bool send_one(struct send_session *session, size_t index, struct error *error)
 {
-    const struct input_command *command = &exchange->input->commands[index];
+    const struct input_command *command = &session->input->commands[index];
     struct outgoing outgoing = {
-        .exchange = exchange->plan->exchange,
-        .routing_key = exchange->plan->routing_key,
+        .exchange = session->plan->exchange,
+        .routing_key = session->plan->routing_key,
         .mandatory = true,
         .properties = {.content_type = text_of("application/json"),
                        .message_id = command->message_id},
@@ -198,62 +200,62 @@ static bool send_one(struct exchange *exchange, size_t index, struct error *erro
         .header_count = command->header_count,
         .body = command->body,
     };
-    if (exchange->reply_queue != NULL) {
-        outgoing.properties.reply_to = text_of(exchange->reply_queue);
+    if (session->reply_queue != NULL) {
+        outgoing.properties.reply_to = text_of(session->reply_queue);
         /* Not the message id: one key may stand on several lines. */
         outgoing.properties.correlation_id =
-            text_format(exchange->arena, "%.*s%zu", TEXT_ARGS(exchange->correlation), index);
+            text_format(session->arena, "%.*s%zu", TEXT_ARGS(session->correlation), index);
     }
-    enum client_outcome outcome = CLIENT_TAKEN;
-    exchange->sent++;
-    exchange->unanswered++;
-    if (!client_publish(exchange->client, &outgoing, CONFIRM_TIMEOUT_MS, &outcome, error))
+    enum client_outcome outcome = CLIENT_CONFIRMED;
+    session->sent++;
+    session->unanswered++;
+    if (!client_publish(session->client, &outgoing, CONFIRM_TIMEOUT_MS, &outcome, error))
         return false;
-    note_outcome(exchange, index, outcome);
+    note_outcome(session, index, outcome);
     return true;
 }
 
-static bool send_all(struct exchange *exchange, struct error *error)
+static bool send_all(struct send_session *session, struct error *error)
 {
-    for (size_t i = 0; i < exchange->input->count; i++) {
-        if (!send_one(exchange, i, error))
+    for (size_t i = 0; i < session->input->count; i++) {
+        if (!send_one(session, i, error))
             return false;
         enum client_answer answer = CLIENT_NOTHING;
-        while (exchange->reply_queue != NULL &&
-               (answer = receive(exchange, 0, error)) == CLIENT_MESSAGE)
+        while (session->reply_queue != NULL &&
+               (answer = receive(session, 0, error)) == CLIENT_MESSAGE)
             continue;
         if (answer == CLIENT_FAILED)
             return false;
-        print_settled(exchange);
+        print_results(session);
     }
     return true;
 }
 
-static bool listen_for_replies(struct exchange *exchange, struct error *error)
+static bool listen_for_replies(struct send_session *session, struct error *error)
 {
-    const char *queue = exchange->plan->reply_to;
-    struct text random = input_random_key(exchange->arena);
-    exchange->correlation = text_format(exchange->arena, "%.*s/", TEXT_ARGS(random));
+    const char *queue = session->plan->reply_to;
+    struct text random = input_random_key(session->arena);
+    session->correlation = text_format(session->arena, "%.*s/", TEXT_ARGS(random));
     if (queue == NULL) {
-        struct text user = client_user(exchange->client);
+        struct text user = client_user(session->client);
         queue =
-            text_format(exchange->arena, "%.*s.allotctl.%.*s", TEXT_ARGS(user), TEXT_ARGS(random))
+            text_format(session->arena, "%.*s.allotctl.%.*s", TEXT_ARGS(user), TEXT_ARGS(random))
                 .bytes;
-        if (!client_declare_queue(exchange->client, queue, error))
+        if (!client_declare_queue(session->client, queue, error))
             return false;
-        exchange->no_ack = true;
+        session->no_ack = true;
     } else {
-        exchange->no_ack = strcmp(queue, CLIENT_DIRECT_REPLY_QUEUE) == 0;
+        session->no_ack = strcmp(queue, CLIENT_DIRECT_REPLY_QUEUE) == 0;
     }
-    exchange->reply_queue = queue;
-    return client_consume(exchange->client, queue, exchange->no_ack, error);
+    session->reply_queue = queue;
+    return client_consume(session->client, queue, session->no_ack, error);
 }
 
 bool exchange_run(struct client *client, const struct exchange_plan *plan,
                   const struct input *input, struct arena *arena, bool *ret_all_succeeded,
                   struct error *error)
 {
-    struct exchange exchange = {
+    struct send_session session = {
         .client = client,
         .plan = plan,
         .input = input,
@@ -261,11 +263,11 @@ bool exchange_run(struct client *client, const struct exchange_plan *plan,
         .lines = ARENA_ARRAY(arena, json_t *, input->count),
         .all_succeeded = true,
     };
-    bool good = (!plan->wait || listen_for_replies(&exchange, error)) &&
-                send_all(&exchange, error) && receive_all(&exchange, error);
-    for (size_t i = exchange.printed; i < input->count; i++)
-        json_decref(exchange.lines[i]);
+    bool good = (!plan->wait || listen_for_replies(&session, error)) && send_all(&session, error) &&
+                receive_all(&session, error);
+    for (size_t i = session.printed; i < input->count; i++)
+        json_decref(session.lines[i]);
     if (good)
-        *ret_all_succeeded = exchange.all_succeeded;
+        *ret_all_succeeded = session.all_succeeded;
     return good;
 }

@@ -4,43 +4,43 @@
  * and the word that no more will come. The one that takes back is woken by a descriptor, since it
  * waits for a socket as well.
  */
-#ifndef ALLOT_SERVICE_HANDOVER_H
-#define ALLOT_SERVICE_HANDOVER_H
+#ifndef ALLOT_SERVICE_WORK_QUEUE_H
+#define ALLOT_SERVICE_WORK_QUEUE_H
 
 #include "worker/service/applier.h"
 
-struct handover;
+struct work_queue;
 
 /* NULL: no descriptor could be had. */
-struct handover *handover_new(void);
+struct work_queue *work_queue_new(void);
 /* With the jobs that are in it. NULL is allowed. */
-void handover_free(struct handover *handover);
+void work_queue_free(struct work_queue *work_queue);
 
 /* --- the giving thread's --- */
 
-void handover_give(struct handover *handover, struct job_queue *jobs);
-void handover_take_back(struct handover *handover, struct job_queue *ret_jobs);
+void work_queue_submit(struct work_queue *work_queue, struct job_queue *jobs);
+void work_queue_reap(struct work_queue *work_queue, struct job_queue *ret_jobs);
 /* Readable after something came back, or a wake, until it is drained. */
-int handover_wake_fd(const struct handover *handover);
-void handover_wake(struct handover *handover);
-void handover_drain_wake(struct handover *handover);
+int work_queue_wake_fd(const struct work_queue *work_queue);
+void work_queue_wake(struct work_queue *work_queue);
+void work_queue_drain_wake(struct work_queue *work_queue);
 /* The applying thread looks for work again, whatever was given. */
-void handover_nudge(struct handover *handover);
+void work_queue_kick(struct work_queue *work_queue);
 /* Nothing more will be given. */
-void handover_close(struct handover *handover);
+void work_queue_close(struct work_queue *work_queue);
 
 /* --- the applying thread's --- */
 
 /* What an exchange leaves. */
-struct exchanged {
+struct transferred {
     bool open; /* more may come */
     bool got;  /* the applier has new jobs: it is not idle any more */
 };
 
 /* Hands over what the applier is done with, and gives it what has come. */
-struct exchanged handover_exchange(struct handover *handover, struct applier *applier);
+struct transferred work_queue_transfer(struct work_queue *work_queue, struct applier *applier);
 /* The same, after a wait for jobs, a nudge or the end; `pause_ms` >= 0: a wait of just so long,
    whatever comes meanwhile, but for the end. False: the end. */
-bool handover_await(struct handover *handover, struct applier *applier, int64_t pause_ms);
+bool work_queue_wait(struct work_queue *work_queue, struct applier *applier, int64_t pause_ms);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tests/system/worker_lab.h"
+#include "tests/system/worker_fixture.h"
 
 #include <mongoc/mongoc.h>
 #include <signal.h>
@@ -24,7 +24,7 @@ static char database[64];
 static pid_t running[WORKERS_MAX]; /* 0: none */
 static const char *settings[SETTINGS_MAX];
 
-const char *lab_database(void)
+const char *fixture_database(void)
 {
     return database;
 }
@@ -144,7 +144,7 @@ enum client_outcome publish(struct producer *producer, const struct outgoing *co
 void send_body(struct producer *producer, const char *key, const char *body)
 {
     struct outgoing command = command_message(key, producer->queue, body);
-    assert_int_equal(publish(producer, &command), CLIENT_TAKEN);
+    assert_int_equal(publish(producer, &command), CLIENT_CONFIRMED);
 }
 
 struct client_message receive(struct producer *producer)
@@ -197,7 +197,7 @@ void make_providers(struct producer *producer)
                        "{\"uuid\":\"%s\",\"name\":\"host-%zu\"}}",
                        provider_uuid(i), i);
         expect(producer, key, body, "\"success\"");
-        (void)snprintf(key, sizeof key, "stock-%zu", i);
+        (void)snprintf(key, sizeof key, "record-%zu", i);
         (void)snprintf(body, sizeof body,
                        "{\"version\":1,\"command\":\"inventory.set\",\"params\":"
                        "{\"uuid\":\"%s\",\"resource_provider_generation\":0,"
@@ -367,7 +367,7 @@ static void mend_all(void)
     unset_worker();
     if (getenv("ALLOT_STACK_MONGOD_PIDFILES") != NULL)
         signal_storage(SIGCONT);
-    (void)heal_storage();
+    (void)clear_storage_faults();
 }
 
 int drop_database(void **state)

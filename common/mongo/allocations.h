@@ -13,7 +13,7 @@ struct held {
     int64_t amount;
 };
 
-struct holdings {
+struct allocations {
     struct arena *arena; /* not owned */
     struct held *items;  /* by provider, then class */
     size_t count;
@@ -21,9 +21,9 @@ struct holdings {
 };
 
 /* All, or those of the consumers that hold something of `provider`, where it is not NULL. */
-enum store_status holdings_read(struct mongo_store *store, const bson_t *session_options,
-                                const struct uuid *provider, struct holdings *ret_holdings,
-                                struct error *error);
+enum store_status allocations_read(struct mongo_store *store, const bson_t *session_options,
+                                   const struct uuid *provider, struct allocations *ret_holdings,
+                                   struct error *error);
 
 /* Sets the counters of one provider in a transaction, and says what it changed once that is
    committed; `ret_repaired` is counted up. Whatever else is off stays as it is. */

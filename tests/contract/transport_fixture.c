@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/contract/transport_fixture.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/codec/field_table.h"
+
+enum { SLICE_MS = 50, REST_SLICES = 6, TRIES_MAX = LAB_PATIENCE_MS / SLICE_MS };
+
+static void record(void *context, const struct transport_event *event)
+{
+    struct fixture *fixture = context;
+    assert_true(fixture->record_count < LAB_RECORDS_MAX);
+    struct transport_event *kept = &fixture->records[fixture->record_count++];
+    *kept = *event;
+    if (event->reason != NULL)
+        kept->reason = text_copy(fixture->arena, text_of(event->reason)).bytes;
+    if (event->kind == TRANSPORT_DELIVERY && fixture->on_delivery != NULL)
+        fixture->on_delivery(fixture, &kept->delivery);
+}
+
+int fixture_setup(void **state)
+{
+    const struct fixture_backend *backend = *state;
+    struct fixture *fixture = calloc(1, sizeof *fixture);
+    fixture->backend = backend;
+    fixture->arena = arena_new(0);
+    fixture->records = calloc(LAB_RECORDS_MAX, sizeof fixture->records[0]);
+    *state = fixture;
+    backend->start(fixture);
+    fixture_open(fixture);
+    return 0;
+}
+
+void fixture_forget(struct fixture *fixture)
+{
+    for (size_t i = 0; i < fixture->record_count; i++)
+        arena_free(fixture->records[i].arena);
+    fixture->record_count = 0;
+}
+
+int fixture_teardown(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->transport->ops->free(fixture->transport);
+    fixture->backend->finish(fixture);
+    fixture_forget(fixture);
+    for (size_t i = 0; i < fixture->taken_count; i++)
+        arena_free(fixture->taken[i]);
+    free(fixture->records);
+    arena_free(fixture->arena);
+    free(fixture);
+    return 0;
+}
+
+void fixture_open(struct fixture *fixture)
+{
+    if (fixture->transport->ops->open(fixture->transport, &fixture->error) != TRANSPORT_OK)
+        fail_msg("open: %s", fixture->error.text);
+}
+
+void fixture_consume(struct fixture *fixture, uint16_t prefetch)
+{
+    if (fixture->transport->ops->consume(fixture->transport, prefetch, &fixture->error) !=
+        TRANSPORT_OK)
+        fail_msg("consume: %s", fixture->error.text);
+}
+
+enum transport_status fixture_poll(struct fixture *fixture, int timeout_ms)
+{
+    const struct transport_handler handler = {fixture, record};
+    return fixture->transport->ops->poll(fixture->transport, timeout_ms, -1, &handler,
+                                         &fixture->error);
+}
+
+void fixture_await(struct fixture *fixture, enum transport_event_kind kind, size_t count)
+{
+    for (int i = 0; i < TRIES_MAX && fixture_count(fixture, kind) < count; i++) {
+        if (fixture_poll(fixture, SLICE_MS) != TRANSPORT_OK)
+            fail_msg("poll: %s", fixture->error.text);
+    }
+    if (fixture_count(fixture, kind) < count)
+        fail_msg("%zu events of kind %d came, not %zu", fixture_count(fixture, kind), (int)kind,
+                 count);
+}
+
+void fixture_rest(struct fixture *fixture)
+{
+    for (int i = 0; i < REST_SLICES; i++)
+        assert_int_equal(fixture_poll(fixture, SLICE_MS), TRANSPORT_OK);
+}
+
+void fixture_await_lost(struct fixture *fixture)
+{
+    enum transport_status status = TRANSPORT_OK;
+    for (int i = 0; i < TRIES_MAX && status == TRANSPORT_OK; i++)
+        status = fixture_poll(fixture, SLICE_MS);
+    assert_int_equal(status, TRANSPORT_LOST);
+}
+
+size_t fixture_count(const struct fixture *fixture, enum transport_event_kind kind)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < fixture->record_count; i++)
+        count += fixture->records[i].kind == kind;
+    return count;
+}
+
+size_t fixture_place(const struct fixture *fixture, enum transport_event_kind kind, size_t index)
+{
+    for (size_t i = 0; i < fixture->record_count; i++) {
+        if (fixture->records[i].kind == kind && index-- == 0)
+            return i;
+    }
+    fail_msg("no such event of kind %d", (int)kind);
+    return 0;
+}
+
+const struct transport_event *fixture_event(const struct fixture *fixture,
+                                            enum transport_event_kind kind, size_t index)
+{
+    return &fixture->records[fixture_place(fixture, kind, index)];
+}
+
+void fixture_send(struct fixture *fixture, const char *message_id, struct text body)
+{
+    struct outgoing command = {.body = body};
+    command.properties.message_id = text_of(message_id);
+    fixture->backend->send(fixture, &command);
+}
+
+struct outgoing fixture_reply(struct fixture *fixture, const char *body)
+{
+    return (struct outgoing){.kind = OUTGOING_REPLY,
+                             .sequence = ++fixture->last_sequence,
+                             .exchange = text_of(""),
+                             .routing_key = text_of(fixture->names.reply_queue),
+                             .mandatory = true,
+                             .body = text_of(body)};
+}
+
+struct outgoing fixture_dead_letter(struct fixture *fixture, const char *body)
+{
+    return (struct outgoing){.kind = OUTGOING_DEAD_LETTER,
+                             .sequence = ++fixture->last_sequence,
+                             .exchange = text_of(fixture->names.dead_letter_exchange),
+                             .routing_key = text_of(fixture->names.queue),
+                             .mandatory = true,
+                             .body = text_of(body)};
+}
+
+void fixture_publish(struct fixture *fixture, const struct outgoing *outgoing)
+{
+    if (fixture->transport->ops->publish(fixture->transport, outgoing, &fixture->error) !=
+        TRANSPORT_OK)
+        fail_msg("publish: %s", fixture->error.text);
+}
+
+void fixture_ack(struct fixture *fixture, uint64_t tag)
+{
+    if (fixture->transport->ops->ack(fixture->transport, tag, &fixture->error) != TRANSPORT_OK)
+        fail_msg("ack: %s", fixture->error.text);
+}
+
+struct fixture_message fixture_take(struct fixture *fixture, const char *queue)
+{
+    const struct timespec pause = {0, SLICE_MS * 1000000L};
+    struct fixture_message message;
+    for (int i = 0; i < TRIES_MAX; i++) {
+        if (fixture->backend->take(fixture, queue, &message)) {
+            assert_true(fixture->taken_count < LAB_TAKEN_MAX);
+            fixture->taken[fixture->taken_count++] = message.arena;
+            return message;
+        }
+        (void)nanosleep(&pause, NULL);
+    }
+    fail_msg("no message in %s", queue);
+    return message;
+}
+
+struct text fixture_pattern(struct fixture *fixture, size_t length)
+{
+    char *bytes = arena_alloc(fixture->arena, length + 1);
+    for (size_t i = 0; i < length; i++)
+        bytes[i] = (char)(i * 31 + i / 4096);
+    return text_view(bytes, length);
+}
+
+struct text fixture_text_header(struct text raw_headers, const char *name)
+{
+    struct field field;
+    assert_true(field_table_find(raw_headers, name, &field));
+    assert_int_equal(field.kind, FIELD_TEXT);
+    return field.text;
+}
+
+void fixture_send_some(struct fixture *fixture, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        char id[2] = {(char)('a' + i), '\0'};
+        fixture_send(fixture, id, text_of("{}"));
+    }
+}
+
+const struct delivery *fixture_delivery(struct fixture *fixture, size_t index)
+{
+    fixture_await(fixture, TRANSPORT_DELIVERY, index + 1);
+    return &fixture_event(fixture, TRANSPORT_DELIVERY, index)->delivery;
+}
+
+struct properties fixture_properties(void)
+{
+    return (struct properties){.content_type = text_of("application/json"),
+                               .content_encoding = text_of(""),
+                               .correlation_id = text_of("correlation"),
+                               .reply_to = text_of("somewhere"),
+                               .expiration = text_of("3600000"),
+                               .message_id = text_of("key"),
+                               .type = text_of("a type"),
+                               .app_id = text_of("an app"),
+                               .has_priority = true,
+                               .priority = 3,
+                               .has_timestamp = true,
+                               .timestamp = 1700000000};
+}
+
+void assert_lab_properties(const struct properties *properties)
+{
+    assert_text(properties->content_type, "application/json");
+    assert_text(properties->content_encoding, "");
+    assert_text(properties->correlation_id, "correlation");
+    assert_text(properties->reply_to, "somewhere");
+    assert_text(properties->expiration, "3600000");
+    assert_text(properties->message_id, "key");
+    assert_text(properties->type, "a type");
+    assert_text(properties->app_id, "an app");
+    assert_true(properties->has_priority);
+    assert_int_equal(properties->priority, 3);
+    assert_true(properties->has_timestamp);
+    assert_int_equal(properties->timestamp, 1700000000);
+}
+
+void assert_text(struct text text, const char *expected)
+{
+    assert_same_text(text, text_of(expected));
+}
+
+void assert_same_text(struct text text, struct text expected)
+{
+    assert_int_equal(text_present(text), text_present(expected));
+    assert_int_equal(text.length, expected.length);
+    if (text.length > 0)
+        assert_memory_equal(text.bytes, expected.bytes, text.length);
+}

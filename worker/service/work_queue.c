@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/service/work_queue.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { MS_PER_S = 1000, NS_PER_MS = 1000000, NS_PER_S = 1000000000 };
+
+struct work_queue {
+    pthread_mutex_t lock;
+    pthread_cond_t given;
+    struct job_queue to_apply;
+    struct job_queue from_apply;
+    bool closing;
+    bool nudged;
+    int wake_fd;
+};
+
+struct work_queue *work_queue_new(void)
+{
+    int wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (wake_fd < 0)
+        return NULL;
+    struct work_queue *work_queue = calloc(1, sizeof *work_queue);
+    if (work_queue == NULL)
+        abort();
+    work_queue->wake_fd = wake_fd;
+    pthread_condattr_t monotonic;
+    (void)pthread_condattr_init(&monotonic);
+    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    (void)pthread_mutex_init(&work_queue->lock, NULL);
+    (void)pthread_cond_init(&work_queue->given, &monotonic);
+    (void)pthread_condattr_destroy(&monotonic);
+    return work_queue;
+}
+
+void work_queue_free(struct work_queue *work_queue)
+{
+    if (work_queue == NULL)
+        return;
+    job_queue_free_all(&work_queue->to_apply);
+    job_queue_free_all(&work_queue->from_apply);
+    (void)pthread_cond_destroy(&work_queue->given);
+    (void)pthread_mutex_destroy(&work_queue->lock);
+    (void)close(work_queue->wake_fd);
+    free(work_queue);
+}
+
+static void lock(struct work_queue *work_queue)
+{
+    (void)pthread_mutex_lock(&work_queue->lock);
+}
+
+static void unlock(struct work_queue *work_queue)
+{
+    (void)pthread_mutex_unlock(&work_queue->lock);
+}
+
+/* --- the giving thread's -------------------------------------------------------------------- */
+
+void work_queue_submit(struct work_queue *work_queue, struct job_queue *jobs)
+{
+    lock(work_queue);
+    job_queue_append(&work_queue->to_apply, jobs);
+    unlock(work_queue);
+    (void)pthread_cond_signal(&work_queue->given);
+}
+
+void work_queue_reap(struct work_queue *work_queue, struct job_queue *ret_jobs)
+{
+    lock(work_queue);
+    job_queue_append(ret_jobs, &work_queue->from_apply);
+    unlock(work_queue);
+}
+
+int work_queue_wake_fd(const struct work_queue *work_queue)
+{
+    return work_queue->wake_fd;
+}
+
+void work_queue_wake(struct work_queue *work_queue)
+{
+    uint64_t one = 1;
+    ssize_t written = write(work_queue->wake_fd, &one, sizeof one);
+    (void)written; /* a full counter wakes as well */
+}
+
+void work_queue_drain_wake(struct work_queue *work_queue)
+{
+    uint64_t count = 0;
+    ssize_t got = read(work_queue->wake_fd, &count, sizeof count);
+    (void)got; /* nothing to read is fine: the descriptor does not block */
+}
+
+void work_queue_kick(struct work_queue *work_queue)
+{
+    lock(work_queue);
+    work_queue->nudged = true;
+    unlock(work_queue);
+    (void)pthread_cond_signal(&work_queue->given);
+}
+
+void work_queue_close(struct work_queue *work_queue)
+{
+    lock(work_queue);
+    work_queue->closing = true;
+    unlock(work_queue);
+    (void)pthread_cond_signal(&work_queue->given);
+}
+
+/* --- the applying thread's ------------------------------------------------------------------ */
+
+struct transferred work_queue_transfer(struct work_queue *work_queue, struct applier *applier)
+{
+    lock(work_queue);
+    struct transferred transferred = {!work_queue->closing, work_queue->to_apply.head != NULL};
+    applier_submit(applier, &work_queue->to_apply);
+    size_t before = work_queue->from_apply.count;
+    applier_reap(applier, &work_queue->from_apply);
+    bool came_back = work_queue->from_apply.count > before;
+    unlock(work_queue);
+    if (came_back)
+        work_queue_wake(work_queue);
+    return transferred;
+}
+
+static struct timespec deadline_after(int64_t pause_ms)
+{
+    struct timespec deadline;
+    (void)clock_gettime(CLOCK_MONOTONIC, &deadline);
+    deadline.tv_sec += pause_ms / MS_PER_S;
+    deadline.tv_nsec += pause_ms % MS_PER_S * NS_PER_MS;
+    if (deadline.tv_nsec >= NS_PER_S) {
+        deadline.tv_sec++;
+        deadline.tv_nsec -= NS_PER_S;
+    }
+    return deadline;
+}
+
+bool work_queue_wait(struct work_queue *work_queue, struct applier *applier, int64_t pause_ms)
+{
+    bool timed = pause_ms >= 0;
+    struct timespec deadline = deadline_after(timed ? pause_ms : 0);
+    lock(work_queue);
+    for (int waited = 0; !work_queue->closing && !work_queue->nudged && waited == 0;) {
+        if (!timed && work_queue->to_apply.head != NULL)
+            break;
+        waited = timed ? pthread_cond_timedwait(&work_queue->given, &work_queue->lock, &deadline)
+                       : pthread_cond_wait(&work_queue->given, &work_queue->lock);
+    }
+    work_queue->nudged = false;
+    bool open = !work_queue->closing;
+    applier_submit(applier, &work_queue->to_apply);
+    unlock(work_queue);
+    return open;
+}
