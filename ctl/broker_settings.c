@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/codec/settings_file.h"
 #include "ctl/commands.h"
+#include "common/host/environment.h"
 #include "common/host/file.h"
 
 /* Which settings concern a command: those of one server. */
@@ -17,32 +17,8 @@ struct concern {
 struct lookup {
     const struct options *options;
     const struct concern *concern;
-    struct arena *arena;
-    struct error *error;
-    bool failed;
+    struct environment environment;
 };
-
-static struct text without_newline(struct text content)
-{
-    while (content.length > 0 &&
-           (content.bytes[content.length - 1] == '\n' || content.bytes[content.length - 1] == '\r'))
-        content.length--;
-    return content;
-}
-
-/* Of the file that NAME_FILE names, as the worker has it. */
-static const char *from_file(struct lookup *lookup, const char *name)
-{
-    const char *path = getenv(text_format(lookup->arena, "%s_FILE", name).bytes);
-    struct text content = TEXT_NONE;
-    if (path == NULL)
-        return NULL;
-    if (file_read(path, lookup->arena, &content, lookup->error))
-        return text_copy(lookup->arena, without_newline(content)).bytes;
-    error_prefix(lookup->error, "%s_FILE", name);
-    lookup->failed = true;
-    return NULL;
-}
 
 static const char *variable(void *context, const char *name)
 {
@@ -50,10 +26,8 @@ static const char *variable(void *context, const char *name)
     const struct concern *concern = lookup->concern;
     if (strcmp(name, concern->uri) == 0 && lookup->options->uri != NULL)
         return lookup->options->uri;
-    if (strncmp(name, concern->prefix, strlen(concern->prefix)) == 0) {
-        const char *value = getenv(name);
-        return value != NULL ? value : from_file(lookup, name);
-    }
+    if (strncmp(name, concern->prefix, strlen(concern->prefix)) == 0)
+        return environment_get(&lookup->environment, name);
     /* Required of the worker; a producer or an operator may have none, nor is it our business. */
     if (strcmp(name, "ALLOT_MONGODB_URI") == 0 || strcmp(name, "ALLOT_AMQP_URI") == 0 ||
         strcmp(name, "ALLOT_POLICY_FILE") == 0)
@@ -64,16 +38,15 @@ static const char *variable(void *context, const char *name)
 static bool load(const struct options *options, const struct concern *concern, struct arena *arena,
                  struct settings *ret_settings, struct error *error)
 {
-    struct error unreadable = {""};
-    struct lookup lookup = {options, concern, arena, &unreadable, false};
+    struct lookup lookup = {options, concern, {.arena = arena}};
     struct text yaml = text_of("");
     if (options->config != NULL && !file_read(options->config, arena, &yaml, error))
         return false;
     bool read = settings_read(yaml, options->config != NULL ? options->config : "--uri", variable,
                               &lookup, arena, ret_settings, error);
-    if (!lookup.failed)
+    if (!lookup.environment.failed)
         return read;
-    *error = unreadable;
+    *error = lookup.environment.error;
     return false;
 }
 

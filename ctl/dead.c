@@ -6,6 +6,7 @@
 
 #include "common/base/utf8.h"
 #include "common/codec/json_write.h"
+#include "common/host/system_clock.h"
 #include "ctl/commands.h"
 #include "ctl/dead_letter.h"
 
@@ -13,23 +14,7 @@
 
 enum { MS_PER_S = 1000, S_PER_MINUTE = 60, S_PER_HOUR = 3600, S_PER_DAY = 86400 };
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * MS_PER_S + now.tv_nsec / 1000000;
-}
-
-/* A control character, of ASCII or of the range U+0080 to U+009F. */
-static bool is_control(const char *bytes, size_t length)
-{
-    unsigned char first = (unsigned char)bytes[0];
-    if (length == 1)
-        return first < 0x20 || first == 0x7f;
-    return first == 0xc2 && (unsigned char)bytes[1] < 0xa0;
-}
-
-/* Producers select_options these texts: nothing of theirs may steer the terminal or break the line.
+/* Producers choose these texts: nothing of theirs may steer the terminal or break the line.
  */
 static void print_safely(struct text text)
 {
@@ -37,7 +22,7 @@ static void print_safely(struct text text)
         text = text_of("-");
     while (text.length > 0) {
         size_t length = utf8_sequence(text);
-        if (length == 0 || is_control(text.bytes, length))
+        if (length == 0 || utf8_is_control(text_view(text.bytes, length)))
             (void)putchar('?');
         else
             (void)fwrite(text.bytes, 1, length, stdout);
@@ -67,7 +52,7 @@ static void print_line(const struct dead_letter *letter)
 {
     const struct text columns[] = {letter->reason, letter->principal, letter->command,
                                    letter->message_id, letter->detail};
-    print_age(letter, now_ms());
+    print_age(letter, system_wall_ms());
     for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++) {
         (void)putchar('\t');
         print_safely(columns[i]);

@@ -4,14 +4,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include <jansson.h>
 
-#include "common/base/uuid.h"
+#include "allot/limits.h"
 #include "common/codec/field_table.h"
+#include "common/host/random.h"
 
-enum { MESSAGE_ID_BYTES_MAX = 255, REAL_DIGITS = 17 };
+enum { REAL_DIGITS = 17 };
 
 struct reader {
     const char *key_prefix;
@@ -24,13 +24,7 @@ struct reader {
 
 struct text input_random_key(struct arena *arena)
 {
-    struct uuid uuid;
-    /* So few bytes come whole, or the kernel has no random numbers at all. */
-    if (getrandom(uuid.bytes, sizeof uuid.bytes, 0) != (ssize_t)sizeof uuid.bytes)
-        abort();
-    uuid.bytes[6] = (uint8_t)((uuid.bytes[6] & 0x0f) | 0x40); /* version 4, random */
-    uuid.bytes[8] = (uint8_t)((uuid.bytes[8] & 0x3f) | 0x80);
-    struct uuid_text text = uuid_format(uuid);
+    struct uuid_text text = uuid_format(random_uuid());
     return text_copy(arena, text_of(text.chars));
 }
 

@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 
+#include "common/host/system_clock.h"
 #include "common/codec/field_table.h"
 
 enum { CONFIRM_TIMEOUT_MS = 30000, MS_PER_S = 1000, NS_PER_MS = 1000000 };
@@ -139,18 +140,11 @@ static enum client_answer receive(struct send_session *session, int timeout_ms, 
     return answer;
 }
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * MS_PER_S + now.tv_nsec / NS_PER_MS;
-}
-
 static bool receive_all(struct send_session *session, struct error *error)
 {
-    int64_t deadline_ms = now_ms() + session->plan->timeout_ms;
+    int64_t deadline_ms = system_monotonic_ms() + session->plan->timeout_ms;
     while (session->unanswered > 0) {
-        int64_t remaining_ms = deadline_ms - now_ms();
+        int64_t remaining_ms = deadline_ms - system_monotonic_ms();
         if (remaining_ms <= 0)
             break;
         if (receive(session, (int)remaining_ms, error) == CLIENT_FAILED)

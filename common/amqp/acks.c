@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/amqp/memory.h"
+#include "common/base/memory.h"
 
 enum { FIRST_CAPACITY = 256 };
 
@@ -22,15 +22,7 @@ void acks_free(struct acks *acks)
 
 void acks_note(struct acks *acks, uint64_t tag, bool told)
 {
-    if (acks->count == acks->capacity) {
-        size_t capacity = acks->capacity > 0 ? acks->capacity * 2 : FIRST_CAPACITY;
-        struct finished_tag *larger = memory_array(capacity, sizeof *larger);
-        if (acks->count > 0)
-            memcpy(larger, acks->above, acks->count * sizeof *larger);
-        free(acks->above);
-        acks->above = larger;
-        acks->capacity = capacity;
-    }
+    acks->above = memory_grown(acks->above, acks->count, &acks->capacity, sizeof *acks->above);
     acks->above[acks->count++] = (struct finished_tag){tag, told};
 }
 

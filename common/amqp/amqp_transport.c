@@ -7,7 +7,8 @@
 #include "common/codec/field_table.h"
 #include "common/codec/outgoing_headers.h"
 #include "common/amqp/acks.h"
-#include "common/amqp/memory.h"
+#include "common/base/memory.h"
+#include "common/host/system_clock.h"
 #include "common/amqp/properties.h"
 #include "common/amqp/publisher.h"
 
@@ -368,7 +369,7 @@ static enum transport_status poll_transport(struct transport *transport, int tim
 {
     struct amqp_transport *self = of(transport);
     enum transport_status status = need_connection(self, error);
-    int64_t deadline_ms = connection_now_ms() + timeout_ms;
+    int64_t deadline_ms = system_monotonic_ms() + timeout_ms;
     while (status == TRANSPORT_OK) {
         bool some = false;
         status = send_acks(self, error);
@@ -381,7 +382,7 @@ static enum transport_status poll_transport(struct transport *transport, int tim
         if (status != TRANSPORT_OK)
             break;
         connection_release(self->connection);
-        int64_t remaining_ms = deadline_ms - connection_now_ms();
+        int64_t remaining_ms = deadline_ms - system_monotonic_ms();
         if (some || remaining_ms <= 0)
             break;
         if (connection_wait(self->connection, slice_ms(self->connection, remaining_ms), wake_fd))

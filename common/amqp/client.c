@@ -4,7 +4,8 @@
 #include <stdlib.h>
 
 #include "common/codec/outgoing_headers.h"
-#include "common/amqp/memory.h"
+#include "common/base/memory.h"
+#include "common/host/system_clock.h"
 #include "common/amqp/properties.h"
 #include "common/amqp/publisher.h"
 
@@ -137,11 +138,11 @@ static bool has_answer(const struct client *client)
 /* True: it came true, or time ran out. False: the connection failed. */
 static bool wait_for(struct client *client, condition holds, int timeout_ms, struct error *error)
 {
-    int64_t deadline_ms = connection_now_ms() + timeout_ms;
+    int64_t deadline_ms = system_monotonic_ms() + timeout_ms;
     for (;;) {
         if (!read_all(client, error))
             return false;
-        int64_t remaining_ms = deadline_ms - connection_now_ms();
+        int64_t remaining_ms = deadline_ms - system_monotonic_ms();
         if (holds(client) || remaining_ms <= 0)
             return true;
         int64_t slice_ms = remaining_ms < WAIT_SLICE_MS ? remaining_ms : WAIT_SLICE_MS;

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "common/amqp/memory.h"
+#include "common/base/memory.h"
 
 enum { CAPACITY_MIN = 256 };
 

@@ -9,17 +9,11 @@
 #include <sys/time.h>
 #include <time.h>
 
-#include "common/amqp/memory.h"
+#include "common/base/memory.h"
 #include "common/amqp/status.h"
+#include "common/host/system_clock.h"
 
-enum { GOOD_BYE_TIMEOUT_S = 2, MS_PER_S = 1000, NS_PER_MS = 1000000 };
-
-int64_t connection_now_ms(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * MS_PER_S + now.tv_nsec / NS_PER_MS;
-}
+enum { GOOD_BYE_TIMEOUT_S = 2, MS_PER_S = 1000 };
 
 /* --- opening and closing -------------------------------------------------------------------- */
 
@@ -43,7 +37,7 @@ static enum transport_status open_host(const struct login_options *options,
     connection->host = host;
     connection->state = amqp_new_connection();
     if (connection->state == NULL)
-        abort();
+        memory_exhausted();
     enum transport_status status = enter(connection, options, error);
     if (status != TRANSPORT_OK) {
         error_prefix(error, "%.*s:%u", TEXT_ARGS(host->name), (unsigned int)host->port);
@@ -52,7 +46,7 @@ static enum transport_status open_host(const struct login_options *options,
         return status;
     }
     connection->heartbeat_ms = (int64_t)amqp_get_heartbeat(connection->state) * MS_PER_S;
-    connection->read_ms = connection_now_ms();
+    connection->read_ms = system_monotonic_ms();
     amqp_maybe_release_buffers(connection->state);
     *ret_connection = connection;
     return TRANSPORT_OK;
@@ -143,14 +137,14 @@ enum transport_status connection_read(struct connection *connection, struct erro
     }
     enum transport_status status = frame_reader_read(&connection->reader, connection->state, error);
     connection->lost = status != TRANSPORT_OK;
-    connection->read_ms = connection_now_ms();
+    connection->read_ms = system_monotonic_ms();
     return status;
 }
 
 enum transport_status connection_read_if_stale(struct connection *connection, struct error *error)
 {
     /* librabbitmq 0.11 waits for ever in a publish once two heartbeats have passed unread. */
-    int64_t unread_ms = connection_now_ms() - connection->read_ms;
+    int64_t unread_ms = system_monotonic_ms() - connection->read_ms;
     bool stale = connection->heartbeat_ms > 0 && unread_ms > connection->heartbeat_ms / 2;
     if (!connection->lost && !stale)
         return TRANSPORT_OK;

@@ -70,6 +70,4 @@ bool connection_wait(struct connection *connection, int64_t timeout_ms, int wake
 void connection_hold(struct connection *connection);
 void connection_release(struct connection *connection);
 
-int64_t connection_now_ms(void); /* monotonic */
-
 #endif

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <sys/time.h>
 
-#include "common/amqp/memory.h"
+#include "common/base/memory.h"
 #include "common/amqp/properties.h"
 #include "common/amqp/status.h"
 

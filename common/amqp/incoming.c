@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/amqp/memory.h"
+#include "common/base/memory.h"
 
 enum { CAPACITY_MIN = 64 };
 

@@ -6,8 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "common/base/memory.h"
 
-enum { FIRST_BYTES = 4096, GROWTH = 2 };
+enum { FIRST_BYTES = 4096, GROWTH = 2, FIRST_CAPACITY = 16 };
 
 struct block {
     struct block *next;
@@ -20,19 +21,13 @@ struct arena {
     struct block *head; /* the block in use; the fuller ones come after it */
 };
 
-static void out_of_memory(void)
-{
-    (void)fputs("allot: out of memory\n", stderr);
-    abort();
-}
-
 static struct block *block_new(size_t size)
 {
     if (size > SIZE_MAX - sizeof(struct block))
-        out_of_memory();
+        memory_exhausted();
     struct block *block = malloc(sizeof *block + size);
     if (block == NULL)
-        out_of_memory();
+        memory_exhausted();
     block->next = NULL;
     block->size = size;
     block->used = 0;
@@ -43,7 +38,7 @@ struct arena *arena_new(size_t first_bytes)
 {
     struct arena *arena = malloc(sizeof *arena);
     if (arena == NULL)
-        out_of_memory();
+        memory_exhausted();
     arena->head = block_new(first_bytes > 0 ? first_bytes : FIRST_BYTES);
     return arena;
 }
@@ -82,7 +77,7 @@ void *arena_alloc(struct arena *arena, size_t bytes)
 {
     const size_t align = alignof(max_align_t);
     if (bytes > SIZE_MAX / (2 * GROWTH))
-        out_of_memory();
+        memory_exhausted();
     size_t need = (bytes + align - 1) / align * align;
     struct block *head = arena->head;
     if (head->size - head->used < need) {
@@ -99,7 +94,7 @@ void *arena_array(struct arena *arena, size_t count, size_t size)
 {
     size_t bytes = 0;
     if (__builtin_mul_overflow(count, size, &bytes))
-        out_of_memory();
+        memory_exhausted();
     return arena_alloc(arena, bytes);
 }
 
@@ -109,4 +104,15 @@ size_t arena_bytes(const struct arena *arena)
     for (const struct block *block = arena->head; block != NULL; block = block->next)
         total += block->size;
     return total;
+}
+
+void *arena_grown(struct arena *arena, void *items, size_t count, size_t *capacity, size_t size)
+{
+    if (count < *capacity)
+        return items;
+    *capacity = *capacity > 0 ? *capacity * 2 : FIRST_CAPACITY;
+    void *larger = arena_array(arena, *capacity, size);
+    if (count > 0)
+        memcpy(larger, items, count * size);
+    return larger;
 }

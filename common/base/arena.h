@@ -22,6 +22,11 @@ void arena_reset(struct arena *arena);
 void *arena_alloc(struct arena *arena, size_t bytes);
 /* `count` zeroed elements of `size` bytes; aborts where the product overflows. */
 void *arena_array(struct arena *arena, size_t count, size_t size);
+/*
+ * Returns `items` with room for at least one more than `count` elements: the same array, or a
+ * larger copy in the arena. Doubles `*capacity`. Pointers into the old array stay readable.
+ */
+void *arena_grown(struct arena *arena, void *items, size_t count, size_t *capacity, size_t size);
 /* The bytes that its blocks take from the heap. */
 size_t arena_bytes(const struct arena *arena);
 

@@ -55,3 +55,11 @@ bool utf8_valid(struct text text)
     }
     return true;
 }
+
+bool utf8_is_control(struct text code_point)
+{
+    unsigned char first = (unsigned char)code_point.bytes[0];
+    if (code_point.length == 2)
+        return first == 0xc2 && (unsigned char)code_point.bytes[1] < 0xa0;
+    return code_point.length == 1 && (first < ' ' || first == 0x7f);
+}

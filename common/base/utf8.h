@@ -10,4 +10,10 @@ size_t utf8_sequence(struct text text);
 /* True of the empty and the absent text. */
 bool utf8_valid(struct text text);
 
+/*
+ * Whether `code_point`, one sequence of bytes, is a control character: C0, DEL, or C1 (U+0080 to
+ * U+009F). A terminal obeys these.
+ */
+bool utf8_is_control(struct text code_point);
+
 #endif

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "allot/limits.h"
+#include "common/base/memory.h"
 
 static bool is_blank(char c)
 {
@@ -94,10 +95,8 @@ static json_t *parse_object(struct text body, struct arena *arena, struct text *
     json_error_t error;
     json_t *root =
         json_loadb(body.length > 0 ? body.bytes : "", body.length, JSON_REJECT_DUPLICATES, &error);
-    if (root == NULL && json_error_code(&error) == json_error_out_of_memory) {
-        (void)fputs("allot: out of memory\n", stderr);
-        abort();
-    }
+    if (root == NULL && json_error_code(&error) == json_error_out_of_memory)
+        memory_exhausted();
     if (root == NULL) {
         *ret_reason =
             text_format(arena, "not well-formed JSON: %s (at byte %d)", error.text, error.position);

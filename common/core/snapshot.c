@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_CAPACITY = 16 };
 enum list { PROVIDERS, CONSUMERS, OUTCOMES, NAMES, ROOTS, PAGES, USAGES };
 
 struct snapshot *snapshot_new(struct arena *arena)
@@ -15,69 +14,57 @@ struct snapshot *snapshot_new(struct arena *arena)
     return snapshot;
 }
 
-/* A list with room for one more: itself, or a larger copy. */
-static void *grown(struct snapshot *snapshot, enum list list, void *items, size_t count,
-                   size_t size)
-{
-    size_t *capacity = &snapshot->capacities[list];
-    if (count < *capacity)
-        return items;
-    *capacity = *capacity > 0 ? *capacity * 2 : FIRST_CAPACITY;
-    void *larger = arena_array(snapshot->arena, *capacity, size);
-    if (count > 0)
-        memcpy(larger, items, count * size);
-    return larger;
-}
-
 void snapshot_want_provider(struct snapshot *snapshot, struct uuid id)
 {
-    snapshot->providers = grown(snapshot, PROVIDERS, snapshot->providers, snapshot->provider_count,
-                                sizeof *snapshot->providers);
+    snapshot->providers =
+        arena_grown(snapshot->arena, snapshot->providers, snapshot->provider_count,
+                    &snapshot->capacities[PROVIDERS], sizeof *snapshot->providers);
     snapshot->providers[snapshot->provider_count++] = (struct provider){.id = id};
 }
 
 void snapshot_want_consumer(struct snapshot *snapshot, struct uuid id)
 {
-    snapshot->consumers = grown(snapshot, CONSUMERS, snapshot->consumers, snapshot->consumer_count,
-                                sizeof *snapshot->consumers);
+    snapshot->consumers =
+        arena_grown(snapshot->arena, snapshot->consumers, snapshot->consumer_count,
+                    &snapshot->capacities[CONSUMERS], sizeof *snapshot->consumers);
     snapshot->consumers[snapshot->consumer_count++] = (struct consumer){.id = id};
 }
 
 void snapshot_want_outcome(struct snapshot *snapshot, struct text principal, struct text key)
 {
-    snapshot->outcomes = grown(snapshot, OUTCOMES, snapshot->outcomes, snapshot->outcome_count,
-                               sizeof *snapshot->outcomes);
+    snapshot->outcomes = arena_grown(snapshot->arena, snapshot->outcomes, snapshot->outcome_count,
+                                     &snapshot->capacities[OUTCOMES], sizeof *snapshot->outcomes);
     snapshot->outcomes[snapshot->outcome_count++] =
         (struct outcome){.principal = principal, .key = key};
 }
 
 void snapshot_want_name(struct snapshot *snapshot, struct text name)
 {
-    snapshot->names =
-        grown(snapshot, NAMES, snapshot->names, snapshot->name_count, sizeof *snapshot->names);
+    snapshot->names = arena_grown(snapshot->arena, snapshot->names, snapshot->name_count,
+                                  &snapshot->capacities[NAMES], sizeof *snapshot->names);
     snapshot->names[snapshot->name_count++] = (struct name_slot){.name = name};
 }
 
 void snapshot_want_tree(struct snapshot *snapshot, struct uuid root)
 {
     assert(!snapshot->roots_loaded);
-    snapshot->roots =
-        grown(snapshot, ROOTS, snapshot->roots, snapshot->root_count, sizeof *snapshot->roots);
+    snapshot->roots = arena_grown(snapshot->arena, snapshot->roots, snapshot->root_count,
+                                  &snapshot->capacities[ROOTS], sizeof *snapshot->roots);
     snapshot->roots[snapshot->root_count++] = root;
 }
 
 void snapshot_want_page(struct snapshot *snapshot, size_t request, struct page_params params)
 {
-    snapshot->pages =
-        grown(snapshot, PAGES, snapshot->pages, snapshot->page_count, sizeof *snapshot->pages);
+    snapshot->pages = arena_grown(snapshot->arena, snapshot->pages, snapshot->page_count,
+                                  &snapshot->capacities[PAGES], sizeof *snapshot->pages);
     snapshot->pages[snapshot->page_count++] =
         (struct page_slot){.request = request, .params = params};
 }
 
 void snapshot_want_usage(struct snapshot *snapshot, size_t request, struct usage_params params)
 {
-    snapshot->usages =
-        grown(snapshot, USAGES, snapshot->usages, snapshot->usage_count, sizeof *snapshot->usages);
+    snapshot->usages = arena_grown(snapshot->arena, snapshot->usages, snapshot->usage_count,
+                                   &snapshot->capacities[USAGES], sizeof *snapshot->usages);
     snapshot->usages[snapshot->usage_count++] =
         (struct usage_slot){.request = request, .params = params};
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/base/utf8.h"
+#include "common/host/system_clock.h"
 
 enum { MESSAGE_BYTES = 4096, WORKER_BYTES = 256 };
 
@@ -48,18 +49,9 @@ static bool put_string(struct sink *sink, const char *string)
     return put(sink, string, strlen(string));
 }
 
-/* Also the C1 controls (U+0080 to U+009F), which a terminal obeys. */
-static bool is_control(struct text character)
-{
-    unsigned char first = (unsigned char)character.bytes[0];
-    if (character.length == 2)
-        return first == 0xc2 && (unsigned char)character.bytes[1] < 0xa0;
-    return character.length == 1 && (first < ' ' || first == 0x7f);
-}
-
 static void put_character(struct sink *sink, struct text character)
 {
-    if (is_control(character)) {
+    if (utf8_is_control(character)) {
         char escape[8];
         unsigned char last = (unsigned char)character.bytes[character.length - 1];
         (void)snprintf(escape, sizeof escape, "\\u%04x", last);
@@ -278,13 +270,6 @@ static enum log_format format_in_use(void)
     return isatty(STDERR_FILENO) ? LOG_FORMAT_TEXT : LOG_FORMAT_JSON;
 }
 
-static int64_t wall_ms(void)
-{
-    struct timespec now = {0};
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 void log_write(enum log_level level, const char *event, const struct log_field *fields,
                const char *format, ...)
 {
@@ -297,7 +282,7 @@ void log_write(enum log_level level, const char *event, const struct log_field *
     (void)vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
 
-    const struct log_line line = {wall_ms(), level, event, message, state.worker, fields};
+    const struct log_line line = {system_wall_ms(), level, event, message, state.worker, fields};
     size_t length = log_format_line(&line, format_in_use(), buffer);
     /* A log that cannot be written is no reason to stop working. */
     ssize_t written = write(STDERR_FILENO, buffer, length);

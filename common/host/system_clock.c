@@ -10,16 +10,26 @@ static int64_t read_ms(clockid_t id)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+int64_t system_wall_ms(void)
+{
+    return read_ms(CLOCK_REALTIME);
+}
+
+int64_t system_monotonic_ms(void)
+{
+    return read_ms(CLOCK_MONOTONIC);
+}
+
 static int64_t wall_ms(struct clock *clock)
 {
     (void)clock;
-    return read_ms(CLOCK_REALTIME);
+    return system_wall_ms();
 }
 
 static int64_t monotonic_ms(struct clock *clock)
 {
     (void)clock;
-    return read_ms(CLOCK_MONOTONIC);
+    return system_monotonic_ms();
 }
 
 struct clock *system_clock(void)

@@ -6,18 +6,6 @@
 
 #include "common/mongo/document.h"
 
-/* A list with room for one more: itself, or a larger copy in the arena. */
-void *audit_grown(struct arena *arena, void *items, size_t count, size_t *capacity, size_t size)
-{
-    if (count < *capacity)
-        return items;
-    *capacity = *capacity > 0 ? *capacity * 2 : 256;
-    void *larger = arena_array(arena, *capacity, size);
-    if (count > 0)
-        memcpy(larger, items, count * size);
-    return larger;
-}
-
 #define SUM_OF_HOLDINGS                                                                            \
     "{\"$unwind\": \"$allocations\"}, "                                                            \
     "{\"$project\": {\"p\": \"$allocations.provider\", "                                           \
@@ -55,7 +43,7 @@ static enum store_status held_row(void *context, const bson_t *document, struct 
     struct held held;
     if (!read_id_and_class(document, allocations->arena, &held))
         return mongo_malformed(MONGO_CONSUMERS, document, error);
-    allocations->items = audit_grown(allocations->arena, allocations->items, allocations->count,
+    allocations->items = arena_grown(allocations->arena, allocations->items, allocations->count,
                                      &allocations->capacity, sizeof held);
     allocations->items[allocations->count++] = held;
     return STORE_OK;

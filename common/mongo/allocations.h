@@ -31,6 +31,6 @@ enum store_status audit_repair(struct mongo_store *store, const struct audit_opt
                                struct uuid id, int64_t *ret_repaired, struct error *error);
 
 /* A list with room for one more: itself, or a larger copy in the arena. */
-void *audit_grown(struct arena *arena, void *items, size_t count, size_t *capacity, size_t size);
+void *arena_grown(struct arena *arena, void *items, size_t count, size_t *capacity, size_t size);
 
 #endif

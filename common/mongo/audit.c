@@ -129,7 +129,7 @@ static int64_t held_of(const struct auditor *auditor, size_t first, size_t end,
 
 static void note_wrong(struct auditor *auditor, struct uuid id)
 {
-    auditor->wrong = audit_grown(auditor->arena, auditor->wrong, auditor->wrong_count,
+    auditor->wrong = arena_grown(auditor->arena, auditor->wrong, auditor->wrong_count,
                                  &auditor->wrong_capacity, sizeof id);
     auditor->wrong[auditor->wrong_count++] = id;
 }
@@ -176,7 +176,7 @@ static enum store_status provider_row(void *context, const bson_t *document, str
         auditor->result.providers++;
         report_orphans(auditor, &provider.id);
         compare_usages(auditor, &provider);
-        auditor->nodes = audit_grown(auditor->arena, auditor->nodes, auditor->node_count,
+        auditor->nodes = arena_grown(auditor->arena, auditor->nodes, auditor->node_count,
                                      &auditor->node_capacity, sizeof *auditor->nodes);
         auditor->nodes[auditor->node_count++] = (struct tree_node){
             provider.id, provider.has_parent, provider.parent, provider.root, false};

@@ -9,20 +9,7 @@
 #include "common/mongo/list.h"
 
 /* What a row and an amount take in the reply, at most, beside the class's name. */
-enum { ROW_BYTES = 120, AMOUNT_BYTES = 60, FIRST_CAPACITY = 64, PIPELINE_MAX = 1024 };
-
-/* A list in the arena that grows by doubling. */
-static void *grown(struct arena *arena, void *items, size_t count, size_t *capacity, size_t size)
-{
-    if (count < *capacity)
-        return items;
-    size_t larger = *capacity > 0 ? *capacity * 2 : FIRST_CAPACITY;
-    void *copy = arena_array(arena, larger, size);
-    if (count > 0)
-        memcpy(copy, items, count * size);
-    *capacity = larger;
-    return copy;
-}
+enum { ROW_BYTES = 120, AMOUNT_BYTES = 60, PIPELINE_MAX = 1024 };
 
 /* --- trees --- */
 
@@ -37,7 +24,7 @@ static enum store_status tree_row(void *context, const bson_t *document, struct 
 {
     struct tree_rows *tree = context;
     tree->nodes =
-        grown(tree->arena, tree->nodes, tree->count, &tree->capacity, sizeof *tree->nodes);
+        arena_grown(tree->arena, tree->nodes, tree->count, &tree->capacity, sizeof *tree->nodes);
     if (!document_read_node(document, &tree->nodes[tree->count]))
         return mongo_malformed(MONGO_PROVIDERS, document, error);
     tree->count++;
@@ -120,7 +107,8 @@ static enum store_status page_row(void *context, const bson_t *document, struct 
         page->count == page->limit || (page->count > 0 && page->bytes + bytes > PAGE_BYTES_MAX);
     if (page->more)
         return STORE_OK;
-    page->rows = grown(page->arena, page->rows, page->count, &page->capacity, sizeof *page->rows);
+    page->rows =
+        arena_grown(page->arena, page->rows, page->count, &page->capacity, sizeof *page->rows);
     page->rows[page->count++] = row;
     page->bytes += bytes;
     return STORE_OK;
@@ -210,7 +198,7 @@ static enum store_status usage_row(void *context, const bson_t *document, struct
         return STORE_REFUSED;
     }
     usage->rows =
-        grown(usage->arena, usage->rows, usage->count, &usage->capacity, sizeof *usage->rows);
+        arena_grown(usage->arena, usage->rows, usage->count, &usage->capacity, sizeof *usage->rows);
     usage->rows[usage->count++] =
         (struct usage_row){text_copy(usage->arena, type), text_copy(usage->arena, class), amount};
     return STORE_OK;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "allot/limits.h"
+#include "common/base/memory.h"
 #include "common/codec/reply_encode.h"
 #include "common/core/plan.h"
 #include "common/core/retry.h"
@@ -38,7 +39,6 @@ struct applier {
     struct retry retry;
     uint64_t random;
     uint64_t attempts; /* begun so far: their numbers */
-    struct applier_counters counters;
 
     /* the batch */
     struct arena *arena;
@@ -53,17 +53,13 @@ struct applier {
 
 struct applier *applier_new(const struct applier_options *options)
 {
-    struct applier *applier = calloc(1, sizeof *applier);
-    if (applier == NULL)
-        abort();
+    struct applier *applier = MEMORY_NEW(struct applier);
     applier->options = *options;
     applier->retry.limit = options->max_commands;
     applier->random = options->seed | 1;
     applier->arena = arena_new(BATCH_ARENA_BYTES);
-    applier->jobs = calloc(options->max_commands, sizeof(struct job *));
-    applier->requests = calloc(options->max_commands, sizeof(struct request *));
-    if (applier->jobs == NULL || applier->requests == NULL)
-        abort();
+    applier->jobs = memory_array(options->max_commands, sizeof(struct job *));
+    applier->requests = memory_array(options->max_commands, sizeof(struct request *));
     return applier;
 }
 
@@ -105,11 +101,6 @@ void applier_reap(struct applier *applier, struct job_queue *ret_jobs)
 bool applier_in_outage(const struct applier *applier)
 {
     return applier->in_outage;
-}
-
-struct applier_counters applier_counters(const struct applier *applier)
-{
-    return applier->counters;
 }
 
 /* A random part of the pause, at least half of it: those that collided do not meet again. */
@@ -285,7 +276,6 @@ static enum applier_next handle_failure(struct applier *applier, enum store_stat
     end_transaction(applier);
     if (status == STORE_UNKNOWN)
         applier->options.store->ops->renew(applier->options.store);
-    applier->counters.retries += cause != RETRY_LOCK_HELD;
     int64_t pause_ms = 0;
     if (retry_after(&applier->retry, cause, applier->count, &pause_ms)) {
         if (applier->jobs[0]->decoded.request.rejection_unrecordable)
@@ -443,10 +433,6 @@ static void complete_batch(struct applier *applier)
         job_answer(applier->jobs[i], &applier->verdicts[i], applier->bodies[i]);
         job_queue_push(&applier->done, applier->jobs[i]);
     }
-    applier->counters.transactions++;
-    applier->counters.commands += applier->count;
-    if (applier->count > applier->counters.largest_batch)
-        applier->counters.largest_batch = applier->count;
     applier->count = 0;
 }
 

@@ -27,13 +27,6 @@ struct applier_options {
     uint64_t seed; /* of the jitter */
 };
 
-struct applier_counters {
-    uint64_t transactions; /* committed */
-    uint64_t commands;     /* answered */
-    uint64_t retries;      /* transactions that did not go through */
-    uint64_t largest_batch;
-};
-
 struct applier;
 
 struct applier *applier_new(const struct applier_options *options);
@@ -55,7 +48,5 @@ enum applier_next applier_step(struct applier *applier, int64_t *ret_pause_ms);
 
 /* Is it waiting for a storage that does not answer? */
 bool applier_in_outage(const struct applier *applier);
-
-struct applier_counters applier_counters(const struct applier *applier);
 
 #endif

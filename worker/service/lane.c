@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/base/memory.h"
 #include "common/codec/reply_encode.h"
 #include "worker/service/applier.h"
 #include "worker/service/flow.h"
@@ -384,9 +385,7 @@ static void *transport_main(void *argument)
 struct lane *lane_start(const struct lane_options *options)
 {
     const struct settings *settings = options->settings;
-    struct lane *lane = calloc(1, sizeof *lane);
-    if (lane == NULL)
-        abort();
+    struct lane *lane = MEMORY_NEW(struct lane);
     lane->options = *options;
     lane->work_queue = work_queue_new();
     lane->epoch = 1;

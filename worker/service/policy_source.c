@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/memory.h"
 #include "common/codec/policy_file.h"
 #include "common/host/file.h"
 
@@ -39,13 +40,9 @@ static struct policy_ref *load(struct policy_source *source, struct error *error
 
 struct policy_source *policy_source_new(const char *path, struct error *error)
 {
-    struct policy_source *source = calloc(1, sizeof *source);
-    if (source == NULL)
-        abort();
+    struct policy_source *source = MEMORY_NEW(struct policy_source);
     (void)pthread_mutex_init(&source->lock, NULL);
-    source->path = strdup(path);
-    if (source->path == NULL)
-        abort();
+    source->path = memory_string(path, strlen(path));
     source->current = load(source, error);
     if (source->current == NULL) {
         policy_source_free(source);

@@ -3,11 +3,12 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <sys/random.h>
 
+#include "common/base/memory.h"
 #include "common/codec/reply_encode.h"
 #include "common/core/disposition.h"
 #include "common/host/log.h"
+#include "common/host/random.h"
 
 enum { SLOTS = 4096, FIRST_PAUSE_MS = 100, PAUSE_MAX_MS = 10000, REPLY_PAUSE_MS = 100 };
 
@@ -19,14 +20,11 @@ struct settler {
     struct job_queue due; /* to be published, now or later */
     struct job_queue done;
     bool blocked;
-    struct settler_counters counters;
 };
 
 struct settler *settler_new(const struct settler_options *options)
 {
-    struct settler *settler = calloc(1, sizeof *settler);
-    if (settler == NULL)
-        abort();
+    struct settler *settler = MEMORY_NEW(struct settler);
     settler->options = *options;
     return settler;
 }
@@ -81,12 +79,7 @@ static struct text message_id(const struct job *job)
     const struct request *request = &job->decoded.request;
     if (text_present(request->key))
         return reply_message_id(job->arena, request->principal, request->key);
-    struct uuid random;
-    if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random)
-        abort(); /* 16 bytes never come short once the machine is up */
-    random.bytes[6] = (uint8_t)((random.bytes[6] & 0x0f) | 0x40);
-    random.bytes[8] = (uint8_t)((random.bytes[8] & 0x3f) | 0x80);
-    return text_copy(job->arena, text_of(uuid_format(random).chars));
+    return text_copy(job->arena, text_of(uuid_format(random_uuid()).chars));
 }
 
 static enum transport_status publish_reply(struct settler *settler, struct job *job,
@@ -191,7 +184,6 @@ static enum transport_status acknowledge(struct settler *settler, struct job *jo
     log_end(job);
     uint64_t tag = job->delivery.tag;
     job_queue_push(&settler->done, job);
-    settler->counters.acknowledged++;
     return settler->options.transport->ops->ack(settler->options.transport, tag, error);
 }
 
@@ -207,12 +199,9 @@ static void schedule_stage(struct settler *settler, struct job *job, enum settle
 static enum transport_status finish_reply(struct settler *settler, struct job *job, bool heard,
                                           struct error *error)
 {
-    if (heard) {
-        settler->counters.replies++;
-    } else if (disposition_dead_letter_if_unroutable(job->code)) {
+    if (!heard && disposition_dead_letter_if_unroutable(job->code)) {
         job->dead_letter = true;
-    } else {
-        settler->counters.unroutable_successes++;
+    } else if (!heard) {
         log_write(LOG_LEVEL_WARNING, "reply.unroutable",
                   LOG_FIELDS(LOG_T("message_id", job->decoded.request.key),
                              LOG_T("reply_to", job->decoded.request.reply_to)),
@@ -261,7 +250,6 @@ static enum transport_status on_confirmed(struct settler *settler, struct job *j
     release_slot(settler, job);
     if (job->stage == SETTLE_REPLY)
         return finish_reply(settler, job, !job->returned, error);
-    settler->counters.dead_letters++;
     return acknowledge(settler, job, error);
 }
 
@@ -419,9 +407,4 @@ void settler_abandon(struct settler *settler, struct job_queue *ret_jobs)
 size_t settler_count(const struct settler *settler)
 {
     return settler->in_flight + settler->due.count;
-}
-
-struct settler_counters settler_counters(const struct settler *settler)
-{
-    return settler->counters;
 }

@@ -21,13 +21,6 @@ struct settler_options {
     unsigned reply_max_attempts;
 };
 
-struct settler_counters {
-    uint64_t replies;
-    uint64_t dead_letters;
-    uint64_t unroutable_successes;
-    uint64_t acknowledged;
-};
-
 struct settler;
 
 struct settler *settler_new(const struct settler_options *options);
@@ -48,7 +41,5 @@ void settler_reap(struct settler *settler, struct job_queue *ret_jobs);
 void settler_abandon(struct settler *settler, struct job_queue *ret_jobs);
 /* How many are not acknowledged yet. */
 size_t settler_count(const struct settler *settler);
-
-struct settler_counters settler_counters(const struct settler *settler);
 
 #endif

@@ -6,6 +6,7 @@
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
+#include "common/base/memory.h"
 
 enum { MS_PER_S = 1000, NS_PER_MS = 1000000, NS_PER_S = 1000000000 };
 
@@ -24,9 +25,7 @@ struct work_queue *work_queue_new(void)
     int wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (wake_fd < 0)
         return NULL;
-    struct work_queue *work_queue = calloc(1, sizeof *work_queue);
-    if (work_queue == NULL)
-        abort();
+    struct work_queue *work_queue = MEMORY_NEW(struct work_queue);
     work_queue->wake_fd = wake_fd;
     pthread_condattr_t monotonic;
     (void)pthread_condattr_init(&monotonic);
