@@ -132,7 +132,7 @@ static bool read_rule_list(struct reader *reader, const struct yaml_node *rule, 
 static bool matches_a_command(struct text pattern)
 {
     static const char *const names[] = {
-#define X(id, name, mode) name,
+#define X(id, name, mode, summary) name,
         COMMANDS(X)
 #undef X
     };

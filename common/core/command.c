@@ -4,7 +4,7 @@
 const char *command_name(enum command_kind kind)
 {
     switch (kind) {
-#define X(id, name, mode)                                                                          \
+#define X(id, name, mode, summary)                                                                 \
     case COMMAND_##id: return name;
         COMMANDS(X)
 #undef X
@@ -15,7 +15,7 @@ const char *command_name(enum command_kind kind)
 enum command_mode command_mode(enum command_kind kind)
 {
     switch (kind) {
-#define X(id, name, mode)                                                                          \
+#define X(id, name, mode, summary)                                                                 \
     case COMMAND_##id: return mode;
         COMMANDS(X)
 #undef X
@@ -25,7 +25,7 @@ enum command_mode command_mode(enum command_kind kind)
 
 bool command_parse(struct text name, enum command_kind *ret_kind)
 {
-#define X(id, command, mode)                                                                       \
+#define X(id, command, mode, summary)                                                              \
     if (text_is(name, command)) {                                                                  \
         *ret_kind = COMMAND_##id;                                                                  \
         return true;                                                                               \

@@ -20,23 +20,30 @@
  */
 enum command_mode { MODE_BATCHED, MODE_EXCLUSIVE, MODE_READ };
 
-/* X(identifier, name on the wire, mode) */
+/* X(identifier, name on the wire, mode, summary) */
 #define COMMANDS(X)                                                                                \
-    X(PROVIDER_CREATE, "provider.create", MODE_EXCLUSIVE)                                          \
-    X(PROVIDER_UPDATE, "provider.update", MODE_EXCLUSIVE)                                          \
-    X(PROVIDER_DELETE, "provider.delete", MODE_EXCLUSIVE)                                          \
-    X(PROVIDER_GET, "provider.get", MODE_READ)                                                     \
-    X(PROVIDER_ALLOCATIONS, "provider.allocations", MODE_READ)                                     \
-    X(INVENTORY_SET, "inventory.set", MODE_BATCHED)                                                \
-    X(ALLOCATION_SET, "allocation.set", MODE_BATCHED)                                              \
-    X(ALLOCATION_BATCH, "allocation.batch", MODE_BATCHED)                                          \
-    X(ALLOCATION_DELETE, "allocation.delete", MODE_BATCHED)                                        \
-    X(ALLOCATION_GET, "allocation.get", MODE_READ)                                                 \
-    X(USAGE_GET, "usage.get", MODE_READ)                                                           \
-    X(RESHAPE, "reshape", MODE_EXCLUSIVE)
+    X(PROVIDER_CREATE, "provider.create", MODE_EXCLUSIVE,                                          \
+      "Creates a provider, alone or below a parent.")                                              \
+    X(PROVIDER_UPDATE, "provider.update", MODE_EXCLUSIVE,                                          \
+      "Renames a provider or moves it, with its subtree, below another parent.")                   \
+    X(PROVIDER_DELETE, "provider.delete", MODE_EXCLUSIVE,                                          \
+      "Deletes a provider that has no children and no allocations.")                               \
+    X(PROVIDER_GET, "provider.get", MODE_READ,                                                     \
+      "Shows a provider, its inventories and their usage.")                                        \
+    X(PROVIDER_ALLOCATIONS, "provider.allocations", MODE_READ,                                     \
+      "Lists the allocations on a provider, page by page.")                                        \
+    X(INVENTORY_SET, "inventory.set", MODE_BATCHED, "Replaces the whole inventory of a provider.") \
+    X(ALLOCATION_SET, "allocation.set", MODE_BATCHED, "Replaces all allocations of a consumer.")   \
+    X(ALLOCATION_BATCH, "allocation.batch", MODE_BATCHED,                                          \
+      "Replaces the allocations of many consumers; all or nothing.")                               \
+    X(ALLOCATION_DELETE, "allocation.delete", MODE_BATCHED,                                        \
+      "Removes all allocations of a consumer, and the consumer with them.")                        \
+    X(ALLOCATION_GET, "allocation.get", MODE_READ, "Shows the allocations of a consumer.")         \
+    X(USAGE_GET, "usage.get", MODE_READ, "Sums the usage of a project by consumer type.")          \
+    X(RESHAPE, "reshape", MODE_EXCLUSIVE, "Replaces inventories and allocations in one step.")
 
 enum command_kind {
-#define X(id, name, mode) COMMAND_##id,
+#define X(id, name, mode, summary) COMMAND_##id,
     COMMANDS(X)
 #undef X
 };

@@ -8,7 +8,7 @@ const char *verdict_name(enum verdict_code code)
 {
     switch (code) {
     case VERDICT_SUCCESS: return "success";
-#define X(id, name, recorded, retryable, dead)                                                     \
+#define X(id, name, recorded, retryable, dead, when, members)                                      \
     case VERDICT_##id: return name;
         VERDICT_FAILURES(X)
 #undef X
@@ -22,7 +22,7 @@ bool verdict_parse(struct text name, enum verdict_code *ret_code)
         *ret_code = VERDICT_SUCCESS;
         return true;
     }
-#define X(id, code_name, recorded, retryable, dead)                                                \
+#define X(id, code_name, recorded, retryable, dead, when, members)                                 \
     if (text_is(name, code_name)) {                                                                \
         *ret_code = VERDICT_##id;                                                                  \
         return true;                                                                               \
@@ -36,7 +36,7 @@ bool verdict_recorded(enum verdict_code code)
 {
     switch (code) {
     case VERDICT_SUCCESS: return true;
-#define X(id, name, recorded, retryable, dead)                                                     \
+#define X(id, name, recorded, retryable, dead, when, members)                                      \
     case VERDICT_##id: return recorded;
         VERDICT_FAILURES(X)
 #undef X
@@ -48,7 +48,7 @@ bool verdict_retryable(enum verdict_code code)
 {
     switch (code) {
     case VERDICT_SUCCESS: return false;
-#define X(id, name, recorded, retryable, dead)                                                     \
+#define X(id, name, recorded, retryable, dead, when, members)                                      \
     case VERDICT_##id: return retryable;
         VERDICT_FAILURES(X)
 #undef X
@@ -60,7 +60,7 @@ bool verdict_always_dead_lettered(enum verdict_code code)
 {
     switch (code) {
     case VERDICT_SUCCESS: return false;
-#define X(id, name, recorded, retryable, dead)                                                     \
+#define X(id, name, recorded, retryable, dead, when, members)                                      \
     case VERDICT_##id: return dead;
         VERDICT_FAILURES(X)
 #undef X

@@ -15,40 +15,73 @@
 #include "common/base/uuid.h"
 
 /*
- * X(identifier, wire code, recorded, retryable, always dead-lettered), in the order of precedence
- * of the contract. Recorded: the outcome is kept under its key.
+ * X(identifier, wire code, recorded, retryable, always dead-lettered, when, details), in the order
+ * of precedence of the contract. Recorded: the outcome is kept under its key. `details` lists the
+ * members of the reply's `details`. The tables of docs/protocol.md are checked against this list.
  */
 #define VERDICT_FAILURES(X)                                                                        \
-    X(TOO_LARGE, "too_large", false, false, true)                                                  \
-    X(MALFORMED, "malformed", false, false, true)                                                  \
-    X(MISSING_MESSAGE_ID, "missing_message_id", false, false, true)                                \
-    X(UNAUTHENTICATED, "unauthenticated", false, false, true)                                      \
-    X(UNSUPPORTED_VERSION, "unsupported_version", false, false, false)                             \
-    X(UNKNOWN_COMMAND, "unknown_command", false, false, false)                                     \
-    X(INVALID, "invalid", false, false, false)                                                     \
-    X(IDEMPOTENCY_KEY_REUSED, "idempotency_key_reused", false, false, false)                       \
-    X(ATTEMPTS_EXHAUSTED, "attempts_exhausted", false, false, true)                                \
-    X(FORBIDDEN, "forbidden", false, false, false)                                                 \
-    X(DEADLINE_EXCEEDED, "deadline_exceeded", true, false, false)                                  \
-    X(LIMIT_EXCEEDED, "limit_exceeded", true, false, false)                                        \
-    X(CONSUMER_GENERATION_CONFLICT, "consumer_generation_conflict", true, true, false)             \
-    X(CONSUMER_NOT_FOUND, "consumer_not_found", true, false, false)                                \
-    X(PROVIDER_EXISTS, "provider_exists", true, false, false)                                      \
-    X(PROVIDER_NOT_FOUND, "provider_not_found", true, false, false)                                \
-    X(PROVIDER_NAME_TAKEN, "provider_name_taken", true, false, false)                              \
-    X(INVALID_PARENT, "invalid_parent", true, false, false)                                        \
-    X(PROVIDER_GENERATION_CONFLICT, "provider_generation_conflict", true, true, false)             \
-    X(PROVIDER_HAS_CHILDREN, "provider_has_children", true, false, false)                          \
-    X(PROVIDER_IN_USE, "provider_in_use", true, false, false)                                      \
-    X(INVENTORY_IN_USE, "inventory_in_use", true, false, false)                                    \
-    X(INVENTORY_NOT_FOUND, "inventory_not_found", true, false, false)                              \
-    X(CONSTRAINT_VIOLATION, "constraint_violation", true, false, false)                            \
-    X(CAPACITY_EXCEEDED, "capacity_exceeded", true, false, false)                                  \
-    X(INTERNAL, "internal", false, false, true)
+    X(TOO_LARGE, "too_large", false, false, true, "the body is over 1 MiB", "size, limit")         \
+    X(MALFORMED, "malformed", false, false, true,                                                  \
+      "the body or a property cannot be read: no valid JSON, nested too deep, another content "    \
+      "type",                                                                                      \
+      "reason")                                                                                    \
+    X(MISSING_MESSAGE_ID, "missing_message_id", false, false, true,                                \
+      "`message_id` is absent or malformed", "")                                                   \
+    X(UNAUTHENTICATED, "unauthenticated", false, false, true,                                      \
+      "no `user_id`, or a principal that the policy does not know", "")                            \
+    X(UNSUPPORTED_VERSION, "unsupported_version", false, false, false,                             \
+      "`version` is an integer that this worker does not know", "given, supported")                \
+    X(UNKNOWN_COMMAND, "unknown_command", false, false, false, "no command has this name",         \
+      "given")                                                                                     \
+    X(INVALID, "invalid", false, false, false,                                                     \
+      "a member is missing, unknown, of another type or out of its range", "pointer, reason")      \
+    X(IDEMPOTENCY_KEY_REUSED, "idempotency_key_reused", false, false, false,                       \
+      "the key is recorded with another body", "")                                                 \
+    X(ATTEMPTS_EXHAUSTED, "attempts_exhausted", false, false, true,                                \
+      "workers crashed `delivery.max_attempts` times while they processed this command",           \
+      "attempts")                                                                                  \
+    X(FORBIDDEN, "forbidden", false, false, false,                                                 \
+      "the policy does not allow this principal to do this",                                       \
+      "command, project_id, provider, reply_to, consumer")                                         \
+    X(DEADLINE_EXCEEDED, "deadline_exceeded", true, false, false,                                  \
+      "the deadline had passed when the command was planned", "deadline")                          \
+    X(LIMIT_EXCEEDED, "limit_exceeded", true, false, false,                                        \
+      "the command or its reply is larger than a limit of the protocol", "limit, given")           \
+    X(CONSUMER_GENERATION_CONFLICT, "consumer_generation_conflict", true, true, false,             \
+      "the generation given for a consumer is not the stored one", "consumer, given, stored")      \
+    X(CONSUMER_NOT_FOUND, "consumer_not_found", true, false, false, "the consumer does not exist", \
+      "consumer")                                                                                  \
+    X(PROVIDER_EXISTS, "provider_exists", true, false, false, "a provider with this UUID exists",  \
+      "provider")                                                                                  \
+    X(PROVIDER_NOT_FOUND, "provider_not_found", true, false, false,                                \
+      "providers of the command do not exist", "providers")                                        \
+    X(PROVIDER_NAME_TAKEN, "provider_name_taken", true, false, false,                              \
+      "another provider has this name", "name")                                                    \
+    X(INVALID_PARENT, "invalid_parent", true, false, false,                                        \
+      "the parent does not exist or is in the subtree of the provider", "parent_provider_uuid")    \
+    X(PROVIDER_GENERATION_CONFLICT, "provider_generation_conflict", true, true, false,             \
+      "the generation given for a provider is not the stored one", "provider, given, stored")      \
+    X(PROVIDER_HAS_CHILDREN, "provider_has_children", true, false, false,                          \
+      "the provider has children", "provider")                                                     \
+    X(PROVIDER_IN_USE, "provider_in_use", true, false, false, "the provider has allocations",      \
+      "provider")                                                                                  \
+    X(INVENTORY_IN_USE, "inventory_in_use", true, false, false,                                    \
+      "allocations use a class that the new inventory does not have",                              \
+      "provider, resource_classes")                                                                \
+    X(INVENTORY_NOT_FOUND, "inventory_not_found", true, false, false,                              \
+      "the provider has no inventory of the class", "provider, resource_class")                    \
+    X(CONSTRAINT_VIOLATION, "constraint_violation", true, false, false,                            \
+      "the amount breaks min_unit, max_unit or step_size",                                         \
+      "provider, resource_class, requested, min_unit, max_unit, step_size")                        \
+    X(CAPACITY_EXCEEDED, "capacity_exceeded", true, false, false,                                  \
+      "the amount is more than the capacity that is left",                                         \
+      "provider, resource_class, requested, used, capacity")                                       \
+    X(INTERNAL, "internal", false, false, true,                                                    \
+      "the database permanently rejects this command when it is alone in its batch", "reason")
 
 enum verdict_code {
     VERDICT_SUCCESS = 0,
-#define X(id, name, recorded, retryable, dead) VERDICT_##id,
+#define X(id, name, recorded, retryable, dead, when, details) VERDICT_##id,
     VERDICT_FAILURES(X)
 #undef X
 };

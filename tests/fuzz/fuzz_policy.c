@@ -13,7 +13,7 @@
 enum { SUBJECT_BYTES_MAX = 96, PRINCIPALS_ASKED_MAX = 8, RULES_ASKED_MAX = 8 };
 
 static const enum command_kind kinds[] = {
-#define X(id, name, mode) COMMAND_##id,
+#define X(id, name, mode, summary) COMMAND_##id,
     COMMANDS(X)
 #undef X
 };
