@@ -7,7 +7,7 @@ import time
 
 import judge
 import steady
-from lab import await_true
+from harness import await_true
 from producer import HOT
 
 KB_OF_MIB = 1024

@@ -7,7 +7,7 @@ import time
 import pika
 import pymongo
 
-from lab import await_true
+from harness import await_true
 from load import TROUBLE, connect
 
 MEET_MS = 10000

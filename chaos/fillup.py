@@ -5,7 +5,7 @@ import signal
 import time
 
 import judge
-from lab import await_true
+from harness import await_true
 from producer import HOT, claim_body
 
 GOOD, CULPRIT_AT = 200, 100

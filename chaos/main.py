@@ -17,7 +17,7 @@ import judge
 import report
 import scenarios
 from faults import Faults
-from lab import ROOT, Proxy, Stack, Worker, await_true
+from harness import ROOT, Proxy, Stack, Worker, await_true
 from load import Book, Link, Reader, dead_record, reply_record
 from producer import HOT, HOT_TOTAL, Producer
 

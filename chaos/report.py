@@ -9,7 +9,7 @@ import re
 import subprocess
 
 import judge
-from lab import ROOT
+from harness import ROOT
 
 PAGE = ROOT / "docs/reliability.md"
 RUNS_END, FAULTS, FAULTS_END = "<!-- runs end -->", "<!-- faults -->", "<!-- faults end -->"

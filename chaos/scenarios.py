@@ -10,7 +10,7 @@ import time
 import endurance
 import fillup
 import judge
-from lab import await_true
+from harness import await_true
 from producer import HOT, claim_body
 
 USERS = ["conductor", "conductor", "conductor", "team-blue"]

@@ -32,7 +32,7 @@ static void expect_dead_letter(const struct outgoing *command, const char *princ
     assert_header(&letter, "x-allot-reason", reason);
     assert_header(&letter, "x-allot-principal", principal);
     assert_header(&letter, "x-allot-queue", "allot.commands");
-    assert_header(&letter, "x-allot-worker", LAB_WORKER);
+    assert_header(&letter, "x-allot-worker", FIXTURE_WORKER);
     assert_true(field_table_find(letter.raw_headers, "x-allot-dead-at", &at));
     assert_int_equal(at.kind, FIELD_INTEGER);
     assert_true(text_equal(letter.body, command->body));

@@ -47,7 +47,7 @@ pid_t start_worker(void)
     char program[] = ALLOTD, flag[] = "--config", file[] = "config/allotd.example.yaml";
     char *arguments[] = {program, flag, file, NULL};
     pid_t pid = 0;
-    (void)setenv("ALLOT_WORKER_NAME", LAB_WORKER, 1);
+    (void)setenv("ALLOT_WORKER_NAME", FIXTURE_WORKER, 1);
     assert_int_equal(posix_spawn(&pid, ALLOTD, NULL, NULL, arguments, environ), 0);
     note_worker(0, pid);
     return pid;
@@ -197,7 +197,7 @@ void make_providers(struct producer *producer)
                        "{\"uuid\":\"%s\",\"name\":\"host-%zu\"}}",
                        provider_uuid(i), i);
         expect(producer, key, body, "\"success\"");
-        (void)snprintf(key, sizeof key, "record-%zu", i);
+        (void)snprintf(key, sizeof key, "stock-%zu", i);
         (void)snprintf(body, sizeof body,
                        "{\"version\":1,\"command\":\"inventory.set\",\"params\":"
                        "{\"uuid\":\"%s\",\"resource_provider_generation\":0,"

@@ -20,9 +20,9 @@
 
 enum { WAIT_MS = 30000, PROVIDERS = 4, BODY_MAX = 1024 };
 
-/* --- the worker: of the database of this test, named LAB_WORKER ------------------------------- */
+/* --- the worker: of the database of this test, named FIXTURE_WORKER ------------------------------- */
 
-#define LAB_WORKER "system-fixture"
+#define FIXTURE_WORKER "system-fixture"
 
 pid_t start_worker(void);
 /* The status of waitpid; fails where it does not end in time. */

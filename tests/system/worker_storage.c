@@ -103,7 +103,7 @@ void fail_commands(const char *commands, int times, const char *how)
     (void)snprintf(mode, sizeof mode, times > 0 ? "{\"times\": %d}" : "\"alwaysOn\"", times);
     (void)snprintf(json, sizeof json,
                    "{\"configureFailPoint\": \"failCommand\", \"mode\": %s, \"data\": "
-                   "{\"failCommands\": [%s], \"appName\": \"allotd:" LAB_WORKER "\", %s}}",
+                   "{\"failCommands\": [%s], \"appName\": \"allotd:" FIXTURE_WORKER "\", %s}}",
                    mode, commands, how);
     met_before = run_for_integer("admin", json, "count");
 }

@@ -252,7 +252,7 @@ static void log_failure(struct applier *applier, enum store_status status, bool 
         level = LOG_LEVEL_WARNING;
     else if (status == STORE_REFUSED || status == STORE_EXPIRED)
         level = LOG_LEVEL_WARNING;
-    log_write(level, "batch.handle_failure",
+    log_write(level, "batch.failed",
               LOG_FIELDS(LOG_S("status", store_status_name(status)),
                          LOG_I("commands", (int64_t)applier->count), LOG_S("error", error->text)),
               "the transaction did not go through; nothing took effect that is not on record");
@@ -292,7 +292,7 @@ static enum applier_next handle_failure(struct applier *applier, enum store_stat
 
 /* --- the steps of a transaction ------------------------------------------------------------- */
 
-/* A mark whose complete_batch is lost may be there: it is attempt_sent again as the same one. */
+/* A mark whose answer is lost may be there: it is sent again as the same one. */
 static enum applier_next mark(struct applier *applier, int64_t *ret_pause_ms)
 {
     struct job *job = applier->jobs[0];

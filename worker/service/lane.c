@@ -240,7 +240,7 @@ static bool has_in_flight(const struct lane *lane)
     return lane->applying > 0 || settler_count(lane->settler) > 0;
 }
 
-/* As by a crash: nothing is connection_lost, and the supervisor starts the worker again. */
+/* As by a crash: nothing is lost, and the supervisor starts the worker again. */
 static _Noreturn void end_stalled(const char *reason, size_t commands)
 {
     log_write(LOG_LEVEL_ERROR, "lane.stalled",
@@ -298,7 +298,7 @@ static enum transport_status run_once(struct lane *lane, const struct transport_
     return lane->connection_lost ? TRANSPORT_LOST : status;
 }
 
-/* Deliveries of a connection_lost connection come again; nothing of theirs is begun any more. */
+/* Deliveries of a lost connection come again; nothing of theirs is begun any more. */
 static void drop_connection(struct lane *lane)
 {
     struct job_queue jobs = {0};
@@ -329,13 +329,12 @@ static bool run_connection(struct lane *lane, int64_t *stop_at_ms)
         }
         status = run_once(lane, &handler);
     }
-    log_write(LOG_LEVEL_WARNING, "broker.connection_lost",
-              LOG_FIELDS(LOG_S("error", lane->error.text)),
-              "the broker connection is connection_lost");
+    log_write(LOG_LEVEL_WARNING, "broker.disconnected",
+              LOG_FIELDS(LOG_S("error", lane->error.text)), "the broker connection is lost");
     return false;
 }
 
-/* A random part of it, at least half: the workers that connection_lost one broker do not come back
+/* A random part of it, at least half: the workers that lost one broker do not come back
  * as one. */
 static void pause_reconnect(struct lane *lane, int64_t *pause_ms)
 {

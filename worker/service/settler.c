@@ -232,10 +232,9 @@ static enum transport_status on_publish_failed(struct settler *settler, struct j
             return finish_reply(settler, job, false, error);
         job->due_ms = now(settler) + REPLY_PAUSE_MS;
     } else {
-        log_write(
-            LOG_LEVEL_ERROR, "dead_letter.on_publish_failed",
-            LOG_FIELDS(LOG_T("message_id", job->decoded.request.key), LOG_S("reason", why)),
-            "the dead letter was not on_confirmed; the original stays, and it is tried again");
+        log_write(LOG_LEVEL_ERROR, "dead_letter.on_publish_failed",
+                  LOG_FIELDS(LOG_T("message_id", job->decoded.request.key), LOG_S("reason", why)),
+                  "the dead letter was not taken; the original stays, and it is tried again");
         job->due_ms = now(settler) + dead_letter_pause(job->tries);
     }
     job_queue_push(&settler->due, job);
@@ -392,8 +391,7 @@ void settler_abandon(struct settler *settler, struct job_queue *ret_jobs)
         if (job == NULL)
             continue;
         release_slot(settler, job);
-        job->answered =
-            false; /* it will come again: its mark is not forgotten, but on_confirmed back */
+        job->answered = false; /* it will come again: its mark is not forgotten, but taken back */
         job_queue_push(ret_jobs, job);
     }
     for (struct job *job = job_queue_pop(&settler->due); job != NULL;
