@@ -1,5 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The five defects that this worker was written to be rid of, each by name. */
+/*
+ * The five defects of Placement's allocation handler that must stay impossible here, one test or
+ * more for each, in the simulator:
+ *   1. one query per provider: the number of loads does not grow with the providers of a batch;
+ *   2. a clean-up that fails halfway: every storage call fails once, and only the state before or
+ * the state after the command is ever seen;
+ *   3. an outage taken for "not found": nothing is answered during an outage, and the right answer
+ *      follows it;
+ *   4. a consumer created or left behind by a command that failed;
+ *   5. a principal that changes or reads the consumer of another project.
+ * docs/architecture.md names the construction that rules each of them out.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -41,22 +52,22 @@ enum { CALLS_MAX = 12, STEPS_MAX = 400, LOAD_CONSUMERS = 500 };
          "\":{" CLAIM("blue-1", "1", "{}") "},\"" OTHER                                            \
                                            "\":{" CLAIM("blue-1", "null", TWO_SIDED) "}}")
 
-static void assert_approved(const struct world *world)
+static void assert_auditor_accepts(const struct world *world)
 {
     struct error error = {""};
     if (!auditor_check(world, &error))
         fail_msg("%s", error.text);
 }
 
-/* With providers, and the consumer in blue-1, if asked for. */
-static struct world *seeded(bool with_consumer)
+/* A world with providers, and with a consumer in the project blue-1 if asked for. */
+static struct world *world_with(bool with_consumer)
 {
     struct world *world = world_new((struct world_options){.seed = 1});
     generator_seed_data(world);
     if (with_consumer)
         world_ask(world, "blue", "setup", CREATE);
     assert_true(world_run_until_idle(world));
-    assert_approved(world);
+    assert_auditor_accepts(world);
     return world;
 }
 
@@ -68,53 +79,54 @@ static void assert_code(const struct world *world, const struct sent *sent, cons
         fail_msg("not %s: %s", code, reply->body.bytes);
 }
 
-/* What there is of consumers and usage, as one text to compare. */
-struct picture {
+/* All consumers and usages as one text, to compare states. */
+struct state_text {
     char text[4096];
     size_t length;
 };
 
-__attribute__((format(printf, 2, 3))) static void paint(struct picture *picture, const char *format,
-                                                        ...)
+__attribute__((format(printf, 2, 3))) static void print_state(struct state_text *state,
+                                                              const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    int length = vsnprintf(picture->text + picture->length, sizeof picture->text - picture->length,
-                           format, arguments);
+    int length = vsnprintf(state->text + state->length, sizeof state->text - state->length, format,
+                           arguments);
     va_end(arguments);
-    assert_true(length >= 0 && (size_t)length < sizeof picture->text - picture->length);
-    picture->length += (size_t)length;
+    assert_true(length >= 0 && (size_t)length < sizeof state->text - state->length);
+    state->length += (size_t)length;
 }
 
-static void paint_provider(void *context, const struct provider *provider)
+static void print_provider(void *context, const struct provider *provider)
 {
-    paint(context, "P%s g%lld", uuid_format(provider->id).chars, (long long)provider->generation);
+    print_state(context, "P%s g%lld", uuid_format(provider->id).chars,
+                (long long)provider->generation);
     for (size_t i = 0; i < provider->record_count; i++)
-        paint(context, " %lld", (long long)provider->records[i].used);
-    paint(context, "\n");
+        print_state(context, " %lld", (long long)provider->records[i].used);
+    print_state(context, "\n");
 }
 
-static void paint_consumer(void *context, const struct consumer *consumer)
+static void print_consumer(void *context, const struct consumer *consumer)
 {
-    paint(context, "C%s g%lld %.*s", uuid_format(consumer->id).chars,
-          (long long)consumer->generation, TEXT_ARGS(consumer->project_id));
+    print_state(context, "C%s g%lld %.*s", uuid_format(consumer->id).chars,
+                (long long)consumer->generation, TEXT_ARGS(consumer->project_id));
     for (size_t i = 0; i < consumer->allocation_count; i++)
-        paint(context, " %lld", (long long)consumer->allocations[i].amount);
-    paint(context, "\n");
+        print_state(context, " %lld", (long long)consumer->allocations[i].amount);
+    print_state(context, "\n");
 }
 
-static struct picture picture_of(const struct world *world)
+static struct state_text state_of(const struct world *world)
 {
-    struct picture picture = {.length = 0};
-    memory_database_visit(world->database, &(struct memory_visitor){.context = &picture,
-                                                                    .provider = paint_provider,
-                                                                    .consumer = paint_consumer});
-    return picture;
+    struct state_text state = {.length = 0};
+    memory_database_visit(world->database, &(struct memory_visitor){.context = &state,
+                                                                    .provider = print_provider,
+                                                                    .consumer = print_consumer});
+    return state;
 }
 
-/* --- 1 -------------------------------------------------------------------------------------- */
+/* --- 1: one query per provider -------------------------------------------------------------- */
 
-/* Consumers at that generation ("null": new ones), each to the provider behind its last one. */
+/* Sends `count` claims at this generation ("null": new consumers); `shift` picks the provider. */
 static void ask_many(struct world *world, size_t count, const char *generation, size_t shift)
 {
     for (size_t i = 0; i < count; i++) {
@@ -133,7 +145,7 @@ static void ask_many(struct world *world, size_t count, const char *generation, 
     }
 }
 
-static struct memory_counters settle_and_count(struct world *world)
+static struct memory_counters run_and_count(struct world *world)
 {
     struct memory_counters before = memory_database_counters(world->database);
     assert_true(world_run_until_idle(world));
@@ -153,7 +165,7 @@ static void assert_one_transaction(const struct memory_counters *cost, size_t lo
     assert_int_equal(cost->calls[MEMORY_ATTEMPT], 0);
 }
 
-static void widen(struct world *world)
+static void enlarge_inventories(struct world *world)
 {
     for (size_t i = 0; i < GENERATOR_PROVIDERS - 1; i++) {
         struct text body =
@@ -174,18 +186,18 @@ static void test_defect_1_one_query_per_provider(void **state)
         struct world *world = world_new(
             (struct world_options){.seed = 1, .max_commands = LOAD_CONSUMERS, .prefetch = 1000});
         generator_seed_data(world);
-        widen(world);
+        enlarge_inventories(world);
         ask_many(world, sizes[i], "null", 0);
-        struct memory_counters made = settle_and_count(world);
+        struct memory_counters made = run_and_count(world);
         assert_one_transaction(&made, 1);
-        /* Four providers, however many ask for them. */
+        /* Four providers are loaded, however many commands name them. */
         assert_true(made.documents_returned <= GENERATOR_PROVIDERS - 1);
         ask_many(world, sizes[i], "1", 1);
-        struct memory_counters moved = settle_and_count(world);
-        /* What they held before is known after the first. */
+        struct memory_counters moved = run_and_count(world);
+        /* The second load fetches the providers of the stored allocations. */
         assert_one_transaction(&moved, 2);
         assert_true(moved.documents_returned <= sizes[i] + GENERATOR_PROVIDERS - 1);
-        assert_approved(world);
+        assert_auditor_accepts(world);
         world_free(world);
     }
 }
@@ -194,7 +206,7 @@ static void test_defect_1_one_query_per_provider(void **state)
 
 struct trouble {
     struct memory_fault fault;
-    bool crash; /* the worker dies of it */
+    bool crash; /* the worker crashes as well */
 };
 
 static const struct trouble troubles[] = {
@@ -209,31 +221,31 @@ static const struct trouble troubles[] = {
     {{.status = STORE_UNKNOWN, .fate = MEMORY_APPLIED, .crash = true}, true},
 };
 
-/* Nothing but before and after may ever be seen. */
+/* The only two states that may ever be seen. */
 struct views {
-    struct picture before;
-    struct picture after;
+    struct state_text before;
+    struct state_text after;
 };
 
 static struct views expected(bool with_consumer, const char *body)
 {
     struct views views;
-    struct world *world = seeded(with_consumer);
-    views.before = picture_of(world);
+    struct world *world = world_with(with_consumer);
+    views.before = state_of(world);
     world_ask(world, "blue", "command", body);
     assert_true(world_run_until_idle(world));
-    views.after = picture_of(world);
+    views.after = state_of(world);
     assert_string_not_equal(views.before.text, views.after.text);
     world_free(world);
     return views;
 }
 
-static void assert_nothing_between(const struct world *world, const struct views *views)
+static void assert_before_or_after(const struct world *world, const struct views *views)
 {
     struct error error = {""};
-    struct picture now = picture_of(world);
+    struct state_text now = state_of(world);
     if (strcmp(now.text, views->before.text) != 0 && strcmp(now.text, views->after.text) != 0)
-        fail_msg("half done: %s", now.text);
+        fail_msg("a state between before and after: %s", now.text);
     if (!auditor_check_state(world, &error))
         fail_msg("%s", error.text);
 }
@@ -242,13 +254,13 @@ static void run_with(const struct trouble *trouble, struct memory_fault fault, b
                      const char *body)
 {
     struct views views = expected(with_consumer, body);
-    struct world *world = seeded(with_consumer);
+    struct world *world = world_with(with_consumer);
     const struct sent *sent = world_ask(world, "blue", "command", body);
     memory_database_fail(world->database, fault);
     for (int step = 0; step < CALLS_MAX; step++) {
-        world_turn(world, 0);
-        world_apply(world, 0);
-        assert_nothing_between(world, &views);
+        world_transport_step(world, 0);
+        world_apply_step(world, 0);
+        assert_before_or_after(world, &views);
         fake_clock_advance(&world->clock, 200);
     }
     if (trouble->crash)
@@ -257,8 +269,8 @@ static void run_with(const struct trouble *trouble, struct memory_fault fault, b
     memory_database_resolve_commit(world->database, false);
     assert_true(world_run_until_idle(world));
     assert_code(world, sent, "\"success\"");
-    assert_string_equal(picture_of(world).text, views.after.text);
-    assert_approved(world);
+    assert_string_equal(state_of(world).text, views.after.text);
+    assert_auditor_accepts(world);
     world_free(world);
 }
 
@@ -287,12 +299,12 @@ static void test_defect_4_consumer_created_or_left_behind(void **state)
     every_call_fails_once(true, EMPTY);
 }
 
-/* A command that is refused must not leave the consumer that it would have made. */
+/* A command that fails must not leave the consumer that it would have created. */
 static void test_defect_4_a_refused_command_leaves_no_consumer(void **state)
 {
     (void)state;
-    struct world *world = seeded(false);
-    struct picture before = picture_of(world);
+    struct world *world = world_with(false);
+    struct state_text before = state_of(world);
     const struct sent *much =
         world_ask(world, "blue", "much",
                   SET("blue-1", "null", "{\"" PROVIDER "\":{\"resources\":{\"VCPU\":41}}}"));
@@ -302,12 +314,12 @@ static void test_defect_4_a_refused_command_leaves_no_consumer(void **state)
     assert_true(world_run_until_idle(world));
     assert_code(world, much, "\"capacity_exceeded\"");
     assert_code(world, nowhere, "\"provider_not_found\"");
-    assert_string_equal(picture_of(world).text, before.text);
-    assert_approved(world);
+    assert_string_equal(state_of(world).text, before.text);
+    assert_auditor_accepts(world);
     world_free(world);
 }
 
-/* --- 3 -------------------------------------------------------------------------------------- */
+/* --- 3: an outage is not absence ------------------------------------------------------------ */
 
 static void outage(struct world *world, const struct sent *sent, enum memory_call call)
 {
@@ -316,8 +328,8 @@ static void outage(struct world *world, const struct sent *sent, enum memory_cal
         (struct memory_fault){.call = call, .times = 1000000, .status = STORE_UNAVAILABLE});
     for (int step = 0; step < STEPS_MAX; step++) {
         for (size_t worker = 0; worker < WORLD_WORKERS; worker++) {
-            world_turn(world, worker);
-            world_apply(world, worker);
+            world_transport_step(world, worker);
+            world_apply_step(world, worker);
         }
         fake_clock_advance(&world->clock, 100);
         assert_null(world_reply(world, sent, 0));
@@ -335,20 +347,20 @@ static void test_defect_3_outage_read_as_absence(void **state)
     static const enum memory_call calls[] = {MEMORY_BEGIN, MEMORY_LOAD, MEMORY_COMMIT};
     for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
         for (size_t j = 0; j < sizeof calls / sizeof calls[0]; j++) {
-            struct world *world = seeded(true);
+            struct world *world = world_with(true);
             const struct sent *sent = world_ask(world, "blue", "command", bodies[i]);
             outage(world, sent, calls[j]);
             assert_code(world, sent, "\"success\"");
             assert_null(world_reply(world, sent, 1));
             if (strstr(bodies[i], "allocation.get") != NULL)
                 assert_code(world, sent, "\"VCPU\":4");
-            assert_approved(world);
+            assert_auditor_accepts(world);
             world_free(world);
         }
     }
 }
 
-/* --- 5 -------------------------------------------------------------------------------------- */
+/* --- 5: other projects' consumers ----------------------------------------------------------- */
 
 static void test_defect_5_stranger_touches_another_projects_consumer(void **state)
 {
@@ -369,17 +381,17 @@ static void test_defect_5_stranger_touches_another_projects_consumer(void **stat
         BODY("usage.get", "\"project_id\":\"blue-1\""),
         BODY("provider.allocations", "\"uuid\":\"" PROVIDER "\""),
     };
-    struct world *world = seeded(true);
-    struct picture before = picture_of(world);
+    struct world *world = world_with(true);
+    struct state_text before = state_of(world);
     for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
         const char *key = text_format(world->arena, "stranger%zu", i).bytes;
         const struct sent *sent = world_ask(world, "red", key, bodies[i]);
         assert_true(world_run_until_idle(world));
         assert_code(world, sent, "\"forbidden\"");
         assert_null(strstr(world_reply(world, sent, 0)->body.bytes, "\"VCPU\""));
-        assert_string_equal(picture_of(world).text, before.text);
+        assert_string_equal(state_of(world).text, before.text);
     }
-    assert_approved(world);
+    assert_auditor_accepts(world);
     world_free(world);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the real applier puts into one transaction, as a store sees it. */
+/* How many consumers the applier loads in one transaction, counted by a store made for the test. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -15,7 +15,7 @@ enum { COMMANDS = 40, CONSUMERS = 30, BODY_ROOM = 16 * 1024 };
 
 struct watching_store {
     struct store base;
-    size_t most_wanted; /* consumers, by one load */
+    size_t most_wanted; /* the most consumers that one load asked for */
     size_t loads;
 };
 
@@ -34,7 +34,7 @@ static const struct store_ops watching_ops = {.begin = blank_call,
                                               .commit = blank_call,
                                               .end = blank_end};
 
-/* An allocation.batch of CONSUMERS consumers that no other command has. */
+/* Returns an allocation.batch of CONSUMERS consumers that no other command names. */
 static struct job *batch_job(const struct applier_bench *bench, unsigned number)
 {
     struct arena *arena = arena_new(0);

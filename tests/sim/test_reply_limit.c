@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A read whose reply would be over 12 MiB: the real applier, on a store that has that much to tell.
- */
+/* A read whose reply would be over 12 MiB is limit_exceeded: the applier on a store made for the
+ * test. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -16,9 +16,9 @@
 
 enum { NAME_LENGTH = 255 };
 
-struct telling_store {
+struct usage_store {
     struct store base;
-    size_t classes; /* so many amounts are in the one group that it gives */
+    size_t classes; /* how many amounts are in the one usage group that it returns */
 };
 
 static enum store_status write_fence(struct store *store, const struct snapshot *snapshot,
@@ -30,9 +30,10 @@ static enum store_status write_fence(struct store *store, const struct snapshot 
     return STORE_OK;
 }
 
-static enum store_status tell(struct store *store, struct snapshot *snapshot, struct error *error)
+static enum store_status load_usage(struct store *store, struct snapshot *snapshot,
+                                    struct error *error)
 {
-    size_t count = ((struct telling_store *)store)->classes;
+    size_t count = ((struct usage_store *)store)->classes;
     struct usage_amount *amounts = ARENA_ARRAY(snapshot->arena, struct usage_amount, count);
     char name[NAME_LENGTH];
     (void)error;
@@ -49,16 +50,16 @@ static enum store_status tell(struct store *store, struct snapshot *snapshot, st
     return STORE_OK;
 }
 
-static const struct store_ops telling_ops = {.begin = blank_call,
-                                             .load = tell,
-                                             .write = write_fence,
-                                             .commit = blank_call,
-                                             .end = blank_end};
+static const struct store_ops usage_ops = {.begin = blank_call,
+                                           .load = load_usage,
+                                           .write = write_fence,
+                                           .commit = blank_call,
+                                           .end = blank_end};
 
-/* What the applier answers where the store has `classes` amounts to tell. */
-static struct job *answer(const struct applier_bench *bench, size_t classes)
+/* Returns the job as the applier answered it, with `classes` amounts in the store. */
+static struct job *answer_usage(const struct applier_bench *bench, size_t classes)
 {
-    struct telling_store store = {{&telling_ops}, classes};
+    struct usage_store store = {{&usage_ops}, classes};
     struct delivery delivery = usage_delivery();
     struct job *job = applier_bench_job(bench, arena_new(0), &delivery);
     struct job_queue jobs = {0};
@@ -72,11 +73,11 @@ static void test_a_reply_over_12_mib_is_limit_exceeded(void **state)
 {
     (void)state;
     struct applier_bench bench = applier_bench_open();
-    struct job *job = answer(&bench, 1000);
+    struct job *job = answer_usage(&bench, 1000);
     assert_int_equal(job->code, VERDICT_SUCCESS);
     job_free(job);
 
-    job = answer(&bench, REPLY_BYTES_MAX / NAME_LENGTH + 1);
+    job = answer_usage(&bench, REPLY_BYTES_MAX / NAME_LENGTH + 1);
     assert_int_equal(job->code, VERDICT_LIMIT_EXCEEDED);
     assert_true(job->body.length < 1024);
     char limit[64];

@@ -1,5 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Random commands, two workers, every fault: the promises of the contract hold, seed by seed. */
+/*
+ * The simulation: random commands and random faults on two workers, for many seeds. After each step
+ * the auditor checks the state; at the end it checks state, replies and dead letters against the
+ * protocol. The auditor shares no code with the planner.
+ *
+ * Run one seed:       SIM_FIRST=17 SIM_SEEDS=1 build/dev/bin/sim_test_sim
+ * Run many of them:   SIM_SEEDS=20000 build/dev/bin/sim_test_sim
+ *
+ * A failed seed prints its number and what the auditor found; the same seed fails in the same step
+ * again. The tests below the simulation show that the auditor finds planted errors, and the rest
+ * are single scenarios: one key in two workers, redeliveries, and commands that crash their
+ * workers.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -15,12 +27,17 @@
 #include "tests/support/generator.h"
 #include "common/host/log.h"
 
-enum { SEEDS = 300, COMMANDS = 60, FURNISHING = 2 * (GENERATOR_PROVIDERS - 1), DISTURBED_IN = 15 };
+enum {
+    SEEDS = 300,
+    COMMANDS = 60,
+    SEED_MESSAGES = 2 * (GENERATOR_PROVIDERS - 1),
+    STEPS_PER_FAULT = 15
+};
 
-static uint64_t from_environment(const char *name, uint64_t otherwise)
+static uint64_t from_environment(const char *name, uint64_t fallback)
 {
     const char *value = getenv(name);
-    return value != NULL ? strtoull(value, NULL, 10) : otherwise;
+    return value != NULL ? strtoull(value, NULL, 10) : fallback;
 }
 
 static void one_step(struct world *world)
@@ -28,12 +45,12 @@ static void one_step(struct world *world)
     size_t worker = world_random(world, WORLD_WORKERS);
     uint64_t ticket = world_random(world, 100);
     if (ticket < 55)
-        world_apply(world, worker);
+        world_apply_step(world, worker);
     else if (ticket < 85)
-        world_turn(world, worker);
+        world_transport_step(world, worker);
     else
         fake_clock_advance(&world->clock, (int64_t)world_random(world, 400));
-    if (world_random(world, DISTURBED_IN) == 0)
+    if (world_random(world, STEPS_PER_FAULT) == 0)
         world_inject_fault(world);
 }
 
@@ -61,7 +78,7 @@ static void run(uint64_t seed, struct tally *tally, size_t *crashes)
         .seed = seed, .max_commands = 1 + seed % 12, .prefetch = (uint16_t)(1 + seed % 20)});
     struct error error = {""};
     generator_seed_data(world);
-    while (world->journal.count < COMMANDS + FURNISHING) {
+    while (world->journal.count < COMMANDS + SEED_MESSAGES) {
         generator_send(world);
         for (uint64_t steps = world_random(world, 16); steps > 0; steps--) {
             one_step(world);
@@ -73,7 +90,7 @@ static void run(uint64_t seed, struct tally *tally, size_t *crashes)
         one_step(world);
     world_clear_faults(world);
     if (!world_run_until_idle(world))
-        fail_seed(world, "it never comes to rest");
+        fail_seed(world, "the workers never become idle");
     if (!auditor_check(world, &error))
         fail_seed(world, error.text);
     memory_database_visit(world->database,
@@ -97,7 +114,7 @@ static void test_two_workers_with_crashes_and_redeliveries_keep_every_promise(vo
     assert_true(tally.successes > seeds * 10);
 }
 
-/* --- the auditor has eyes ------------------------------------------------------------------- */
+/* --- the auditor finds planted errors ------------------------------------------------------- */
 
 #define SET(consumer, project, generation, allocations)                                            \
     "{\"version\":1,\"command\":\"allocation.set\",\"params\":{\"consumer_uuid\":\"" consumer      \
@@ -106,16 +123,16 @@ static void test_two_workers_with_crashes_and_redeliveries_keep_every_promise(vo
 
 #define CONSUMER "cccccccc-0000-4000-8000-000000000200"
 #define FOUR_ON_ONE "{\"00000000-0000-4000-8000-000000000100\":{\"resources\":{\"VCPU\":4}}}"
-#define ORDER SET(CONSUMER, "blue-1", "null", FOUR_ON_ONE)
+#define CLAIM SET(CONSUMER, "blue-1", "null", FOUR_ON_ONE)
 
-/* With providers, and one consumer where `order` is given. */
-static struct world *seeded(const char *order)
+/* A world with providers, and with one consumer if `claim` is given. */
+static struct world *world_with(const char *claim)
 {
     struct world *world = world_new((struct world_options){.seed = 1});
     struct error error = {""};
     generator_seed_data(world);
-    if (order != NULL)
-        world_ask(world, "blue", "order", order);
+    if (claim != NULL)
+        world_ask(world, "blue", "claim", claim);
     assert_true(world_run_until_idle(world));
     assert_true(auditor_check(world, &error));
     return world;
@@ -128,7 +145,7 @@ static void assert_finding(const struct world *world, const char *finding)
     assert_non_null(strstr(error.text, finding));
 }
 
-/* The database lets nobody do this; the test reaches through its window. */
+/* The database allows no such change; the visitors below write to its documents directly. */
 static void raise_usage(void *context, const struct provider *provider)
 {
     (void)context;
@@ -156,7 +173,7 @@ static void raise_provider(void *context, const struct provider *provider)
 static void test_the_auditor_finds_a_usage_that_is_off(void **state)
 {
     (void)state;
-    struct world *world = seeded(NULL);
+    struct world *world = world_with(NULL);
     memory_database_visit(world->database, &(struct memory_visitor){.provider = raise_usage});
     assert_finding(world, "usage of");
     world_free(world);
@@ -172,7 +189,7 @@ static void clear_usage(void *context, const struct provider *provider)
 static void test_the_auditor_finds_a_consumer_without_allocations(void **state)
 {
     (void)state;
-    struct world *world = seeded(ORDER);
+    struct world *world = world_with(CLAIM);
     memory_database_visit(world->database, &(struct memory_visitor){.provider = clear_usage,
                                                                     .consumer = empty_consumer});
     assert_finding(world, "no allocations");
@@ -182,11 +199,11 @@ static void test_the_auditor_finds_a_consumer_without_allocations(void **state)
 static void test_the_auditor_finds_generations_that_no_command_made(void **state)
 {
     (void)state;
-    struct world *world = seeded(ORDER);
+    struct world *world = world_with(CLAIM);
     memory_database_visit(world->database, &(struct memory_visitor){.consumer = raise_consumer});
     assert_finding(world, "commands made generation 2");
     world_free(world);
-    world = seeded(ORDER);
+    world = world_with(CLAIM);
     memory_database_visit(world->database, &(struct memory_visitor){.provider = raise_provider});
     assert_finding(world, "generation 3 after 2 commands");
     world_free(world);
@@ -195,7 +212,7 @@ static void test_the_auditor_finds_generations_that_no_command_made(void **state
 static void test_the_auditor_finds_an_unanswered_message(void **state)
 {
     (void)state;
-    struct world *world = seeded(NULL);
+    struct world *world = world_with(NULL);
     assert_true(memory_broker_drop_first(world->broker, "replies"));
     assert_finding(world, "never got a reply");
     world_free(world);
@@ -204,8 +221,8 @@ static void test_the_auditor_finds_an_unanswered_message(void **state)
 static void test_the_auditor_finds_a_command_left_in_the_queue(void **state)
 {
     (void)state;
-    struct world *world = seeded(NULL);
-    world_ask(world, "blue", "order", ORDER);
+    struct world *world = world_with(NULL);
+    world_ask(world, "blue", "claim", CLAIM);
     assert_finding(world, "left in the queue");
     world_free(world);
 }
@@ -219,9 +236,9 @@ static void alter_body(void *context, const struct outcome *outcome)
 static void test_the_auditor_finds_a_reply_that_is_not_the_outcome(void **state)
 {
     (void)state;
-    struct world *world = seeded(NULL);
+    struct world *world = world_with(NULL);
     memory_database_visit(world->database, &(struct memory_visitor){.outcome = alter_body});
-    assert_finding(world, "not the outcome on record");
+    assert_finding(world, "not the recorded outcome");
     world_free(world);
 }
 
@@ -238,7 +255,7 @@ static void note_generation(void *context, const struct consumer *consumer)
     *(int64_t *)context = consumer->generation;
 }
 
-/* Of the one consumer there is; 0: none. */
+/* The generation of the only consumer; 0: there is none. */
 static int64_t consumer_generation(const struct world *world)
 {
     int64_t generation = 0;
@@ -247,34 +264,34 @@ static int64_t consumer_generation(const struct world *world)
     return generation;
 }
 
-static void assert_approved(const struct world *world)
+static void assert_auditor_accepts(const struct world *world)
 {
     struct error error = {""};
     if (!auditor_check(world, &error))
         fail_msg("%s", error.text);
 }
 
-/* The worker commits what it has, and has said nothing yet. */
+/* Steps the applier until it has committed; nothing is published yet. */
 static void commit_something(struct world *world, size_t worker)
 {
     uint64_t before = memory_database_sequence(world->database);
     for (int steps = 0; memory_database_sequence(world->database) == before; steps++) {
         assert_true(steps < 100);
-        world_apply(world, worker);
+        world_apply_step(world, worker);
     }
 }
 
 static void test_a_redelivered_command_gets_the_same_bytes(void **state)
 {
     (void)state;
-    struct world *world = seeded(NULL);
-    const struct sent *first = world_ask(world, "blue", "order", ORDER);
-    world_turn(world, 0);
+    struct world *world = world_with(NULL);
+    const struct sent *first = world_ask(world, "blue", "claim", CLAIM);
+    world_transport_step(world, 0);
     commit_something(world, 0);
     world_crash(world, 0, MEMORY_LOST);
     assert_null(world_reply(world, first, 0));
     assert_true(world_run_until_idle(world));
-    const struct sent *second = world_ask(world, "blue", "order", ORDER);
+    const struct sent *second = world_ask(world, "blue", "claim", CLAIM);
     assert_true(world_run_until_idle(world));
 
     const struct memory_message *one = world_reply(world, first, 0);
@@ -284,7 +301,7 @@ static void test_a_redelivered_command_gets_the_same_bytes(void **state)
     assert_true(is_replay(one) && is_replay(two));
     assert_true(text_equal(one->body, two->body));
     assert_int_equal(consumer_generation(world), 1);
-    assert_approved(world);
+    assert_auditor_accepts(world);
     world_free(world);
 }
 
@@ -292,14 +309,14 @@ static void test_one_key_in_two_workers_has_one_effect(void **state)
 {
     (void)state;
     for (uint64_t pattern = 0; pattern < 256; pattern++) {
-        struct world *world = seeded(NULL);
-        const struct sent *first = world_ask(world, "blue", "order", ORDER);
-        world_turn(world, 0);
-        const struct sent *second = world_ask(world, "blue", "order", ORDER);
-        world_turn(world, 1);
+        struct world *world = world_with(NULL);
+        const struct sent *first = world_ask(world, "blue", "claim", CLAIM);
+        world_transport_step(world, 0);
+        const struct sent *second = world_ask(world, "blue", "claim", CLAIM);
+        world_transport_step(world, 1);
         assert_int_equal(memory_broker_unacked(world->broker), 2);
         for (unsigned step = 0; step < 8; step++)
-            world_apply(world, (pattern >> step) & 1);
+            world_apply_step(world, (pattern >> step) & 1);
         assert_true(world_run_until_idle(world));
         const struct memory_message *one = world_reply(world, first, 0);
         const struct memory_message *two = world_reply(world, second, 0);
@@ -307,20 +324,20 @@ static void test_one_key_in_two_workers_has_one_effect(void **state)
         assert_true(is_replay(one) != is_replay(two));
         assert_true(text_equal(one->body, two->body));
         assert_int_equal(consumer_generation(world), 1);
-        assert_approved(world);
+        assert_auditor_accepts(world);
         world_free(world);
     }
 }
 
-/* --- a command that kills ------------------------------------------------------------------- */
+/* --- a command that crashes its workers ----------------------------------------------------- */
 
-/* Dies right after it has loaded what the command needs; false: it never came to that. */
-static bool die_at_load(struct world *world)
+/* Crashes the worker right after its next load; false: it loaded nothing in 100 steps. */
+static bool crash_at_load(struct world *world)
 {
     size_t before = memory_database_counters(world->database).calls[MEMORY_LOAD];
     for (int steps = 0; steps < 100; steps++) {
-        world_turn(world, 0);
-        world_apply(world, 0);
+        world_transport_step(world, 0);
+        world_apply_step(world, 0);
         fake_clock_advance(&world->clock, 50);
         if (memory_database_counters(world->database).calls[MEMORY_LOAD] > before) {
             world_crash(world, 0, MEMORY_LOST);
@@ -330,52 +347,52 @@ static bool die_at_load(struct world *world)
     return false;
 }
 
-static void test_a_command_that_kills_workers_ends_as_attempts_exhausted(void **state)
+static void test_a_command_that_crashes_workers_ends_as_attempts_exhausted(void **state)
 {
     (void)state;
-    struct world *world = seeded(NULL);
-    const struct sent *sent = world_ask(world, "blue", "killer", ORDER);
-    /* Two deliveries that nobody counts, then the three that are attempt_sent. */
-    for (int deaths = 0; deaths < 5; deaths++)
-        assert_true(die_at_load(world));
+    struct world *world = world_with(NULL);
+    const struct sent *sent = world_ask(world, "blue", "crasher", CLAIM);
+    /* Two deliveries without an attempt record, then the three that have one. */
+    for (int crashes = 0; crashes < 5; crashes++)
+        assert_true(crash_at_load(world));
     assert_true(world_run_until_idle(world));
     const struct memory_message *reply = world_reply(world, sent, 0);
     assert_non_null(reply);
     assert_non_null(strstr(reply->body.bytes, "\"attempts_exhausted\""));
     assert_non_null(world_dead_letter(world, sent));
     assert_int_equal(consumer_generation(world), 0);
-    assert_approved(world);
+    assert_auditor_accepts(world);
     world_free(world);
 }
 
-static void test_four_deaths_are_not_too_many(void **state)
+static void test_four_crashes_are_not_too_many(void **state)
 {
     (void)state;
-    struct world *world = seeded(NULL);
-    const struct sent *sent = world_ask(world, "blue", "survivor", ORDER);
-    for (int deaths = 0; deaths < 4; deaths++)
-        assert_true(die_at_load(world));
+    struct world *world = world_with(NULL);
+    const struct sent *sent = world_ask(world, "blue", "survivor", CLAIM);
+    for (int crashes = 0; crashes < 4; crashes++)
+        assert_true(crash_at_load(world));
     assert_true(world_run_until_idle(world));
     assert_non_null(world_reply(world, sent, 0));
     assert_null(world_dead_letter(world, sent));
     assert_int_equal(consumer_generation(world), 1);
-    assert_approved(world);
+    assert_auditor_accepts(world);
     world_free(world);
 }
 
-/* The worker lives on: what it attempt_sent, it takes back. */
+/* The worker does not crash, so it withdraws its attempt records. */
 static void test_lost_connections_during_an_outage_are_not_attempts(void **state)
 {
     (void)state;
-    struct world *world = seeded(NULL);
-    const struct sent *sent = world_ask(world, "blue", "patient", ORDER);
+    struct world *world = world_with(NULL);
+    const struct sent *sent = world_ask(world, "blue", "patient", CLAIM);
     memory_database_fail(
         world->database,
         (struct memory_fault){.call = MEMORY_LOAD, .times = 1000000, .status = STORE_UNAVAILABLE});
     for (int losses = 0; losses < 10; losses++) {
         for (int step = 0; step < 30; step++) {
-            world_turn(world, 0);
-            world_apply(world, 0);
+            world_transport_step(world, 0);
+            world_apply_step(world, 0);
             fake_clock_advance(&world->clock, 1000);
         }
         memory_transport_cut(world->workers[0].transport);
@@ -385,7 +402,7 @@ static void test_lost_connections_during_an_outage_are_not_attempts(void **state
     assert_non_null(world_reply(world, sent, 0));
     assert_null(world_dead_letter(world, sent));
     assert_int_equal(consumer_generation(world), 1);
-    assert_approved(world);
+    assert_auditor_accepts(world);
     world_free(world);
 }
 
@@ -402,8 +419,8 @@ int main(void)
         cmocka_unit_test(test_the_auditor_finds_a_reply_that_is_not_the_outcome),
         cmocka_unit_test(test_a_redelivered_command_gets_the_same_bytes),
         cmocka_unit_test(test_one_key_in_two_workers_has_one_effect),
-        cmocka_unit_test(test_a_command_that_kills_workers_ends_as_attempts_exhausted),
-        cmocka_unit_test(test_four_deaths_are_not_too_many),
+        cmocka_unit_test(test_a_command_that_crashes_workers_ends_as_attempts_exhausted),
+        cmocka_unit_test(test_four_crashes_are_not_too_many),
         cmocka_unit_test(test_lost_connections_during_an_outage_are_not_attempts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;

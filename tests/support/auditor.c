@@ -1,4 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The auditor: state and answers. `begin` collects pointers to all documents of the memory
+ * database.
+ *
+ * The state: each usage is the sum of the consumers' allocations; each provider's root is the top
+ * of its parents; names are unique; no consumer is without allocations, and each allocation names
+ * an inventory that exists. The answers: the queue is empty; a key has one outcome; each reply has
+ * the key of its command and is byte for byte the recorded outcome; every command was answered or
+ * dead-lettered. auditor_generations.c checks the order that the generations imply.
+ *
+ * It does not check capacities on the way (the planner's tables and the chaos judge do), and it
+ * does not know which failure should have been answered.
+ */
 #include "tests/support/auditor_internal.h"
 
 #include <assert.h>
@@ -25,7 +38,7 @@ static void note_outcome(void *context, const struct outcome *outcome)
     audit->outcomes[audit->outcome_count++] = outcome;
 }
 
-/* Documents stay where they are as long as nobody writes. */
+/* The pointers are valid until the next write to the database. */
 static struct audit begin(const struct world *world, struct error *error)
 {
     struct audit audit = {.world = world, .error = error};
@@ -45,7 +58,8 @@ static const struct provider *find_provider(const struct audit *audit, struct uu
     return NULL;
 }
 
-static int64_t held(const struct audit *audit, struct uuid provider, struct text resource_class)
+static int64_t sum_of_allocations(const struct audit *audit, struct uuid provider,
+                                  struct text resource_class)
 {
     int64_t sum = 0;
     for (size_t i = 0; i < audit->consumer_count; i++) {
@@ -65,9 +79,10 @@ static void check_records(struct audit *audit, const struct provider *provider)
     for (size_t i = 0; i < provider->record_count; i++) {
         const struct inventory_record *record = &provider->records[i];
         struct text resource_class = record->inventory.resource_class;
-        int64_t sum = held(audit, provider->id, resource_class);
+        int64_t sum = sum_of_allocations(audit, provider->id, resource_class);
         if (record->used != sum)
-            FINDING(audit, "provider %s: usage of %.*s is %lld, its consumers hold %lld",
+            FINDING(audit,
+                    "provider %s: usage of %.*s is %lld, its consumers' allocations add up to %lld",
                     uuid_format(provider->id).chars, TEXT_ARGS(resource_class),
                     (long long)record->used, (long long)sum);
     }
@@ -79,14 +94,14 @@ static void check_tree(struct audit *audit, const struct provider *provider)
     for (size_t steps = 0; top->has_parent; steps++) {
         const struct provider *parent = find_provider(audit, top->parent);
         if (parent == NULL || steps > audit->provider_count) {
-            FINDING(audit, "provider %s: a parent is missing, or its own descendant",
+            FINDING(audit, "provider %s: an ancestor is missing, or is its own descendant",
                     uuid_format(provider->id).chars);
             return;
         }
         top = parent;
     }
     if (!uuid_equal(provider->root, top->id))
-        FINDING(audit, "provider %s: the root is not the top of its parents",
+        FINDING(audit, "provider %s: the root is not its topmost ancestor",
                 uuid_format(provider->id).chars);
 }
 
@@ -95,7 +110,7 @@ static void check_name(struct audit *audit, const struct provider *provider)
     for (size_t i = 0; i < audit->provider_count; i++) {
         const struct provider *other = audit->providers[i];
         if (other != provider && text_equal(other->name, provider->name))
-            FINDING(audit, "provider %s: its name is another's as well",
+            FINDING(audit, "provider %s: another provider has the same name",
                     uuid_format(provider->id).chars);
     }
 }
@@ -119,7 +134,7 @@ static void check_consumer(struct audit *audit, const struct consumer *consumer)
         const struct allocation *allocation = &consumer->allocations[i];
         const struct provider *provider = find_provider(audit, allocation->provider);
         if (provider == NULL || !has_class(provider, allocation->resource_class))
-            FINDING(audit, "consumer %s: it holds %.*s of what is not there",
+            FINDING(audit, "consumer %s: allocation of %.*s without provider or inventory",
                     uuid_format(consumer->id).chars, TEXT_ARGS(allocation->resource_class));
         if (allocation->amount < 1)
             FINDING(audit, "consumer %s: an amount is below 1", uuid_format(consumer->id).chars);
@@ -144,7 +159,6 @@ json_t *audit_parse(struct text text)
     return json_loadb(text.bytes, text.length, 0, NULL);
 }
 
-/* NULL where there is none. */
 const char *audit_member(const json_t *object, const char *name)
 {
     return json_string_value(json_object_get(object, name));
@@ -161,7 +175,6 @@ static bool is_read(const char *command)
     return false;
 }
 
-/* Of a reply: "success", or the failure's code. */
 const char *audit_code(const json_t *reply)
 {
     const char *code = audit_member(json_object_get(reply, "error"), "code");
@@ -198,7 +211,7 @@ static void check_unique(struct audit *audit)
         const struct outcome *outcome = audit->outcomes[i];
         struct sent same = {.principal = outcome->principal, .key = outcome->key};
         if (find_outcome(audit, &same) != outcome)
-            FINDING(audit, "key %.*s: two outcomes are on record", TEXT_ARGS(outcome->key));
+            FINDING(audit, "key %.*s: two outcomes are recorded", TEXT_ARGS(outcome->key));
     }
 }
 
@@ -214,16 +227,16 @@ static void check_reply(struct audit *audit, const struct sent *sent, struct tex
     } else if (!is_read(audit_member(reply, "command")) && !leaves_no_record(code)) {
         const struct outcome *outcome = find_outcome(audit, sent);
         if (outcome == NULL)
-            FINDING(audit, "%.*s: answered %s, and no outcome is on record",
+            FINDING(audit, "%.*s: answered %s, but no outcome is recorded",
                     TEXT_ARGS(sent->correlation_id), code);
         else if (!text_equal(outcome->body, body))
-            FINDING(audit, "%.*s: the reply is not the outcome on record",
+            FINDING(audit, "%.*s: the reply is not the recorded outcome",
                     TEXT_ARGS(sent->correlation_id));
     }
     json_decref(reply);
 }
 
-/* Nobody hears of a success without a queue for it; the rest of them is dead-lettered. */
+/* A success without a queue for its reply leaves no trace; a failure is dead-lettered. */
 static bool may_be_silent(const struct audit *audit, const struct sent *sent)
 {
     if (text_is(sent->reply_to, "replies"))

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Judges a world that has come to rest, from the outside: what the database holds, what was sent,
- * and what came back. It works everything out anew and shares no code with the planner.
+ * Checks a world from the outside: the documents in the database, the messages that were sent, and
+ * the replies and dead letters. It recomputes everything and shares no code with the planner, so
+ * that a bug in the planner cannot hide here.
  */
 #ifndef ALLOT_AUDITOR_H
 #define ALLOT_AUDITOR_H
 
 #include "tests/support/world.h"
 
-/* False, with what is wrong. The state alone may be judged at any time. */
+/*
+ * auditor_check_state checks the documents alone and may be called at any time; auditor_check also
+ * checks the replies and needs an idle world. False: `error` has the first finding.
+ */
 ALLOT_CHECK bool auditor_check_state(const struct world *world, struct error *error);
 ALLOT_CHECK bool auditor_check(const struct world *world, struct error *error);
 

@@ -1,10 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the generations in the replies tell of the order in which commands took effect. */
+/*
+ * The auditor: generations. Each recorded success reports the generations that it made, so the
+ * outcomes imply an order in which the commands took effect.
+ *
+ * Checked: each generation of a provider was made by one command (allocation.delete reports none,
+ * so it may fill gaps); each life of a consumer counts 1, 2, 3 and ends by a delete or by an empty
+ * set; a consumer holds exactly what its last command asked for; nobody was told that a provider is
+ * missing which existed all the time (defect 3); a read is not older than what was answered before
+ * it was sent; `internal` and `attempts_exhausted` occur only after injected faults that explain
+ * them.
+ *
+ * Not checked: providers that were deleted, since their generations start again at 0.
+ */
 #include "tests/support/auditor_internal.h"
 
 #include <string.h>
 
-/* What an outcome answers: of the messages with its key, the one with its command. */
+/* Returns the message that an outcome answers: same key, same command. NULL: there is none. */
 static json_t *find_command(const struct audit *audit, const struct outcome *outcome)
 {
     const struct journal *journal = &audit->world->journal;
@@ -27,7 +39,7 @@ static void read_outcomes(struct audit *audit)
         audit->bodies[i] = audit_parse(audit->outcomes[i]->body);
         audit->commands[i] = find_command(audit, audit->outcomes[i]);
         if (audit->commands[i] == NULL)
-            FINDING(audit, "key %.*s: an outcome of what nobody sent",
+            FINDING(audit, "key %.*s: an outcome of a command that was not sent",
                     TEXT_ARGS(audit->outcomes[i]->key));
     }
 }
@@ -48,7 +60,7 @@ static bool succeeded(const struct audit *audit, size_t index, const char *comma
            text_is(audit->outcomes[index]->command, command);
 }
 
-/* The generation that this outcome reports of a provider; -1: none. */
+/* Returns the generation that the outcome reports of a provider; -1: none. */
 static int64_t reported_provider(const struct audit *audit, size_t index, const char *uuid)
 {
     const json_t *result = result_of(audit, index);
@@ -82,21 +94,21 @@ static size_t count_deletes(const struct audit *audit, const char *consumer)
     return count;
 }
 
-/* Each generation of a provider is one command's; allocation.delete is the one that reports none.
- */
+/* Each generation was made by one command; only allocation.delete reports none. */
 static void check_provider_generations(struct audit *audit, const struct provider *provider)
 {
     struct uuid_text uuid = uuid_format(provider->id);
     int64_t reported = 0;
     if (was_deleted(audit, uuid.chars))
-        return; /* it began at 0 again */
+        return; /* its generations may have started again at 0 */
     for (size_t i = 0; i < audit->outcome_count; i++) {
         int64_t generation = reported_provider(audit, i, uuid.chars);
         if (generation < 0)
             continue;
         reported++;
         if (generation > provider->generation)
-            FINDING(audit, "provider %s: a reply tells of a generation to come", uuid.chars);
+            FINDING(audit, "provider %s: a reply reports a later generation than the stored one",
+                    uuid.chars);
         for (size_t j = 0; j < i; j++) {
             if (reported_provider(audit, j, uuid.chars) == generation)
                 FINDING(audit, "provider %s: two commands made generation %lld", uuid.chars,
@@ -109,7 +121,7 @@ static void check_provider_generations(struct audit *audit, const struct provide
                 (long long)provider->generation, (long long)reported);
 }
 
-/* The generation that this outcome reports of a consumer: 0: none, -1: null. */
+/* Returns the generation that the outcome reports of a consumer; 0: none, -1: null. */
 static int64_t reported_consumer(const struct audit *audit, size_t index, const char *uuid)
 {
     const json_t *result = result_of(audit, index);
@@ -129,8 +141,8 @@ static size_t count_reported(const struct audit *audit, const char *uuid, int64_
     return count;
 }
 
-static bool is_held(const struct consumer *consumer, const char *uuid, const char *resource_class,
-                    int64_t amount)
+static bool has_allocation(const struct consumer *consumer, const char *uuid,
+                           const char *resource_class, int64_t amount)
 {
     for (size_t i = 0; i < consumer->allocation_count; i++) {
         const struct allocation *allocation = &consumer->allocations[i];
@@ -141,7 +153,7 @@ static bool is_held(const struct consumer *consumer, const char *uuid, const cha
     return false;
 }
 
-/* A claim, as sent, is exactly what the consumer holds. */
+/* The stored allocations are exactly those of the claim. */
 static void check_claim(struct audit *audit, const struct consumer *consumer, const json_t *claim)
 {
     size_t count = 0;
@@ -154,14 +166,14 @@ static void check_claim(struct audit *audit, const struct consumer *consumer, co
         json_object_foreach(json_object_get(entry, "resources"), resource_class, amount)
         {
             count++;
-            if (!is_held(consumer, uuid, resource_class, json_integer_value(amount)))
-                FINDING(audit, "consumer %s: it does not hold what its last command asked for",
+            if (!has_allocation(consumer, uuid, resource_class, json_integer_value(amount)))
+                FINDING(audit, "consumer %s: an amount is not the one that its last command set",
                         uuid_format(consumer->id).chars);
         }
     }
     const char *project = audit_member(claim, "project_id");
     if (count != consumer->allocation_count || !text_equal(text_of(project), consumer->project_id))
-        FINDING(audit, "consumer %s: it is not as its last command asked",
+        FINDING(audit, "consumer %s: its allocations or project are not those of its last command",
                 uuid_format(consumer->id).chars);
 }
 
@@ -175,7 +187,7 @@ static const json_t *claim_of(const struct audit *audit, size_t index, const cha
     return json_object_get(json_object_get(params, list), uuid);
 }
 
-/* Where there was only one life, the outcome with the stored generation is the last. */
+/* If only one command reported the stored generation, it was the last one. */
 static void check_last_claim(struct audit *audit, const struct consumer *consumer)
 {
     struct uuid_text uuid = uuid_format(consumer->id);
@@ -187,14 +199,15 @@ static void check_last_claim(struct audit *audit, const struct consumer *consume
     }
 }
 
-/* Each life of a consumer goes 1, 2, 3 ..., and ends by a delete or by a set that answers null. */
+/* Each life of a consumer counts 1, 2, 3, ... and ends by a delete or by a set that reports null.
+ */
 static void check_consumer_generations(struct audit *audit, const struct consumer *consumer)
 {
     struct uuid_text uuid = uuid_format(consumer->id);
     size_t lives = count_reported(audit, uuid.chars, 1);
     size_t ends = count_reported(audit, uuid.chars, -1) + count_deletes(audit, uuid.chars);
     if (lives < 1 || lives > ends + 1)
-        FINDING(audit, "consumer %s: made %zu times, ended at most %zu times", uuid.chars, lives,
+        FINDING(audit, "consumer %s: created %zu times, ended at most %zu times", uuid.chars, lives,
                 ends);
     for (int64_t generation = 2; generation <= consumer->generation; generation++) {
         size_t count = count_reported(audit, uuid.chars, generation);
@@ -205,9 +218,9 @@ static void check_consumer_generations(struct audit *audit, const struct consume
     check_last_claim(audit, consumer);
 }
 
-/* --- what a reply may not say --------------------------------------------------------------- */
+/* --- replies -------------------------------------------------------------------------------- */
 
-/* Was this provider's making answered before that many replies had come? */
+/* Whether one of the first `replies` replies was the success that created the provider. */
 static bool was_made_before(const struct audit *audit, const char *uuid, size_t replies)
 {
     for (size_t i = 0; i < replies; i++) {
@@ -224,7 +237,7 @@ static bool was_made_before(const struct audit *audit, const char *uuid, size_t 
     return false;
 }
 
-/* A repeated key gets what was true when it was first used. */
+/* Returns the first message with this key: a repeated key gets the first answer. */
 static const struct sent *first_of_key(const struct audit *audit, const struct sent *sent)
 {
     const struct sent *first = audit->world->journal.sent;
@@ -234,7 +247,7 @@ static const struct sent *first_of_key(const struct audit *audit, const struct s
     return first;
 }
 
-/* Never deleted, and made before anybody asked: who says that it is not there read an outage. */
+/* A provider that was created before the command was sent, and never deleted, is not missing. */
 static void check_absence(struct audit *audit, const struct sent *sent, const json_t *reply)
 {
     const json_t *details = json_object_get(json_object_get(reply, "error"), "details");
@@ -245,7 +258,7 @@ static void check_absence(struct audit *audit, const struct sent *sent, const js
     {
         const char *uuid = json_string_value(missing);
         if (!was_deleted(audit, uuid) && was_made_before(audit, uuid, before))
-            FINDING(audit, "%.*s: it was told that %s is not there",
+            FINDING(audit, "%.*s: the reply says that %s does not exist, but it does",
                     TEXT_ARGS(sent->correlation_id), uuid);
     }
 }
@@ -257,7 +270,7 @@ static int64_t reported_in_reply(const json_t *reply, const char *uuid)
     return json_integer_value(json_object_get(all, uuid));
 }
 
-/* A read sees everything that was answered before it was sent. */
+/* A read is not older than any reply that came before it was sent. */
 static void check_read(struct audit *audit, const struct sent *sent, const json_t *reply)
 {
     const json_t *result = json_object_get(reply, "result");
@@ -271,24 +284,24 @@ static void check_read(struct audit *audit, const struct sent *sent, const json_
         json_t *earlier =
             audit_parse(memory_broker_message(audit->world->broker, "replies", i)->body);
         if (reported_in_reply(earlier, uuid) > seen)
-            FINDING(audit, "%.*s: it read an older state than was answered before",
+            FINDING(audit, "%.*s: the read is older than a reply that came before it was sent",
                     TEXT_ARGS(sent->correlation_id));
         json_decref(earlier);
     }
 }
 
-/* `internal` takes a storage that refuses, `attempts_exhausted` three workers that died. */
+/* `internal` needs an injected rejection, `attempts_exhausted` three crashes. */
 static void check_excuses(struct audit *audit, size_t internal, size_t exhausted)
 {
-    if (internal > audit->world->refusals)
-        FINDING(audit, "%zu times internal, and the storage refused %zu times", internal,
-                audit->world->refusals);
+    if (internal > audit->world->rejections)
+        FINDING(audit, "%zu replies are internal, but only %zu rejections were injected", internal,
+                audit->world->rejections);
     if (exhausted * 3 > audit->world->crashes)
-        FINDING(audit, "%zu times attempts_exhausted after %zu crashes", exhausted,
+        FINDING(audit, "%zu replies are attempts_exhausted after %zu crashes", exhausted,
                 audit->world->crashes);
 }
 
-/* Two messages under one key share their deaths: only the first counts. */
+/* Two messages with one key share their crashes; only the first one is counted. */
 static bool has_earlier_twin(const struct world *world, size_t index)
 {
     const struct sent *sent = &world->journal.sent[index];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Between the files of the auditor; nobody else's. */
+/* Shared by the files of the auditor only. */
 #ifndef ALLOT_AUDITOR_INTERNAL_H
 #define ALLOT_AUDITOR_INTERNAL_H
 
@@ -18,12 +18,12 @@ struct audit {
     const struct consumer *consumers[DOCUMENTS];
     size_t consumer_count;
     const struct outcome *outcomes[DOCUMENTS];
-    json_t *bodies[DOCUMENTS];   /* of the outcomes */
-    json_t *commands[DOCUMENTS]; /* what the outcomes answer */
+    json_t *bodies[DOCUMENTS];   /* the outcomes' bodies; owned */
+    json_t *commands[DOCUMENTS]; /* the command that each outcome answers; owned */
     size_t outcome_count;
 };
 
-/* The first finding stays. */
+/* Records a finding; only the first one is kept. */
 #define FINDING(audit, ...)                                                                        \
     do {                                                                                           \
         if (!(audit)->failed)                                                                      \
@@ -31,11 +31,13 @@ struct audit {
         (audit)->failed = true;                                                                    \
     } while (0)
 
+/* Parses JSON; NULL if it is invalid. Owned by the caller. */
 json_t *audit_parse(struct text text);
-/* A text member; NULL where there is none. */
+/* Returns a text member; NULL where there is none. Borrowed. */
 const char *audit_member(const json_t *object, const char *name);
-/* Of a reply: "success", or the failure's code. */
+/* Returns "success", or the code of the failure. Borrowed from the reply. */
 const char *audit_code(const json_t *reply);
+/* Checks generations, claims and reads (auditor_generations.c). */
 void audit_generations(struct audit *audit);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Operations for stores of tests' own, of a database in which nothing is and nothing stays: every
- * call succeeds, every slot is loaded and absent.
+ * Operations for stores that a test makes: the database is empty and keeps nothing. Every call
+ * succeeds; a load marks every slot as loaded and absent.
  */
 #ifndef ALLOT_BLANK_STORE_H
 #define ALLOT_BLANK_STORE_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The clock port as a number that tests turn on. */
+/* The clock port with a time that only moves when a test moves it. */
 #ifndef ALLOT_FAKE_CLOCK_H
 #define ALLOT_FAKE_CLOCK_H
 

@@ -1,4 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Random commands. Sections: generations (read from the database, wrong in one case of ten);
+ * bodies, one function for each command; `kinds`, which gives each command its weight in percent;
+ * messages: principal, key, reply_to, deadline and repetitions.
+ *
+ * A new command needs a function that returns its body and a row in `kinds`; the weights have to
+ * add up to 100. All choices come from world_random, so a run depends on the seed alone.
+ */
 #include "tests/support/generator.h"
 
 #include <assert.h>
@@ -33,7 +41,7 @@ static bool chance(struct world *world, uint64_t percent)
 
 struct wanted {
     struct uuid id;
-    int64_t generation; /* -1: there is none */
+    int64_t generation; /* -1: no such provider or consumer */
 };
 
 static void see_provider(void *context, const struct provider *provider)
@@ -63,7 +71,7 @@ static int64_t generation_of(struct world *world, const char *uuid)
     return wanted.generation;
 }
 
-/* As JSON: null where there is none. */
+/* Returns the generation as JSON; null where there is no such consumer. */
 static const char *generation(struct world *world, const char *uuid)
 {
     int64_t number = generation_of(world, uuid);
@@ -164,7 +172,7 @@ static const char *allocations(struct world *world)
         .bytes;
 }
 
-/* The members of a claim but the consumer's uuid. */
+/* Returns the members of a claim without the consumer's UUID. */
 static const char *claim(struct world *world, const char *consumer)
 {
     return text_format(world->arena,
@@ -225,7 +233,7 @@ static struct text garbage(struct world *world)
 {
     static const char *const bodies[] = {
         "{not json", "", "{\"version\":2,\"command\":\"allocation.set\",\"params\":{}}",
-        "{\"version\":1,\"command\":\"sing\",\"params\":{}}",
+        "{\"version\":1,\"command\":\"unknown\",\"params\":{}}",
         "{\"version\":1,\"command\":\"allocation.set\",\"params\":{\"allocations\":{}}}"};
     return text_of(bodies[world_random(world, sizeof bodies / sizeof bodies[0])]);
 }
@@ -252,8 +260,10 @@ static struct text some_body(struct world *world)
 
 /* --- messages ------------------------------------------------------------------------------- */
 
-/* The key and principal of an earlier one, with its body, or with one of another command: so the
-   command on record tells which of both was first. */
+/*
+ * Sends a message with key and principal of an earlier one, with the same body or with the body of
+ * another command. The recorded command then tells which of the two was first.
+ */
 static bool repeat(struct world *world)
 {
     if (world->journal.count == 0)
@@ -302,7 +312,7 @@ void generator_seed_data(struct world *world)
             world, "admin", key,
             BODY(world, "provider.create", "\"uuid\":\"%s\",\"name\":\"f%zu\"", uuid, i).bytes);
     }
-    bool settled = world_run_until_idle(world);
+    bool idle = world_run_until_idle(world);
     for (size_t i = 0; i + 1 < GENERATOR_PROVIDERS; i++) {
         const char *uuid = generator_provider(world->arena, i);
         const char *key = text_format(world->arena, "i%zu", i).bytes;
@@ -313,7 +323,7 @@ void generator_seed_data(struct world *world)
                        uuid)
                       .bytes);
     }
-    settled = world_run_until_idle(world) && settled;
-    assert(settled);
-    (void)settled;
+    idle = world_run_until_idle(world) && idle;
+    assert(idle);
+    (void)idle;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Random commands against few providers and consumers, so that they get into each other's way. It
- * looks at the database for the generation that is right just now, and gives a wrong one at times.
+ * Generates random commands for few providers and consumers, so that they conflict often. It reads
+ * the current generation from the database, and uses a wrong one now and then.
  */
 #ifndef ALLOT_GENERATOR_H
 #define ALLOT_GENERATOR_H
@@ -10,13 +10,13 @@
 
 enum { GENERATOR_PROVIDERS = 5, GENERATOR_CONSUMERS = 6 };
 
-/* Valid for the arena's life; the same index gives the same UUID. */
+/* Returns the UUID with this index, as text in the arena; the same index gives the same UUID. */
 const char *generator_provider(struct arena *arena, size_t index);
 const char *generator_consumer(struct arena *arena, size_t index);
 
-/* Providers with inventories, one after the other: the world settles after them. */
+/* Creates the providers and their inventories, and runs the world until it is idle. */
 void generator_seed_data(struct world *world);
-/* Sends one. */
+/* Sends one random command, or repeats an earlier one. */
 void generator_send(struct world *world);
 
 #endif

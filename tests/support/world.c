@@ -1,4 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The simulator. Sections: life of the world and its workers; producers (world_send keeps a
+ * journal); the steps of a worker, which mirror worker/service/lane.c function by function; faults.
+ *
+ * A worker's job goes the same way as in a lane: take_delivery decodes it and submits it to the
+ * applier, or settles it at once if it cannot be decoded; reap_applied takes finished jobs back and
+ * hands them to the settler; drop_connection starts a new epoch and releases everything in flight.
+ * A crash (world_crash) frees the worker's memory and starts a new worker on the same database and
+ * broker, as a supervisor would.
+ *
+ * There are no threads, no sockets and no real time. What only exists with threads (the work queue,
+ * the watchdog, flow control) is tested elsewhere: tests/sim/test_lane.c and tests/unit.
+ */
 #include "tests/support/world.h"
 
 #include <assert.h>
@@ -166,9 +179,9 @@ const struct sent *world_send(struct world *world, const struct sent *message)
         .header_count = sent->deadline_ms != 0,
         .body = sent->body,
     };
-    bool taken = memory_broker_send(world->broker, &outgoing);
-    assert(taken);
-    (void)taken;
+    bool routed = memory_broker_send(world->broker, &outgoing);
+    assert(routed);
+    (void)routed;
     return sent;
 }
 
@@ -206,7 +219,7 @@ const struct memory_message *world_dead_letter(const struct world *world, const 
 
 /* --- a worker's steps ----------------------------------------------------------------------- */
 
-static void give(struct world_worker *worker, struct job *job)
+static void submit(struct world_worker *worker, struct job *job)
 {
     struct job_queue one = {0};
     job_queue_push(&one, job);
@@ -218,7 +231,7 @@ static void release_jobs(struct world_worker *worker, struct job_queue *jobs)
 {
     for (struct job *job = job_queue_pop(jobs); job != NULL; job = job_queue_pop(jobs)) {
         if (job->attempt_sent)
-            give(worker, job);
+            submit(worker, job);
         else
             job_free(job);
     }
@@ -239,7 +252,7 @@ static void take_delivery(struct world_worker *worker, const struct transport_ev
     command_decode(&context, &job->delivery, job->arena, decoded);
     policy_release(policy);
     if (decoded->accepted) {
-        give(worker, job);
+        submit(worker, job);
         return;
     }
     struct text body = reply_encode(job->arena, decoded->command, COMMAND_PROVIDER_GET,
@@ -260,12 +273,12 @@ static void handle(void *context, const struct transport_event *event)
         worker->lost |= settler_event(worker->settler, event, &error) != TRANSPORT_OK;
 }
 
-static void take_back(struct world_worker *worker)
+static void reap_applied(struct world_worker *worker)
 {
-    struct job_queue back = {0};
-    struct job_queue gone = {0};
-    applier_reap(worker->applier, &back);
-    for (struct job *job = job_queue_pop(&back); job != NULL; job = job_queue_pop(&back)) {
+    struct job_queue finished = {0};
+    struct job_queue released = {0};
+    applier_reap(worker->applier, &finished);
+    for (struct job *job = job_queue_pop(&finished); job != NULL; job = job_queue_pop(&finished)) {
         bool settled = job->stage == SETTLE_DONE;
         if (!settled && job->answered && job->epoch == worker->epoch) {
             settle(worker, job);
@@ -273,12 +286,12 @@ static void take_back(struct world_worker *worker)
         }
         if (!settled)
             job->answered = false;
-        job_queue_push(&gone, job);
+        job_queue_push(&released, job);
     }
-    release_jobs(worker, &gone);
+    release_jobs(worker, &released);
 }
 
-static void abandon(struct world_worker *worker)
+static void drop_connection(struct world_worker *worker)
 {
     struct job_queue jobs = {0};
     worker->epoch++;
@@ -289,7 +302,7 @@ static void abandon(struct world_worker *worker)
     worker->transport->ops->close(worker->transport);
     worker->connected = false;
     worker->lost = false;
-    take_back(worker);
+    reap_applied(worker);
 }
 
 static bool connect_worker(struct world_worker *worker)
@@ -303,7 +316,7 @@ static bool connect_worker(struct world_worker *worker)
     return worker->connected;
 }
 
-void world_turn(struct world *world, size_t index)
+void world_transport_step(struct world *world, size_t index)
 {
     struct world_worker *worker = &world->workers[index];
     struct transport_handler handler = {worker, handle};
@@ -311,10 +324,10 @@ void world_turn(struct world *world, size_t index)
     struct error error = {""};
     int64_t wait_ms = -1;
     if (!connect_worker(worker)) {
-        abandon(worker);
+        drop_connection(worker);
         return;
     }
-    take_back(worker);
+    reap_applied(worker);
     worker->lost |= settler_tick(worker->settler, &wait_ms, &error) != TRANSPORT_OK;
     if (!worker->lost)
         worker->lost |= worker->transport->ops->poll(worker->transport, 0, -1, &handler, &error) !=
@@ -322,10 +335,10 @@ void world_turn(struct world *world, size_t index)
     settler_reap(worker->settler, &settled);
     release_jobs(worker, &settled);
     if (worker->lost)
-        abandon(worker);
+        drop_connection(worker);
 }
 
-void world_apply(struct world *world, size_t index)
+void world_apply_step(struct world *world, size_t index)
 {
     struct world_worker *worker = &world->workers[index];
     int64_t pause_ms = 0;
@@ -365,12 +378,12 @@ static const struct memory_fault store_faults[] = {
     {.call = MEMORY_ANY_CALL, .status = STORE_UNAVAILABLE, .times = 4},
 };
 
-/* So few that no reply is refused as often as it is tried. */
-static void refuse_reply(struct world *world, struct memory_faults *faults, bool nack)
+/* Fewer than REPLY_ATTEMPTS in a whole run, so that no reply is given up as unroutable. */
+static void fail_reply(struct world *world, struct memory_faults *faults, bool nack)
 {
-    if (world->untaken + 1 >= REPLY_ATTEMPTS)
+    if (world->unconfirmed_replies + 1 >= REPLY_ATTEMPTS)
         return;
-    world->untaken++;
+    world->unconfirmed_replies++;
     if (nack)
         faults->nack_publish = 1 + world_random(world, 5);
     else
@@ -387,8 +400,8 @@ void world_inject_fault(struct world *world)
     switch (world_random(world, 9)) {
     case 0: memory_transport_cut(worker->transport); break;
     case 1: world_crash(world, index, world_random(world, 3) ? MEMORY_LOST : MEMORY_LINGERS); break;
-    case 2: refuse_reply(world, faults, true); break;
-    case 3: refuse_reply(world, faults, false); break;
+    case 2: fail_reply(world, faults, true); break;
+    case 3: fail_reply(world, faults, false); break;
     case 4: faults->duplicate_delivery = 1 + world_random(world, 3); break;
     case 5:
         faults->lose_at_call = 1 + world_random(world, 6);
@@ -398,7 +411,7 @@ void world_inject_fault(struct world *world)
     default:
         memory_database_clear_faults(world->database);
         fault.after = world_random(world, 4);
-        world->refusals += fault.status == STORE_REFUSED || fault.status == STORE_EXPIRED;
+        world->rejections += fault.status == STORE_REFUSED || fault.status == STORE_EXPIRED;
         memory_database_fail(world->database, fault);
         break;
     }
@@ -412,7 +425,7 @@ void world_clear_faults(struct world *world)
         *memory_transport_faults(world->workers[i].transport) = (struct memory_faults){0};
 }
 
-static bool is_quiet(const struct world *world)
+static bool is_idle(const struct world *world)
 {
     if (memory_broker_count(world->broker, "allot.commands") > 0 ||
         memory_broker_unacked(world->broker) > 0)
@@ -429,10 +442,10 @@ bool world_run_until_idle(struct world *world)
 {
     for (size_t round = 0; round < ROUNDS_MAX; round++) {
         for (size_t i = 0; i < WORLD_WORKERS; i++) {
-            world_turn(world, i);
-            world_apply(world, i);
+            world_transport_step(world, i);
+            world_apply_step(world, i);
         }
-        if (is_quiet(world))
+        if (is_idle(world))
             return true;
         fake_clock_advance(&world->clock, ROUND_MS);
     }

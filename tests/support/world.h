@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Two workers, one broker and one database in memory, on one thread: every step of a worker's
- * applier or transport side is a call, so that a test can stop, cut and kill between any two. The
- * wiring is the lane's, without its threads. All chance comes from the seed.
+ * The simulator: two workers, one broker and one database in memory, all on one thread.
+ *
+ * Each step of a worker is a function call: one of the applier (world_apply_step) or one of the
+ * transport side (world_transport_step). So a test can crash a worker, cut its connection or make a
+ * call fail between any two steps. The workers run the real applier, settler, planner and codec;
+ * world.c does what lane.c does, without the threads. Time is a fake clock.
+ *
+ * Every random choice comes from the seed: the same seed gives the same run, step by step. Nothing
+ * here waits or depends on the speed of the machine.
  */
 #ifndef ALLOT_WORLD_H
 #define ALLOT_WORLD_H
@@ -27,10 +33,10 @@ struct world_worker {
     bool connected;
     bool lost;
     bool idle;             /* the applier has nothing to do */
-    int64_t apply_from_ms; /* the applier pauses until then */
+    int64_t apply_from_ms; /* the applier pauses until this time of the fake clock */
 };
 
-/* A message that was sent; texts are the world's. Its correlation_id is unique. */
+/* A message that was sent. Its texts are owned by the world; its correlation_id is unique. */
 struct sent {
     struct text principal;
     struct text key; /* absent: none */
@@ -38,7 +44,7 @@ struct sent {
     struct text correlation_id;
     struct text body;
     int64_t deadline_ms;   /* 0: none */
-    size_t replies_before; /* so many replies had come when it was sent */
+    size_t replies_before; /* how many replies had arrived when it was sent */
 };
 
 struct journal {
@@ -58,9 +64,9 @@ struct world {
     struct journal journal;
     size_t max_commands; /* of a batch */
     uint16_t prefetch;
-    unsigned untaken; /* replies that were nacked, or whose confirm was swallowed */
+    unsigned unconfirmed_replies; /* replies that were nacked, or whose confirm was dropped */
     size_t crashes;
-    size_t refusals; /* faults by which the storage refuses, or lets a transaction expire */
+    size_t rejections; /* injected faults of the kinds REFUSED and EXPIRED */
 };
 
 struct world_options {
@@ -69,34 +75,40 @@ struct world_options {
     uint16_t prefetch;   /* 0: a small number */
 };
 
-/* With both workers started. Principals: admin may all; blue and red, in blue-* and red-* only. */
+/*
+ * Creates a world with both workers started. The policy has three principals: `admin` may run
+ * everything; `blue` and `red` may allocate in the projects blue-* and red-* only. Owned by the
+ * caller.
+ */
 struct world *world_new(struct world_options options);
 void world_free(struct world *world);
 
-/* 0 to below - 1 */
+/* Returns a random number from 0 to `below` - 1. */
 uint64_t world_random(struct world *world, uint64_t below);
-/* Publishes and notes it; the message as given, but for a correlation_id of its own. */
+/* Publishes the message with a correlation_id of its own, and adds it to the journal. */
 const struct sent *world_send(struct world *world, const struct sent *message);
-/* Short for a message to `replies` with that principal, key and body. */
+/* Sends a message with this principal, key and body; its reply_to is the queue `replies`. */
 const struct sent *world_ask(struct world *world, const char *principal, const char *key,
                              const char *body);
 
-/* One step of the applier, unless it pauses. */
-void world_apply(struct world *world, size_t worker);
-/* One turn of the transport's side; connects where it is not connected. */
-void world_turn(struct world *world, size_t worker);
-/* Its memory is gone, and a new one starts; its transaction is dropped, or lingers. */
+/* Makes one step of the applier, unless it pauses. */
+void world_apply_step(struct world *world, size_t worker);
+/* Makes one step of the transport side; connects the worker if it is not connected. */
+void world_transport_step(struct world *world, size_t worker);
+/* Crashes a worker and starts a new one. `fate` says what becomes of its open transaction. */
 void world_crash(struct world *world, size_t worker, enum memory_fate fate);
-/* One fault by chance: of broker, storage or worker. */
+/* Injects one random fault of the broker, the database or a worker. */
 void world_inject_fault(struct world *world);
-/* Ends all faults. */
+/* Ends all injected faults. */
 void world_clear_faults(struct world *world);
-/* Steps both until nothing is left to do; false: it never came to that (a watchdog). */
+/* Steps both workers until nothing is left to do. False: still busy after a bounded number of
+ * steps. */
 bool world_run_until_idle(struct world *world);
 
-/* The n-th reply to that message (0 is the first); NULL: there is none. */
+/* Returns the n-th reply to the message (0 is the first); NULL: there is none. Borrowed. */
 const struct memory_message *world_reply(const struct world *world, const struct sent *sent,
                                          size_t nth);
+/* Returns the dead letter of the message; NULL: there is none. Borrowed. */
 const struct memory_message *world_dead_letter(const struct world *world, const struct sent *sent);
 
 #endif
