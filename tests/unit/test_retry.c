@@ -114,7 +114,7 @@ static void test_after_a_conflict_batches_take_turns_for_a_spell(void **state)
     assert_false(retry_wants_lock(&retry));
     assert_int_equal(retry_succeeded(&retry, 512, 100), 0);
     assert_false(retry_after(&retry, RETRY_CONFLICT, 512, &pause));
-    for (int i = 0; i < RETRY_TURNS_MIN; i++) {
+    for (int i = 0; i < RETRY_LOCKED_RUN_MIN; i++) {
         assert_true(retry_wants_lock(&retry));
         assert_int_equal(retry_succeeded(&retry, 512, 100), RETRY_YIELD_MS);
     }
@@ -151,16 +151,16 @@ static void test_a_spell_doubles_until_one_without_a_turn_goes_through(void **st
     (void)state;
     struct retry retry = {.limit = 512};
     int64_t pause = 0;
-    for (unsigned locked_run_length = RETRY_TURNS_MIN; locked_run_length <= RETRY_TURNS_MAX;
-         locked_run_length *= 2) {
+    for (unsigned locked_run_length = RETRY_LOCKED_RUN_MIN;
+         locked_run_length <= RETRY_LOCKED_RUN_MAX; locked_run_length *= 2) {
         assert_false(retry_after(&retry, RETRY_CONFLICT, 512, &pause));
         assert_int_equal(count_locks(&retry), locked_run_length);
     }
     assert_false(retry_after(&retry, RETRY_CONFLICT, 512, &pause));
-    assert_int_equal(count_locks(&retry), RETRY_TURNS_MAX);
+    assert_int_equal(count_locks(&retry), RETRY_LOCKED_RUN_MAX);
     (void)retry_succeeded(&retry, 512, 100);
     assert_false(retry_after(&retry, RETRY_CONFLICT, 512, &pause));
-    assert_int_equal(count_locks(&retry), RETRY_TURNS_MIN);
+    assert_int_equal(count_locks(&retry), RETRY_LOCKED_RUN_MIN);
 }
 
 static void test_a_turn_that_another_has_is_waited_for_with_the_whole_batch(void **state)
@@ -169,10 +169,10 @@ static void test_a_turn_that_another_has_is_waited_for_with_the_whole_batch(void
     struct retry retry = {.limit = 512};
     int64_t pause = 0, last = 0;
     assert_false(retry_after(&retry, RETRY_CONFLICT, 512, &pause));
-    for (int i = 0; i < RETRY_MISSED_MAX; i++) {
+    for (int i = 0; i < RETRY_LOCK_MISSES_MAX; i++) {
         assert_true(retry_wants_lock(&retry));
         assert_false(retry_after(&retry, RETRY_LOCK_HELD, 512, &pause));
-        assert_true(pause > 0 && pause >= last && pause <= RETRY_TURN_PAUSE_MAX_MS);
+        assert_true(pause > 0 && pause >= last && pause <= RETRY_LOCK_PAUSE_MAX_MS);
         assert_int_equal(retry.limit, 512);
         last = pause;
     }
