@@ -210,8 +210,8 @@ static void test_a_deadline_that_is_past_is_refused(void **state)
     command.headers = &deadline;
     command.header_count = 1;
     assert_contains(reply_to(world, &command)->body,
-                    "\"deadline_exceeded\",\"message\":\"the deadline was 1 ms since the epoch, "
-                    "and it is past\",\"retryable\":false,\"details\":{\"deadline\":1}");
+                    "\"deadline_exceeded\",\"message\":\"deadline 1 (ms since the epoch) has "
+                    "passed\",\"retryable\":false,\"details\":{\"deadline\":1}");
 }
 
 static void test_a_deadline_of_another_type_is_invalid(void **state)

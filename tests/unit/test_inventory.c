@@ -24,11 +24,11 @@ static void test_a_decimal_ratio_is_exact(void **state)
     (void)state;
     struct inventory inventory = inventory_of(100, 0, 290000);
     assert_int_equal(inventory_capacity(&inventory), 29);
-    assert_true(inventory_holds(&inventory, 29));
-    assert_false(inventory_holds(&inventory, 30));
+    assert_true(inventory_fits(&inventory, 29));
+    assert_false(inventory_fits(&inventory, 30));
     inventory.ratio = 570000;
     assert_int_equal(inventory_capacity(&inventory), 57);
-    assert_true(inventory_holds(&inventory, 57));
+    assert_true(inventory_fits(&inventory, 57));
 }
 
 static void test_a_capacity_is_rounded_down_and_not_beyond(void **state)
@@ -36,11 +36,11 @@ static void test_a_capacity_is_rounded_down_and_not_beyond(void **state)
     (void)state;
     struct inventory inventory = inventory_of(3, 0, 1500000);
     assert_int_equal(inventory_capacity(&inventory), 4);
-    assert_true(inventory_holds(&inventory, 4));
-    assert_false(inventory_holds(&inventory, 5));
+    assert_true(inventory_fits(&inventory, 4));
+    assert_false(inventory_fits(&inventory, 5));
     inventory = inventory_of(1, 0, RATIO_MIN);
     assert_int_equal(inventory_capacity(&inventory), 0);
-    assert_false(inventory_holds(&inventory, 1));
+    assert_false(inventory_fits(&inventory, 1));
 }
 
 static void test_what_is_reserved_is_taken_off_before_the_ratio(void **state)
@@ -49,8 +49,8 @@ static void test_what_is_reserved_is_taken_off_before_the_ratio(void **state)
     struct inventory inventory = inventory_of(10, 4, 2000000);
     assert_int_equal(inventory_capacity(&inventory), 12);
     inventory = inventory_of(10, 10, RATIO_MAX);
-    assert_true(inventory_holds(&inventory, 0));
-    assert_false(inventory_holds(&inventory, 1));
+    assert_true(inventory_fits(&inventory, 0));
+    assert_false(inventory_fits(&inventory, 1));
 }
 
 static void test_the_largest_record_does_not_overflow(void **state)
@@ -59,12 +59,12 @@ static void test_the_largest_record_does_not_overflow(void **state)
     struct inventory inventory = inventory_of(AMOUNT_MAX, 0, RATIO_MAX);
     int64_t capacity = INT64_C(2147483647) * INT64_C(1000000);
     assert_int_equal(inventory_capacity(&inventory), capacity);
-    assert_true(inventory_holds(&inventory, capacity));
-    assert_false(inventory_holds(&inventory, capacity + 1));
-    assert_false(inventory_holds(&inventory, INT64_MAX));
+    assert_true(inventory_fits(&inventory, capacity));
+    assert_false(inventory_fits(&inventory, capacity + 1));
+    assert_false(inventory_fits(&inventory, INT64_MAX));
     inventory = inventory_of(AMOUNT_MAX, 0, RATIO_ONE);
-    assert_true(inventory_holds(&inventory, AMOUNT_MAX));
-    assert_false(inventory_holds(&inventory, AMOUNT_MAX + 1));
+    assert_true(inventory_fits(&inventory, AMOUNT_MAX));
+    assert_false(inventory_fits(&inventory, AMOUNT_MAX + 1));
 }
 
 static void assert_unit(int64_t amount, const char *unit, int64_t value)
