@@ -29,9 +29,9 @@
       "the body is not valid JSON or is nested too deeply, or its content type is not JSON",       \
       "reason")                                                                                    \
     X(MISSING_MESSAGE_ID, "missing_message_id", false, false, true,                                \
-      "`message_id` is absent or malformed", "")                                                   \
+      "`message_id` is missing or malformed", "")                                                  \
     X(UNAUTHENTICATED, "unauthenticated", false, false, true,                                      \
-      "no `user_id`, or a principal that the policy does not know", "")                            \
+      "`user_id` is missing, or the policy does not know this principal", "")                      \
     X(UNSUPPORTED_VERSION, "unsupported_version", false, false, false,                             \
       "`version` is an integer that this worker does not support", "given, supported")             \
     X(UNKNOWN_COMMAND, "unknown_command", false, false, false, "no command has this name",         \

@@ -31,7 +31,7 @@ static void test_a_decimal_ratio_is_exact(void **state)
     assert_true(inventory_fits(&inventory, 57));
 }
 
-static void test_a_capacity_is_rounded_down_and_not_beyond(void **state)
+static void test_a_capacity_is_rounded_down(void **state)
 {
     (void)state;
     struct inventory inventory = inventory_of(3, 0, 1500000);
@@ -43,7 +43,7 @@ static void test_a_capacity_is_rounded_down_and_not_beyond(void **state)
     assert_false(inventory_fits(&inventory, 1));
 }
 
-static void test_what_is_reserved_is_taken_off_before_the_ratio(void **state)
+static void test_the_reserved_amount_is_subtracted_before_the_ratio_applies(void **state)
 {
     (void)state;
     struct inventory inventory = inventory_of(10, 4, 2000000);
@@ -53,7 +53,7 @@ static void test_what_is_reserved_is_taken_off_before_the_ratio(void **state)
     assert_false(inventory_fits(&inventory, 1));
 }
 
-static void test_the_largest_record_does_not_overflow(void **state)
+static void test_the_largest_inventory_does_not_overflow(void **state)
 {
     (void)state;
     struct inventory inventory = inventory_of(AMOUNT_MAX, 0, RATIO_MAX);
@@ -81,7 +81,7 @@ static void assert_unit(int64_t amount, const char *unit, int64_t value)
     assert_int_equal(given, value);
 }
 
-static void test_the_first_unit_that_is_broken_is_named(void **state)
+static void test_the_first_violated_unit_is_named(void **state)
 {
     (void)state;
     assert_unit(2, "min_unit", 4);
@@ -97,10 +97,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_decimal_ratio_is_exact),
-        cmocka_unit_test(test_a_capacity_is_rounded_down_and_not_beyond),
-        cmocka_unit_test(test_what_is_reserved_is_taken_off_before_the_ratio),
-        cmocka_unit_test(test_the_largest_record_does_not_overflow),
-        cmocka_unit_test(test_the_first_unit_that_is_broken_is_named),
+        cmocka_unit_test(test_a_capacity_is_rounded_down),
+        cmocka_unit_test(test_the_reserved_amount_is_subtracted_before_the_ratio_applies),
+        cmocka_unit_test(test_the_largest_inventory_does_not_overflow),
+        cmocka_unit_test(test_the_first_violated_unit_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }
