@@ -28,7 +28,7 @@ enum command_mode { MODE_BATCHED, MODE_EXCLUSIVE, MODE_READ };
 /* X(identifier, name on the wire, mode, summary) */
 #define COMMANDS(X)                                                                                \
     X(PROVIDER_CREATE, "provider.create", MODE_EXCLUSIVE,                                          \
-      "Creates a provider, alone or below a parent.")                                              \
+      "Creates a provider, as a root or below a parent.")                                          \
     X(PROVIDER_UPDATE, "provider.update", MODE_EXCLUSIVE,                                          \
       "Renames a provider or moves it, with its subtree, below another parent.")                   \
     X(PROVIDER_DELETE, "provider.delete", MODE_EXCLUSIVE,                                          \

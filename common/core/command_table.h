@@ -5,7 +5,8 @@
  *
  * How to add a command:
  * 1. Add a row to COMMANDS(X) in command.h, and its parameters to `struct command`.
- * 2. Write its functions in one file, decide_read.c for a command that only reads, and end with
+ * 2. Write its functions in one file, for example decide_read.c for a command that only reads.
+ *    Define them there as
  *
  *        COMMAND_FUNCTIONS(PROVIDER_COUNT) = {
  *            .policy = ask_count,
@@ -16,8 +17,8 @@
  *
  *    Without it the programs do not link: "undefined reference to `command_functions_...'". If a
  *    member is missing, tests/unit/test_command_table names the command and the member.
- * 3. The compiler now finds the two switches of the codec, which read parameters (params.c) and
- *    write results (result_encode.c).
+ * 3. The compiler then names the places in the codec that have to know the command: reading its
+ *    parameters (common/codec/params.c) and writing its result (common/codec/result_encode.c).
  * 4. Add cases to tests/table, and the command to docs/protocol.md.
  */
 #ifndef ALLOT_CORE_COMMAND_TABLE_H
@@ -32,10 +33,9 @@ struct command_functions {
      * false if the command is `forbidden`, and then the verdict says so.
      */
     bool (*policy)(struct decision *decision, struct policy_question *question);
-    /* Adds the documents that the command names to the snapshot; `index` is its place in the batch.
-     */
+    /* Adds the documents that the command names. `index` is its place in the batch. */
     void (*want_first)(struct snapshot *snapshot, const struct command *command, size_t index);
-    /* Adds the documents that turn out to be needed when those are loaded. */
+    /* Adds the documents that the loaded ones make necessary; NOTHING_MORE if there are none. */
     void (*want_second)(struct snapshot *snapshot, const struct command *command);
     /*
      * Checks the rules that depend on the state, in the contract's order. On success it makes the

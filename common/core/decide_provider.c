@@ -6,7 +6,7 @@
  * rules, then one section for each command. The functions of trees are in tree.c.
  *
  * Guarantees:
- * - Each command has a batch of its own (MODE_EXCLUSIVE), so it sees no effect of other commands.
+ * - Each command has a batch of its own (MODE_EXCLUSIVE).
  * - A change of a tree writes its root provider. Two transactions that change one tree therefore
  *   write one common document, and the database lets only one of them commit. Without that write
  *   they could make a cycle, or exceed the tree's limit, together (write skew).
@@ -20,6 +20,11 @@
 static const struct provider_params *params_of(const struct decision *decision)
 {
     return &decision->request->command.params.provider;
+}
+
+static void write_root(struct decision *decision, struct uuid root)
+{
+    snapshot_provider(decision->snapshot, root)->state.dirty = true;
 }
 
 /* --- the policy's questions and the read set ------------------------------------------------ */
@@ -151,11 +156,6 @@ static bool check_parent(struct decision *decision, bool in_own_subtree)
 }
 
 /* --- provider.create ------------------------------------------------------------------------ */
-
-static void write_root(struct decision *decision, struct uuid root)
-{
-    snapshot_provider(decision->snapshot, root)->state.dirty = true;
-}
 
 static bool check_create(struct decision *decision, const struct provider *provider,
                          const struct provider *parent)

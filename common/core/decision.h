@@ -2,9 +2,9 @@
 /*
  * What the files of the planner share: the decision on one command whose outcome is not recorded.
  *
- * A rule is a function `check_...`. It returns true if the command keeps the rule. Otherwise it
- * fills the verdict with a failure and returns false. All rules are checked before anything is
- * changed, so that a failure leaves the snapshot as it was.
+ * A rule is a function `check_...`. It returns true if the command satisfies the rule.
+ * Otherwise it fills the verdict with a failure and returns false. All rules are checked before
+ * anything is changed, so that a failure leaves the snapshot as it was.
  */
 #ifndef ALLOT_CORE_DECISION_H
 #define ALLOT_CORE_DECISION_H

@@ -48,13 +48,13 @@ const struct policy_principal *policy_principal(const struct policy *policy, str
 bool policy_allows_reply_to(const struct policy *policy, struct text principal,
                             struct text reply_to);
 
+enum { POLICY_RULES_MAX = 1024 };
+
 /*
  * A question to the policy, asked in steps: first the command, then each project and provider. It
  * keeps the rules of the principal that cover everything asked so far. Each step returns whether a
  * rule is left. If a step returns false, its subject is what is not allowed.
  */
-enum { POLICY_RULES_MAX = 1024 };
-
 struct policy_question {
     const struct policy_principal *principal; /* NULL: no rule covers the command */
     uint64_t left[POLICY_RULES_MAX / 64];     /* one bit for each rule */
