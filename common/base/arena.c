@@ -3,9 +3,9 @@
 
 #include <stdalign.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
 #include "common/base/memory.h"
 
 enum { FIRST_BYTES = 4096, GROWTH = 2, FIRST_CAPACITY = 16 };
@@ -18,7 +18,7 @@ struct block {
 };
 
 struct arena {
-    struct block *head; /* the block in use; the fuller ones come after it */
+    struct block *head; /* the newest block, which new allocations come from */
 };
 
 static struct block *block_new(size_t size)
@@ -62,7 +62,7 @@ void arena_free(struct arena *arena)
 
 void arena_reset(struct arena *arena)
 {
-    /* Blocks only grow, so the head is the largest of those that were made by growth. */
+    /* Each new block is at least twice as large as the last, so the newest is the largest. */
     free_blocks(arena->head->next);
     arena->head->next = NULL;
     arena->head->used = 0;

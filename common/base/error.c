@@ -15,7 +15,7 @@ void error_set(struct error *error, const char *format, ...)
     va_end(arguments);
 }
 
-/* As much of `more` as there is room for. */
+/* Appends as much of `more` as there is room for. */
 static void append(struct error *error, const char *more)
 {
     size_t length = strlen(error->text);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An error text for people. It is filled where the error is born, with the values at hand; a layer
- * on the way out may put a phrase before it. Nobody parses it: what a program decides on is the
- * status beside it. It owns no memory and never logs.
+ * An error text for people. The function that detects an error fills it, with the values at hand;
+ * its callers may put a context before it. Programs decide by the status beside it and never parse
+ * the text. It owns no memory and does not log.
  */
 #ifndef ALLOT_BASE_ERROR_H
 #define ALLOT_BASE_ERROR_H
@@ -12,13 +12,13 @@
 enum { ERROR_TEXT_MAX = 512 };
 
 struct error {
-    char text[ERROR_TEXT_MAX]; /* NUL-terminated, cut where it does not fit */
+    char text[ERROR_TEXT_MAX]; /* NUL-terminated; a longer text is truncated */
 };
 
-/* Replaces the text. `error` may be NULL: then nothing happens. */
+/* Replaces the text. Does nothing if `error` is NULL. */
 void error_set(struct error *error, const char *format, ...) ALLOT_PRINTF(2, 3);
 
-/* Puts "phrase: " before the text. `error` may be NULL. */
+/* Puts "context: " before the text. Does nothing if `error` is NULL. */
 void error_prefix(struct error *error, const char *format, ...) ALLOT_PRINTF(2, 3);
 
 #endif

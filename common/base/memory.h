@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Heap memory for objects that live longer than any arena. Each function aborts the process when
- * there is no memory: a worker that dies loses nothing, because the broker delivers again.
+ * there is no memory. That loses nothing, because the broker delivers unacknowledged commands
+ * again.
  */
 #ifndef ALLOT_BASE_MEMORY_H
 #define ALLOT_BASE_MEMORY_H
@@ -13,11 +14,11 @@ _Noreturn void memory_exhausted(void);
 /* Allocates `count` zeroed elements of `size` bytes; the caller frees them with free(). */
 void *memory_array(size_t count, size_t size);
 #define MEMORY_NEW(type) ((type *)memory_array(1, sizeof(type)))
-/* Copies `length` bytes to a C string; the caller frees it with free(). */
+/* Copies `length` bytes to a new C string; the caller frees it with free(). */
 char *memory_string(const void *bytes, size_t length);
 /*
  * Returns `items` with room for at least one more than `count` elements: the same array, or a
- * larger one that replaces it. Doubles `*capacity`.
+ * larger one that replaces it. Doubles `*capacity`. The caller frees it with free().
  */
 void *memory_grown(void *items, size_t count, size_t *capacity, size_t size);
 

@@ -57,10 +57,10 @@ struct text text_copy(struct arena *arena, struct text text)
 
 struct text text_vformat(struct arena *arena, const char *format, va_list arguments)
 {
-    va_list again;
-    va_copy(again, arguments);
-    int length = vsnprintf(NULL, 0, format, again);
-    va_end(again);
+    va_list copy;
+    va_copy(copy, arguments);
+    int length = vsnprintf(NULL, 0, format, copy);
+    va_end(copy);
     assert(length >= 0);
     char *bytes = arena_alloc(arena, (size_t)length + 1);
     (void)vsnprintf(bytes, (size_t)length + 1, format, arguments);

@@ -4,13 +4,13 @@
 #include <stdint.h>
 
 /*
- * How a sequence may begin: the table of well-formed byte sequences of the Unicode standard. Only
- * the second byte has a range of its own; the third and fourth are continuations of any value.
+ * The first two bytes of a valid sequence: table 3-7, "Well-Formed UTF-8 Byte Sequences", of the
+ * Unicode standard. The third and fourth byte may be any continuation byte (0x80 to 0xbf).
  */
 struct lead {
-    uint8_t first, last;
-    uint8_t second_first, second_last;
-    uint8_t length;
+    uint8_t first, last;               /* the range of the first byte */
+    uint8_t second_first, second_last; /* the range of the second byte */
+    uint8_t length;                    /* of the whole sequence */
 };
 
 static const struct lead leads[] = {

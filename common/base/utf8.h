@@ -1,18 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Is it UTF-8? As RFC 3629 has it: no overlong forms, no surrogates, nothing beyond U+10FFFF. */
+/*
+ * Checks UTF-8 as RFC 3629 defines it: no overlong forms, no surrogates, nothing above U+10FFFF.
+ * Own code, because the C library decodes by the locale's encoding, which may be another one.
+ */
 #ifndef ALLOT_BASE_UTF8_H
 #define ALLOT_BASE_UTF8_H
 
 #include "common/base/text.h"
 
-/* The bytes (1 to 4) of the code point that `text` begins with; 0: it is ill-formed, or empty. */
+/*
+ * Returns the number of bytes (1 to 4) of the first code point of `text`; 0 if `text` is empty or
+ * begins with a malformed sequence.
+ */
 size_t utf8_sequence(struct text text);
-/* True of the empty and the absent text. */
+/* Returns whether the whole text is valid; true for the empty and the absent text. */
 bool utf8_valid(struct text text);
 
 /*
- * Whether `code_point`, one sequence of bytes, is a control character: C0, DEL, or C1 (U+0080 to
- * U+009F). A terminal obeys these.
+ * Returns whether `code_point`, one valid sequence, is a control character: C0, DEL, or C1 (U+0080
+ * to U+009F). Terminals interpret these.
  */
 bool utf8_is_control(struct text code_point);
 

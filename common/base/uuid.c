@@ -16,9 +16,9 @@ static int hex_value(char c)
     return -1;
 }
 
-static bool is_hyphen_place(size_t place)
+static bool is_hyphen_position(size_t position)
 {
-    return place == 8 || place == 13 || place == 18 || place == 23;
+    return position == 8 || position == 13 || position == 18 || position == 23;
 }
 
 bool uuid_parse(struct text text, struct uuid *ret_uuid)
@@ -30,7 +30,7 @@ bool uuid_parse(struct text text, struct uuid *ret_uuid)
     struct uuid uuid = {{0}};
     size_t digits = 0;
     for (size_t i = 0; i < text.length; i++) {
-        if (hyphens && is_hyphen_place(i)) {
+        if (hyphens && is_hyphen_position(i)) {
             if (text.bytes[i] != '-')
                 return false;
             continue;
@@ -49,14 +49,14 @@ struct uuid_text uuid_format(struct uuid uuid)
 {
     static const char digits[] = "0123456789abcdef";
     struct uuid_text text;
-    size_t place = 0;
+    size_t position = 0;
     for (size_t i = 0; i < UUID_BYTES; i++) {
-        if (is_hyphen_place(place))
-            text.chars[place++] = '-';
-        text.chars[place++] = digits[uuid.bytes[i] >> 4];
-        text.chars[place++] = digits[uuid.bytes[i] & 15];
+        if (is_hyphen_position(position))
+            text.chars[position++] = '-';
+        text.chars[position++] = digits[uuid.bytes[i] >> 4];
+        text.chars[position++] = digits[uuid.bytes[i] & 15];
     }
-    text.chars[place] = '\0';
+    text.chars[position] = '\0';
     return text;
 }
 

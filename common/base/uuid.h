@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A UUID as 16 bytes. Read: 32 hex digits in any case, with the four hyphens of 8-4-4-4-12 or none.
- * Written: lower case with hyphens. The order of the bytes is the order of the written form.
+ * A UUID, stored as 16 bytes. The parser accepts 32 hex digits in any case, with the four hyphens
+ * of 8-4-4-4-12 or without any. The formatter writes lower case with hyphens. UUIDs and their
+ * formatted texts have the same order.
  */
 #ifndef ALLOT_BASE_UUID_H
 #define ALLOT_BASE_UUID_H
@@ -21,9 +22,11 @@ struct uuid_text {
     char chars[UUID_TEXT_LENGTH + 1]; /* NUL-terminated */
 };
 
-/* False, and `ret_uuid` untouched, where `text` is not a UUID. */
+/* Returns false, and leaves `ret_uuid` unchanged, if `text` is not a UUID. */
 ALLOT_CHECK bool uuid_parse(struct text text, struct uuid *ret_uuid);
+/* Formats the UUID; the result is a copy. */
 struct uuid_text uuid_format(struct uuid uuid);
+/* Compares as memcmp(). */
 int uuid_compare(struct uuid a, struct uuid b);
 bool uuid_equal(struct uuid a, struct uuid b);
 

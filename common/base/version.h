@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The version of the programs. CMakeLists.txt has the number; the build adds the git revision. */
+/* The version of the programs: the number from CMakeLists.txt and the git revision of the build. */
 #ifndef ALLOT_BASE_VERSION_H
 #define ALLOT_BASE_VERSION_H
 
-/* "0.1.0 (git 0123456789ab)"; without the revision where it was built outside of git. Static. */
+/*
+ * Returns a text such as "0.1.0 (git 0123456789ab)"; a build outside of git has no revision.
+ * Static.
+ */
 const char *version_text(void);
 
 #endif

@@ -2,34 +2,32 @@
 #include "common/core/change.h"
 
 #include <assert.h>
-#include <stdlib.h>
+
+#include "common/base/array.h"
 
 const struct consumer *change_stored(const struct change *change, const struct claim *claim)
 {
     return snapshot_consumer(change->snapshot, claim->consumer);
 }
 
-/* An ended consumer holds nothing, whatever its slot still says. */
-size_t change_held(const struct consumer *consumer)
-{
-    return consumer->state.exists ? consumer->allocation_count : 0;
-}
+/* --- the usage deltas ----------------------------------------------------------------------- */
 
-static int compare_lines(const void *a, const void *b)
+static int compare_deltas(const void *a, const void *b)
 {
     const struct usage_delta *x = a, *y = b;
     int order = uuid_compare(x->provider, y->provider);
     return order != 0 ? order : text_compare(x->resource_class, y->resource_class);
 }
 
-static size_t sum_up_lines(struct usage_delta *deltas, size_t count)
+/* Sorts the deltas and adds up those of one provider and class; returns how many are left. */
+static size_t add_up(struct usage_delta *deltas, size_t count)
 {
     if (count == 0)
         return 0;
-    qsort(deltas, count, sizeof *deltas, compare_lines);
+    array_sort(deltas, count, sizeof *deltas, compare_deltas);
     size_t kept = 0;
     for (size_t i = 1; i < count; i++) {
-        if (compare_lines(&deltas[kept], &deltas[i]) == 0) {
+        if (compare_deltas(&deltas[kept], &deltas[i]) == 0) {
             deltas[kept].before += deltas[i].before;
             deltas[kept].after += deltas[i].after;
         } else {
@@ -39,19 +37,19 @@ static size_t sum_up_lines(struct usage_delta *deltas, size_t count)
     return kept + 1;
 }
 
-static void gather_lines(struct change *change)
+static void gather_deltas(struct change *change)
 {
-    size_t room = 0;
-    for (size_t i = 0; i < change->params->claim_count; i++) {
-        const struct claim *claim = &change->params->claims[i];
-        room += claim->allocation_count + change_held(change_stored(change, claim));
-    }
-    struct usage_delta *deltas = ARENA_ARRAY(change->snapshot->arena, struct usage_delta, room);
+    const struct change_params *params = change->params;
+    size_t capacity = 0;
+    for (size_t i = 0; i < params->claim_count; i++)
+        capacity += params->claims[i].allocation_count +
+                    consumer_allocation_count(change_stored(change, &params->claims[i]));
+    struct usage_delta *deltas = ARENA_ARRAY(change->snapshot->arena, struct usage_delta, capacity);
     size_t count = 0;
-    for (size_t i = 0; i < change->params->claim_count; i++) {
-        const struct claim *claim = &change->params->claims[i];
+    for (size_t i = 0; i < params->claim_count; i++) {
+        const struct claim *claim = &params->claims[i];
         const struct consumer *stored = change_stored(change, claim);
-        for (size_t j = 0; j < change_held(stored); j++) {
+        for (size_t j = 0; j < consumer_allocation_count(stored); j++) {
             const struct allocation *old = &stored->allocations[j];
             deltas[count++] =
                 (struct usage_delta){old->provider, old->resource_class, old->amount, 0};
@@ -63,8 +61,17 @@ static void gather_lines(struct change *change)
         }
     }
     change->deltas = deltas;
-    change->delta_count = sum_up_lines(deltas, count);
+    change->delta_count = add_up(deltas, count);
 }
+
+const struct usage_delta *change_delta(const struct change *change, struct uuid provider,
+                                       struct text resource_class)
+{
+    struct usage_delta key = {provider, resource_class, 0, 0};
+    return array_find(&key, change->deltas, change->delta_count, sizeof key, compare_deltas);
+}
+
+/* --- the touched providers ------------------------------------------------------------------ */
 
 static int compare_touched(const void *a, const void *b)
 {
@@ -73,23 +80,21 @@ static int compare_touched(const void *a, const void *b)
     return order != 0 ? order : (x->change == NULL) - (y->change == NULL);
 }
 
-/* Every provider whose inventory is set, or that stands in an old or new allocation; once. */
+/* Lists the providers whose inventories are set, and those of old or new allocations, once each. */
 static void gather_touched(struct change *change)
 {
-    struct touched_provider *all =
-        ARENA_ARRAY(change->snapshot->arena, struct touched_provider,
-                    change->params->inventory_count + change->delta_count);
+    const struct change_params *params = change->params;
+    struct touched_provider *all = ARENA_ARRAY(change->snapshot->arena, struct touched_provider,
+                                               params->inventory_count + change->delta_count);
     size_t count = 0;
-    for (size_t i = 0; i < change->params->inventory_count; i++) {
-        const struct inventory_change *one = &change->params->inventories[i];
-        all[count++] = (struct touched_provider){one->provider, NULL, one};
-    }
+    for (size_t i = 0; i < params->inventory_count; i++)
+        all[count++] = (struct touched_provider){params->inventories[i].provider, NULL,
+                                                 &params->inventories[i]};
     for (size_t i = 0; i < change->delta_count; i++) {
         if (i == 0 || !uuid_equal(change->deltas[i].provider, change->deltas[i - 1].provider))
             all[count++] = (struct touched_provider){change->deltas[i].provider, NULL, NULL};
     }
-    if (count > 0)
-        qsort(all, count, sizeof *all, compare_touched);
+    array_sort(all, count, sizeof *all, compare_touched);
     size_t kept = 0;
     for (size_t i = 0; i < count; i++) {
         if (kept > 0 && uuid_equal(all[i].id, all[kept - 1].id))
@@ -102,49 +107,38 @@ static void gather_touched(struct change *change)
     change->touched_count = kept;
 }
 
-const struct usage_delta *change_delta(const struct change *change, struct uuid provider,
-                                       struct text resource_class)
+static int compare_touched_id(const void *key, const void *touched)
 {
-    struct usage_delta wanted = {provider, resource_class, 0, 0};
-    if (change->delta_count == 0)
-        return NULL;
-    return bsearch(&wanted, change->deltas, change->delta_count, sizeof wanted, compare_lines);
+    return uuid_compare(*(const struct uuid *)key, ((const struct touched_provider *)touched)->id);
 }
 
 const struct touched_provider *change_touched(const struct change *change, struct uuid provider)
 {
-    size_t low = 0, high = change->touched_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = uuid_compare(change->touched[middle].id, provider);
-        if (order == 0)
-            return &change->touched[middle];
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return NULL;
+    return array_find(&provider, change->touched, change->touched_count, sizeof *change->touched,
+                      compare_touched_id);
+}
+
+void change_gather(struct change *change)
+{
+    gather_deltas(change);
+    gather_touched(change);
+}
+
+/* --- the inventories after the command ------------------------------------------------------ */
+
+static int compare_class(const void *key, const void *inventory)
+{
+    return text_compare(*(const struct text *)key,
+                        ((const struct inventory *)inventory)->resource_class);
 }
 
 const struct inventory *change_new_inventory(const struct inventory_change *change,
                                              struct text resource_class)
 {
-    size_t low = 0, high = change->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = text_compare(change->inventories[middle].resource_class, resource_class);
-        if (order == 0)
-            return &change->inventories[middle];
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return NULL;
+    return array_find(&resource_class, change->inventories, change->count,
+                      sizeof *change->inventories, compare_class);
 }
 
-/* The record that holds when the command has taken effect; NULL: there is none. */
 const struct inventory *change_end_inventory(const struct change *change, struct uuid provider,
                                              struct text resource_class)
 {
@@ -154,10 +148,4 @@ const struct inventory *change_end_inventory(const struct change *change, struct
         return change_new_inventory(touched->change, resource_class);
     const struct inventory_record *record = provider_record(touched->provider, resource_class);
     return record != NULL ? &record->inventory : NULL;
-}
-
-void change_gather(struct change *change)
-{
-    gather_lines(change);
-    gather_touched(change);
 }

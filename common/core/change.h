@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a change touches, gathered before any rule is asked: the amounts of its consumers before and
- * after, summed up by provider and class, and every provider touched. Knows no rule.
+ * What a change of inventories and allocations touches: every provider, and the amounts of the
+ * command's consumers before and after it, added up by provider and class. Gathered before the
+ * rules are checked (decide_change.c); this file checks none of them.
  */
 #ifndef ALLOT_CORE_CHANGE_H
 #define ALLOT_CORE_CHANGE_H
 
 #include "common/core/snapshot.h"
 
-/* One class on one provider: what the command's consumers hold of it before and after. */
+/* The amount that the command's consumers have of one class on one provider, before and after. */
 struct usage_delta {
     struct uuid provider;
     struct text resource_class;
@@ -16,13 +17,13 @@ struct usage_delta {
     int64_t after;
 };
 
-/* A provider that is touched, and its new inventory, if the command sets it. */
 struct touched_provider {
     struct uuid id;
     struct provider *provider;
-    const struct inventory_change *change;
+    const struct inventory_change *change; /* NULL: its inventories stay as they are */
 };
 
+/* All members are borrowed from the snapshot's arena or from the command. */
 struct change {
     struct snapshot *snapshot;
     const struct change_params *params;
@@ -32,22 +33,24 @@ struct change {
     size_t touched_count;
 };
 
-/* Fills all but `snapshot` and `params`. */
+/* Fills `deltas` and `touched`; `snapshot` and `params` must be set. */
 void change_gather(struct change *change);
 
+/* Returns the stored consumer of a claim. */
 const struct consumer *change_stored(const struct change *change, const struct claim *claim);
-/* What a consumer holds now: none where it does not exist, whatever its slot still says. */
-size_t change_held(const struct consumer *consumer);
-/* NULL: the command's consumers hold nothing of it, before or after. */
+/* Returns NULL if the command's consumers have nothing of the class there, before or after. */
 const struct usage_delta *change_delta(const struct change *change, struct uuid provider,
                                        struct text resource_class);
-/* NULL: not touched. */
+/* Returns NULL if the command does not touch the provider. */
 const struct touched_provider *change_touched(const struct change *change, struct uuid provider);
-/* NULL: the new inventory has no such class. */
+/* Returns NULL if the new inventories do not have the class. */
 const struct inventory *change_new_inventory(const struct inventory_change *change,
                                              struct text resource_class);
-/* The record that holds when the command has taken effect; NULL: there is none. */
+/* Returns the inventory that is valid after the command; NULL if there is none of the class. */
 const struct inventory *change_end_inventory(const struct change *change, struct uuid provider,
                                              struct text resource_class);
+
+/* Makes the effect in the snapshot, and lists the new generations in `result`. */
+void change_apply(const struct change *change, struct result *result);
 
 #endif

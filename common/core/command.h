@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A command, decoded and valid in itself: what a producer asks for, before anybody looks at the
- * state. Everything points into the arena of its delivery. Lists are sorted (by uuid, by class) and
- * free of duplicates: the decoder sees to it. Source: docs/protocol.md, section 2.
+ * A decoded command: its kind and its parameters. The decoder has checked everything that does not
+ * depend on the stored state. All texts and lists are borrowed from the arena of the delivery.
+ * Lists are sorted by UUID or class and have no duplicates. Source: docs/protocol.md, section 2.
+ *
+ * A new command begins with a row in COMMANDS(X); command_table.h says how to go on.
  */
 #ifndef ALLOT_CORE_COMMAND_H
 #define ALLOT_CORE_COMMAND_H
@@ -14,16 +16,19 @@
 #include "common/base/uuid.h"
 
 /*
- * How a command is grouped: SHARED commands are planned many to a transaction, ALONE ones close the
- * batch and have a transaction to themselves (they change the set of providers, or move inventories
- * and allocations at once), READ ones run outside the writes.
+ * How commands are grouped into batches; a batch is one transaction.
+ *   BATCHED    goes with other batched commands. Its parameters must be a `struct change_params`,
+ *              because batches are limited by the documents that these name (plan_prefix).
+ *   EXCLUSIVE  has a batch of its own: it changes the set of providers, or moves inventories and
+ *              allocations in one step.
+ *   READ       goes with other reads. It writes nothing, and its outcome is not recorded.
  */
 enum command_mode { MODE_BATCHED, MODE_EXCLUSIVE, MODE_READ };
 
 /* X(identifier, name on the wire, mode, summary) */
 #define COMMANDS(X)                                                                                \
     X(PROVIDER_CREATE, "provider.create", MODE_EXCLUSIVE,                                          \
-      "Creates a provider, alone or below a parent.")                                              \
+      "Creates a provider, as a root or below a parent.")                                          \
     X(PROVIDER_UPDATE, "provider.update", MODE_EXCLUSIVE,                                          \
       "Renames a provider or moves it, with its subtree, below another parent.")                   \
     X(PROVIDER_DELETE, "provider.delete", MODE_EXCLUSIVE,                                          \
@@ -48,20 +53,22 @@ enum command_kind {
 #undef X
 };
 
-const char *command_name(enum command_kind kind); /* static */
+/* Returns the name on the wire. Static. */
+const char *command_name(enum command_kind kind);
 enum command_mode command_mode(enum command_kind kind);
+/* Returns false if no command has this name. */
 ALLOT_CHECK bool command_parse(struct text name, enum command_kind *ret_kind);
 
-/* provider.create, .update, .delete, .get: `uuid`; the rest for create and update. */
+/* provider.create, .update, .delete and .get. Only create and update have more than `uuid`. */
 struct provider_params {
     struct uuid uuid;
     struct text name;
-    bool parent_given; /* the member was there, be it null */
-    bool has_parent;   /* and named a provider */
+    bool parent_given; /* the command has the member; it may be null */
+    bool has_parent;   /* the member is not null */
     struct uuid parent;
 };
 
-/* One record of an inventory; `ratio` in millionths. Ranges hold (include/allot/limits.h). */
+/* The inventory of one class on one provider. The decoder has checked the ranges. */
 struct inventory {
     struct text resource_class;
     int64_t total;
@@ -69,48 +76,50 @@ struct inventory {
     int64_t min_unit;
     int64_t max_unit;
     int64_t step_size;
-    int64_t ratio;
+    int64_t ratio; /* allocation_ratio, in millionths */
 };
 
-/* The whole new inventory of one provider. */
+/* The new inventories of one provider; they replace all that it had. */
 struct inventory_change {
     struct uuid provider;
-    int64_t generation;
+    int64_t generation;                  /* that the provider must have */
     const struct inventory *inventories; /* by class */
     size_t count;
 };
 
-/* An amount of one class on one provider. */
+/* An amount of one class on one provider, allocated to one consumer. */
 struct allocation {
     struct uuid provider;
     struct text resource_class;
     int64_t amount;
 };
 
-/* A provider that a claim names, with the generation that it expects, if any. */
+/* A provider that a claim names, and the generation that it must have, if the claim gives one. */
 struct named_provider {
     struct uuid provider;
     bool has_generation;
     int64_t generation;
 };
 
-/* What one consumer shall hold afterwards: all of it. */
+/* The new allocations of one consumer; they replace all that it had. */
 struct claim {
     struct uuid consumer;
-    bool is_delete;      /* allocation.delete: only `consumer` and the generation count */
-    bool has_generation; /* false: null, "must not exist yet"; for a delete: not given */
+    bool is_delete;      /* allocation.delete: only `consumer` and the generation are used */
+    bool has_generation; /* false: the consumer must not exist; for a delete: any generation */
     int64_t generation;
     struct text project_id;
     struct text user_id;
     struct text consumer_type;
-    struct text mappings;                 /* JSON, canonical UUIDs; absent = none */
+    struct text mappings;                 /* JSON with canonical UUIDs; absent: none */
     const struct allocation *allocations; /* by provider, then class */
     size_t allocation_count;
-    const struct named_provider *providers; /* by provider: those of the allocations */
+    const struct named_provider *providers; /* by provider; each has allocations above */
     size_t provider_count;
 };
 
-/* inventory.set, allocation.set, .batch, .delete and reshape: all one thing to the planner. */
+/*
+ * inventory.set, allocation.set, .batch, .delete and reshape. All of it takes effect, or nothing.
+ */
 struct change_params {
     const struct inventory_change *inventories; /* by provider */
     size_t inventory_count;
@@ -122,11 +131,11 @@ struct change_params {
 struct page_params {
     struct uuid provider;
     int64_t limit;
-    bool has_after;
+    bool has_after; /* the page begins after the consumer `after` */
     struct uuid after;
 };
 
-/* usage.get; absent texts were not given */
+/* usage.get; the optional texts may be absent. */
 struct usage_params {
     struct text project_id;
     struct text user_id;

@@ -1,16 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Inventories and allocations: inventory.set, allocation.* and reshape are one thing here, a set of
- * whole inventories and of whole claims that take effect together. Nothing is changed before every
- * rule has been asked.
+ * The commands that change inventories and allocations: inventory.set, allocation.set, .batch,
+ * .delete and reshape. For the planner they are one command: a set of whole inventories and a set
+ * of claims, which take effect together or not at all.
+ *
+ * Structure: the policy's questions; the read set; the rules, in the order of the contract (see
+ * decide_change at the end). change.c gathers what the command touches, change_apply.c makes the
+ * effect. inventory.c has the arithmetic of one inventory.
+ *
+ * Guarantees:
+ * - The rules see the state after the whole command: consumers of one batch can swap their
+ *   allocations on two full providers.
+ * - Every touched provider and every consumer of the command is written, even if only its revision
+ *   changes. Of two transactions that touch one document, the database lets only one commit.
+ * - Only this file's commands create and delete consumers.
  */
-#include "common/core/decision.h"
+#include "common/core/command_table.h"
 
 #include "allot/limits.h"
 #include "common/core/change.h"
 #include "common/core/inventory.h"
 
-/* A change while its rules are asked. */
+/* A change while its rules are checked. */
 struct change_check {
     struct decision *decision;
     struct change change;
@@ -21,28 +32,107 @@ static struct arena *arena_of(const struct change_check *check)
     return check->decision->snapshot->arena;
 }
 
-/* --- the rules, in the contract's order; each says whether it refused --------------------- */
+/* --- the policy's questions ----------------------------------------------------------------- */
 
-static bool refuse_limit(struct change_check *check, const char *what, int64_t limit, int64_t given)
+/*
+ * Asks for the claim's project, and for the project that the stored consumer belongs to. If the
+ * latter is not allowed, the principal learns the consumer's UUID only, which it knew.
+ */
+static bool ask_projects(struct decision *decision, struct policy_question *question,
+                         const struct claim *claim)
 {
-    if (given <= limit)
-        return false;
-    verdict_refuse(check->decision->verdict, arena_of(check), VERDICT_LIMIT_EXCEEDED,
-                   "%lld %s, of %lld at most", (long long)given, what, (long long)limit);
-    verdict_add_integer(check->decision->verdict, "limit", limit);
-    verdict_add_integer(check->decision->verdict, "given", given);
+    if (!claim->is_delete && !policy_ask_project(question, claim->project_id))
+        return forbid_text(decision, "project_id", claim->project_id);
+    const struct consumer *stored = snapshot_consumer(decision->snapshot, claim->consumer);
+    if (stored->state.exists && !policy_ask_project(question, stored->project_id))
+        return forbid_uuid(decision, "consumer", claim->consumer);
     return true;
 }
 
-/* The distinct providers of a claim and of what its consumer holds now. */
+/* Asks for the providers of the new allocations, and for those of the old ones. */
+static bool ask_providers(struct decision *decision, struct policy_question *question,
+                          const struct claim *claim)
+{
+    for (size_t i = 0; i < claim->provider_count; i++) {
+        if (!ask_provider(decision, question, claim->providers[i].provider))
+            return false;
+    }
+    const struct consumer *stored = snapshot_consumer(decision->snapshot, claim->consumer);
+    for (size_t i = 0; i < consumer_allocation_count(stored); i++) {
+        if (!policy_ask_provider(question, stored->allocations[i].provider))
+            return forbid_uuid(decision, "consumer", claim->consumer);
+    }
+    return true;
+}
+
+static bool ask_change(struct decision *decision, struct policy_question *question)
+{
+    const struct change_params *change = &decision->request->command.params.change;
+    for (size_t i = 0; i < change->claim_count; i++) {
+        if (!ask_projects(decision, question, &change->claims[i]))
+            return false;
+    }
+    for (size_t i = 0; i < change->inventory_count; i++) {
+        if (!ask_provider(decision, question, change->inventories[i].provider))
+            return false;
+    }
+    for (size_t i = 0; i < change->claim_count; i++) {
+        if (!ask_providers(decision, question, &change->claims[i]))
+            return false;
+    }
+    /* A command that no rule allows gets here only if it names consumers that do not exist. */
+    if (!policy_command_allowed(question))
+        return forbid_uuid(decision, "consumer", change->claims[0].consumer);
+    return true;
+}
+
+/* --- the read set --------------------------------------------------------------------------- */
+
+static void want_change(struct snapshot *snapshot, const struct command *command, size_t index)
+{
+    const struct change_params *change = &command->params.change;
+    (void)index;
+    for (size_t i = 0; i < change->inventory_count; i++)
+        snapshot_want_provider(snapshot, change->inventories[i].provider);
+    for (size_t i = 0; i < change->claim_count; i++) {
+        const struct claim *claim = &change->claims[i];
+        snapshot_want_consumer(snapshot, claim->consumer);
+        for (size_t j = 0; j < claim->provider_count; j++)
+            snapshot_want_provider(snapshot, claim->providers[j].provider);
+    }
+}
+
+/* The usage of the old allocations' providers goes down. */
+static void want_old_providers(struct snapshot *snapshot, const struct command *command)
+{
+    const struct change_params *change = &command->params.change;
+    for (size_t i = 0; i < change->claim_count; i++)
+        snapshot_want_providers_of(snapshot, change->claims[i].consumer);
+}
+
+/* --- rules: limits -------------------------------------------------------------------------- */
+
+static bool check_limit(struct change_check *check, const char *what, int64_t limit, int64_t given)
+{
+    if (given <= limit)
+        return true;
+    verdict_refuse(check->decision->verdict, arena_of(check), VERDICT_LIMIT_EXCEEDED,
+                   "too many %s: %lld (limit %lld)", what, (long long)given, (long long)limit);
+    verdict_add_integer(check->decision->verdict, "limit", limit);
+    verdict_add_integer(check->decision->verdict, "given", given);
+    return false;
+}
+
+/* Counts the providers of a claim, and those of its consumer's old allocations that it does not
+   name. Both lists are sorted, so one pass over each is enough. */
 static int64_t count_pairs(const struct change_check *check, const struct claim *claim)
 {
     const struct consumer *stored = change_stored(&check->change, claim);
     int64_t pairs = (int64_t)claim->provider_count;
     size_t named = 0;
-    for (size_t i = 0; i < change_held(stored); i++) {
+    for (size_t i = 0; i < consumer_allocation_count(stored); i++) {
         struct uuid id = stored->allocations[i].provider;
-        if (i > 0 && uuid_equal(id, stored->allocations[i - 1].provider))
+        if (!allocation_begins_provider(stored->allocations, i))
             continue;
         while (named < claim->provider_count &&
                uuid_compare(claim->providers[named].provider, id) < 0)
@@ -53,25 +143,55 @@ static int64_t count_pairs(const struct change_check *check, const struct claim 
     return pairs;
 }
 
-static bool refuse_limits(struct change_check *check)
+static bool check_limits(struct change_check *check)
 {
     int64_t pairs = 0;
     for (size_t i = 0; i < check->change.params->claim_count; i++) {
         const struct claim *claim = &check->change.params->claims[i];
-        if (refuse_limit(check, "providers of one consumer", CONSUMER_PROVIDERS_MAX,
+        if (!check_limit(check, "providers for one consumer", CONSUMER_PROVIDERS_MAX,
                          (int64_t)claim->provider_count))
-            return true;
+            return false;
         pairs += count_pairs(check, claim);
     }
-    return refuse_limit(check, "pairs of consumer and provider", PAIRS_MAX, pairs);
+    return check_limit(check, "pairs of consumer and provider", PAIRS_MAX, pairs);
 }
 
-static void refuse_generation(struct change_check *check, enum verdict_code code, const char *what,
-                              struct uuid id)
+/* --- rules: consumers ----------------------------------------------------------------------- */
+
+/* A generation in a message or in `details`; a consumer that does not exist has none. */
+struct generation {
+    bool present;
+    int64_t value;
+};
+
+static struct text format_generation(struct arena *arena, struct generation generation)
 {
-    verdict_refuse(check->decision->verdict, arena_of(check), code,
-                   "%s %s is not at the generation given", what, uuid_format(id).chars);
-    verdict_add_uuid(check->decision->verdict, what, id);
+    return generation.present ? text_format(arena, "%lld", (long long)generation.value)
+                              : text_of("null");
+}
+
+static void add_generation(struct verdict *verdict, const char *member,
+                           struct generation generation)
+{
+    if (generation.present)
+        verdict_add_integer(verdict, member, generation.value);
+    else
+        verdict_add_null(verdict, member);
+}
+
+/* `what`: "consumer" or "provider". Always returns false. */
+static bool refuse_generation(struct change_check *check, enum verdict_code code, const char *what,
+                              struct uuid id, struct generation given, struct generation stored)
+{
+    struct verdict *verdict = check->decision->verdict;
+    verdict_refuse(verdict, arena_of(check), code,
+                   "generation conflict on %s %s: given %.*s, stored %.*s", what,
+                   uuid_format(id).chars, TEXT_ARGS(format_generation(arena_of(check), given)),
+                   TEXT_ARGS(format_generation(arena_of(check), stored)));
+    verdict_add_uuid(verdict, what, id);
+    add_generation(verdict, "given", given);
+    add_generation(verdict, "stored", stored);
+    return false;
 }
 
 static bool generation_matches(const struct claim *claim, const struct consumer *stored)
@@ -84,44 +204,39 @@ static bool generation_matches(const struct claim *claim, const struct consumer 
     return !claim->has_generation || claim->generation == stored->generation;
 }
 
-static bool refuse_consumer_generations(struct change_check *check)
+static bool check_consumer_generations(struct change_check *check)
 {
-    struct verdict *verdict = check->decision->verdict;
     for (size_t i = 0; i < check->change.params->claim_count; i++) {
         const struct claim *claim = &check->change.params->claims[i];
         const struct consumer *stored = change_stored(&check->change, claim);
-        if (generation_matches(claim, stored))
-            continue;
-        refuse_generation(check, VERDICT_CONSUMER_GENERATION_CONFLICT, "consumer", claim->consumer);
-        if (claim->has_generation)
-            verdict_add_integer(verdict, "given", claim->generation);
-        else
-            verdict_add_null(verdict, "given");
-        if (stored->state.exists)
-            verdict_add_integer(verdict, "stored", stored->generation);
-        else
-            verdict_add_null(verdict, "stored");
-        return true;
+        if (!generation_matches(claim, stored))
+            return refuse_generation(check, VERDICT_CONSUMER_GENERATION_CONFLICT, "consumer",
+                                     claim->consumer,
+                                     (struct generation){claim->has_generation, claim->generation},
+                                     (struct generation){stored->state.exists, stored->generation});
     }
-    return false;
+    return true;
 }
 
-static bool refuse_unknown_consumers(struct change_check *check)
+/* Only allocation.delete needs a consumer that exists. */
+static bool check_consumers_exist(struct change_check *check)
 {
     for (size_t i = 0; i < check->change.params->claim_count; i++) {
         const struct claim *claim = &check->change.params->claims[i];
         if (!claim->is_delete || change_stored(&check->change, claim)->state.exists)
             continue;
         verdict_refuse(check->decision->verdict, arena_of(check), VERDICT_CONSUMER_NOT_FOUND,
-                       "there is no consumer %s", uuid_format(claim->consumer).chars);
+                       "consumer %s not found", uuid_format(claim->consumer).chars);
         verdict_add_uuid(check->decision->verdict, "consumer", claim->consumer);
-        return true;
+        return false;
     }
-    return false;
+    return true;
 }
 
-/* Involved providers are sorted; those of old allocations exist, so what is missing was named. */
-static bool refuse_unknown_providers(struct change_check *check)
+/* --- rules: providers ----------------------------------------------------------------------- */
+
+/* Providers of old allocations exist, so a missing one was named by the command. */
+static bool check_providers_exist(struct change_check *check)
 {
     struct uuid *missing = ARENA_ARRAY(arena_of(check), struct uuid, check->change.touched_count);
     size_t count = 0;
@@ -130,42 +245,39 @@ static bool refuse_unknown_providers(struct change_check *check)
             missing[count++] = check->change.touched[i].id;
     }
     if (count == 0)
-        return false;
-    refuse_providers_missing(check->decision, missing, count);
-    return true;
+        return true;
+    refuse_missing_providers(check->decision, missing, count);
+    return false;
 }
 
-static bool refuse_provider_generation(struct change_check *check, struct uuid id, int64_t given)
+static bool check_provider_generation(struct change_check *check, struct uuid id, int64_t given)
 {
     int64_t stored = change_touched(&check->change, id)->provider->generation;
-    if (given == stored)
-        return false;
-    refuse_generation(check, VERDICT_PROVIDER_GENERATION_CONFLICT, "provider", id);
-    verdict_add_integer(check->decision->verdict, "given", given);
-    verdict_add_integer(check->decision->verdict, "stored", stored);
-    return true;
+    return given == stored ||
+           refuse_generation(check, VERDICT_PROVIDER_GENERATION_CONFLICT, "provider", id,
+                             (struct generation){true, given}, (struct generation){true, stored});
 }
 
-static bool refuse_provider_generations(struct change_check *check)
+static bool check_provider_generations(struct change_check *check)
 {
     for (size_t i = 0; i < check->change.params->inventory_count; i++) {
         const struct inventory_change *one = &check->change.params->inventories[i];
-        if (refuse_provider_generation(check, one->provider, one->generation))
-            return true;
+        if (!check_provider_generation(check, one->provider, one->generation))
+            return false;
     }
     for (size_t i = 0; i < check->change.params->claim_count; i++) {
         const struct claim *claim = &check->change.params->claims[i];
         for (size_t j = 0; j < claim->provider_count; j++) {
             const struct named_provider *named = &claim->providers[j];
             if (named->has_generation &&
-                refuse_provider_generation(check, named->provider, named->generation))
-                return true;
+                !check_provider_generation(check, named->provider, named->generation))
+                return false;
         }
     }
-    return false;
+    return true;
 }
 
-/* Of this class on this provider: what consumers hold that the command does not concern. */
+/* Returns how much of the class is used by consumers that the command does not name. */
 static int64_t used_by_others(const struct change_check *check, struct uuid provider,
                               const struct inventory_record *record)
 {
@@ -174,7 +286,7 @@ static int64_t used_by_others(const struct change_check *check, struct uuid prov
     return record->used - (delta != NULL ? delta->before : 0);
 }
 
-static bool refuse_classes_in_use(struct change_check *check, const struct inventory_change *one)
+static bool check_removed_classes(struct change_check *check, const struct inventory_change *one)
 {
     const struct provider *provider = change_touched(&check->change, one->provider)->provider;
     struct text *classes = ARENA_ARRAY(arena_of(check), struct text, provider->record_count);
@@ -186,78 +298,71 @@ static bool refuse_classes_in_use(struct change_check *check, const struct inven
             classes[count++] = record->inventory.resource_class;
     }
     if (count == 0)
-        return false;
+        return true;
     verdict_refuse(check->decision->verdict, arena_of(check), VERDICT_INVENTORY_IN_USE,
-                   "%.*s of provider %s is in use", TEXT_ARGS(classes[0]),
-                   uuid_format(one->provider).chars);
+                   "cannot remove the inventory of %.*s from provider %s: it is in use",
+                   TEXT_ARGS(classes[0]), uuid_format(one->provider).chars);
     verdict_add_uuid(check->decision->verdict, "provider", one->provider);
     verdict_add_texts(check->decision->verdict, "resource_classes", classes, count);
-    return true;
-}
-
-static bool refuse_inventories_in_use(struct change_check *check)
-{
-    for (size_t i = 0; i < check->change.params->inventory_count; i++) {
-        if (refuse_classes_in_use(check, &check->change.params->inventories[i]))
-            return true;
-    }
     return false;
 }
 
-static void refuse_holding(struct change_check *check, const struct allocation *allocation,
-                           enum verdict_code code, const char *why)
+static bool check_inventories_in_use(struct change_check *check)
 {
-    struct verdict *verdict = check->decision->verdict;
-    verdict_refuse(verdict, arena_of(check), code, "%.*s of provider %s: %s",
-                   TEXT_ARGS(allocation->resource_class), uuid_format(allocation->provider).chars,
-                   why);
+    for (size_t i = 0; i < check->change.params->inventory_count; i++) {
+        if (!check_removed_classes(check, &check->change.params->inventories[i]))
+            return false;
+    }
+    return true;
+}
+
+/* --- rules: allocations --------------------------------------------------------------------- */
+
+static const struct inventory *inventory_of(const struct change_check *check,
+                                            const struct allocation *allocation)
+{
+    return change_end_inventory(&check->change, allocation->provider, allocation->resource_class);
+}
+
+static void add_allocation(struct verdict *verdict, const struct allocation *allocation)
+{
     verdict_add_uuid(verdict, "provider", allocation->provider);
     verdict_add_text(verdict, "resource_class", allocation->resource_class);
 }
 
-/* A rule of one allocation; says whether it refused. */
-typedef bool (*holding_rule)(struct change_check *check, const struct allocation *allocation);
-
-static bool refuse_any_holding(struct change_check *check, holding_rule rule)
+static bool check_inventory_exists(struct change_check *check, const struct allocation *allocation)
 {
-    for (size_t i = 0; i < check->change.params->claim_count; i++) {
-        const struct claim *claim = &check->change.params->claims[i];
-        for (size_t j = 0; j < claim->allocation_count; j++) {
-            if (rule(check, &claim->allocations[j]))
-                return true;
-        }
-    }
+    if (inventory_of(check, allocation) != NULL)
+        return true;
+    verdict_refuse(check->decision->verdict, arena_of(check), VERDICT_INVENTORY_NOT_FOUND,
+                   "provider %s has no inventory of %.*s", uuid_format(allocation->provider).chars,
+                   TEXT_ARGS(allocation->resource_class));
+    add_allocation(check->decision->verdict, allocation);
     return false;
 }
 
-static bool refuse_no_inventory(struct change_check *check, const struct allocation *allocation)
-{
-    if (change_end_inventory(&check->change, allocation->provider, allocation->resource_class) !=
-        NULL)
-        return false;
-    refuse_holding(check, allocation, VERDICT_INVENTORY_NOT_FOUND, "there is no inventory of it");
-    return true;
-}
-
-static bool refuse_unit(struct change_check *check, const struct allocation *allocation)
+static bool check_unit(struct change_check *check, const struct allocation *allocation)
 {
     int64_t value = 0;
-    const char *unit = inventory_broken_unit(
-        change_end_inventory(&check->change, allocation->provider, allocation->resource_class),
-        allocation->amount, &value);
+    const char *unit =
+        inventory_broken_unit(inventory_of(check, allocation), allocation->amount, &value);
     if (unit == NULL)
-        return false;
-    refuse_holding(check, allocation, VERDICT_CONSTRAINT_VIOLATION, unit);
+        return true;
+    verdict_refuse(check->decision->verdict, arena_of(check), VERDICT_CONSTRAINT_VIOLATION,
+                   "amount %lld of %.*s on provider %s violates %s %lld",
+                   (long long)allocation->amount, TEXT_ARGS(allocation->resource_class),
+                   uuid_format(allocation->provider).chars, unit, (long long)value);
+    add_allocation(check->decision->verdict, allocation);
     verdict_add_integer(check->decision->verdict, "requested", allocation->amount);
     verdict_add_integer(check->decision->verdict, unit, value);
-    return true;
+    return false;
 }
 
-/* An over-committed provider may always be relieved: only a usage that rises is refused. */
-static bool refuse_capacity(struct change_check *check, const struct allocation *allocation)
+/* An over-committed provider accepts a usage that stays or goes down, so that it can be emptied. */
+static bool check_capacity(struct change_check *check, const struct allocation *allocation)
 {
-    const struct inventory *inventory =
-        change_end_inventory(&check->change, allocation->provider, allocation->resource_class);
+    struct verdict *verdict = check->decision->verdict;
+    const struct inventory *inventory = inventory_of(check, allocation);
     const struct usage_delta *delta =
         change_delta(&check->change, allocation->provider, allocation->resource_class);
     const struct inventory_record *record = provider_record(
@@ -265,132 +370,87 @@ static bool refuse_capacity(struct change_check *check, const struct allocation 
     int64_t others = record != NULL ? record->used - delta->before : 0;
     int64_t used = 0;
     bool overflow = __builtin_add_overflow(others, delta->after, &used);
-    if (delta->after <= delta->before || (!overflow && inventory_holds(inventory, used)))
-        return false;
-    refuse_holding(check, allocation, VERDICT_CAPACITY_EXCEEDED, "not enough of it is left");
-    verdict_add_integer(check->decision->verdict, "requested", allocation->amount);
-    verdict_add_integer(check->decision->verdict, "used", others);
-    verdict_add_integer(check->decision->verdict, "capacity", inventory_capacity(inventory));
+    if (delta->after <= delta->before || (!overflow && inventory_fits(inventory, used)))
+        return true;
+    int64_t capacity = inventory_capacity(inventory);
+    verdict_refuse(
+        verdict, arena_of(check), VERDICT_CAPACITY_EXCEEDED,
+        "insufficient capacity of %.*s on provider %s: the command requests %lld, free %lld",
+        TEXT_ARGS(allocation->resource_class), uuid_format(allocation->provider).chars,
+        (long long)delta->after, (long long)(others < capacity ? capacity - others : 0));
+    add_allocation(verdict, allocation);
+    verdict_add_integer(verdict, "requested", allocation->amount);
+    verdict_add_integer(verdict, "used", others);
+    verdict_add_integer(verdict, "capacity", capacity);
+    return false;
+}
+
+typedef bool (*allocation_rule)(struct change_check *check, const struct allocation *allocation);
+
+static bool check_each_allocation(struct change_check *check, allocation_rule rule)
+{
+    for (size_t i = 0; i < check->change.params->claim_count; i++) {
+        const struct claim *claim = &check->change.params->claims[i];
+        for (size_t j = 0; j < claim->allocation_count; j++) {
+            if (!rule(check, &claim->allocations[j]))
+                return false;
+        }
+    }
     return true;
 }
 
-/* --- the effect ---------------------------------------------------------------------------- */
+/* --- the decision --------------------------------------------------------------------------- */
 
-static void set_inventory(struct change_check *check, const struct touched_provider *touched)
+/* The order is that of docs/protocol.md, "Which failure, when several apply". */
+static bool check_rules(struct change_check *check)
 {
-    struct provider *provider = touched->provider;
-    const struct inventory_change *one = touched->change;
-    struct inventory_record *records =
-        ARENA_ARRAY(arena_of(check), struct inventory_record, one->count);
-    for (size_t i = 0; i < one->count; i++) {
-        const struct inventory_record *old =
-            provider_record(provider, one->inventories[i].resource_class);
-        records[i] = (struct inventory_record){
-            .inventory = one->inventories[i],
-            .used = old != NULL ? old->used : 0,
-        };
-    }
-    provider->records = records;
-    provider->record_count = one->count;
-    provider->records_dirty = true;
+    if (!check_limits(check))
+        return false;
+    if (!check_consumer_generations(check) || !check_consumers_exist(check))
+        return false;
+    change_gather(&check->change);
+    return check_providers_exist(check) && check_provider_generations(check) &&
+           check_inventories_in_use(check) &&
+           check_each_allocation(check, check_inventory_exists) &&
+           check_each_allocation(check, check_unit) && check_each_allocation(check, check_capacity);
 }
 
-static void apply_providers(struct change_check *check)
-{
-    struct provider_generation *generations =
-        ARENA_ARRAY(arena_of(check), struct provider_generation, check->change.touched_count);
-    for (size_t i = 0; i < check->change.touched_count; i++) {
-        const struct touched_provider *touched = &check->change.touched[i];
-        if (touched->change != NULL)
-            set_inventory(check, touched);
-        touched->provider->generation++;
-        touched->provider->state.dirty = true;
-        generations[i] = (struct provider_generation){touched->id, touched->provider->generation};
-    }
-    check->decision->verdict->result.providers = generations;
-    check->decision->verdict->result.provider_count = check->change.touched_count;
-}
-
-static void apply_lines(struct change_check *check)
-{
-    for (size_t i = 0; i < check->change.delta_count; i++) {
-        const struct usage_delta *delta = &check->change.deltas[i];
-        struct inventory_record *record = provider_record(
-            change_touched(&check->change, delta->provider)->provider, delta->resource_class);
-        if (record == NULL || delta->after == delta->before)
-            continue; /* a class that went with all that was held of it, or nothing changed */
-        record->used += delta->after - delta->before;
-        record->dirty = true;
-    }
-}
-
-static void apply_claim(struct consumer *consumer, const struct claim *claim)
-{
-    int64_t generation = consumer->state.exists ? consumer->generation + 1 : 1;
-    struct slot_state state = consumer->state;
-    state.exists = claim->allocation_count > 0;
-    state.dirty = true; /* also where there was and is none: the answer rests on its absence */
-    *consumer = (struct consumer){
-        .id = consumer->id,
-        .state = state,
-        .project_id = claim->project_id,
-        .user_id = claim->user_id,
-        .consumer_type = claim->consumer_type,
-        .mappings = claim->mappings,
-        .generation = state.exists ? generation : 0,
-        .allocations = claim->allocations,
-        .allocation_count = claim->allocation_count,
-    };
-}
-
-static void apply_claims(struct change_check *check)
-{
-    size_t count = check->change.params->claim_count;
-    struct consumer_generation *generations =
-        ARENA_ARRAY(arena_of(check), struct consumer_generation, count);
-    for (size_t i = 0; i < count; i++) {
-        const struct claim *claim = &check->change.params->claims[i];
-        struct consumer *consumer = snapshot_consumer(check->decision->snapshot, claim->consumer);
-        apply_claim(consumer, claim);
-        generations[i] = (struct consumer_generation){consumer->id, consumer->generation};
-    }
-    check->decision->verdict->result.consumers = generations;
-    check->decision->verdict->result.consumer_count = count;
-}
-
-/* Later commands of the batch change the slot; the answer shows what it was here. */
-static const struct provider *copy_of(struct arena *arena, const struct provider *provider)
-{
-    struct provider *copy = ARENA_NEW(arena, struct provider);
-    *copy = *provider;
-    return copy;
-}
-
-static void apply(struct change_check *check)
-{
-    apply_providers(check);
-    apply_lines(check);
-    apply_claims(check);
-    if (check->decision->request->command.kind == COMMAND_INVENTORY_SET)
-        check->decision->verdict->result.provider =
-            copy_of(arena_of(check), check->change.touched[0].provider);
-}
-
-void decide_change(struct decision *decision)
+static void decide_change(struct decision *decision)
 {
     struct change_check check = {.decision = decision,
                                  .change = {.snapshot = decision->snapshot,
                                             .params = &decision->request->command.params.change}};
-    if (refuse_limits(&check))
-        return;
-    if (refuse_consumer_generations(&check) || refuse_unknown_consumers(&check))
-        return;
-    change_gather(&check.change);
-    if (refuse_unknown_providers(&check) || refuse_provider_generations(&check) ||
-        refuse_inventories_in_use(&check))
-        return;
-    if (refuse_any_holding(&check, refuse_no_inventory) ||
-        refuse_any_holding(&check, refuse_unit) || refuse_any_holding(&check, refuse_capacity))
-        return;
-    apply(&check);
+    if (check_rules(&check))
+        change_apply(&check.change, &decision->verdict->result);
 }
+
+/* Its result shows the provider. It is a copy, because later commands of the batch change it. */
+static void decide_inventory_set(struct decision *decision)
+{
+    decide_change(decision);
+    if (decision->verdict->code != VERDICT_SUCCESS)
+        return;
+    struct uuid id = decision->request->command.params.change.inventories[0].provider;
+    struct provider *copy = ARENA_NEW(decision->snapshot->arena, struct provider);
+    *copy = *snapshot_provider(decision->snapshot, id);
+    decision->verdict->result.provider = copy;
+}
+
+/* All but inventory.set: the decoder makes the same parameters of them. */
+#define ALLOCATION_FUNCTIONS                                                                       \
+    {                                                                                              \
+        .policy = ask_change, .want_first = want_change, .want_second = want_old_providers,        \
+        .decide = decide_change,                                                                   \
+    }
+
+COMMAND_FUNCTIONS(ALLOCATION_SET) = ALLOCATION_FUNCTIONS;
+COMMAND_FUNCTIONS(ALLOCATION_BATCH) = ALLOCATION_FUNCTIONS;
+COMMAND_FUNCTIONS(ALLOCATION_DELETE) = ALLOCATION_FUNCTIONS;
+COMMAND_FUNCTIONS(RESHAPE) = ALLOCATION_FUNCTIONS;
+
+COMMAND_FUNCTIONS(INVENTORY_SET) = {
+    .policy = ask_change,
+    .want_first = want_change,
+    .want_second = NOTHING_MORE, /* it has no claims */
+    .decide = decide_inventory_set,
+};

@@ -1,162 +1,179 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Providers and their trees: create, update, delete. They go alone in their batch. */
-#include "common/core/decision.h"
-
-#include <assert.h>
-#include <stdlib.h>
+/*
+ * The commands that change the set of providers: provider.create, .update and .delete.
+ *
+ * Structure: the policy's questions and the read set, which the three commands share; then the
+ * rules, then one section for each command. The functions of trees are in tree.c.
+ *
+ * Guarantees:
+ * - Each command has a batch of its own (MODE_EXCLUSIVE).
+ * - A change of a tree writes its root provider. Two transactions that change one tree therefore
+ *   write one common document, and the database lets only one of them commit. Without that write
+ *   they could make a cycle, or exceed the tree's limit, together (write skew).
+ * - No command here changes a generation: only inventories and allocations do (decide_change.c).
+ */
+#include "common/core/command_table.h"
 
 #include "allot/limits.h"
+#include "common/core/tree.h"
 
-void refuse_providers_missing(struct decision *decision, const struct uuid *missing, size_t count)
+static const struct provider_params *params_of(const struct decision *decision)
 {
-    verdict_refuse(decision->verdict, decision->snapshot->arena, VERDICT_PROVIDER_NOT_FOUND,
-                   count == 1 ? "there is no provider %s" : "there is no provider %s, nor others",
-                   uuid_format(missing[0]).chars);
+    return &decision->request->command.params.provider;
+}
+
+static void write_root(struct decision *decision, struct uuid root)
+{
+    snapshot_provider(decision->snapshot, root)->state.dirty = true;
+}
+
+/* --- the policy's questions and the read set ------------------------------------------------ */
+
+static bool ask_providers(struct decision *decision, struct policy_question *question)
+{
+    const struct provider_params *params = params_of(decision);
+    if (!ask_provider(decision, question, params->uuid))
+        return false;
+    return !params->has_parent || ask_provider(decision, question, params->parent);
+}
+
+static void want_provider(struct snapshot *snapshot, const struct command *command, size_t index)
+{
+    (void)index;
+    snapshot_want_provider(snapshot, command->params.provider.uuid);
+}
+
+static void want_provider_parent_name(struct snapshot *snapshot, const struct command *command,
+                                      size_t index)
+{
+    const struct provider_params *params = &command->params.provider;
+    want_provider(snapshot, command, index);
+    if (params->has_parent)
+        snapshot_want_provider(snapshot, params->parent);
+    snapshot_want_name(snapshot, params->name);
+}
+
+/* Returns false if the provider does not exist. */
+static bool find_root(struct snapshot *snapshot, struct uuid id, struct uuid *ret_root)
+{
+    const struct provider *provider = snapshot_provider(snapshot, id);
+    if (provider->state.exists)
+        *ret_root = provider->root;
+    return provider->state.exists;
+}
+
+/* A new slot may move the others, so both roots are looked up before the first one is wanted. */
+static void want_trees(struct snapshot *snapshot, const struct command *command)
+{
+    const struct provider_params *params = &command->params.provider;
+    struct uuid roots[2];
+    size_t count = find_root(snapshot, params->uuid, &roots[0]) ? 1 : 0;
+    if (params->has_parent && find_root(snapshot, params->parent, &roots[count]))
+        count++;
+    for (size_t i = 0; i < count; i++) {
+        snapshot_want_tree(snapshot, roots[i]);
+        snapshot_want_provider(snapshot, roots[i]);
+    }
+}
+
+/* --- the rules ------------------------------------------------------------------------------ */
+
+void refuse_missing_providers(struct decision *decision, const struct uuid *missing, size_t count)
+{
+    struct uuid_text first = uuid_format(missing[0]);
+    if (count == 1)
+        verdict_refuse(decision->verdict, decision->snapshot->arena, VERDICT_PROVIDER_NOT_FOUND,
+                       "provider %s not found", first.chars);
+    else
+        verdict_refuse(decision->verdict, decision->snapshot->arena, VERDICT_PROVIDER_NOT_FOUND,
+                       "provider %s not found (and %zu more)", first.chars, count - 1);
     verdict_add_uuids(decision->verdict, "providers", missing, count);
 }
 
-static const struct tree_node *find_node(const struct snapshot *snapshot, struct uuid id)
+/* Fills the verdict with a failure of the command's provider, and always returns false. */
+static bool refuse_provider(struct decision *decision, enum verdict_code code, const char *what)
 {
-    size_t low = 0, high = snapshot->node_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = uuid_compare(snapshot->nodes[middle].id, id);
-        if (order == 0)
-            return &snapshot->nodes[middle];
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return NULL;
-}
-
-/* Bounded by the size of a tree, so that a circle in the data could not hold us. */
-static bool lies_below(const struct snapshot *snapshot, struct uuid id, struct uuid ancestor)
-{
-    const struct tree_node *node = find_node(snapshot, id);
-    for (size_t steps = 0; node != NULL && steps <= snapshot->node_count; steps++) {
-        if (uuid_equal(node->id, ancestor))
-            return true;
-        node = node->has_parent ? find_node(snapshot, node->parent) : NULL;
-    }
+    struct uuid id = params_of(decision)->uuid;
+    verdict_refuse(decision->verdict, decision->snapshot->arena, code, "provider %s %s",
+                   uuid_format(id).chars, what);
+    verdict_add_uuid(decision->verdict, "provider", id);
     return false;
 }
 
-static int64_t tree_size(const struct snapshot *snapshot, struct uuid root)
+static bool check_exists(struct decision *decision, const struct provider *provider)
 {
-    int64_t size = 0;
-    for (size_t i = 0; i < snapshot->node_count; i++)
-        size += uuid_equal(snapshot->nodes[i].root, root);
-    return size;
+    if (!provider->state.exists)
+        refuse_missing_providers(decision, &params_of(decision)->uuid, 1);
+    return provider->state.exists;
 }
 
-enum mark { UNKNOWN, BELOW, ELSEWHERE };
-
-/* Walks up from `node` to the first mark that is known, and marks the whole way. */
-static void mark_way(const struct snapshot *snapshot, const struct tree_node *node,
-                     unsigned char *marks)
+static bool check_tree_size(struct decision *decision, int64_t size)
 {
-    const struct tree_node *end = node;
-    size_t steps = 0;
-    while (end != NULL && marks[end - snapshot->nodes] == UNKNOWN && steps++ < snapshot->node_count)
-        end = end->has_parent ? find_node(snapshot, end->parent) : NULL;
-    unsigned char mark = end != NULL && marks[end - snapshot->nodes] == BELOW ? BELOW : ELSEWHERE;
-    for (; node != NULL && marks[node - snapshot->nodes] == UNKNOWN;
-         node = node->has_parent ? find_node(snapshot, node->parent) : NULL)
-        marks[node - snapshot->nodes] = mark;
+    if (size <= TREE_PROVIDERS_MAX)
+        return true;
+    verdict_refuse(decision->verdict, decision->snapshot->arena, VERDICT_LIMIT_EXCEEDED,
+                   "provider tree too large: %lld providers (limit %d)", (long long)size,
+                   TREE_PROVIDERS_MAX);
+    verdict_add_integer(decision->verdict, "limit", TREE_PROVIDERS_MAX);
+    verdict_add_integer(decision->verdict, "given", size);
+    return false;
 }
 
-/* For each node, whether it is `top` or lies below it; linear in the nodes. */
-static const unsigned char *mark_subtree(const struct snapshot *snapshot, struct uuid top)
+/* A provider may be given the name that it has already. */
+static bool check_name(struct decision *decision)
 {
-    unsigned char *marks = ARENA_ARRAY(snapshot->arena, unsigned char, snapshot->node_count);
-    const struct tree_node *node = find_node(snapshot, top);
-    if (node != NULL)
-        marks[node - snapshot->nodes] = BELOW;
-    for (size_t i = 0; i < snapshot->node_count; i++)
-        mark_way(snapshot, &snapshot->nodes[i], marks);
-    return marks;
+    const struct provider_params *params = params_of(decision);
+    const struct name_slot *name = snapshot_name(decision->snapshot, params->name);
+    if (!name->taken || uuid_equal(name->holder, params->uuid))
+        return true;
+    verdict_refuse(decision->verdict, decision->snapshot->arena, VERDICT_PROVIDER_NAME_TAKEN,
+                   "provider name '%.*s' is already in use", TEXT_ARGS(params->name));
+    verdict_add_text(decision->verdict, "name", params->name);
+    return false;
 }
 
-static int64_t subtree_size(const struct snapshot *snapshot, struct uuid top)
+/* Returns the parent that the command names; NULL if it names none, or one that does not exist. */
+static struct provider *new_parent(struct decision *decision)
 {
-    const unsigned char *marks = mark_subtree(snapshot, top);
-    int64_t size = 0;
-    for (size_t i = 0; i < snapshot->node_count; i++)
-        size += marks[i] == BELOW;
-    return size;
-}
-
-/* The parent that is asked for, where it exists. */
-static struct provider *asked_parent(struct decision *decision)
-{
-    const struct provider_params *params = &decision->request->command.params.provider;
+    const struct provider_params *params = params_of(decision);
     if (!params->has_parent)
         return NULL;
     struct provider *parent = snapshot_provider(decision->snapshot, params->parent);
     return parent->state.exists ? parent : NULL;
 }
 
-static bool refuse_tree_size(struct decision *decision, int64_t size)
+static bool check_parent(struct decision *decision, bool in_own_subtree)
 {
-    if (size <= TREE_PROVIDERS_MAX)
-        return false;
-    verdict_refuse(decision->verdict, decision->snapshot->arena, VERDICT_LIMIT_EXCEEDED,
-                   "the provider tree would have %lld members, of %d at most", (long long)size,
-                   TREE_PROVIDERS_MAX);
-    verdict_add_integer(decision->verdict, "limit", TREE_PROVIDERS_MAX);
-    verdict_add_integer(decision->verdict, "given", size);
-    return true;
-}
-
-static bool refuse_name_taken(struct decision *decision)
-{
-    const struct provider_params *params = &decision->request->command.params.provider;
-    const struct name_slot *name = snapshot_name(decision->snapshot, params->name);
-    if (!name->taken || uuid_equal(name->holder, params->uuid))
-        return false;
-    verdict_refuse(decision->verdict, decision->snapshot->arena, VERDICT_PROVIDER_NAME_TAKEN,
-                   "another provider is named %.*s", TEXT_ARGS(params->name));
-    verdict_add_text(decision->verdict, "name", params->name);
-    return true;
-}
-
-static bool refuse_parent(struct decision *decision, bool below_itself)
-{
-    const struct provider_params *params = &decision->request->command.params.provider;
-    if (!params->has_parent || (asked_parent(decision) != NULL && !below_itself))
-        return false;
+    const struct provider_params *params = params_of(decision);
+    if (!params->has_parent || (new_parent(decision) != NULL && !in_own_subtree))
+        return true;
     verdict_refuse(decision->verdict, decision->snapshot->arena, VERDICT_INVALID_PARENT,
-                   below_itself ? "the parent %s is in the provider's own subtree"
-                                : "there is no parent %s",
+                   in_own_subtree ? "parent %s is in the subtree of the provider itself"
+                                  : "parent %s not found",
                    uuid_format(params->parent).chars);
     verdict_add_uuid(decision->verdict, "parent_provider_uuid", params->parent);
-    return true;
+    return false;
 }
 
-/* A tree that changes is written at its root: two changes of one tree conflict. */
-static void mark_root(struct decision *decision, struct uuid root)
-{
-    snapshot_provider(decision->snapshot, root)->state.dirty = true;
-}
+/* --- provider.create ------------------------------------------------------------------------ */
 
-static void create(struct decision *decision)
+static bool check_create(struct decision *decision, const struct provider *provider,
+                         const struct provider *parent)
 {
-    const struct provider_params *params = &decision->request->command.params.provider;
-    struct provider *provider = snapshot_provider(decision->snapshot, params->uuid);
-    const struct provider *parent = asked_parent(decision);
-
     if (parent != NULL &&
-        refuse_tree_size(decision, tree_size(decision->snapshot, parent->root) + 1))
-        return;
-    if (provider->state.exists) {
-        verdict_refuse(decision->verdict, decision->snapshot->arena, VERDICT_PROVIDER_EXISTS,
-                       "provider %s exists", uuid_format(params->uuid).chars);
-        verdict_add_uuid(decision->verdict, "provider", params->uuid);
-        return;
-    }
-    if (refuse_name_taken(decision) || refuse_parent(decision, false))
+        !check_tree_size(decision, tree_size(decision->snapshot, parent->root) + 1))
+        return false;
+    if (provider->state.exists)
+        return refuse_provider(decision, VERDICT_PROVIDER_EXISTS, "already exists");
+    return check_name(decision) && check_parent(decision, false);
+}
+
+static void decide_create(struct decision *decision)
+{
+    const struct provider_params *params = params_of(decision);
+    struct provider *provider = snapshot_provider(decision->snapshot, params->uuid);
+    const struct provider *parent = new_parent(decision);
+    if (!check_create(decision, provider, parent))
         return;
 
     struct slot_state state = provider->state;
@@ -173,78 +190,77 @@ static void create(struct decision *decision)
         .records_dirty = true,
     };
     if (parent != NULL)
-        mark_root(decision, parent->root);
+        write_root(decision, parent->root);
     decision->verdict->result.provider = provider;
 }
 
-/* Gives the whole subtree of `top` that root. */
-static void move_subtree(struct decision *decision, struct uuid top, struct uuid root)
+COMMAND_FUNCTIONS(PROVIDER_CREATE) = {
+    .policy = ask_providers,
+    .want_first = want_provider_parent_name,
+    .want_second = want_trees,
+    .decide = decide_create,
+};
+
+/* --- provider.update ------------------------------------------------------------------------ */
+
+/* A provider that moves to another tree takes its whole subtree along. */
+static bool check_new_tree_size(struct decision *decision, const struct provider *provider)
 {
-    struct snapshot *snapshot = decision->snapshot;
-    const unsigned char *marks = mark_subtree(snapshot, top);
-    for (size_t i = 0; i < snapshot->node_count; i++) {
-        struct tree_node *node = &snapshot->nodes[i];
-        if (marks[i] != BELOW || uuid_equal(node->id, top))
-            continue;
-        node->root = root;
-        node->dirty = true;
-    }
+    const struct provider *parent = new_parent(decision);
+    if (parent == NULL || uuid_equal(parent->root, provider->root))
+        return true;
+    return check_tree_size(decision, tree_size(decision->snapshot, parent->root) +
+                                         tree_subtree_size(decision->snapshot, provider->id));
 }
 
-static void place_below(struct decision *decision, struct provider *provider)
+static bool check_update(struct decision *decision, const struct provider *provider)
 {
-    const struct provider *parent = asked_parent(decision);
+    const struct provider_params *params = params_of(decision);
+    if (!check_exists(decision, provider))
+        return false;
+    bool in_own_subtree =
+        params->has_parent && tree_is_below(decision->snapshot, params->parent, params->uuid);
+    return check_new_tree_size(decision, provider) && check_name(decision) &&
+           check_parent(decision, in_own_subtree);
+}
+
+static void move(struct decision *decision, struct provider *provider)
+{
+    const struct provider *parent = new_parent(decision);
     struct uuid old_root = provider->root;
     struct uuid new_root = parent != NULL ? parent->root : provider->id;
 
     provider->has_parent = parent != NULL;
-    provider->parent = decision->request->command.params.provider.parent;
+    provider->parent = params_of(decision)->parent;
     provider->root = new_root;
-    mark_root(decision, old_root);
-    mark_root(decision, new_root);
+    write_root(decision, old_root);
+    write_root(decision, new_root);
     if (!uuid_equal(old_root, new_root))
-        move_subtree(decision, provider->id, new_root);
+        tree_set_root_below(decision->snapshot, provider->id, new_root);
 }
 
-static bool refuse_grown_tree(struct decision *decision, const struct provider *provider)
+static void decide_update(struct decision *decision)
 {
-    const struct provider *parent = asked_parent(decision);
-    if (parent == NULL || uuid_equal(parent->root, provider->root))
-        return false;
-    return refuse_tree_size(decision, tree_size(decision->snapshot, parent->root) +
-                                          subtree_size(decision->snapshot, provider->id));
-}
-
-static void update(struct decision *decision)
-{
-    const struct provider_params *params = &decision->request->command.params.provider;
+    const struct provider_params *params = params_of(decision);
     struct provider *provider = snapshot_provider(decision->snapshot, params->uuid);
-    if (!provider->state.exists) {
-        refuse_providers_missing(decision, &params->uuid, 1);
+    if (!check_update(decision, provider))
         return;
-    }
-    bool below_itself =
-        params->has_parent && lies_below(decision->snapshot, params->parent, params->uuid);
-    if (refuse_grown_tree(decision, provider) || refuse_name_taken(decision) ||
-        refuse_parent(decision, below_itself))
-        return;
-
     provider->name = params->name;
     if (params->parent_given)
-        place_below(decision, provider);
+        move(decision, provider);
     provider->place_dirty = true;
     provider->state.dirty = true;
     decision->verdict->result.provider = provider;
 }
 
-static bool has_children(const struct snapshot *snapshot, struct uuid id)
-{
-    for (size_t i = 0; i < snapshot->node_count; i++) {
-        if (snapshot->nodes[i].has_parent && uuid_equal(snapshot->nodes[i].parent, id))
-            return true;
-    }
-    return false;
-}
+COMMAND_FUNCTIONS(PROVIDER_UPDATE) = {
+    .policy = ask_providers,
+    .want_first = want_provider_parent_name,
+    .want_second = want_trees,
+    .decide = decide_update,
+};
+
+/* --- provider.delete ------------------------------------------------------------------------ */
 
 static bool is_used(const struct provider *provider)
 {
@@ -255,50 +271,30 @@ static bool is_used(const struct provider *provider)
     return false;
 }
 
-static void refuse_delete(struct decision *decision, enum verdict_code code, const char *why)
+static bool check_delete(struct decision *decision, const struct provider *provider)
 {
-    struct uuid id = decision->request->command.params.provider.uuid;
-    verdict_refuse(decision->verdict, decision->snapshot->arena, code, "provider %s %s",
-                   uuid_format(id).chars, why);
-    verdict_add_uuid(decision->verdict, "provider", id);
+    if (!check_exists(decision, provider))
+        return false;
+    if (tree_has_children(decision->snapshot, provider->id))
+        return refuse_provider(decision, VERDICT_PROVIDER_HAS_CHILDREN, "has children");
+    if (is_used(provider))
+        return refuse_provider(decision, VERDICT_PROVIDER_IN_USE, "has allocations");
+    return true;
 }
 
-static void delete_provider(struct decision *decision)
+static void decide_delete(struct decision *decision)
 {
-    struct uuid id = decision->request->command.params.provider.uuid;
-    struct provider *provider = snapshot_provider(decision->snapshot, id);
-    if (!provider->state.exists) {
-        refuse_providers_missing(decision, &decision->request->command.params.provider.uuid, 1);
+    struct provider *provider = snapshot_provider(decision->snapshot, params_of(decision)->uuid);
+    if (!check_delete(decision, provider))
         return;
-    }
-    if (has_children(decision->snapshot, id)) {
-        refuse_delete(decision, VERDICT_PROVIDER_HAS_CHILDREN, "has children");
-        return;
-    }
-    if (is_used(provider)) {
-        refuse_delete(decision, VERDICT_PROVIDER_IN_USE, "has allocations");
-        return;
-    }
-    mark_root(decision, provider->root);
+    write_root(decision, provider->root);
     provider->state.exists = false;
     provider->state.dirty = true;
 }
 
-void decide_provider(struct decision *decision)
-{
-    switch (decision->request->command.kind) {
-    case COMMAND_PROVIDER_CREATE: create(decision); return;
-    case COMMAND_PROVIDER_UPDATE: update(decision); return;
-    case COMMAND_PROVIDER_DELETE: delete_provider(decision); return;
-    case COMMAND_PROVIDER_GET:
-    case COMMAND_PROVIDER_ALLOCATIONS:
-    case COMMAND_INVENTORY_SET:
-    case COMMAND_ALLOCATION_SET:
-    case COMMAND_ALLOCATION_BATCH:
-    case COMMAND_ALLOCATION_DELETE:
-    case COMMAND_ALLOCATION_GET:
-    case COMMAND_USAGE_GET:
-    case COMMAND_RESHAPE: break;
-    }
-    assert(!"a command that changes providers");
-}
+COMMAND_FUNCTIONS(PROVIDER_DELETE) = {
+    .policy = ask_providers,
+    .want_first = want_provider,
+    .want_second = want_trees,
+    .decide = decide_delete,
+};

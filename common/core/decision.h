@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The parts of the planner, among themselves: each judges one request whose key is not on record.
- * A decision that finds nothing to refuse makes the effect in the snapshot and fills the result;
- * one that refuses leaves the snapshot as it was.
+ * What the files of the planner share: the decision on one command whose outcome is not recorded.
+ *
+ * A rule is a function `check_...`. It returns true if the command satisfies the rule.
+ * Otherwise it fills the verdict with a failure and returns false. All rules are checked before
+ * anything is changed, so that a failure leaves the snapshot as it was.
  */
 #ifndef ALLOT_CORE_DECISION_H
 #define ALLOT_CORE_DECISION_H
@@ -17,17 +19,20 @@ struct decision {
     struct verdict *verdict;
 };
 
-/* False: refused as `forbidden`. */
+/*
+ * Asks the access policy about the reply queue and about all that the command names or touches.
+ * Returns false if it is `forbidden`.
+ */
 ALLOT_CHECK bool decide_policy(struct decision *decision);
 
-/* provider.create, .update, .delete */
-void decide_provider(struct decision *decision);
-/* inventory.set, allocation.set, .batch, .delete, reshape */
-void decide_change(struct decision *decision);
-/* the commands that only read */
-void decide_read(struct decision *decision);
+/* Each fills the verdict with `forbidden` and the thing that is not allowed, and returns false. */
+bool forbid_text(struct decision *decision, const char *member, struct text value);
+bool forbid_uuid(struct decision *decision, const char *member, struct uuid value);
+/* Asks the policy for one provider that the command names; false: `forbidden`. */
+bool ask_provider(struct decision *decision, struct policy_question *question,
+                  struct uuid provider);
 
-/* Refuses with `provider_not_found`; the list is sorted. */
-void refuse_providers_missing(struct decision *decision, const struct uuid *missing, size_t count);
+/* Fills the verdict with `provider_not_found`. `missing` is sorted and borrowed; count > 0. */
+void refuse_missing_providers(struct decision *decision, const struct uuid *missing, size_t count);
 
 #endif

@@ -26,7 +26,7 @@ static __int128 capacity_millionths(const struct inventory *inventory)
     return (__int128)(inventory->total - inventory->reserved) * inventory->ratio;
 }
 
-bool inventory_holds(const struct inventory *inventory, int64_t used)
+bool inventory_fits(const struct inventory *inventory, int64_t used)
 {
     return (__int128)used * RATIO_ONE <= capacity_millionths(inventory);
 }

@@ -1,20 +1,49 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "common/core/decision.h"
+#include "common/core/command_table.h"
 
 #include <string.h>
+
+/* --- the read set --------------------------------------------------------------------------- */
+
+void plan_want_first(struct snapshot *snapshot, const struct request *const *requests, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct command *command = &requests[i]->command;
+        if (command_mode(command->kind) != MODE_READ)
+            snapshot_want_outcome(snapshot, requests[i]->principal, requests[i]->key);
+        command_functions(command->kind)->want_first(snapshot, command, i);
+    }
+    snapshot_seal(snapshot);
+}
+
+bool plan_want_second(struct snapshot *snapshot, const struct request *const *requests,
+                      size_t count)
+{
+    size_t loaded = snapshot->provider_count;
+    for (size_t i = 0; i < count; i++) {
+        const struct command *command = &requests[i]->command;
+        const struct command_functions *functions = command_functions(command->kind);
+        if (functions->want_second != NOTHING_MORE)
+            functions->want_second(snapshot, command);
+    }
+    snapshot_seal(snapshot);
+    return snapshot->provider_count > loaded || snapshot->root_count > 0;
+}
+
+/* --- the recorded outcome ------------------------------------------------------------------- */
 
 static bool same_fingerprint(const struct fingerprint *a, const struct fingerprint *b)
 {
     return memcmp(a->bytes, b->bytes, FINGERPRINT_BYTES) == 0;
 }
 
-/* The outcome on record answers before anything that depends on the state. */
+/* Answers from the recorded outcome, before any rule that depends on the state. */
 static void replay(struct decision *decision, const struct outcome *outcome)
 {
     struct verdict *verdict = decision->verdict;
     if (!same_fingerprint(&outcome->fingerprint, &decision->request->fingerprint)) {
         verdict_refuse(verdict, decision->snapshot->arena, VERDICT_IDEMPOTENCY_KEY_REUSED,
-                       "this message_id was used with another body");
+                       "this message_id is recorded with another body");
         return;
     }
     verdict->code = outcome->code;
@@ -23,75 +52,10 @@ static void replay(struct decision *decision, const struct outcome *outcome)
     verdict->replay_of = outcome->decided_by;
 }
 
-static bool refuse_attempts(struct decision *decision)
-{
-    int64_t attempts = decision->request->attempts;
-    if (attempts < decision->context->attempts_max)
-        return false;
-    verdict_refuse(decision->verdict, decision->snapshot->arena, VERDICT_ATTEMPTS_EXHAUSTED,
-                   "%lld workers died while on this command", (long long)attempts);
-    verdict_add_integer(decision->verdict, "attempts", attempts);
-    return true;
-}
-
-static bool refuse_late(struct decision *decision)
-{
-    const struct request *request = decision->request;
-    if (!request->has_deadline || decision->context->now_ms <= request->deadline_ms)
-        return false;
-    verdict_refuse(decision->verdict, decision->snapshot->arena, VERDICT_DEADLINE_EXCEEDED,
-                   "the deadline was %lld ms since the epoch, and it is past",
-                   (long long)request->deadline_ms);
-    verdict_add_integer(decision->verdict, "deadline", request->deadline_ms);
-    return true;
-}
-
-/* The storage was asked already, with this command alone, and refuses it for good. */
-static void refuse_internal(struct decision *decision)
-{
-    const struct request *request = decision->request;
-    verdict_refuse(decision->verdict, decision->snapshot->arena, VERDICT_INTERNAL,
-                   "the storage refuses this command");
-    verdict_add_text(decision->verdict, "reason", request->storage_reason);
-}
-
-static void decide_state(struct decision *decision)
-{
-    switch (decision->request->command.kind) {
-    case COMMAND_PROVIDER_CREATE:
-    case COMMAND_PROVIDER_UPDATE:
-    case COMMAND_PROVIDER_DELETE: decide_provider(decision); return;
-    case COMMAND_INVENTORY_SET:
-    case COMMAND_ALLOCATION_SET:
-    case COMMAND_ALLOCATION_BATCH:
-    case COMMAND_ALLOCATION_DELETE:
-    case COMMAND_RESHAPE: decide_change(decision); return;
-    case COMMAND_PROVIDER_GET:
-    case COMMAND_PROVIDER_ALLOCATIONS:
-    case COMMAND_ALLOCATION_GET:
-    case COMMAND_USAGE_GET: decide_read(decision); return;
-    }
-}
-
-static void decide(struct decision *decision)
-{
-    const struct request *request = decision->request;
-    if (refuse_attempts(decision) || !decide_policy(decision) || refuse_late(decision))
-        return;
-    if (request->rejection_unrecordable) {
-        refuse_internal(decision);
-        return;
-    }
-    decide_state(decision);
-    if (request->rejected_by_storage && decision->verdict->code == VERDICT_SUCCESS) {
-        snapshot_forget_changes(decision->snapshot);
-        refuse_internal(decision);
-    }
-}
-
 /*
- * What is kept under the key. A refusal that is not recorded, but rests on more than the bytes,
- * still touches the key, so that a commit of another worker in flight cannot contradict it.
+ * Records the verdict under the command's key. A failure that is not recorded still marks the
+ * outcome dirty: it depends on the stored state, and the write conflicts with another worker that
+ * is committing an outcome under the same key. Otherwise the two answers could contradict.
  */
 static void record(struct decision *decision, struct outcome *outcome)
 {
@@ -103,6 +67,60 @@ static void record(struct decision *decision, struct outcome *outcome)
     outcome->code = decision->verdict->code;
     outcome->command = text_of(command_name(decision->request->command.kind));
     outcome->decided_by = decision->index;
+}
+
+/* --- the decision --------------------------------------------------------------------------- */
+
+static bool check_attempts(struct decision *decision)
+{
+    int64_t attempts = decision->request->attempts;
+    if (attempts < decision->context->attempts_max)
+        return true;
+    verdict_refuse(decision->verdict, decision->snapshot->arena, VERDICT_ATTEMPTS_EXHAUSTED,
+                   "%lld workers crashed while processing this command", (long long)attempts);
+    verdict_add_integer(decision->verdict, "attempts", attempts);
+    return false;
+}
+
+static bool check_deadline(struct decision *decision)
+{
+    const struct request *request = decision->request;
+    if (!request->has_deadline || decision->context->now_ms <= request->deadline_ms)
+        return true;
+    verdict_refuse(decision->verdict, decision->snapshot->arena, VERDICT_DEADLINE_EXCEEDED,
+                   "deadline %lld (ms since the epoch) has passed",
+                   (long long)request->deadline_ms);
+    verdict_add_integer(decision->verdict, "deadline", request->deadline_ms);
+    return false;
+}
+
+/* The database permanently rejected the command in a batch of its own. */
+static void refuse_internal(struct decision *decision)
+{
+    verdict_refuse(decision->verdict, decision->snapshot->arena, VERDICT_INTERNAL,
+                   "the database permanently rejected this command");
+    verdict_add_text(decision->verdict, "reason", decision->request->storage_reason);
+}
+
+/*
+ * Checks in the order of the contract. A command that the database rejected is decided again,
+ * because the state may have changed: only if it would still succeed is it `internal`. If its
+ * failure could not be recorded either, it is `internal` whatever the state.
+ */
+static void decide(struct decision *decision)
+{
+    const struct request *request = decision->request;
+    if (!check_attempts(decision) || !decide_policy(decision) || !check_deadline(decision))
+        return;
+    if (request->rejection_unrecordable) {
+        refuse_internal(decision);
+        return;
+    }
+    command_functions(request->command.kind)->decide(decision);
+    if (request->rejected_by_storage && decision->verdict->code == VERDICT_SUCCESS) {
+        snapshot_discard_changes(decision->snapshot);
+        refuse_internal(decision);
+    }
 }
 
 static void decide_request(struct decision *decision)

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The planner: decides each request of a batch, in order, against the snapshot, and keeps the
- * snapshot up to date as it goes. What a batch gives is what its commands one by one would give. It
- * alone creates and ends consumers. Pure: no I/O, no clock, no global.
+ * The planner. It decides the commands of a batch, one after another, against a snapshot of the
+ * stored state, and applies the effect of each to the snapshot. So a batch has the effect that its
+ * commands would have one by one. Pure: no I/O, no clock, no global variable.
  * Source: docs/protocol.md, "Rules of allocation" and "Which failure, when several apply".
+ *
+ * Use: plan_want_first, load the snapshot, plan_prefix to shorten the batch, plan_want_second, load
+ * again if it returned true, plan_run, write the snapshot. "Wanting" a document adds an empty slot
+ * for it to the snapshot, which the store fills.
  */
 #ifndef ALLOT_CORE_PLAN_H
 #define ALLOT_CORE_PLAN_H
@@ -12,29 +16,33 @@
 #include "common/core/snapshot.h"
 
 struct plan_context {
-    const struct policy *policy;
-    int64_t now_ms; /* since the epoch: for deadlines */
+    const struct policy *policy; /* borrowed */
+    int64_t now_ms;              /* since the epoch; compared with deadlines */
     int64_t attempts_max;
 };
 
-/* What the requests need to be loaded first. The snapshot is sealed. */
+/* Adds the documents that the requests name to the snapshot, and seals it. */
 void plan_want_first(struct snapshot *snapshot, const struct request *const *requests,
                      size_t count);
 /*
- * What the documents of the first round make necessary besides: the providers of stored
- * allocations, and trees. False where nothing is. The snapshot is sealed.
+ * Adds the documents that the loaded ones make necessary: providers of stored allocations, and
+ * provider trees. Seals the snapshot. Returns false if there is nothing more to load.
  */
 bool plan_want_second(struct snapshot *snapshot, const struct request *const *requests,
                       size_t count);
 
 /*
- * How many of the requests, from the first on, touch at most `documents_max` documents together
- * (at least one). To be asked after the first round is loaded.
+ * Returns how many of the requests, from the first on, touch at most `documents_max` documents
+ * together; at least 1. A document that several requests touch counts once. Call it after the first
+ * load, because it needs the stored allocations.
  */
 size_t plan_prefix(struct snapshot *snapshot, const struct request *const *requests, size_t count,
                    size_t documents_max);
 
-/* Decides request by request; `verdicts[count]` is filled, from the snapshot's arena. */
+/*
+ * Decides the requests and fills `verdicts[count]`. What the verdicts point to is owned by the
+ * snapshot's arena, or borrowed from the requests.
+ */
 void plan_run(const struct plan_context *context, struct snapshot *snapshot,
               const struct request *const *requests, size_t count, struct verdict *verdicts);
 

@@ -5,8 +5,9 @@
 #include <string.h>
 
 /*
- * Greedy with one step back to the last star: linear in practice, never exponential. Patterns come
- * from the operator, subjects from producers.
+ * Matches greedily, and on a mismatch goes back to the last star only. So the time is at most the
+ * product of both lengths, whatever subject a producer sends. fnmatch() is no alternative: it needs
+ * C strings, and gives a meaning to ?, [ and the backslash.
  */
 bool pattern_matches(struct text pattern, struct text subject)
 {
@@ -60,7 +61,7 @@ bool policy_allows_reply_to(const struct policy *policy, struct text principal,
     return known != NULL && reply_to.length > 0 && patterns_match(known->reply_to, reply_to);
 }
 
-/* What one step of a question asks of a rule. */
+/* Returns whether a rule covers the subject of a step. */
 typedef bool (*rule_test)(const struct policy_rule *rule, struct text subject);
 
 static bool covers_command(const struct policy_rule *rule, struct text subject)
@@ -87,27 +88,29 @@ static bool covers_all_projects(const struct policy_rule *rule, struct text subj
     return false;
 }
 
-static bool is_alive(const struct policy_question *question, size_t rule)
+static bool is_left(const struct policy_question *question, size_t rule)
 {
-    return (question->alive[rule / 64] >> (rule % 64) & 1) != 0;
+    return (question->left[rule / 64] >> (rule % 64) & 1) != 0;
 }
 
-/* Lets only those rules live that pass the test; where none does, the question has been answered.
+/*
+ * Drops the rules that fail the test. If all fail, it returns false and keeps the rules of the step
+ * before: the command is denied then, and no further step is asked.
  */
 static bool narrow(struct policy_question *question, rule_test test, struct text subject)
 {
     if (question->principal == NULL)
         return false;
-    uint64_t alive[POLICY_RULES_MAX / 64] = {0};
+    uint64_t left[POLICY_RULES_MAX / 64] = {0};
     bool any = false;
     for (size_t i = 0; i < question->principal->rule_count; i++) {
-        if (!is_alive(question, i) || !test(&question->principal->rules[i], subject))
+        if (!is_left(question, i) || !test(&question->principal->rules[i], subject))
             continue;
-        alive[i / 64] |= UINT64_C(1) << (i % 64);
+        left[i / 64] |= UINT64_C(1) << (i % 64);
         any = true;
     }
     if (any)
-        memcpy(question->alive, alive, sizeof alive);
+        memcpy(question->left, left, sizeof left);
     return any;
 }
 
@@ -116,10 +119,10 @@ bool policy_ask_command(struct policy_question *question, const struct policy *p
 {
     question->principal = policy_principal(policy, principal);
     assert(question->principal == NULL || question->principal->rule_count <= POLICY_RULES_MAX);
-    memset(question->alive, 0xff, sizeof question->alive);
+    memset(question->left, 0xff, sizeof question->left);
     if (narrow(question, covers_command, text_of(command_name(command))))
         return true;
-    question->principal = NULL; /* no rule at all: every further step fails as well */
+    question->principal = NULL; /* every further step fails as well */
     return false;
 }
 
@@ -137,4 +140,9 @@ bool policy_ask_provider(struct policy_question *question, struct uuid provider)
 bool policy_ask_all_projects(struct policy_question *question)
 {
     return narrow(question, covers_all_projects, text_of("*"));
+}
+
+bool policy_command_allowed(const struct policy_question *question)
+{
+    return question->principal != NULL;
 }

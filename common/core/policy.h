@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who may do what: default deny. One rule alone must cover the command, every project and every
- * provider touched, the stored owner's project included. `*` in a pattern is any run of bytes;
- * nothing else is special. Source: docs/protocol.md, section 6. It does not know where the rules
- * come from (codec/policy_file.h) and does not log.
+ * The access policy: which principal may run which command on which projects and providers. What no
+ * rule allows is denied. One rule alone must cover the command, every project (also the one that a
+ * stored consumer belongs to) and every provider. Source: docs/protocol.md, section 6.
+ * codec/policy_file.h reads the rules from the policy file. Nothing here logs.
  */
 #ifndef ALLOT_CORE_POLICY_H
 #define ALLOT_CORE_POLICY_H
@@ -28,38 +28,49 @@ struct policy_principal {
     struct patterns reply_to;
 };
 
-/* Immutable once made. */
+/* Never changes after it is loaded, so threads may share it. */
 struct policy {
     const struct policy_principal *principals;
     size_t count;
 };
 
+/* `*` in a pattern matches any run of bytes, also an empty one; no other character is special. */
 bool pattern_matches(struct text pattern, struct text subject);
+/* Returns whether one of the patterns matches. */
 bool patterns_match(struct patterns patterns, struct text subject);
 
-/* NULL: the policy does not know this principal. */
+/* Returns NULL if the principal is unknown. */
 const struct policy_principal *policy_principal(const struct policy *policy, struct text name);
-/* May replies of this principal go to that queue? Unknown principal or absent reply_to: no. */
+/*
+ * Returns whether the principal may have its replies sent to that queue. False for an unknown
+ * principal and for an absent `reply_to`.
+ */
 bool policy_allows_reply_to(const struct policy *policy, struct text principal,
                             struct text reply_to);
 
-/*
- * A question to the policy, narrowed step by step: the rules of the principal that cover all that
- * was named so far. Each step answers whether a rule is left; the step that empties it names the
- * culprit.
- */
 enum { POLICY_RULES_MAX = 1024 };
 
+/*
+ * A question to the policy, asked in steps: first the command, then each project and provider. It
+ * keeps the rules of the principal that cover everything asked so far. Each step returns whether a
+ * rule is left. If a step returns false, its subject is what is not allowed.
+ */
 struct policy_question {
-    const struct policy_principal *principal;
-    uint64_t alive[POLICY_RULES_MAX / 64]; /* a bit a rule */
+    const struct policy_principal *principal; /* NULL: no rule covers the command */
+    uint64_t left[POLICY_RULES_MAX / 64];     /* one bit for each rule */
 };
 
+/* Begins a question: fills `question`. */
 bool policy_ask_command(struct policy_question *question, const struct policy *policy,
                         struct text principal, enum command_kind command);
 bool policy_ask_project(struct policy_question *question, struct text project_id);
 bool policy_ask_provider(struct policy_question *question, struct uuid provider);
-/* For provider.allocations, which shows everybody's consumers: the pattern "*" itself. */
+/*
+ * Asks for all projects at once: the rule must have the pattern "*" itself. For
+ * provider.allocations, which shows consumers of every project.
+ */
 bool policy_ask_all_projects(struct policy_question *question);
+/* Returns again what policy_ask_command returned: whether any rule covers the command. */
+bool policy_command_allowed(const struct policy_question *question);
 
 #endif

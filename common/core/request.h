@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A command together with who sent it and how: what the planner judges. Borrowed from the
- * delivery's arena.
+ * A request: a command with its sender, its key and the history of its delivery. This is the input
+ * of the planner. All texts are borrowed from the arena of the delivery.
  */
 #ifndef ALLOT_CORE_REQUEST_H
 #define ALLOT_CORE_REQUEST_H
@@ -10,25 +10,25 @@
 
 enum { FINGERPRINT_BYTES = 32 };
 
-/* SHA-256 of the canonical body. */
+/* The SHA-256 digest of the canonical body. */
 struct fingerprint {
     uint8_t bytes[FINGERPRINT_BYTES];
 };
 
 struct request {
-    struct text principal; /* who: checked by the broker */
+    struct text principal; /* the publisher's user, checked by the broker */
     struct text key;       /* message_id: the idempotency key, scoped to the principal */
-    struct text reply_to;  /* absent: nobody waits */
+    struct text reply_to;  /* absent: no reply is wanted */
     struct fingerprint fingerprint;
     bool has_deadline;
     int64_t deadline_ms; /* since the epoch */
-    int64_t attempts;    /* workers that died on this very command */
-    /* Stood alone, and the storage refused what it would write: `internal`, unless the state
-       refuses it now; once more, when not even the record of a refusal was taken: `internal`
-       outright. */
+    int64_t attempts;    /* workers that crashed while processing this command */
+    /* The database permanently rejected the command's writes, in a batch of its own: it is
+       `internal`, unless it fails by the current state. */
     bool rejected_by_storage;
+    /* The database rejected even the write of that failure's outcome: it is `internal`. */
     bool rejection_unrecordable;
-    struct text storage_reason;
+    struct text storage_reason; /* the database's error text */
     struct command command;
 };
 

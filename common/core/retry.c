@@ -4,10 +4,21 @@
 enum {
     FAILURES_BEFORE_HALVING = 2,
     FIRST_PAUSE_MS = 5,
-    FIRST_TURN_PAUSE_MS = 4,
+    FIRST_LOCK_PAUSE_MS = 4,
     FIRST_OUTAGE_PAUSE_MS = 50
 };
 
+const char *retry_cause_name(enum retry_cause cause)
+{
+    static const char *const names[] = {
+#define X(id, name) [RETRY_##id] = name,
+        RETRY_CAUSES(X)
+#undef X
+    };
+    return names[cause];
+}
+
+/* Returns `first`, doubled with each time after the first one, up to `maximum`. */
 static int64_t doubled(int64_t first, unsigned times, int64_t maximum)
 {
     int64_t pause = first;
@@ -21,21 +32,24 @@ static size_t half(size_t size)
     return size > 1 ? (size + 1) / 2 : 1;
 }
 
-/* Two who meet at every batch would lose more by it than by waiting for each other. */
+/* Repeated conflicts cost more than taking the lock, so switch to serialized mode. */
 static void begin_locked_run(struct retry *retry)
 {
     if (retry->locked_batches_left > 0)
         return;
-    unsigned longer = retry->locked_run_length * 2;
-    retry->locked_run_length = longer < RETRY_TURNS_MIN ? RETRY_TURNS_MIN : longer;
-    if (retry->locked_run_length > RETRY_TURNS_MAX)
-        retry->locked_run_length = RETRY_TURNS_MAX;
-    retry->locked_batches_left = retry->locked_run_length;
+    unsigned length = retry->locked_run_length * 2;
+    if (length < RETRY_LOCKED_RUN_MIN)
+        length = RETRY_LOCKED_RUN_MIN;
+    if (length > RETRY_LOCKED_RUN_MAX)
+        length = RETRY_LOCKED_RUN_MAX;
+    retry->locked_run_length = length;
+    retry->locked_batches_left = length;
 }
 
+/* After too many misses the holder may have crashed: the next batch goes without the lock. */
 bool retry_wants_lock(const struct retry *retry)
 {
-    return retry->locked_batches_left > 0 && retry->lock_misses < RETRY_MISSED_MAX;
+    return retry->locked_batches_left > 0 && retry->lock_misses < RETRY_LOCK_MISSES_MAX;
 }
 
 bool retry_after(struct retry *retry, enum retry_cause cause, size_t batch_size,
@@ -44,7 +58,7 @@ bool retry_after(struct retry *retry, enum retry_cause cause, size_t batch_size,
     *ret_pause_ms = 0;
     switch (cause) {
     case RETRY_LOCK_HELD:
-        *ret_pause_ms = doubled(FIRST_TURN_PAUSE_MS, ++retry->lock_misses, RETRY_TURN_PAUSE_MAX_MS);
+        *ret_pause_ms = doubled(FIRST_LOCK_PAUSE_MS, ++retry->lock_misses, RETRY_LOCK_PAUSE_MAX_MS);
         return false;
     case RETRY_CONFLICT:
         begin_locked_run(retry);
@@ -54,10 +68,11 @@ bool retry_after(struct retry *retry, enum retry_cause cause, size_t batch_size,
         *ret_pause_ms = doubled(FIRST_PAUSE_MS, retry->conflicts, RETRY_CONFLICT_PAUSE_MAX_MS);
         return false;
     case RETRY_OUTAGE:
-        retry->expiries =
-            0; /* the server was not well: that it forgot a transaction says nothing */
+        /* Transactions expire during an outage, so expiries before it say nothing. */
+        retry->expiries = 0;
+        /* The batch may be too large for mongodb.timeout. */
         if (++retry->outages >= FAILURES_BEFORE_HALVING)
-            retry->limit = half(batch_size); /* it may have been too much for one time-out */
+            retry->limit = half(batch_size);
         *ret_pause_ms = doubled(FIRST_OUTAGE_PAUSE_MS, retry->outages, RETRY_OUTAGE_PAUSE_MAX_MS);
         return false;
     case RETRY_EXPIRED:
@@ -78,9 +93,9 @@ void retry_got_lock(struct retry *retry, bool lock_contended)
 }
 
 /*
- * Another one's turn takes as long as ours did, and it could begin before ours was acknowledged:
- * what we wrote is there for it as soon as the primary has it. So half of that time is not too
- * long. Where nobody else had a turn meanwhile, we only look up.
+ * Another worker's batch takes as long as ours did. But it can begin before ours is acknowledged by
+ * a majority, since it sees our writes as soon as the primary has them. So half of our time is
+ * enough. If no other worker had the lock before us, only a short pause is made.
  */
 static int64_t yield_ms(const struct retry *retry, int64_t took_ms)
 {

@@ -1,8 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What to do when a transaction did not go through. Pure: it is told how it ended and how often,
- * and answers with the next batch size and the pause. Nothing is ever compensated: the only ways on
- * are the whole transaction again, a smaller one, or, for a command that stands alone, `internal`.
+ * The retry rules: what to do after a failed transaction. There are three ways on: run the whole
+ * transaction again, run a smaller one, or answer a command that has its own batch `internal`.
+ * There is no compensation, because a failed transaction has no effect. The rules decide the size
+ * of the next batch, the pause before it, and whether it takes the advisory lock. Pure: the caller
+ * says how a transaction ended.
+ *
+ * Serialized mode: two workers that write the same documents would lose nearly every second
+ * transaction to each other. So after a write conflict a worker takes the advisory lock before each
+ * batch of a run. Then it tries one batch without the lock. If that has a conflict again, the next
+ * run is twice as long. The lock saves wasted work; correctness does not depend on it.
  */
 #ifndef ALLOT_CORE_RETRY_H
 #define ALLOT_CORE_RETRY_H
@@ -11,53 +18,72 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/*
+ * X(identifier, name in the log): why a transaction failed.
+ *   CONFLICT   another transaction wrote the same document
+ *   LOCK_HELD  another worker holds the advisory lock
+ *   OUTAGE     the database is unavailable, or the result of the commit is unknown
+ *   EXPIRED    the transaction outlived the server's limit
+ *   REFUSED    the database permanently rejects these writes
+ */
+#define RETRY_CAUSES(X)                                                                            \
+    X(CONFLICT, "conflict")                                                                        \
+    X(LOCK_HELD, "lock_held")                                                                      \
+    X(OUTAGE, "outage")                                                                            \
+    X(EXPIRED, "expired")                                                                          \
+    X(REFUSED, "refused")
+
 enum retry_cause {
-    RETRY_CONFLICT,  /* another transaction was in the way */
-    RETRY_LOCK_HELD, /* it is another one's turn */
-    RETRY_OUTAGE,    /* the storage is away, or what it did is unknown */
-    RETRY_EXPIRED,   /* the transaction outlived the server's limit */
-    RETRY_REFUSED,   /* the storage refuses these writes for good */
+#define X(id, name) RETRY_##id,
+    RETRY_CAUSES(X)
+#undef X
 };
 
-struct retry {
-    size_t limit;       /* commands in the next batch */
-    unsigned conflicts; /* in a row */
-    unsigned outages;   /* in a row */
-    unsigned expiries;  /* in a row, of a command that stood alone */
+/* Returns the name for the log. Static. */
+const char *retry_cause_name(enum retry_cause cause);
 
-    /* After a conflict, batches take locked_batches_left for a locked_run_length; then one goes
-     * without, to see. */
-    unsigned locked_batches_left; /* batches that are left of the locked_run_length */
-    unsigned locked_run_length; /* its length: doubled where the one without had a conflict again */
-    unsigned lock_misses;       /* locked_batches_left in a row that another one had */
-    bool lock_contended;        /* the turn before ours was another one's */
+/* Set `limit` to begin with; the rest begins as zero. */
+struct retry {
+    size_t limit;       /* commands of the next batch, at most */
+    unsigned conflicts; /* consecutive */
+    unsigned outages;   /* consecutive */
+    unsigned expiries;  /* consecutive, of a command in its own batch */
+
+    unsigned locked_run_length;   /* batches of a run that take the lock; 0: no run yet */
+    unsigned locked_batches_left; /* of the current run */
+    unsigned lock_misses;         /* consecutive: another worker held the lock */
+    bool lock_contended;          /* another worker had the lock before us */
 };
 
 enum {
     RETRY_EXPIRIES_MAX = 3,
     RETRY_CONFLICT_PAUSE_MAX_MS = 200,
-    RETRY_TURN_PAUSE_MAX_MS = 8,
-    RETRY_TURNS_MIN = 32,
-    RETRY_TURNS_MAX = 256,
-    RETRY_MISSED_MAX = 800, /* some 5 s: who has the turn may be dead */
+    RETRY_OUTAGE_PAUSE_MAX_MS = 2000,
+    RETRY_LOCK_PAUSE_MAX_MS = 8,
+    RETRY_LOCKED_RUN_MIN = 32, /* batches */
+    RETRY_LOCKED_RUN_MAX = 256,
+    RETRY_LOCK_MISSES_MAX = 800, /* about 5 s; then the holder may have crashed */
     RETRY_YIELD_MS = 4,
     RETRY_YIELD_MAX_MS = 500,
-    RETRY_OUTAGE_PAUSE_MAX_MS = 2000
 };
 
-/* True where the command, which stood alone, is to be answered `internal`. Else `ret_pause_ms` is
-   the longest pause; the caller takes a random part of it. */
+/*
+ * Called after a transaction failed. Returns true if its only command is to be answered `internal`.
+ * `ret_pause_ms` is the longest pause before the next try; the caller waits a random part of it.
+ */
 bool retry_after(struct retry *retry, enum retry_cause cause, size_t batch_size,
                  int64_t *ret_pause_ms);
 
-/* Is the next batch to take its turn? */
+/* Returns whether the next batch takes the advisory lock first. */
 bool retry_wants_lock(const struct retry *retry);
 
-/* The turn is ours. `lock_contended`: the one before was another one's. */
+/* Called when the lock is taken. `lock_contended`: another worker had it before us. */
 void retry_got_lock(struct retry *retry, bool lock_contended);
 
-/* A batch went through, `took_ms` after it began: the limit grows back towards `maximum`. The pause
-   that lets others have their turn, or 0. */
+/*
+ * Called after a transaction succeeded, `took_ms` after it began. The limit grows towards
+ * `maximum`. Returns the pause in ms that lets other workers take the lock; 0 outside of a run.
+ */
 int64_t retry_succeeded(struct retry *retry, size_t maximum, int64_t took_ms);
 
 #endif

@@ -1,10 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Structure: wanting appends slots to the lists; sealing sorts each list by its key and drops
+ * duplicates; look-up is a binary search; writing is about the dirty flags. Slots for reads (names,
+ * pages, usages) are few, so these lists are searched from the start.
+ *
+ * Guarantees: a loaded slot survives a second round of wanting the same key, with its content.
+ *
+ * Not here: which documents a command needs (its functions, command_table.h), the queries that fill
+ * the slots (the store), and provider trees (tree.h).
+ */
 #include "common/core/snapshot.h"
 
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "common/base/array.h"
+
+/* The lists that grow, as indexes of `capacities`. */
 enum list { PROVIDERS, CONSUMERS, OUTCOMES, NAMES, ROOTS, PAGES, USAGES };
 
 struct snapshot *snapshot_new(struct arena *arena)
@@ -13,6 +25,8 @@ struct snapshot *snapshot_new(struct arena *arena)
     snapshot->arena = arena;
     return snapshot;
 }
+
+/* --- wanting -------------------------------------------------------------------------------- */
 
 void snapshot_want_provider(struct snapshot *snapshot, struct uuid id)
 {
@@ -45,6 +59,15 @@ void snapshot_want_name(struct snapshot *snapshot, struct text name)
     snapshot->names[snapshot->name_count++] = (struct name_slot){.name = name};
 }
 
+void snapshot_want_providers_of(struct snapshot *snapshot, struct uuid consumer)
+{
+    const struct consumer *stored = snapshot_consumer(snapshot, consumer);
+    for (size_t i = 0; i < consumer_allocation_count(stored); i++) {
+        if (allocation_begins_provider(stored->allocations, i))
+            snapshot_want_provider(snapshot, stored->allocations[i].provider);
+    }
+}
+
 void snapshot_want_tree(struct snapshot *snapshot, struct uuid root)
 {
     assert(!snapshot->roots_loaded);
@@ -69,14 +92,14 @@ void snapshot_want_usage(struct snapshot *snapshot, size_t request, struct usage
         (struct usage_slot){.request = request, .params = params};
 }
 
-typedef int (*comparison)(const void *a, const void *b);
+/* --- sealing -------------------------------------------------------------------------------- */
 
 static int compare_uuids(const void *a, const void *b)
 {
     return uuid_compare(*(const struct uuid *)a, *(const struct uuid *)b);
 }
 
-/* Slots that are loaded come before their doubles that are not, so that the content is kept. */
+/* A loaded slot sorts before a duplicate that is not loaded, so the duplicate is dropped. */
 static int loaded_first(bool a, bool b)
 {
     return (int)b - (int)a;
@@ -118,7 +141,7 @@ static int compare_names(const void *a, const void *b)
 
 static bool same_uuid(const void *a, const void *b)
 {
-    return compare_uuids(a, b) == 0; /* `id` is the first member of slots with a uuid */
+    return compare_uuids(a, b) == 0; /* `id` is the first member of providers and consumers */
 }
 
 static bool same_outcome(const void *a, const void *b)
@@ -132,17 +155,15 @@ static bool same_name(const void *a, const void *b)
     return text_equal(x->name, y->name);
 }
 
-/* Sorts `count` items and drops doubles; the new count. */
-static size_t tidy(void *items, size_t count, size_t size, comparison compare,
-                   bool (*same)(const void *, const void *))
+/* Sorts the items and drops duplicates; returns how many are left. */
+static size_t sort_unique(void *items, size_t count, size_t size, array_compare compare,
+                          bool (*same)(const void *, const void *))
 {
-    if (count == 0)
-        return 0;
-    qsort(items, count, size, compare);
+    array_sort(items, count, size, compare);
     char *bytes = items;
-    size_t kept = 1;
-    for (size_t i = 1; i < count; i++) {
-        if (same(bytes + (kept - 1) * size, bytes + i * size))
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (kept > 0 && same(bytes + (kept - 1) * size, bytes + i * size))
             continue;
         if (kept != i)
             memcpy(bytes + kept * size, bytes + i * size, size);
@@ -153,39 +174,40 @@ static size_t tidy(void *items, size_t count, size_t size, comparison compare,
 
 void snapshot_seal(struct snapshot *snapshot)
 {
-    snapshot->provider_count = tidy(snapshot->providers, snapshot->provider_count,
-                                    sizeof *snapshot->providers, compare_providers, same_uuid);
-    snapshot->consumer_count = tidy(snapshot->consumers, snapshot->consumer_count,
-                                    sizeof *snapshot->consumers, compare_consumers, same_uuid);
-    snapshot->outcome_count = tidy(snapshot->outcomes, snapshot->outcome_count,
-                                   sizeof *snapshot->outcomes, compare_outcomes, same_outcome);
-    snapshot->name_count = tidy(snapshot->names, snapshot->name_count, sizeof *snapshot->names,
-                                compare_names, same_name);
-    snapshot->root_count = tidy(snapshot->roots, snapshot->root_count, sizeof *snapshot->roots,
-                                compare_uuids, same_uuid);
+    snapshot->provider_count =
+        sort_unique(snapshot->providers, snapshot->provider_count, sizeof *snapshot->providers,
+                    compare_providers, same_uuid);
+    snapshot->consumer_count =
+        sort_unique(snapshot->consumers, snapshot->consumer_count, sizeof *snapshot->consumers,
+                    compare_consumers, same_uuid);
+    snapshot->outcome_count =
+        sort_unique(snapshot->outcomes, snapshot->outcome_count, sizeof *snapshot->outcomes,
+                    compare_outcomes, same_outcome);
+    snapshot->name_count = sort_unique(snapshot->names, snapshot->name_count,
+                                       sizeof *snapshot->names, compare_names, same_name);
+    snapshot->root_count = sort_unique(snapshot->roots, snapshot->root_count,
+                                       sizeof *snapshot->roots, compare_uuids, same_uuid);
 }
+
+/* --- look-up -------------------------------------------------------------------------------- */
 
 struct provider *snapshot_provider(struct snapshot *snapshot, struct uuid id)
 {
-    struct provider *slot = NULL;
-    if (snapshot->provider_count > 0)
-        slot = bsearch(&id, snapshot->providers, snapshot->provider_count,
-                       sizeof *snapshot->providers, compare_uuids);
+    struct provider *slot = array_find(&id, snapshot->providers, snapshot->provider_count,
+                                       sizeof *snapshot->providers, compare_uuids);
     assert(slot != NULL);
     return slot;
 }
 
 struct consumer *snapshot_consumer(struct snapshot *snapshot, struct uuid id)
 {
-    struct consumer *slot = NULL;
-    if (snapshot->consumer_count > 0)
-        slot = bsearch(&id, snapshot->consumers, snapshot->consumer_count,
-                       sizeof *snapshot->consumers, compare_uuids);
+    struct consumer *slot = array_find(&id, snapshot->consumers, snapshot->consumer_count,
+                                       sizeof *snapshot->consumers, compare_uuids);
     assert(slot != NULL);
     return slot;
 }
 
-static int find_outcome(const void *key, const void *slot)
+static int compare_outcome_key(const void *key, const void *slot)
 {
     return compare_keys(key, slot);
 }
@@ -193,10 +215,8 @@ static int find_outcome(const void *key, const void *slot)
 struct outcome *snapshot_outcome(struct snapshot *snapshot, struct text principal, struct text key)
 {
     struct outcome wanted = {.principal = principal, .key = key};
-    struct outcome *slot = NULL;
-    if (snapshot->outcome_count > 0)
-        slot = bsearch(&wanted, snapshot->outcomes, snapshot->outcome_count,
-                       sizeof *snapshot->outcomes, find_outcome);
+    struct outcome *slot = array_find(&wanted, snapshot->outcomes, snapshot->outcome_count,
+                                      sizeof *snapshot->outcomes, compare_outcome_key);
     assert(slot != NULL);
     return slot;
 }
@@ -231,7 +251,7 @@ struct usage_slot *snapshot_usage(struct snapshot *snapshot, size_t request)
     return NULL;
 }
 
-static int find_stock(const void *key, const void *record)
+static int compare_class(const void *key, const void *record)
 {
     return text_compare(*(const struct text *)key,
                         ((const struct inventory_record *)record)->inventory.resource_class);
@@ -240,13 +260,23 @@ static int find_stock(const void *key, const void *record)
 struct inventory_record *provider_record(const struct provider *provider,
                                          struct text resource_class)
 {
-    if (provider->record_count == 0)
-        return NULL;
-    return bsearch(&resource_class, provider->records, provider->record_count,
-                   sizeof *provider->records, find_stock);
+    return array_find(&resource_class, provider->records, provider->record_count,
+                      sizeof *provider->records, compare_class);
 }
 
-void snapshot_forget_changes(struct snapshot *snapshot)
+size_t consumer_allocation_count(const struct consumer *consumer)
+{
+    return consumer->state.exists ? consumer->allocation_count : 0;
+}
+
+bool allocation_begins_provider(const struct allocation *allocations, size_t index)
+{
+    return index == 0 || !uuid_equal(allocations[index].provider, allocations[index - 1].provider);
+}
+
+/* --- writing -------------------------------------------------------------------------------- */
+
+void snapshot_discard_changes(struct snapshot *snapshot)
 {
     for (size_t i = 0; i < snapshot->provider_count; i++)
         snapshot->providers[i].state.dirty = false;

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The part of the state that a batch needs: slots for exactly the documents it names, filled by the
- * store inside the transaction, kept up to date by the planner, and written back by the store.
+ * The snapshot: the part of the stored state that a batch needs. It has one slot for each document
+ * that a command names or touches. The store fills the slots inside the transaction, the planner
+ * updates them, and the store writes back those that are dirty.
  *
- * A document that does not exist is a slot with `exists == false`: absence is data. The store can
- * only fill a slot or fail as a whole, so an outage cannot be mistaken for absence.
+ * A document that does not exist has a slot with `exists == false`. A load either fills all slots
+ * or fails as a whole, so a database outage is never mistaken for "not found".
  *
- * Use: want_* for every key; seal (sorts, drops doubles); store fills the slots that are not
- * `loaded`; want_* again for the second round, seal, fill; then look up and plan. Pointers to slots
- * are valid until the next seal.
+ * Use: call snapshot_want_... for every key, then snapshot_seal; the store fills the slots that are
+ * not `loaded`. Do the same for the second round. Then look slots up. Pointers to slots are valid
+ * until the next snapshot_want_... or snapshot_seal.
  */
 #ifndef ALLOT_CORE_SNAPSHOT_H
 #define ALLOT_CORE_SNAPSHOT_H
@@ -16,19 +17,19 @@
 #include "common/core/request.h"
 #include "common/core/verdict.h"
 
-/* An inventory record and how much of it is used. */
+/* An inventory and its usage. */
 struct inventory_record {
     struct inventory inventory;
-    int64_t used;
-    bool dirty; /* `used` differs from what is stored (where the list as a whole is unchanged) */
+    int64_t used; /* the sum of the allocations of all consumers */
+    bool dirty;   /* `used` must be written, unless the provider's `records_dirty` writes all */
 };
 
-/* How a slot's document is to be written. `stored`: it was there when loaded. */
+/* Whether the document of a slot exists, and whether it must be written. */
 struct slot_state {
     bool loaded;
-    bool stored;
-    bool exists;
-    bool dirty; /* an accepted command rests on it: it must be written, be it only `rev` */
+    bool stored; /* it existed when it was loaded */
+    bool exists; /* it exists after the commands that are planned so far */
+    bool dirty;  /* a successful command depends on it: write it, even if only `rev` changes */
 };
 
 struct provider {
@@ -51,42 +52,42 @@ struct consumer {
     struct text project_id;
     struct text user_id;
     struct text consumer_type;
-    struct text mappings; /* JSON; absent = none */
+    struct text mappings; /* JSON; absent: none */
     int64_t generation;
-    const struct allocation *allocations; /* by provider, then class; never empty where it exists */
+    const struct allocation *allocations; /* by provider, then class; not empty if it exists */
     size_t allocation_count;
 };
 
-/* The outcome on record of one (principal, key). */
+/* The recorded outcome of one key of one principal. */
 struct outcome {
     struct text principal;
     struct text key;
-    struct slot_state state; /* dirty && !exists: touched (inserted and deleted) */
+    struct slot_state state; /* dirty && !exists: insert and delete it, to cause a conflict */
     struct fingerprint fingerprint;
     enum verdict_code code;
     struct text command; /* its name */
-    struct text body; /* the reply's; absent while request `decided_by` still has to be encoded */
-    size_t decided_by;
+    struct text body;    /* of the reply; absent until the reply of `decided_by` is encoded */
+    size_t decided_by;   /* the request of this batch that has this outcome */
 };
 
-/* A member of a provider tree, without its inventory. */
+/* A provider as a member of a tree, without its inventories. */
 struct tree_node {
     struct uuid id;
     bool has_parent;
     struct uuid parent;
     struct uuid root;
-    bool dirty; /* its root changed: to be written, with `rev`, though it has no slot */
+    bool dirty; /* its root changed: write it, and its `rev`, though it has no slot */
 };
 
-/* Is this provider name used, and by whom? */
+/* Whether a provider has this name. */
 struct name_slot {
     struct text name;
     bool loaded;
     bool taken;
-    struct uuid holder;
+    struct uuid holder; /* the provider that has the name */
 };
 
-/* What provider.allocations asks for, and what it gets. `params.provider` is wanted as well. */
+/* One provider.allocations and its page. The provider has a slot of its own. */
 struct page_slot {
     size_t request;
     struct page_params params;
@@ -94,7 +95,7 @@ struct page_slot {
     struct consumer_page page;
 };
 
-/* What usage.get asks for, and what it gets: groups by type, amounts by class. */
+/* One usage.get and its groups, by consumer type; the amounts of a group are by class. */
 struct usage_slot {
     size_t request;
     struct usage_params params;
@@ -104,7 +105,7 @@ struct usage_slot {
 };
 
 struct snapshot {
-    struct arena *arena; /* of the batch; not owned */
+    struct arena *arena; /* of the batch; borrowed. It owns the lists. */
     struct provider *providers;
     size_t provider_count;
     struct consumer *consumers;
@@ -113,32 +114,40 @@ struct snapshot {
     size_t outcome_count;
     struct name_slot *names;
     size_t name_count;
-    struct uuid *roots; /* the trees that are wanted whole */
+    struct uuid *roots; /* of the trees to load; all their members become nodes */
     size_t root_count;
     bool roots_loaded;
-    struct tree_node *nodes; /* all members of those trees, by id; from the store */
+    struct tree_node *nodes; /* by id; made by the store */
     size_t node_count;
     struct page_slot *pages;
     size_t page_count;
     struct usage_slot *usages;
     size_t usage_count;
-    bool fence;           /* reads: the commit must show that the node is the primary still */
-    size_t capacities[7]; /* of the lists above */
+    bool fence;           /* a read: a fence write must prove that the node is still the primary */
+    size_t capacities[7]; /* of the lists above, in their order, without `nodes` */
 };
 
+/* Creates an empty snapshot; the arena owns it. */
 struct snapshot *snapshot_new(struct arena *arena);
+
+/* --- wanting: each adds a slot; adding the same key twice is allowed --- */
 
 void snapshot_want_provider(struct snapshot *snapshot, struct uuid id);
 void snapshot_want_consumer(struct snapshot *snapshot, struct uuid id);
 void snapshot_want_outcome(struct snapshot *snapshot, struct text principal, struct text key);
 void snapshot_want_name(struct snapshot *snapshot, struct text name);
+/* Adds the providers of the stored allocations of a consumer that is loaded. */
+void snapshot_want_providers_of(struct snapshot *snapshot, struct uuid consumer);
+/* All members of the tree; only before the first load of trees. */
 void snapshot_want_tree(struct snapshot *snapshot, struct uuid root);
+/* `request` is the place of the command in its batch. */
 void snapshot_want_page(struct snapshot *snapshot, size_t request, struct page_params params);
 void snapshot_want_usage(struct snapshot *snapshot, size_t request, struct usage_params params);
-/* Sorts each list and drops doubles; slots that are loaded keep their content. */
+/* Sorts the slots and drops duplicates. Slots that are loaded keep their content. */
 void snapshot_seal(struct snapshot *snapshot);
 
-/* The slot of a key that was wanted; a key that was not is our own mistake (assert). */
+/* --- look-up: a key that was not wanted is a bug, and fails an assertion --- */
+
 struct provider *snapshot_provider(struct snapshot *snapshot, struct uuid id);
 struct consumer *snapshot_consumer(struct snapshot *snapshot, struct uuid id);
 struct outcome *snapshot_outcome(struct snapshot *snapshot, struct text principal, struct text key);
@@ -146,15 +155,23 @@ struct name_slot *snapshot_name(struct snapshot *snapshot, struct text name);
 struct page_slot *snapshot_page(struct snapshot *snapshot, size_t request);
 struct usage_slot *snapshot_usage(struct snapshot *snapshot, size_t request);
 
-/* NULL where the provider has no inventory of the class. */
+/* Returns NULL if the provider has no inventory of the class. */
 struct inventory_record *provider_record(const struct provider *provider,
                                          struct text resource_class);
+/* Returns 0 if the consumer does not exist, whatever its slot contains. */
+size_t consumer_allocation_count(const struct consumer *consumer);
+/* Returns whether allocation `index` is the first one of its provider; the list is sorted. */
+bool allocation_begins_provider(const struct allocation *allocations, size_t index);
 
-/* Nothing has to be written after all. The documents' content is spoilt by what was planned: only
-   for a command that stands alone, as the last use of the snapshot's documents. */
-void snapshot_forget_changes(struct snapshot *snapshot);
+/* --- writing --- */
 
-/* Does anything have to be written? */
+/*
+ * Clears the dirty flags of providers, consumers and nodes, so that only outcomes are written. The
+ * slots keep the planned content, so nothing may be planned on the snapshot afterwards.
+ */
+void snapshot_discard_changes(struct snapshot *snapshot);
+
+/* Returns whether anything has to be written. */
 bool snapshot_is_dirty(const struct snapshot *snapshot);
 
 #endif

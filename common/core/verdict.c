@@ -4,68 +4,49 @@
 #include <assert.h>
 #include <stdarg.h>
 
+struct code {
+    const char *name;
+    bool recorded;
+    bool retryable;
+    bool always_dead_lettered;
+};
+
+static const struct code codes[] = {[VERDICT_SUCCESS] = {"success", true, false, false},
+#define X(id, name, recorded, retryable, dead, when, details)                                      \
+    [VERDICT_##id] = {name, recorded, retryable, dead},
+                                    VERDICT_FAILURES(X)
+#undef X
+};
+
 const char *verdict_name(enum verdict_code code)
 {
-    switch (code) {
-    case VERDICT_SUCCESS: return "success";
-#define X(id, name, recorded, retryable, dead, when, members)                                      \
-    case VERDICT_##id: return name;
-        VERDICT_FAILURES(X)
-#undef X
-    }
-    return "";
+    return codes[code].name;
 }
 
 bool verdict_parse(struct text name, enum verdict_code *ret_code)
 {
-    if (text_is(name, "success")) {
-        *ret_code = VERDICT_SUCCESS;
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+        if (!text_is(name, codes[i].name))
+            continue;
+        *ret_code = (enum verdict_code)i;
         return true;
     }
-#define X(id, code_name, recorded, retryable, dead, when, members)                                 \
-    if (text_is(name, code_name)) {                                                                \
-        *ret_code = VERDICT_##id;                                                                  \
-        return true;                                                                               \
-    }
-    VERDICT_FAILURES(X)
-#undef X
     return false;
 }
 
 bool verdict_recorded(enum verdict_code code)
 {
-    switch (code) {
-    case VERDICT_SUCCESS: return true;
-#define X(id, name, recorded, retryable, dead, when, members)                                      \
-    case VERDICT_##id: return recorded;
-        VERDICT_FAILURES(X)
-#undef X
-    }
-    return false;
+    return codes[code].recorded;
 }
 
 bool verdict_retryable(enum verdict_code code)
 {
-    switch (code) {
-    case VERDICT_SUCCESS: return false;
-#define X(id, name, recorded, retryable, dead, when, members)                                      \
-    case VERDICT_##id: return retryable;
-        VERDICT_FAILURES(X)
-#undef X
-    }
-    return false;
+    return codes[code].retryable;
 }
 
 bool verdict_always_dead_lettered(enum verdict_code code)
 {
-    switch (code) {
-    case VERDICT_SUCCESS: return false;
-#define X(id, name, recorded, retryable, dead, when, members)                                      \
-    case VERDICT_##id: return dead;
-        VERDICT_FAILURES(X)
-#undef X
-    }
-    return false;
+    return codes[code].always_dead_lettered;
 }
 
 void verdict_refuse(struct verdict *verdict, struct arena *arena, enum verdict_code code,

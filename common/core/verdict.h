@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The domain's answer to a command: success with a result, or one of the contract's failure codes
- * with details. It goes into the reply. It is not a status (how an operation on storage or broker
- * ended) and not a disposition (what becomes of the delivery).
+ * The verdict: the decision on a command. It is a success with a result, or one of the failure
+ * codes with a message and details. The reply is made of it. Do not confuse it with a status (how a
+ * call to the store or the broker ended) or a disposition (what is published for the command).
  * Source: docs/protocol.md, sections 2 to 4.
  */
 #ifndef ALLOT_CORE_VERDICT_H
@@ -15,26 +15,29 @@
 #include "common/base/uuid.h"
 
 /*
- * X(identifier, wire code, recorded, retryable, always dead-lettered, when, details), in the order
- * of precedence of the contract. Recorded: the outcome is kept under its key. `details` lists the
- * members of the reply's `details`. The tables of docs/protocol.md are checked against this list.
+ * X(identifier, wire code, recorded, retryable, always dead-lettered, when, details)
+ *
+ * The codes stand in the order of the contract: if several apply, the first one is the answer.
+ * Recorded: the outcome is stored under the command's key. Retryable: the same intent, decided on
+ * fresh state and sent under a new key, may succeed. `when` says what has happened, `details` lists
+ * the members of the reply's `details`. The tables of docs/protocol.md are checked against this
+ * list.
  */
 #define VERDICT_FAILURES(X)                                                                        \
     X(TOO_LARGE, "too_large", false, false, true, "the body is over 1 MiB", "size, limit")         \
     X(MALFORMED, "malformed", false, false, true,                                                  \
-      "the body or a property cannot be read: no valid JSON, nested too deep, another content "    \
-      "type",                                                                                      \
+      "the body is not valid JSON or is nested too deeply, or its content type is not JSON",       \
       "reason")                                                                                    \
     X(MISSING_MESSAGE_ID, "missing_message_id", false, false, true,                                \
-      "`message_id` is absent or malformed", "")                                                   \
+      "`message_id` is missing or malformed", "")                                                  \
     X(UNAUTHENTICATED, "unauthenticated", false, false, true,                                      \
-      "no `user_id`, or a principal that the policy does not know", "")                            \
+      "`user_id` is missing, or the policy does not know this principal", "")                      \
     X(UNSUPPORTED_VERSION, "unsupported_version", false, false, false,                             \
-      "`version` is an integer that this worker does not know", "given, supported")                \
+      "`version` is an integer that this worker does not support", "given, supported")             \
     X(UNKNOWN_COMMAND, "unknown_command", false, false, false, "no command has this name",         \
       "given")                                                                                     \
     X(INVALID, "invalid", false, false, false,                                                     \
-      "a member is missing, unknown, of another type or out of its range", "pointer, reason")      \
+      "a member is missing, unknown, of the wrong type or out of range", "pointer, reason")        \
     X(IDEMPOTENCY_KEY_REUSED, "idempotency_key_reused", false, false, false,                       \
       "the key is recorded with another body", "")                                                 \
     X(ATTEMPTS_EXHAUSTED, "attempts_exhausted", false, false, true,                                \
@@ -71,13 +74,13 @@
     X(INVENTORY_NOT_FOUND, "inventory_not_found", true, false, false,                              \
       "the provider has no inventory of the class", "provider, resource_class")                    \
     X(CONSTRAINT_VIOLATION, "constraint_violation", true, false, false,                            \
-      "the amount breaks min_unit, max_unit or step_size",                                         \
+      "the amount violates min_unit, max_unit or step_size",                                       \
       "provider, resource_class, requested, min_unit, max_unit, step_size")                        \
     X(CAPACITY_EXCEEDED, "capacity_exceeded", true, false, false,                                  \
-      "the amount is more than the capacity that is left",                                         \
+      "the allocation is larger than the free capacity",                                           \
       "provider, resource_class, requested, used, capacity")                                       \
     X(INTERNAL, "internal", false, false, true,                                                    \
-      "the database permanently rejects this command when it is alone in its batch", "reason")
+      "the database permanently rejects this command, also in a batch of its own", "reason")
 
 enum verdict_code {
     VERDICT_SUCCESS = 0,
@@ -86,16 +89,16 @@ enum verdict_code {
 #undef X
 };
 
-/* The code on the wire; "success" for VERDICT_SUCCESS. Static. */
+/* Returns the code on the wire; "success" for VERDICT_SUCCESS. Static. */
 const char *verdict_name(enum verdict_code code);
-/* False where no code has this name. */
+/* Returns false if no code has this name. */
 ALLOT_CHECK bool verdict_parse(struct text name, enum verdict_code *ret_code);
-/* Is the outcome kept under its key? True for success too. */
+/* These return the columns of the table. A success is recorded, and nothing else. */
 bool verdict_recorded(enum verdict_code code);
 bool verdict_retryable(enum verdict_code code);
 bool verdict_always_dead_lettered(enum verdict_code code);
 
-/* One member of a failure's `details`. */
+/* One member of a failure's `details`. Its value is borrowed. */
 enum detail_kind {
     DETAIL_NULL,
     DETAIL_INTEGER,
@@ -123,7 +126,7 @@ enum { VERDICT_DETAILS_MAX = 6 };
 struct provider;
 struct consumer;
 
-/* A consumer of a command and its generation afterwards; 0: it ended without allocations. */
+/* The generation of a consumer after the command; 0: it has no allocations and was deleted. */
 struct consumer_generation {
     struct uuid consumer;
     int64_t generation;
@@ -134,38 +137,45 @@ struct provider_generation {
     int64_t generation;
 };
 
-/* `usage.get`: one group; classes in order of name. */
+/* One group of usage.get; its amounts are sorted by class. */
 struct usage_amount {
     struct text resource_class;
     int64_t amount;
 };
 
 struct usage_group {
-    struct text consumer_type; /* "all" where everything is one group */
+    struct text consumer_type; /* "all" if all types are one group */
     int64_t consumer_count;
     const struct usage_amount *amounts;
     size_t count;
 };
 
-/* `provider.allocations`: one page, in order of consumer. */
+/* One page of provider.allocations, sorted by consumer. */
 struct consumer_page {
     const struct consumer *rows;
     size_t count;
-    bool more; /* the last row's uuid is `next` */
+    bool more; /* there are more consumers: the UUID of the last row is `next` */
 };
 
 /*
- * What a success gives. Which members count follows from the command: provider.* and inventory.set
- * `provider` (as it is after the command; NULL for provider.delete), allocation.* and reshape the
- * two generation lists (inventory.set as well), allocation.get `consumer` (NULL: there is none) and
- * the generations of its providers, the other reads `page` and `groups`.
+ * The result of a success. Which members are used depends on the command:
+ *   provider.create, .update            provider
+ *   provider.delete                     none
+ *   provider.get                        provider, providers
+ *   provider.allocations                provider, providers, page
+ *   inventory.set                       provider, providers
+ *   allocation.set, .batch, .delete     consumers, providers
+ *   reshape                             consumers, providers
+ *   allocation.get                      consumer (NULL: it does not exist), providers
+ *   usage.get                           groups
+ * Everything is borrowed: from the snapshot, or from its arena.
  */
 struct result {
-    const struct provider *provider;
+    const struct provider *provider; /* as it is after the command */
     const struct consumer *consumer;
     const struct consumer_generation *consumers;
     size_t consumer_count;
-    const struct provider_generation *providers; /* in order of uuid */
+    const struct provider_generation *providers; /* by UUID */
     size_t provider_count;
     const struct consumer_page *page;
     const struct usage_group *groups;
@@ -174,19 +184,20 @@ struct result {
 
 struct verdict {
     enum verdict_code code;
-    bool replayed;           /* the outcome was on record: `replay_body` is the answer */
-    struct text replay_body; /* absent where request `replay_of` of the same batch gives it */
+    bool replayed;           /* the outcome is recorded: answer with `replay_body` */
+    struct text replay_body; /* absent: request `replay_of` of the same batch has the body */
     size_t replay_of;
-    struct text message; /* of a failure: a sentence for people */
+    struct text message; /* of a failure: a text for people */
     struct detail details[VERDICT_DETAILS_MAX];
     size_t detail_count;
-    struct result result; /* of a success that is not replayed */
-    bool reply_allowed;   /* reply_to is there, and the policy allows it */
+    struct result result; /* of a success that is not a replay */
+    bool reply_allowed;   /* the command has a reply_to, and the policy allows it */
 };
 
-/* Makes `verdict` a refusal: code and message; details are added after. */
+/* Sets a failure code and a message, and removes all details. The arena owns the message. */
 void verdict_refuse(struct verdict *verdict, struct arena *arena, enum verdict_code code,
                     const char *format, ...) ALLOT_PRINTF(4, 5);
+/* These add one member to the details. `name` must be static; the values are borrowed. */
 void verdict_add_null(struct verdict *verdict, const char *name);
 void verdict_add_integer(struct verdict *verdict, const char *name, int64_t value);
 void verdict_add_text(struct verdict *verdict, const char *name, struct text value);
@@ -195,7 +206,7 @@ void verdict_add_texts(struct verdict *verdict, const char *name, const struct t
                        size_t count);
 void verdict_add_uuids(struct verdict *verdict, const char *name, const struct uuid *values,
                        size_t count);
-/* NULL where there is no detail of that name. */
+/* Returns NULL if there is no detail of that name. */
 const struct detail *verdict_detail(const struct verdict *verdict, const char *name);
 
 #endif

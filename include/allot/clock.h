@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The clock port: the only source of time, so that tests own it. */
+/*
+ * The clock port: the only source of time for the code above it, so that tests control the time.
+ * Both functions return milliseconds. An implementation with data of its own embeds
+ * this struct as its first member.
+ */
 #ifndef ALLOT_CLOCK_H
 #define ALLOT_CLOCK_H
 
 #include <stdint.h>
 
 struct clock {
-    int64_t (*wall_ms)(struct clock *clock);      /* since the epoch; may jump */
-    int64_t (*monotonic_ms)(struct clock *clock); /* never goes back: for every wait and time-out */
+    /* Returns the time since the Unix epoch. It may jump. For deadlines and time stamps. */
+    int64_t (*wall_ms)(struct clock *clock);
+    /* Returns the time since any fixed point. It never decreases. For waits and time-outs. */
+    int64_t (*monotonic_ms)(struct clock *clock);
 };
 
 #endif

@@ -1,28 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every bound of the wire contract (docs/protocol.md), by name and in one place. */
+/* Every limit of the wire contract (docs/protocol.md). "Characters" are Unicode code points. */
 #ifndef ALLOT_LIMITS_H
 #define ALLOT_LIMITS_H
 
+/* A message. */
 #define BODY_BYTES_MAX (1024 * 1024)
-#define BODY_DEPTH_MAX 32
+#define BODY_DEPTH_MAX 32 /* nested objects and arrays; the outermost is level 1 */
 #define REPLY_BYTES_MAX (12 * 1024 * 1024)
 #define MESSAGE_ID_BYTES_MAX 255
-#define NAME_CHARS_MAX 200        /* a provider's name, in code points */
-#define OWNER_CHARS_MAX 255       /* project_id and user_id, in code points */
-#define RESOURCE_CLASS_MAX 255    /* ASCII */
-#define CONSUMER_TYPE_MAX 255     /* ASCII */
-#define MAPPING_KEY_MAX 64        /* ASCII */
-#define AMOUNT_MAX 2147483647LL   /* an amount, a total, a unit, a step */
-#define RATIO_ONE 1000000LL       /* allocation_ratio 1.0, in millionths */
+#define DEAD_DETAIL_BYTES_MAX 1024 /* the header x-allot-detail of a dead letter */
+
+/* Names. */
+#define NAME_CHARS_MAX 200     /* the name of a provider, in characters */
+#define OWNER_CHARS_MAX 255    /* project_id and user_id, in characters */
+#define RESOURCE_CLASS_MAX 255 /* ASCII */
+#define CONSUMER_TYPE_MAX 255  /* ASCII */
+#define MAPPING_KEY_MAX 64     /* ASCII */
+
+/* Numbers. */
+#define AMOUNT_MAX 2147483647LL   /* an amount, `total`, `min_unit`, `max_unit`, `step_size` */
+#define RATIO_ONE 1000000LL       /* allocation_ratio 1.0; ratios are counted in millionths */
 #define RATIO_MIN 1LL             /* 0.000001 */
 #define RATIO_MAX 1000000000000LL /* 1000000.0 */
-#define CONSUMERS_MAX 1000        /* of one command */
-#define INVENTORIES_MAX 1000      /* providers in one reshape */
-#define CONSUMER_PROVIDERS_MAX 1000
-#define PAIRS_MAX 10000 /* (consumer, provider), old and new, of one command */
-#define TREE_PROVIDERS_MAX 10000
-#define PAGE_ROWS_MAX 1000
+
+/* Counts. */
+#define CONSUMERS_MAX 1000          /* consumers of one command */
+#define INVENTORIES_MAX 1000        /* inventories of one reshape */
+#define CONSUMER_PROVIDERS_MAX 1000 /* providers that one consumer of a command names */
+#define PAIRS_MAX 10000             /* (consumer, provider) pairs of one command, old and new */
+#define TREE_PROVIDERS_MAX 10000    /* providers of one tree */
+#define PAGE_ROWS_MAX 1000          /* consumers in one page of provider.allocations */
 #define PAGE_BYTES_MAX (4 * 1024 * 1024)
-#define DEAD_DETAIL_BYTES_MAX 1024
 
 #endif

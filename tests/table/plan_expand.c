@@ -15,7 +15,7 @@
 
 #include "tests/table/plan_world.h"
 
-/* The word that begins here, without what comes before and behind it. */
+/* Copies the word that begins here; returns its length. */
 static size_t read_word(const char *from, char *word, size_t size)
 {
     size_t length = 0;
@@ -32,7 +32,7 @@ static void write_uuid(FILE *out, const char *short_name)
     (void)fprintf(out, "\"%s\"", uuid_format(world_uuid(short_name)).chars);
 }
 
-/* "p1@3:VCPU=4,DISK_GB=2", '@3' being the generation expected */
+/* Writes the member for "p1@3:VCPU=4,DISK_GB=2"; "@3" is the expected generation, if given. */
 static void write_allocation(FILE *out, char *word)
 {
     char *amounts = strchr(word, ':');
@@ -58,7 +58,7 @@ static void write_allocation(FILE *out, char *word)
     (void)fprintf(out, "}}");
 }
 
-/* "p1..p9:VCPU=1" is one of each. */
+/* Writes one member for each provider of "p1..p9:VCPU=1", or the one of another word. */
 static void write_range(FILE *out, const char *word)
 {
     int first = 0, last = 0;
@@ -76,7 +76,7 @@ static void write_range(FILE *out, const char *word)
     }
 }
 
-/* "<...>", the allocations of a consumer; the length of it all. */
+/* Writes the object for "<...>", the allocations of a consumer; returns the length read. */
 static size_t write_allocations(FILE *out, const char *from)
 {
     const char *end = strchr(from, '>');
@@ -97,6 +97,7 @@ static size_t write_allocations(FILE *out, const char *from)
     return (size_t)(end - from) + 1;
 }
 
+/* Writes the next character or shorthand; returns the length read. */
 static size_t write_piece(FILE *out, const char *from)
 {
     char word[64];

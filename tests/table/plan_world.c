@@ -32,14 +32,14 @@ static struct text copy(struct world *world, const char *string)
     return text_copy(world->arena, text_of(string));
 }
 
-/* Splits "key=value"; the value. */
-static char *split(char *word, char at)
+/* Ends the word at its first `separator`; returns what follows. */
+static char *split(char *word, char separator)
 {
-    char *mark = strchr(word, at);
-    if (mark == NULL)
-        fail_msg("'%s' has no '%c'", word, at);
-    *mark = '\0';
-    return mark + 1;
+    char *end = strchr(word, separator);
+    if (end == NULL)
+        fail_msg("no '%c' in '%s'", separator, word);
+    *end = '\0';
+    return end + 1;
 }
 
 static void add_record(struct world *world, struct provider *provider, const char *name,
@@ -71,7 +71,7 @@ static void set_unit(struct inventory *inventory, const char *key, const char *v
     else if (strcmp(key, "ratio") == 0)
         assert_true(ratio_from_double(atof(value), &inventory->ratio));
     else
-        fail_msg("an inventory has no '%s'", key);
+        fail_msg("unknown word '%s' of an inventory", key);
 }
 
 static void set_provider(struct world *world, struct provider *provider, char *word)
@@ -129,7 +129,7 @@ static void set_consumer(struct world *world, struct consumer *consumer,
     else if (strcmp(word, "mappings") == 0)
         consumer->mappings = plan_expand(world->arena, value);
     else
-        fail_msg("a consumer has no '%s'", word);
+        fail_msg("unknown word '%s' of a consumer", word);
 }
 
 void world_read_consumer(struct world *world, char *words, struct consumer *ret_consumer)
@@ -245,7 +245,7 @@ static bool is_wanted_root(const struct snapshot *snapshot, struct uuid root)
     return false;
 }
 
-/* Providers stand in the tables in order of uuid, so the nodes are sorted. */
+/* The providers of a table are sorted, so the nodes are as well. */
 static void fill_trees(const struct world *world, struct snapshot *snapshot)
 {
     snapshot->roots_loaded = true;
@@ -259,9 +259,9 @@ static void fill_trees(const struct world *world, struct snapshot *snapshot)
     }
 }
 
-/* The part of what a consumer holds that lies on the provider; none: false. */
-static bool holds_of(struct arena *arena, const struct consumer *consumer, struct uuid provider,
-                     struct consumer *ret_row)
+/* Fills `ret_row` with the consumer's allocations on the provider; false: it has none there. */
+static bool allocations_on(struct arena *arena, const struct consumer *consumer,
+                           struct uuid provider, struct consumer *ret_row)
 {
     struct allocation *allocations =
         ARENA_ARRAY(arena, struct allocation, consumer->allocation_count);
@@ -285,7 +285,7 @@ static void fill_page(const struct world *world, struct arena *arena, struct pag
         struct consumer row;
         if (slot->params.has_after && uuid_compare(consumer->id, slot->params.after) <= 0)
             continue;
-        if (!holds_of(arena, consumer, slot->params.provider, &row))
+        if (!allocations_on(arena, consumer, slot->params.provider, &row))
             continue;
         slot->page.more = (int64_t)slot->page.count == slot->params.limit;
         if (slot->page.more)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The state that a case of a table starts from, and the slots of a snapshot filled from it: what a
- * store would do, without one. Knows nothing of commands.
+ * The stored state of a case, and a fake store: it reads the lines `provider`, `consumer` and
+ * `usage` of a table, and fills the slots of a snapshot from them. It knows nothing of commands.
  */
 #ifndef ALLOT_TEST_PLAN_WORLD_H
 #define ALLOT_TEST_PLAN_WORLD_H
@@ -11,7 +11,7 @@
 enum { WORLD_MAX = 32 };
 
 struct world {
-    struct arena *arena;
+    struct arena *arena; /* borrowed; owns everything below */
     struct policy policy;
     int64_t now_ms;
     struct provider providers[WORLD_MAX];
@@ -20,19 +20,21 @@ struct world {
     size_t consumer_count;
     struct outcome outcomes[WORLD_MAX];
     size_t outcome_count;
-    struct usage_group usages[WORLD_MAX];
+    struct usage_group usages[WORLD_MAX]; /* of every usage.get */
     size_t usage_count;
 };
 
-/* "p7" and "c7" are short for a UUID: smaller numbers sort first. */
+/* Returns the UUID that "p7" or "c7" stands for. Smaller numbers sort first. */
 struct uuid world_uuid(const char *short_name);
-/* "provider" and "consumer" lines, without that word. `words` is cut into pieces. */
+
+/* Each reads a line without its first word, and changes `words`. Fails the test on an error. */
 void world_add_provider(struct world *world, char *words);
-void world_read_consumer(struct world *world, char *words, struct consumer *ret_consumer);
 void world_add_consumer(struct world *world, char *words);
-/* "usage" lines: what the storage sums up for every usage.get. */
 void world_add_usage(struct world *world, char *words);
-/* Fills what is not loaded. */
+/* Reads a consumer as world_add_consumer, but does not add it to the state. */
+void world_read_consumer(struct world *world, char *words, struct consumer *ret_consumer);
+
+/* Fills the slots of the snapshot that are not loaded. */
 void world_fill(struct world *world, struct snapshot *snapshot);
 
 #endif

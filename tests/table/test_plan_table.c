@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Runs the tables: every "case" of every tests/table/NAME.table is one test. The snapshot's slots
- * are filled from the case's state, in the two rounds that the planner asks for. How a table is
- * written: tests/table/README.md.
+ * Runs the tables: every "case" in tests/table/NAME.table is one test. tests/table/README.md
+ * explains their format.
+ *
+ * A case is read twice. First each line but `then` adds to the state (plan_world.c) or to the
+ * batch; commands are decoded by the product's decoder. Then the planner runs as in the worker: it
+ * wants documents, plan_world fills the snapshot, in two rounds, and plan_run decides. At last the
+ * verdicts are compared, through the product's encoder, and the `then` lines are checked.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -26,7 +30,8 @@
 
 enum { LINES_MAX = 40, STEPS_MAX = 12, CASES_MAX = 400, ATTEMPTS_MAX = 3 };
 
-#define ON_RECORD "{\"on\":\"record\"}"
+/* The body of every recorded outcome. */
+#define RECORDED_BODY "{\"on\":\"record\"}"
 
 struct table_case {
     char *name;
@@ -38,7 +43,7 @@ struct step {
     struct decoded decoded;
     const char *code;
     bool replayed;
-    const char *expected; /* details or result, shorthand; NULL: not looked at */
+    const char *expected; /* details or result, in shorthand; NULL: not compared */
 };
 
 struct run {
@@ -84,14 +89,14 @@ static void set_option(struct delivery *delivery, struct request *extra, char *w
         delivery->deadline_ms = strtoll(value, NULL, 10);
     } else if (strcmp(word, "attempts") == 0) {
         extra->attempts = atoll(value);
-    } else if (strcmp(word, "refused") == 0) {
+    } else if (strcmp(word, "rejected") == 0) {
         extra->rejected_by_storage = true;
         extra->storage_reason = text_of(value);
     } else if (strcmp(word, "unrecordable") == 0) {
         extra->rejected_by_storage = extra->rejection_unrecordable = true;
         extra->storage_reason = text_of(value);
     } else {
-        fail_msg("a command has no '%s'", word);
+        fail_msg("unknown command or option '%s'", word);
     }
 }
 
@@ -125,7 +130,7 @@ static struct decoded read_command(struct run *run, char *line)
     return decoded;
 }
 
-/* "COMMAND LINE => CODE": that outcome is on record. */
+/* "PRINCIPAL KEY COMMAND PARAMS => CODE": adds that outcome to the state. */
 static void add_record(struct run *run, char *line)
 {
     char *code = strstr(line, " => ");
@@ -137,18 +142,18 @@ static void add_record(struct run *run, char *line)
                                 .key = decoded.request.key,
                                 .fingerprint = decoded.request.fingerprint,
                                 .command = decoded.command,
-                                .body = text_of(ON_RECORD)};
+                                .body = text_of(RECORDED_BODY)};
     assert_true(verdict_parse(text_of(code + 4), &outcome->code));
 }
 
-/* "COMMAND LINE => [replayed] CODE [JSON]" */
+/* "PRINCIPAL KEY [OPTION=VALUE]... COMMAND PARAMS => [replayed] CODE [JSON]" */
 static void add_step(struct run *run, char *line)
 {
     struct step *step = &run->steps[run->step_count++];
     assert_true(run->step_count <= STEPS_MAX);
     char *expected = strstr(line, " => ");
     if (expected == NULL)
-        fail_msg("'%s' expects nothing", line);
+        fail_msg("no ' => ' in '%s'", line);
     *expected = '\0';
     char *rest = NULL;
     step->code = strtok_r(expected + 4, " ", &rest);
@@ -159,7 +164,8 @@ static void add_step(struct run *run, char *line)
     step->decoded = read_command(run, line);
 }
 
-static bool begins(char *line, const char *word, char **ret_rest)
+/* Returns whether the line begins with the words; `ret_rest` is what follows them. */
+static bool skip_word(char *line, const char *word, char **ret_rest)
 {
     size_t length = strlen(word);
     if (strncmp(line, word, length) != 0 || line[length] != ' ')
@@ -171,47 +177,48 @@ static bool begins(char *line, const char *word, char **ret_rest)
 static void read_line(struct run *run, char *line)
 {
     char *rest = NULL;
-    if (begins(line, "provider", &rest))
+    if (skip_word(line, "provider", &rest))
         world_add_provider(&run->world, rest);
-    else if (begins(line, "consumer", &rest))
+    else if (skip_word(line, "consumer", &rest))
         world_add_consumer(&run->world, rest);
-    else if (begins(line, "usage", &rest))
+    else if (skip_word(line, "usage", &rest))
         world_add_usage(&run->world, rest);
-    else if (begins(line, "record", &rest))
+    else if (skip_word(line, "record", &rest))
         add_record(run, rest);
-    else if (begins(line, "now", &rest))
+    else if (skip_word(line, "now", &rest))
         run->world.now_ms = atoll(rest);
-    else if (!begins(line, "then", &rest))
+    else if (!skip_word(line, "then", &rest))
         add_step(run, line);
 }
 
-/* --- what came of it ------------------------------------------------------------------------ */
+/* --- checks --------------------------------------------------------------------------------- */
 
-/* What the reply says: the result of a success, the details of a failure. */
+/* Compares the result of a success, or the details of a failure. */
 static void check_reply(struct run *run, const struct step *step, const struct verdict *verdict)
 {
     const struct decoded *decoded = &step->decoded;
     struct text reply = reply_encode(run->world.arena, decoded->command,
                                      decoded->request.command.kind, decoded->request.key, verdict);
-    struct text wanted = plan_expand(run->world.arena, step->expected);
-    json_t *given = json_loadb(reply.bytes, reply.length, JSON_REJECT_DUPLICATES, NULL);
-    json_t *expected = json_loadb(wanted.bytes, wanted.length, JSON_REJECT_DUPLICATES, NULL);
+    struct text expected_text = plan_expand(run->world.arena, step->expected);
+    json_t *found = json_loadb(reply.bytes, reply.length, JSON_REJECT_DUPLICATES, NULL);
+    json_t *expected =
+        json_loadb(expected_text.bytes, expected_text.length, JSON_REJECT_DUPLICATES, NULL);
     const json_t *part = verdict->code == VERDICT_SUCCESS
-                             ? json_object_get(given, "result")
-                             : json_object_get(json_object_get(given, "error"), "details");
+                             ? json_object_get(found, "result")
+                             : json_object_get(json_object_get(found, "error"), "details");
     bool same = expected != NULL && json_equal(part, expected);
-    json_decref(given);
+    json_decref(found);
     json_decref(expected);
     if (!same)
-        fail_msg("%.*s\n  is not\n%.*s", TEXT_ARGS(reply), TEXT_ARGS(wanted));
+        fail_msg("found %.*s\n  expected %.*s", TEXT_ARGS(reply), TEXT_ARGS(expected_text));
 }
 
-/* The answer of a replay: the body on record, or the request of this batch that gives it. */
+/* Checks a replay: its body is the recorded one, or that of an earlier request with the key. */
 static void check_replay(const struct run *run, size_t index)
 {
     const struct verdict *verdict = &run->verdicts[index];
     if (text_present(verdict->replay_body)) {
-        assert_true(text_is(verdict->replay_body, ON_RECORD));
+        assert_true(text_is(verdict->replay_body, RECORDED_BODY));
         return;
     }
     assert_true(verdict->replay_of < index);
@@ -219,7 +226,7 @@ static void check_replay(const struct run *run, size_t index)
                            run->steps[index].decoded.request.key));
 }
 
-/* Whatever the case: what the contract says of every outcome. */
+/* Checks whether the outcome is recorded as the contract says, in every case. */
 static void check_record(struct run *run, size_t index)
 {
     const struct request *request = &run->steps[index].decoded.request;
@@ -252,8 +259,8 @@ static void check_step(struct run *run, size_t index)
     const struct step *step = &run->steps[index];
     const struct verdict *verdict = &run->verdicts[index];
     if (strcmp(verdict_name(verdict->code), step->code) != 0)
-        fail_msg("command %zu: '%s', not '%s': %.*s", index + 1, verdict_name(verdict->code),
-                 step->code, TEXT_ARGS(verdict->message));
+        fail_msg("command %zu: found '%s', expected '%s': %.*s", index + 1,
+                 verdict_name(verdict->code), step->code, TEXT_ARGS(verdict->message));
     assert_int_equal(verdict->replayed, step->replayed);
     check_record(run, index);
     if (step->replayed)
@@ -262,7 +269,7 @@ static void check_step(struct run *run, size_t index)
         check_reply(run, step, verdict);
 }
 
-/* Where everything is refused, nothing but outcomes may be written. */
+/* Checks that only outcomes are written if no command succeeds. */
 static void check_nothing_changed(const struct run *run)
 {
     for (size_t i = 0; i < run->step_count; i++) {
@@ -277,7 +284,7 @@ static void check_nothing_changed(const struct run *run)
         assert_false(run->snapshot->nodes[i].dirty);
 }
 
-/* "provider p1 gen=4 VCPU=5 [root=p2]": exactly that generation and these usages */
+/* "p1 [gen=4] [root=p2] [VCPU=5]...": compares the generation, the root and these usages. */
 static void check_provider(struct run *run, char *words)
 {
     char *rest = NULL;
@@ -303,30 +310,31 @@ static void check_provider(struct run *run, char *words)
 static void assert_same_text(struct text a, struct text b)
 {
     if (text_present(a) != text_present(b) || !text_equal(a, b))
-        fail_msg("'%.*s' is not '%.*s'", TEXT_ARGS(a), TEXT_ARGS(b));
+        fail_msg("found '%.*s', expected '%.*s'", TEXT_ARGS(a), TEXT_ARGS(b));
 }
 
+/* Compares a consumer with "c1 ...", as a `consumer` line describes it. */
 static void check_consumer(struct run *run, char *words)
 {
     struct consumer expected;
     world_read_consumer(&run->world, words, &expected);
-    const struct consumer *given = snapshot_consumer(run->snapshot, expected.id);
-    assert_true(given->state.exists);
-    assert_int_equal(given->generation, expected.generation);
-    assert_same_text(given->project_id, expected.project_id);
-    assert_same_text(given->user_id, expected.user_id);
-    assert_same_text(given->consumer_type, expected.consumer_type);
-    assert_same_text(given->mappings, expected.mappings);
-    assert_int_equal(given->allocation_count, expected.allocation_count);
+    const struct consumer *found = snapshot_consumer(run->snapshot, expected.id);
+    assert_true(found->state.exists);
+    assert_int_equal(found->generation, expected.generation);
+    assert_same_text(found->project_id, expected.project_id);
+    assert_same_text(found->user_id, expected.user_id);
+    assert_same_text(found->consumer_type, expected.consumer_type);
+    assert_same_text(found->mappings, expected.mappings);
+    assert_int_equal(found->allocation_count, expected.allocation_count);
     for (size_t i = 0; i < expected.allocation_count; i++) {
-        assert_true(uuid_equal(given->allocations[i].provider, expected.allocations[i].provider));
-        assert_same_text(given->allocations[i].resource_class,
+        assert_true(uuid_equal(found->allocations[i].provider, expected.allocations[i].provider));
+        assert_same_text(found->allocations[i].resource_class,
                          expected.allocations[i].resource_class);
-        assert_int_equal(given->allocations[i].amount, expected.allocations[i].amount);
+        assert_int_equal(found->allocations[i].amount, expected.allocations[i].amount);
     }
 }
 
-/* "p3 p1": as a member of a tree, p3 has p1 for its root; moved: now, and that is to be written */
+/* "p3 p1": checks that the root of p3 is p1; `moved`: that it changed and is written. */
 static void check_node(struct run *run, const char *words, bool moved)
 {
     char member[8], root[8];
@@ -345,28 +353,28 @@ static void check_node(struct run *run, const char *words, bool moved)
 static void check_line(struct run *run, char *line)
 {
     char *rest = NULL;
-    if (!begins(line, "then", &line))
+    if (!skip_word(line, "then", &line))
         return;
-    if (begins(line, "provider", &rest))
+    if (skip_word(line, "provider", &rest))
         check_provider(run, rest);
-    else if (begins(line, "consumer", &rest))
+    else if (skip_word(line, "consumer", &rest))
         check_consumer(run, rest);
-    else if (begins(line, "moved", &rest))
+    else if (skip_word(line, "moved", &rest))
         check_node(run, rest, true);
-    else if (begins(line, "stays", &rest))
+    else if (skip_word(line, "stays", &rest))
         check_node(run, rest, false);
-    else if (begins(line, "no consumer", &rest))
+    else if (skip_word(line, "no consumer", &rest))
         assert_false(snapshot_consumer(run->snapshot, world_uuid(rest))->state.exists);
-    else if (begins(line, "no provider", &rest))
+    else if (skip_word(line, "no provider", &rest))
         assert_false(snapshot_provider(run->snapshot, world_uuid(rest))->state.exists);
-    else if (begins(line, "dirty", &rest) && *rest == 'c')
+    else if (skip_word(line, "dirty", &rest) && *rest == 'c')
         assert_true(snapshot_consumer(run->snapshot, world_uuid(rest))->state.dirty);
-    else if (begins(line, "dirty", &rest))
+    else if (skip_word(line, "dirty", &rest))
         assert_true(snapshot_provider(run->snapshot, world_uuid(rest))->state.dirty);
-    else if (begins(line, "clean", &rest))
+    else if (skip_word(line, "clean", &rest))
         assert_false(snapshot_provider(run->snapshot, world_uuid(rest))->state.dirty);
     else
-        fail_msg("'then %s' says nothing", line);
+        fail_msg("unknown line 'then %s'", line);
 }
 
 static void plan(struct run *run)
@@ -403,7 +411,7 @@ static void run_case(void **state)
     arena_free(arena);
 }
 
-/* --- the files ------------------------------------------------------------------------------ */
+/* --- reading the files ---------------------------------------------------------------------- */
 
 struct tables {
     struct table_case cases[CASES_MAX];
@@ -417,7 +425,7 @@ static void add_line(struct tables *tables, char *line)
     line += strspn(line, " ");
     if (*line == '\0' || *line == '#')
         return;
-    if (begins(line, "case", &rest)) {
+    if (skip_word(line, "case", &rest)) {
         if (tables->count == CASES_MAX)
             abort();
         tables->cases[tables->count++].name = strdup(rest);
@@ -452,8 +460,11 @@ static void free_tables(struct tables *tables)
     free(tables);
 }
 
-int main(void)
+/* Usage: table_test_plan_table [PATTERN]: only the cases whose names match, with * and ?. */
+int main(int argc, char **argv)
 {
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
     glob_t files;
     if (glob("tests/table/*.table", 0, NULL, &files) != 0)
         return 1;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The properties of a command, a row of the contract's table after the other, and what the reply or
- * the dead letter has of them: through the whole worker, on a broker and a database in memory.
+ * The message properties of a command, in the order of their table in docs/protocol.md, and those
+ * of its reply and its dead letter. The tests run the whole worker, with a broker and a database in
+ * memory (tests/support/world.h).
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,14 +14,14 @@
 #include <string.h>
 
 #include "common/codec/field_table.h"
-#include "tests/support/world.h"
 #include "common/host/log.h"
+#include "tests/support/world.h"
 
 #define TRACE "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 #define READ                                                                                       \
     "{\"version\":1,\"command\":\"provider.get\",\"params\":"                                      \
     "{\"uuid\":\"00000000-0000-4000-8000-000000000001\"}}"
-#define MAKE                                                                                       \
+#define CREATE                                                                                     \
     "{\"version\":1,\"command\":\"provider.create\",\"params\":"                                   \
     "{\"uuid\":\"00000000-0000-4000-8000-000000000001\",\"name\":\"n\"}}"
 
@@ -36,7 +37,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* A command as most producers send it, to be varied. */
+/* Makes a command with the usual properties; a test changes some of them. */
 static struct outgoing command_of(const char *key, const char *body)
 {
     return (struct outgoing){
@@ -55,13 +56,14 @@ static void send(struct world *world, const struct outgoing *command)
     assert_true(world_run_until_idle(world));
 }
 
+/* Returns the only message of the queue. Borrowed. */
 static const struct memory_message *only(struct world *world, const char *queue)
 {
     assert_int_equal(memory_broker_count(world->broker, queue), 1);
     return memory_broker_message(world->broker, queue, 0);
 }
 
-/* The reply to that command, and no dead letter of it. */
+/* Sends the command; returns its reply, and checks that it is not dead-lettered. Borrowed. */
 static const struct memory_message *reply_to(struct world *world, const struct outgoing *command)
 {
     send(world, command);
@@ -77,20 +79,20 @@ static void drop(struct world *world, const char *queue)
 static void assert_text(struct text text, const char *expected)
 {
     if (!text_present(text) || !text_is(text, expected))
-        fail_msg("'%.*s' is not '%s'", TEXT_ARGS(text), expected);
+        fail_msg("found '%.*s', expected '%s'", TEXT_ARGS(text), expected);
 }
 
 static void assert_contains(struct text body, const char *part)
 {
     if (memmem(body.bytes, body.length, part, strlen(part)) == NULL)
-        fail_msg("'%.*s' has no '%s'", TEXT_ARGS(body), part);
+        fail_msg("no '%s' in '%.*s'", part, TEXT_ARGS(body));
 }
 
 static struct field header_of(const struct memory_message *message, const char *name)
 {
     struct field field;
     if (!field_table_find(message->raw_headers, name, &field))
-        fail_msg("there is no header %s", name);
+        fail_msg("no header %s", name);
     return field;
 }
 
@@ -109,13 +111,13 @@ static void test_a_reply_has_the_correlation_id_of_its_command(void **state)
     assert_contains(reply->body, "\"message_id\":\"k\"");
 }
 
-static void test_without_a_correlation_id_it_is_the_message_id(void **state)
+static void test_without_a_correlation_id_the_message_id_is_echoed(void **state)
 {
     struct outgoing command = command_of("the-key", READ);
     assert_text(reply_to(*state, &command)->properties.correlation_id, "the-key");
 }
 
-static void test_without_a_message_id_only_a_correlation_id_given_is_echoed(void **state)
+static void test_without_a_message_id_only_a_given_correlation_id_is_echoed(void **state)
 {
     struct outgoing command = command_of("", READ);
     command.properties.message_id = TEXT_NONE;
@@ -134,7 +136,7 @@ static void test_without_a_message_id_only_a_correlation_id_given_is_echoed(void
 
 static void test_a_reply_says_what_it_is_and_whether_it_is_a_replay(void **state)
 {
-    struct outgoing command = command_of("k", MAKE);
+    struct outgoing command = command_of("k", CREATE);
     const struct memory_message *reply = reply_to(*state, &command);
     assert_text(reply->properties.content_type, "application/json");
     assert_text(reply->properties.type, "allot.reply");
@@ -166,7 +168,7 @@ static void test_a_user_id_that_is_absent_or_unknown_is_dead_lettered_only(void 
     }
 }
 
-static void test_a_reply_to_beside_the_policy_receives_nothing(void **state)
+static void test_a_reply_to_that_is_not_allowed_receives_nothing(void **state)
 {
     struct world *world = *state;
     memory_broker_declare(world->broker, "theirs");
@@ -177,10 +179,10 @@ static void test_a_reply_to_beside_the_policy_receives_nothing(void **state)
     assert_text(header_of(only(world, "allot.dead"), "x-allot-reason").text, "forbidden");
 }
 
-static void test_a_command_without_reply_to_takes_effect_unanswered(void **state)
+static void test_a_command_without_reply_to_takes_effect_without_a_reply(void **state)
 {
     struct world *world = *state;
-    struct outgoing command = command_of("k", MAKE);
+    struct outgoing command = command_of("k", CREATE);
     command.properties.reply_to = TEXT_NONE;
     send(world, &command);
     assert_int_equal(memory_broker_count(world->broker, "replies"), 0);
@@ -201,7 +203,7 @@ static void test_a_content_type_other_than_json_is_malformed(void **state)
     assert_text(letter->body, READ);
 }
 
-static void test_a_deadline_that_is_past_is_refused(void **state)
+static void test_a_deadline_that_has_passed_is_exceeded(void **state)
 {
     struct world *world = *state;
     struct outgoing_header deadline = {
@@ -210,8 +212,8 @@ static void test_a_deadline_that_is_past_is_refused(void **state)
     command.headers = &deadline;
     command.header_count = 1;
     assert_contains(reply_to(world, &command)->body,
-                    "\"deadline_exceeded\",\"message\":\"the deadline was 1 ms since the epoch, "
-                    "and it is past\",\"retryable\":false,\"details\":{\"deadline\":1}");
+                    "\"deadline_exceeded\",\"message\":\"deadline 1 (ms since the epoch) has "
+                    "passed\",\"retryable\":false,\"details\":{\"deadline\":1}");
 }
 
 static void test_a_deadline_of_another_type_is_invalid(void **state)
@@ -236,7 +238,7 @@ static void test_a_traceparent_is_echoed_on_reply_and_dead_letter(void **state)
     assert_text(header_of(only(*state, "allot.dead"), "traceparent").text, TRACE);
 }
 
-static void test_a_traceparent_that_is_none_is_ignored(void **state)
+static void test_a_malformed_traceparent_is_ignored(void **state)
 {
     struct outgoing_header trace = {
         .name = "traceparent", .kind = OUTGOING_TEXT, .text = text_of("00-nothing")};
@@ -246,7 +248,7 @@ static void test_a_traceparent_that_is_none_is_ignored(void **state)
     assert_false(has_header(reply_to(*state, &command), "traceparent"));
 }
 
-static void test_a_dead_letter_is_as_it_came_without_user_id_and_expiration(void **state)
+static void test_a_dead_letter_is_the_original_without_user_id_and_expiration(void **state)
 {
     struct outgoing_header forged = {
         .name = "x-allot-reason", .kind = OUTGOING_TEXT, .text = text_of("none")};
@@ -280,18 +282,18 @@ int main(void)
     log_configure(LOG_LEVEL_ERROR, LOG_FORMAT_JSON, "simulated");
     const struct CMUnitTest tests[] = {
         TEST(test_a_reply_has_the_correlation_id_of_its_command),
-        TEST(test_without_a_correlation_id_it_is_the_message_id),
-        TEST(test_without_a_message_id_only_a_correlation_id_given_is_echoed),
+        TEST(test_without_a_correlation_id_the_message_id_is_echoed),
+        TEST(test_without_a_message_id_only_a_given_correlation_id_is_echoed),
         TEST(test_a_reply_says_what_it_is_and_whether_it_is_a_replay),
         TEST(test_a_user_id_that_is_absent_or_unknown_is_dead_lettered_only),
-        TEST(test_a_reply_to_beside_the_policy_receives_nothing),
-        TEST(test_a_command_without_reply_to_takes_effect_unanswered),
+        TEST(test_a_reply_to_that_is_not_allowed_receives_nothing),
+        TEST(test_a_command_without_reply_to_takes_effect_without_a_reply),
         TEST(test_a_content_type_other_than_json_is_malformed),
-        TEST(test_a_deadline_that_is_past_is_refused),
+        TEST(test_a_deadline_that_has_passed_is_exceeded),
         TEST(test_a_deadline_of_another_type_is_invalid),
         TEST(test_a_traceparent_is_echoed_on_reply_and_dead_letter),
-        TEST(test_a_traceparent_that_is_none_is_ignored),
-        TEST(test_a_dead_letter_is_as_it_came_without_user_id_and_expiration),
+        TEST(test_a_malformed_traceparent_is_ignored),
+        TEST(test_a_dead_letter_is_the_original_without_user_id_and_expiration),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }

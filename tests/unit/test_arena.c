@@ -58,7 +58,7 @@ static void test_allocations_do_not_overlap(void **state)
     arena_free(arena);
 }
 
-static void test_what_is_larger_than_a_block_has_room(void **state)
+static void test_an_allocation_larger_than_a_block_gets_its_own(void **state)
 {
     (void)state;
     struct arena *arena = arena_new(FIRST);
@@ -143,14 +143,14 @@ static void test_an_array_is_zeroed_and_may_be_empty(void **state)
     arena_free(arena);
 }
 
-static void test_freeing_nothing_is_allowed(void **state)
+static void test_freeing_null_is_allowed(void **state)
 {
     (void)state;
     arena_free(NULL);
 }
 
-/* What a child process ends with that asks for that much, its messages dropped. */
-static int status_of_asking(size_t count, size_t size)
+/* Allocates that much in a child process, without its output; returns its wait status. */
+static int allocate_in_child(size_t count, size_t size)
 {
     (void)fflush(NULL);
     pid_t child = fork();
@@ -168,18 +168,18 @@ static int status_of_asking(size_t count, size_t size)
     return status;
 }
 
-static void test_a_size_that_cannot_be_had_aborts_the_process(void **state)
+static void test_a_size_that_cannot_be_allocated_aborts_the_process(void **state)
 {
     (void)state;
-    static const size_t asked[][2] = {
+    static const size_t sizes[][2] = {
         {SIZE_MAX, 2}, {SIZE_MAX / 8 + 1, 8}, {1, SIZE_MAX}, {1, SIZE_MAX / 2}, {1, SIZE_MAX - 15},
     };
-    for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++) {
-        int status = status_of_asking(asked[i][0], asked[i][1]);
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        int status = allocate_in_child(sizes[i][0], sizes[i][1]);
         assert_true(WIFSIGNALED(status));
         assert_int_equal(WTERMSIG(status), SIGABRT);
     }
-    assert_int_equal(status_of_asking(1, 100), 0);
+    assert_int_equal(allocate_in_child(1, 100), 0);
 }
 
 int main(void)
@@ -187,14 +187,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_memory_is_zeroed_and_aligned),
         cmocka_unit_test(test_allocations_do_not_overlap),
-        cmocka_unit_test(test_what_is_larger_than_a_block_has_room),
+        cmocka_unit_test(test_an_allocation_larger_than_a_block_gets_its_own),
         cmocka_unit_test(test_memory_after_a_reset_is_zeroed_again),
         cmocka_unit_test(test_a_reset_keeps_the_largest_block_and_no_other),
         cmocka_unit_test(test_the_same_work_after_a_reset_takes_no_new_blocks),
         cmocka_unit_test(test_blocks_grow_so_that_their_number_stays_small),
         cmocka_unit_test(test_an_array_is_zeroed_and_may_be_empty),
-        cmocka_unit_test(test_freeing_nothing_is_allowed),
-        cmocka_unit_test(test_a_size_that_cannot_be_had_aborts_the_process),
+        cmocka_unit_test(test_freeing_null_is_allowed),
+        cmocka_unit_test(test_a_size_that_cannot_be_allocated_aborts_the_process),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }

@@ -8,12 +8,12 @@
 
 #include "common/core/disposition.h"
 
-/* Section 5 of the contract, a row a code: with a reply_to that is allowed, and without. */
+/* Section 5 of docs/protocol.md: what is published with an allowed reply_to, and without one. */
 struct row {
     enum verdict_code code;
     bool replied;
-    bool dead_beside_reply;
-    bool dead_without_reply;
+    bool dead_letter_with_reply;
+    bool dead_letter_without_reply;
 };
 
 static const struct row rows[] = {
@@ -35,14 +35,15 @@ static const struct row rows[] = {
     {VERDICT_INTERNAL, true, true, true},
 };
 
-static void test_who_hears_follows_the_contract(void **state)
+static void test_the_disposition_is_as_in_the_contract(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct disposition heard = disposition_of(rows[i].code, true);
-        struct disposition unheard = disposition_of(rows[i].code, false);
-        if (heard.reply != rows[i].replied || heard.dead_letter != rows[i].dead_beside_reply ||
-            unheard.dead_letter != rows[i].dead_without_reply)
+        struct disposition with_reply_to = disposition_of(rows[i].code, true);
+        struct disposition without = disposition_of(rows[i].code, false);
+        if (with_reply_to.reply != rows[i].replied ||
+            with_reply_to.dead_letter != rows[i].dead_letter_with_reply ||
+            without.dead_letter != rows[i].dead_letter_without_reply)
             fail_msg("%s", verdict_name(rows[i].code));
     }
 }
@@ -54,7 +55,7 @@ static void test_a_reply_to_that_is_not_allowed_never_receives_anything(void **s
         assert_false(disposition_of(rows[i].code, false).reply);
 }
 
-static void test_an_unheard_failure_is_dead_and_an_unheard_success_is_not(void **state)
+static void test_an_unroutable_failure_is_dead_lettered_and_a_success_is_not(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
@@ -65,9 +66,9 @@ static void test_an_unheard_failure_is_dead_and_an_unheard_success_is_not(void *
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_who_hears_follows_the_contract),
+        cmocka_unit_test(test_the_disposition_is_as_in_the_contract),
         cmocka_unit_test(test_a_reply_to_that_is_not_allowed_never_receives_anything),
-        cmocka_unit_test(test_an_unheard_failure_is_dead_and_an_unheard_success_is_not),
+        cmocka_unit_test(test_an_unroutable_failure_is_dead_lettered_and_a_success_is_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }

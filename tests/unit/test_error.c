@@ -9,7 +9,7 @@
 
 #include "common/base/error.h"
 
-/* An error with a sentinel behind it. */
+/* An error, followed by bytes that must stay unchanged. */
 struct guarded {
     struct error error;
     char sentinel[16];
@@ -30,7 +30,7 @@ static void assert_intact(const struct guarded *guarded)
     assert_true(strnlen(guarded->error.text, ERROR_TEXT_MAX) < ERROR_TEXT_MAX);
 }
 
-static void test_setting_replaces_what_was_there(void **state)
+static void test_setting_replaces_the_text(void **state)
 {
     (void)state;
     struct guarded guarded = guarded_new();
@@ -40,7 +40,7 @@ static void test_setting_replaces_what_was_there(void **state)
     assert_intact(&guarded);
 }
 
-static void test_prefixes_stand_in_order_from_the_outside_in(void **state)
+static void test_the_last_prefix_comes_first(void **state)
 {
     (void)state;
     struct guarded guarded = guarded_new();
@@ -51,14 +51,14 @@ static void test_prefixes_stand_in_order_from_the_outside_in(void **state)
     assert_intact(&guarded);
 }
 
-static void test_no_error_object_is_no_error(void **state)
+static void test_a_null_error_is_ignored(void **state)
 {
     (void)state;
     error_set(NULL, "%s", "text");
     error_prefix(NULL, "%s", "text");
 }
 
-static void test_what_is_too_long_is_cut_and_terminated(void **state)
+static void test_a_text_that_is_too_long_is_truncated_and_terminated(void **state)
 {
     (void)state;
     struct guarded guarded = guarded_new();
@@ -67,7 +67,7 @@ static void test_what_is_too_long_is_cut_and_terminated(void **state)
     assert_intact(&guarded);
 }
 
-static void test_a_prefix_pushes_out_the_end_and_never_itself(void **state)
+static void test_a_long_prefix_truncates_the_end_of_the_text(void **state)
 {
     (void)state;
     for (int width = 1; width < ERROR_TEXT_MAX + 10; width++) {
@@ -109,11 +109,11 @@ static void test_percent_signs_in_values_are_not_formats(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_setting_replaces_what_was_there),
-        cmocka_unit_test(test_prefixes_stand_in_order_from_the_outside_in),
-        cmocka_unit_test(test_no_error_object_is_no_error),
-        cmocka_unit_test(test_what_is_too_long_is_cut_and_terminated),
-        cmocka_unit_test(test_a_prefix_pushes_out_the_end_and_never_itself),
+        cmocka_unit_test(test_setting_replaces_the_text),
+        cmocka_unit_test(test_the_last_prefix_comes_first),
+        cmocka_unit_test(test_a_null_error_is_ignored),
+        cmocka_unit_test(test_a_text_that_is_too_long_is_truncated_and_terminated),
+        cmocka_unit_test(test_a_long_prefix_truncates_the_end_of_the_text),
         cmocka_unit_test(test_an_unterminated_text_is_not_read_beyond_its_end),
         cmocka_unit_test(test_percent_signs_in_values_are_not_formats),
     };

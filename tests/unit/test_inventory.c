@@ -24,47 +24,47 @@ static void test_a_decimal_ratio_is_exact(void **state)
     (void)state;
     struct inventory inventory = inventory_of(100, 0, 290000);
     assert_int_equal(inventory_capacity(&inventory), 29);
-    assert_true(inventory_holds(&inventory, 29));
-    assert_false(inventory_holds(&inventory, 30));
+    assert_true(inventory_fits(&inventory, 29));
+    assert_false(inventory_fits(&inventory, 30));
     inventory.ratio = 570000;
     assert_int_equal(inventory_capacity(&inventory), 57);
-    assert_true(inventory_holds(&inventory, 57));
+    assert_true(inventory_fits(&inventory, 57));
 }
 
-static void test_a_capacity_is_rounded_down_and_not_beyond(void **state)
+static void test_a_capacity_is_rounded_down(void **state)
 {
     (void)state;
     struct inventory inventory = inventory_of(3, 0, 1500000);
     assert_int_equal(inventory_capacity(&inventory), 4);
-    assert_true(inventory_holds(&inventory, 4));
-    assert_false(inventory_holds(&inventory, 5));
+    assert_true(inventory_fits(&inventory, 4));
+    assert_false(inventory_fits(&inventory, 5));
     inventory = inventory_of(1, 0, RATIO_MIN);
     assert_int_equal(inventory_capacity(&inventory), 0);
-    assert_false(inventory_holds(&inventory, 1));
+    assert_false(inventory_fits(&inventory, 1));
 }
 
-static void test_what_is_reserved_is_taken_off_before_the_ratio(void **state)
+static void test_the_reserved_amount_is_subtracted_before_the_ratio_applies(void **state)
 {
     (void)state;
     struct inventory inventory = inventory_of(10, 4, 2000000);
     assert_int_equal(inventory_capacity(&inventory), 12);
     inventory = inventory_of(10, 10, RATIO_MAX);
-    assert_true(inventory_holds(&inventory, 0));
-    assert_false(inventory_holds(&inventory, 1));
+    assert_true(inventory_fits(&inventory, 0));
+    assert_false(inventory_fits(&inventory, 1));
 }
 
-static void test_the_largest_record_does_not_overflow(void **state)
+static void test_the_largest_inventory_does_not_overflow(void **state)
 {
     (void)state;
     struct inventory inventory = inventory_of(AMOUNT_MAX, 0, RATIO_MAX);
     int64_t capacity = INT64_C(2147483647) * INT64_C(1000000);
     assert_int_equal(inventory_capacity(&inventory), capacity);
-    assert_true(inventory_holds(&inventory, capacity));
-    assert_false(inventory_holds(&inventory, capacity + 1));
-    assert_false(inventory_holds(&inventory, INT64_MAX));
+    assert_true(inventory_fits(&inventory, capacity));
+    assert_false(inventory_fits(&inventory, capacity + 1));
+    assert_false(inventory_fits(&inventory, INT64_MAX));
     inventory = inventory_of(AMOUNT_MAX, 0, RATIO_ONE);
-    assert_true(inventory_holds(&inventory, AMOUNT_MAX));
-    assert_false(inventory_holds(&inventory, AMOUNT_MAX + 1));
+    assert_true(inventory_fits(&inventory, AMOUNT_MAX));
+    assert_false(inventory_fits(&inventory, AMOUNT_MAX + 1));
 }
 
 static void assert_unit(int64_t amount, const char *unit, int64_t value)
@@ -81,7 +81,7 @@ static void assert_unit(int64_t amount, const char *unit, int64_t value)
     assert_int_equal(given, value);
 }
 
-static void test_the_first_unit_that_is_broken_is_named(void **state)
+static void test_the_first_violated_unit_is_named(void **state)
 {
     (void)state;
     assert_unit(2, "min_unit", 4);
@@ -97,10 +97,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_decimal_ratio_is_exact),
-        cmocka_unit_test(test_a_capacity_is_rounded_down_and_not_beyond),
-        cmocka_unit_test(test_what_is_reserved_is_taken_off_before_the_ratio),
-        cmocka_unit_test(test_the_largest_record_does_not_overflow),
-        cmocka_unit_test(test_the_first_unit_that_is_broken_is_named),
+        cmocka_unit_test(test_a_capacity_is_rounded_down),
+        cmocka_unit_test(test_the_reserved_amount_is_subtracted_before_the_ratio_applies),
+        cmocka_unit_test(test_the_largest_inventory_does_not_overflow),
+        cmocka_unit_test(test_the_first_violated_unit_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }

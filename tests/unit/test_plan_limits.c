@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The limits that take thousands to reach: pairs of one command, members of one tree. */
+/* The limits that need thousands of documents: pairs of one command, and providers of one tree. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -44,8 +44,8 @@ static void assert_limit(const struct verdict *verdict, int64_t limit, int64_t g
 
 /* --- pairs ---------------------------------------------------------------------------------- */
 
-/* `count` allocations from provider `first` on. */
-static struct allocation *holdings_of(struct arena *arena, size_t first, size_t count)
+/* Makes `count` allocations, on the providers from number `first` on. */
+static struct allocation *allocations_on(struct arena *arena, size_t first, size_t count)
 {
     struct allocation *allocations = ARENA_ARRAY(arena, struct allocation, count);
     for (size_t i = 0; i < count; i++)
@@ -59,13 +59,14 @@ static void fill_claim(struct arena *arena, struct claim *claim, size_t first, s
     for (size_t i = 0; i < count; i++)
         named[i].provider = uuid_of(PROVIDER, first + i);
     claim->project_id = text_of("blue");
-    claim->allocations = holdings_of(arena, first, count);
+    claim->allocations = allocations_on(arena, first, count);
     claim->allocation_count = count;
     claim->providers = named;
     claim->provider_count = count;
 }
 
-/* A batch of consumers, each on the providers 0 to 999, the last one on `last` of them. */
+/* Makes an allocation.batch: each consumer on the providers 0 to 999, the last on `last` of them.
+ */
 static struct request *batch_of(struct arena *arena, size_t consumers, size_t last)
 {
     struct request *request = ARENA_NEW(arena, struct request);
@@ -89,18 +90,18 @@ static struct snapshot *load(struct arena *arena, const struct request *request)
     return snapshot;
 }
 
-/* The consumer is stored, and holds what lies on `count` providers from `first` on. */
+/* Stores a consumer that has allocations on `count` providers from number `first` on. */
 static void store_consumer(struct snapshot *snapshot, size_t number, size_t first, size_t count)
 {
     struct consumer *consumer = snapshot_consumer(snapshot, uuid_of(CONSUMER, number));
     consumer->state = (struct slot_state){.loaded = true, .stored = true, .exists = true};
     consumer->generation = 1;
     consumer->project_id = text_of("blue");
-    consumer->allocations = holdings_of(snapshot->arena, first, count);
+    consumer->allocations = allocations_on(snapshot->arena, first, count);
     consumer->allocation_count = count;
 }
 
-static void test_ten_thousand_pairs_are_within_the_limit_and_one_more_is_not(void **state)
+static void test_10000_pairs_are_allowed_and_one_more_is_not(void **state)
 {
     struct request *request = batch_of(*state, 10, PER_CONSUMER);
     struct verdict verdict = plan_one(load(*state, request), request);
@@ -112,27 +113,27 @@ static void test_ten_thousand_pairs_are_within_the_limit_and_one_more_is_not(voi
     assert_limit(&verdict, PAIRS_MAX, PAIRS_MAX + 1);
 }
 
-static void test_pairs_of_old_allocations_count_where_they_are_not_new_as_well(void **state)
+static void test_pairs_of_old_allocations_count_unless_they_are_new_as_well(void **state)
 {
     struct request *request = batch_of(*state, 10, PER_CONSUMER - 1);
     struct snapshot *snapshot = load(*state, request);
-    store_consumer(snapshot, 9, 1, PER_CONSUMER - 1); /* one beside those that are new */
+    store_consumer(snapshot, 9, 1, PER_CONSUMER - 1); /* one more than the new ones */
     struct verdict verdict = plan_one(snapshot, request);
     assert_int_equal(verdict.code, VERDICT_CONSUMER_GENERATION_CONFLICT);
 
     snapshot = load(*state, request);
-    store_consumer(snapshot, 9, 2, PER_CONSUMER - 1); /* two */
+    store_consumer(snapshot, 9, 2, PER_CONSUMER - 1); /* two more */
     verdict = plan_one(snapshot, request);
     assert_limit(&verdict, PAIRS_MAX, PAIRS_MAX + 1);
 }
 
-static void test_an_old_provider_of_two_classes_is_one_pair(void **state)
+static void test_two_classes_on_an_old_provider_are_one_pair(void **state)
 {
     struct request *request = batch_of(*state, 10, PER_CONSUMER - 1);
     struct snapshot *snapshot = load(*state, request);
     store_consumer(snapshot, 9, PER_CONSUMER, 2);
     struct consumer *consumer = snapshot_consumer(snapshot, uuid_of(CONSUMER, 9));
-    struct allocation *allocations = holdings_of(*state, PER_CONSUMER, 2);
+    struct allocation *allocations = allocations_on(*state, PER_CONSUMER, 2);
     allocations[1].provider = allocations[0].provider;
     consumer->allocations = allocations;
     struct verdict verdict = plan_one(snapshot, request);
@@ -167,8 +168,8 @@ static void store_provider(struct snapshot *snapshot, size_t number, size_t root
     provider->root = uuid_of(PROVIDER, root);
 }
 
-/* Numbers from `first` on: a root and its children. */
-static void grow_tree(struct snapshot *snapshot, size_t first, size_t size)
+/* Adds a tree to the nodes: a root with number `first`, and its children. */
+static void add_tree(struct snapshot *snapshot, size_t first, size_t size)
 {
     struct tree_node *nodes = snapshot->nodes + snapshot->node_count;
     for (size_t i = 0; i < size; i++)
@@ -179,7 +180,7 @@ static void grow_tree(struct snapshot *snapshot, size_t first, size_t size)
     snapshot->node_count += size;
 }
 
-/* Provider 0 is the root of `size`; where there are `others`, OTHER is the root of so many. */
+/* Loads a tree of `size` providers below 0 and, if there are `others`, one of them below OTHER. */
 static struct snapshot *load_trees(struct arena *arena, const struct request *request, size_t size,
                                    size_t others)
 {
@@ -189,8 +190,8 @@ static struct snapshot *load_trees(struct arena *arena, const struct request *re
         store_provider(snapshot, OTHER, OTHER);
     (void)plan_want_second(snapshot, &request, 1);
     snapshot->nodes = ARENA_ARRAY(arena, struct tree_node, size + others);
-    grow_tree(snapshot, 0, size);
-    grow_tree(snapshot, OTHER, others);
+    add_tree(snapshot, 0, size);
+    add_tree(snapshot, OTHER, others);
     return snapshot;
 }
 
@@ -205,7 +206,7 @@ static void test_a_tree_takes_ten_thousand_providers_and_no_more(void **state)
     assert_limit(&verdict, TREE_PROVIDERS_MAX, TREE_PROVIDERS_MAX + 1);
 }
 
-static void test_a_full_tree_is_named_before_a_provider_that_exists(void **state)
+static void test_a_full_tree_fails_before_a_provider_that_exists(void **state)
 {
     struct request *request = place(*state, COMMAND_PROVIDER_CREATE, OTHER, 0);
     struct verdict verdict = plan_one(load_trees(*state, request, TREE_PROVIDERS_MAX, 1), request);
@@ -223,14 +224,14 @@ static void test_a_subtree_that_moves_counts_whole_in_its_new_tree(void **state)
     assert_limit(&verdict, TREE_PROVIDERS_MAX, TREE_PROVIDERS_MAX + 1);
 }
 
-static void test_a_move_within_a_full_tree_makes_it_no_larger(void **state)
+static void test_a_move_within_a_full_tree_is_allowed(void **state)
 {
     struct request *request = place(*state, COMMAND_PROVIDER_UPDATE, 1, 0);
     struct snapshot *snapshot = load(*state, request);
     store_provider(snapshot, 0, 0);
     store_provider(snapshot, 1, 0);
     snapshot->nodes = ARENA_ARRAY(*state, struct tree_node, TREE_PROVIDERS_MAX);
-    grow_tree(snapshot, 0, TREE_PROVIDERS_MAX);
+    add_tree(snapshot, 0, TREE_PROVIDERS_MAX);
     assert_int_equal(plan_one(snapshot, request).code, VERDICT_SUCCESS);
 }
 
@@ -253,13 +254,13 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_ten_thousand_pairs_are_within_the_limit_and_one_more_is_not),
-        TEST(test_pairs_of_old_allocations_count_where_they_are_not_new_as_well),
-        TEST(test_an_old_provider_of_two_classes_is_one_pair),
+        TEST(test_10000_pairs_are_allowed_and_one_more_is_not),
+        TEST(test_pairs_of_old_allocations_count_unless_they_are_new_as_well),
+        TEST(test_two_classes_on_an_old_provider_are_one_pair),
         TEST(test_a_tree_takes_ten_thousand_providers_and_no_more),
-        TEST(test_a_full_tree_is_named_before_a_provider_that_exists),
+        TEST(test_a_full_tree_fails_before_a_provider_that_exists),
         TEST(test_a_subtree_that_moves_counts_whole_in_its_new_tree),
-        TEST(test_a_move_within_a_full_tree_makes_it_no_larger),
+        TEST(test_a_move_within_a_full_tree_is_allowed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }

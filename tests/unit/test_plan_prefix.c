@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How many requests of a batch fit into one transaction: each document counts once. */
+/* plan_prefix: how many requests of a batch fit into one transaction. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -48,7 +48,7 @@ static struct request *add(struct batch *batch, enum command_kind kind)
     return request;
 }
 
-/* allocation.set of that consumer on that provider: three documents with the outcome */
+/* Adds an allocation.set; it touches three documents: consumer, provider and outcome. */
 static void add_set(struct batch *batch, uint8_t consumer, uint8_t provider)
 {
     struct claim *claim = ARENA_NEW(batch->arena, struct claim);
@@ -78,7 +78,7 @@ static void test_a_document_counts_once_however_many_requests_touch_it(void **st
     struct batch *batch = *state;
     for (uint8_t i = 0; i < REQUESTS; i++)
         add_set(batch, (uint8_t)(10 + i), 1);
-    /* The first takes three documents, each of the others two more: 3, 5, 7, 9. */
+    /* The first touches three documents, each of the others two more: 3, 5, 7, 9. */
     assert_int_equal(prefix(batch, 9), 4);
     assert_int_equal(prefix(batch, 8), 3);
     assert_int_equal(prefix(batch, 7), 3);
@@ -95,7 +95,7 @@ static void test_a_consumer_and_a_provider_of_one_uuid_are_two_documents(void **
     assert_int_equal(prefix(batch, 4), 1);
 }
 
-static void test_the_first_request_goes_however_much_it_touches(void **state)
+static void test_the_first_request_always_fits(void **state)
 {
     struct batch *batch = *state;
     add_set(batch, 10, 1);
@@ -104,7 +104,7 @@ static void test_the_first_request_goes_however_much_it_touches(void **state)
     assert_int_equal(prefix(batch, 0), 1);
 }
 
-static void test_what_fits_is_taken_whole(void **state)
+static void test_the_whole_batch_fits_if_its_documents_do(void **state)
 {
     struct batch *batch = *state;
     add_set(batch, 10, 1);
@@ -114,7 +114,7 @@ static void test_what_fits_is_taken_whole(void **state)
     assert_int_equal(prefix(batch, MANY), 2);
 }
 
-static void test_what_a_consumer_holds_is_touched_as_well(void **state)
+static void test_old_allocations_of_a_consumer_are_counted(void **state)
 {
     struct batch *batch = *state;
     add_set(batch, 10, 1);
@@ -130,12 +130,12 @@ static void test_what_a_consumer_holds_is_touched_as_well(void **state)
     /* Outcome, consumer, and three providers; then outcome and consumer. */
     assert_int_equal(plan_prefix(snapshot, batch->list, batch->count, 7), 2);
     assert_int_equal(plan_prefix(snapshot, batch->list, batch->count, 6), 1);
-    consumer->state.exists = false; /* an ended consumer holds nothing */
+    consumer->state.exists = false; /* a deleted consumer has no allocations */
     assert_int_equal(plan_prefix(snapshot, batch->list, batch->count, 5), 2);
     assert_int_equal(plan_prefix(snapshot, batch->list, batch->count, 4), 1);
 }
 
-static void test_an_inventory_touches_its_provider(void **state)
+static void test_an_inventory_counts_its_provider(void **state)
 {
     struct batch *batch = *state;
     struct inventory_change change = {.provider = uuid_of(1)};
@@ -155,10 +155,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_a_document_counts_once_however_many_requests_touch_it),
         TEST(test_a_consumer_and_a_provider_of_one_uuid_are_two_documents),
-        TEST(test_the_first_request_goes_however_much_it_touches),
-        TEST(test_what_fits_is_taken_whole),
-        TEST(test_what_a_consumer_holds_is_touched_as_well),
-        TEST(test_an_inventory_touches_its_provider),
+        TEST(test_the_first_request_always_fits),
+        TEST(test_the_whole_batch_fits_if_its_documents_do),
+        TEST(test_old_allocations_of_a_consumer_are_counted),
+        TEST(test_an_inventory_counts_its_provider),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }

@@ -31,7 +31,7 @@ static void test_a_star_is_any_run_and_nothing_else_is_special(void **state)
     assert_false(matches("a.c", "abc"));
 }
 
-static void test_a_hostile_subject_is_judged_in_time(void **state)
+static void test_a_hostile_subject_does_not_take_exponential_time(void **state)
 {
     (void)state;
     char subject[4096];
@@ -85,7 +85,7 @@ static void test_one_rule_alone_has_to_cover_all(void **state)
     assert_false(policy_ask_project(&question, text_of("blue-1")));
 }
 
-static void test_what_no_rule_covers_is_denied_from_then_on(void **state)
+static void test_a_command_that_no_rule_covers_fails_every_later_step(void **state)
 {
     (void)state;
     struct policy_question question;
@@ -97,7 +97,7 @@ static void test_what_no_rule_covers_is_denied_from_then_on(void **state)
     assert_false(ask(&question, "", COMMAND_ALLOCATION_SET));
 }
 
-static void test_all_projects_need_the_star_itself(void **state)
+static void test_all_projects_need_the_pattern_star(void **state)
 {
     (void)state;
     struct policy_question question;
@@ -105,7 +105,7 @@ static void test_all_projects_need_the_star_itself(void **state)
     assert_false(policy_ask_all_projects(&question));
 }
 
-static void test_replies_go_where_the_policy_lets_them(void **state)
+static void test_replies_go_only_to_queues_that_the_policy_allows(void **state)
 {
     (void)state;
     assert_true(policy_allows_reply_to(&policy, text_of("team"), text_of("team.a")));
@@ -119,11 +119,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_star_is_any_run_and_nothing_else_is_special),
-        cmocka_unit_test(test_a_hostile_subject_is_judged_in_time),
+        cmocka_unit_test(test_a_hostile_subject_does_not_take_exponential_time),
         cmocka_unit_test(test_one_rule_alone_has_to_cover_all),
-        cmocka_unit_test(test_what_no_rule_covers_is_denied_from_then_on),
-        cmocka_unit_test(test_all_projects_need_the_star_itself),
-        cmocka_unit_test(test_replies_go_where_the_policy_lets_them),
+        cmocka_unit_test(test_a_command_that_no_rule_covers_fails_every_later_step),
+        cmocka_unit_test(test_all_projects_need_the_pattern_star),
+        cmocka_unit_test(test_replies_go_only_to_queues_that_the_policy_allows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }

@@ -21,7 +21,7 @@ static void test_pauses_of_conflicts_double_up_to_their_maximum(void **state)
     assert_int_equal(last, RETRY_CONFLICT_PAUSE_MAX_MS);
 }
 
-static void test_the_second_conflict_in_a_row_halves_the_batch(void **state)
+static void test_the_second_consecutive_conflict_halves_the_batch(void **state)
 {
     (void)state;
     struct retry retry = {.limit = 512};
@@ -36,7 +36,7 @@ static void test_the_second_conflict_in_a_row_halves_the_batch(void **state)
     assert_int_equal(retry.limit, 1);
 }
 
-static void test_an_outage_never_gives_up_and_tries_with_less(void **state)
+static void test_an_outage_never_gives_up_and_halves_the_batch(void **state)
 {
     (void)state;
     struct retry retry = {.limit = 512};
@@ -44,14 +44,14 @@ static void test_an_outage_never_gives_up_and_tries_with_less(void **state)
     assert_false(retry_after(&retry, RETRY_OUTAGE, 512, &pause));
     assert_int_equal(retry.limit, 512);
     assert_false(retry_after(&retry, RETRY_OUTAGE, 512, &pause));
-    assert_int_equal(retry.limit, 256); /* it may have been too much for one time-out */
+    assert_int_equal(retry.limit, 256); /* it may be too large for the time-out */
     for (int i = 0; i < 1000; i++)
         assert_false(retry_after(&retry, RETRY_OUTAGE, 1, &pause));
     assert_int_equal(retry.limit, 1);
     assert_int_equal(pause, RETRY_OUTAGE_PAUSE_MAX_MS);
 }
 
-static void test_a_refused_batch_is_halved_until_one_stands_alone(void **state)
+static void test_a_refused_batch_is_halved_down_to_one_command(void **state)
 {
     (void)state;
     struct retry retry = {.limit = 5};
@@ -65,7 +65,7 @@ static void test_a_refused_batch_is_halved_until_one_stands_alone(void **state)
     assert_true(retry_after(&retry, RETRY_REFUSED, 1, &pause));
 }
 
-static void test_the_third_expiry_alone_is_the_last(void **state)
+static void test_the_third_expiry_of_one_command_is_the_last(void **state)
 {
     (void)state;
     struct retry retry = {.limit = 2};
@@ -77,7 +77,7 @@ static void test_the_third_expiry_alone_is_the_last(void **state)
     assert_true(retry_after(&retry, RETRY_EXPIRED, 1, &pause));
 }
 
-static void test_success_forgets_and_grows_back_to_the_maximum(void **state)
+static void test_success_resets_the_counts_and_grows_the_limit_to_the_maximum(void **state)
 {
     (void)state;
     struct retry retry = {.limit = 1, .conflicts = 9, .outages = 9, .expiries = 2};
@@ -91,7 +91,7 @@ static void test_success_forgets_and_grows_back_to_the_maximum(void **state)
     assert_int_equal(retry.conflicts + retry.outages + retry.expiries, 0);
 }
 
-static void test_expiries_count_only_on_a_server_that_is_well(void **state)
+static void test_expiries_count_only_without_an_outage_between_them(void **state)
 {
     (void)state;
     struct retry retry = {.limit = 1};
@@ -106,7 +106,7 @@ static void test_expiries_count_only_on_a_server_that_is_well(void **state)
     assert_true(retry_after(&retry, RETRY_EXPIRED, 1, &pause));
 }
 
-static void test_after_a_conflict_batches_take_turns_for_a_spell(void **state)
+static void test_after_a_conflict_a_run_of_batches_takes_the_lock(void **state)
 {
     (void)state;
     struct retry retry = {.limit = 512};
@@ -114,7 +114,7 @@ static void test_after_a_conflict_batches_take_turns_for_a_spell(void **state)
     assert_false(retry_wants_lock(&retry));
     assert_int_equal(retry_succeeded(&retry, 512, 100), 0);
     assert_false(retry_after(&retry, RETRY_CONFLICT, 512, &pause));
-    for (int i = 0; i < RETRY_TURNS_MIN; i++) {
+    for (int i = 0; i < RETRY_LOCKED_RUN_MIN; i++) {
         assert_true(retry_wants_lock(&retry));
         assert_int_equal(retry_succeeded(&retry, 512, 100), RETRY_YIELD_MS);
     }
@@ -123,8 +123,8 @@ static void test_after_a_conflict_batches_take_turns_for_a_spell(void **state)
     assert_int_equal(retry.limit, 512);
 }
 
-/* Who is alone only looks up; who is not leaves the other its time. */
-static void test_a_turn_is_left_for_as_long_as_the_others_need(void **state)
+/* If another worker had the lock before, it gets the time that its batch needs. */
+static void test_a_contended_lock_is_left_for_half_of_the_time_taken(void **state)
 {
     (void)state;
     struct retry retry = {.limit = 512};
@@ -138,6 +138,7 @@ static void test_a_turn_is_left_for_as_long_as_the_others_need(void **state)
     assert_int_equal(retry_succeeded(&retry, 512, 100), RETRY_YIELD_MS);
 }
 
+/* Lets batches succeed until one does not take the lock; returns how many took it. */
 static unsigned count_locks(struct retry *retry)
 {
     unsigned count = 0;
@@ -146,56 +147,66 @@ static unsigned count_locks(struct retry *retry)
     return count;
 }
 
-static void test_a_spell_doubles_until_one_without_a_turn_goes_through(void **state)
+static void test_a_locked_run_doubles_until_a_batch_without_the_lock_succeeds(void **state)
 {
     (void)state;
     struct retry retry = {.limit = 512};
     int64_t pause = 0;
-    for (unsigned locked_run_length = RETRY_TURNS_MIN; locked_run_length <= RETRY_TURNS_MAX;
-         locked_run_length *= 2) {
+    for (unsigned length = RETRY_LOCKED_RUN_MIN; length <= RETRY_LOCKED_RUN_MAX; length *= 2) {
         assert_false(retry_after(&retry, RETRY_CONFLICT, 512, &pause));
-        assert_int_equal(count_locks(&retry), locked_run_length);
+        assert_int_equal(count_locks(&retry), length);
     }
     assert_false(retry_after(&retry, RETRY_CONFLICT, 512, &pause));
-    assert_int_equal(count_locks(&retry), RETRY_TURNS_MAX);
+    assert_int_equal(count_locks(&retry), RETRY_LOCKED_RUN_MAX);
     (void)retry_succeeded(&retry, 512, 100);
     assert_false(retry_after(&retry, RETRY_CONFLICT, 512, &pause));
-    assert_int_equal(count_locks(&retry), RETRY_TURNS_MIN);
+    assert_int_equal(count_locks(&retry), RETRY_LOCKED_RUN_MIN);
 }
 
-static void test_a_turn_that_another_has_is_waited_for_with_the_whole_batch(void **state)
+static void test_a_held_lock_is_waited_for_with_the_whole_batch(void **state)
 {
     (void)state;
     struct retry retry = {.limit = 512};
     int64_t pause = 0, last = 0;
     assert_false(retry_after(&retry, RETRY_CONFLICT, 512, &pause));
-    for (int i = 0; i < RETRY_MISSED_MAX; i++) {
+    for (int i = 0; i < RETRY_LOCK_MISSES_MAX; i++) {
         assert_true(retry_wants_lock(&retry));
         assert_false(retry_after(&retry, RETRY_LOCK_HELD, 512, &pause));
-        assert_true(pause > 0 && pause >= last && pause <= RETRY_TURN_PAUSE_MAX_MS);
+        assert_true(pause > 0 && pause >= last && pause <= RETRY_LOCK_PAUSE_MAX_MS);
         assert_int_equal(retry.limit, 512);
         last = pause;
     }
     assert_int_equal(retry.conflicts, 1);
-    assert_false(retry_wants_lock(&retry)); /* who has it may be dead */
+    assert_false(retry_wants_lock(&retry)); /* the holder may have crashed */
     assert_false(retry_after(&retry, RETRY_CONFLICT, 512, &pause));
     assert_true(retry_wants_lock(&retry));
+}
+
+static void test_every_cause_has_a_name(void **state)
+{
+    (void)state;
+    assert_string_equal(retry_cause_name(RETRY_CONFLICT), "conflict");
+    assert_string_equal(retry_cause_name(RETRY_LOCK_HELD), "lock_held");
+    assert_string_equal(retry_cause_name(RETRY_OUTAGE), "outage");
+    assert_string_equal(retry_cause_name(RETRY_EXPIRED), "expired");
+    assert_string_equal(retry_cause_name(RETRY_REFUSED), "refused");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_after_a_conflict_batches_take_turns_for_a_spell),
-        cmocka_unit_test(test_a_turn_is_left_for_as_long_as_the_others_need),
-        cmocka_unit_test(test_a_spell_doubles_until_one_without_a_turn_goes_through),
-        cmocka_unit_test(test_a_turn_that_another_has_is_waited_for_with_the_whole_batch),
-        cmocka_unit_test(test_expiries_count_only_on_a_server_that_is_well),
+        cmocka_unit_test(test_every_cause_has_a_name),
+        cmocka_unit_test(test_after_a_conflict_a_run_of_batches_takes_the_lock),
+        cmocka_unit_test(test_a_contended_lock_is_left_for_half_of_the_time_taken),
+        cmocka_unit_test(test_a_locked_run_doubles_until_a_batch_without_the_lock_succeeds),
+        cmocka_unit_test(test_a_held_lock_is_waited_for_with_the_whole_batch),
+        cmocka_unit_test(test_expiries_count_only_without_an_outage_between_them),
         cmocka_unit_test(test_pauses_of_conflicts_double_up_to_their_maximum),
-        cmocka_unit_test(test_the_second_conflict_in_a_row_halves_the_batch),
-        cmocka_unit_test(test_an_outage_never_gives_up_and_tries_with_less),
-        cmocka_unit_test(test_a_refused_batch_is_halved_until_one_stands_alone),
-        cmocka_unit_test(test_the_third_expiry_alone_is_the_last),
-        cmocka_unit_test(test_success_forgets_and_grows_back_to_the_maximum),
+        cmocka_unit_test(test_the_second_consecutive_conflict_halves_the_batch),
+        cmocka_unit_test(test_an_outage_never_gives_up_and_halves_the_batch),
+        cmocka_unit_test(test_a_refused_batch_is_halved_down_to_one_command),
+        cmocka_unit_test(test_the_third_expiry_of_one_command_is_the_last),
+        cmocka_unit_test(test_success_resets_the_counts_and_grows_the_limit_to_the_maximum),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }

@@ -28,7 +28,7 @@ static struct uuid uuid_of(unsigned number)
     return uuid;
 }
 
-static void test_wanting_twice_gives_one_slot_in_order(void **state)
+static void test_slots_are_sorted_and_have_no_duplicates(void **state)
 {
     struct snapshot *snapshot = snapshot_new(*state);
     for (unsigned i = 0; i < 1000; i++) {
@@ -74,7 +74,7 @@ static void test_a_loaded_slot_keeps_its_content_over_a_second_seal(void **state
     assert_false(snapshot_provider(snapshot, uuid_of(4))->state.loaded);
 }
 
-static void test_a_key_of_two_principals_has_two_slots(void **state)
+static void test_one_key_of_two_principals_has_two_slots(void **state)
 {
     struct snapshot *snapshot = snapshot_new(*state);
     snapshot_want_outcome(snapshot, text_of("a"), text_of("bc"));
@@ -86,7 +86,7 @@ static void test_a_key_of_two_principals_has_two_slots(void **state)
                          snapshot_outcome(snapshot, text_of("ab"), text_of("c")));
 }
 
-static void test_any_dirty_slot_has_to_be_written(void **state)
+static void test_any_dirty_slot_makes_the_snapshot_dirty(void **state)
 {
     struct snapshot *snapshot = snapshot_new(*state);
     snapshot_want_provider(snapshot, uuid_of(1));
@@ -103,7 +103,7 @@ static void test_any_dirty_slot_has_to_be_written(void **state)
     }
 }
 
-static void test_a_stock_is_found_by_its_class_alone(void **state)
+static void test_an_inventory_is_found_by_its_class(void **state)
 {
     (void)state;
     struct inventory_record records[] = {{.inventory = {.resource_class = text_of("DISK_GB")}},
@@ -120,11 +120,11 @@ static void test_a_stock_is_found_by_its_class_alone(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_wanting_twice_gives_one_slot_in_order),
+        TEST(test_slots_are_sorted_and_have_no_duplicates),
         TEST(test_a_loaded_slot_keeps_its_content_over_a_second_seal),
-        TEST(test_a_key_of_two_principals_has_two_slots),
-        TEST(test_any_dirty_slot_has_to_be_written),
-        TEST(test_a_stock_is_found_by_its_class_alone),
+        TEST(test_one_key_of_two_principals_has_two_slots),
+        TEST(test_any_dirty_slot_makes_the_snapshot_dirty),
+        TEST(test_an_inventory_is_found_by_its_class),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }

@@ -18,7 +18,7 @@ static void test_absent_is_not_the_same_as_empty(void **state)
     assert_true(text_present(text_view("x", 0)));
 }
 
-static void test_equality_looks_at_every_byte_and_the_length(void **state)
+static void test_equality_compares_every_byte_and_the_length(void **state)
 {
     (void)state;
     assert_true(text_equal(text_of("abc"), text_view("abcd", 3)));
@@ -29,7 +29,7 @@ static void test_equality_looks_at_every_byte_and_the_length(void **state)
     assert_true(text_equal(TEXT_NONE, TEXT_NONE));
 }
 
-static void test_a_c_string_is_not_equal_beyond_a_nul(void **state)
+static void test_a_c_string_ends_at_its_nul(void **state)
 {
     (void)state;
     assert_true(text_is(text_of("abc"), "abc"));
@@ -44,7 +44,7 @@ static void assert_less(struct text less, struct text more)
     assert_true(text_compare(more, less) > 0);
 }
 
-static void test_order_is_by_unsigned_bytes_the_shorter_first(void **state)
+static void test_order_is_by_unsigned_bytes_and_a_prefix_comes_first(void **state)
 {
     (void)state;
     assert_less(text_of("ab"), text_of("abc"));
@@ -58,7 +58,7 @@ static void test_order_is_by_unsigned_bytes_the_shorter_first(void **state)
     assert_int_equal(text_compare(text_of("same"), text_of("same")), 0);
 }
 
-static void test_a_prefix_is_found_only_where_it_fits(void **state)
+static void test_a_prefix_longer_than_the_text_is_not_found(void **state)
 {
     (void)state;
     assert_true(text_starts_with(text_of("allocation.set"), "allocation."));
@@ -71,7 +71,7 @@ static void test_a_prefix_is_found_only_where_it_fits(void **state)
     assert_false(text_starts_with(text_view("allocation", 2), "allocation"));
 }
 
-static void test_a_copy_stands_alone_and_ends_with_a_nul(void **state)
+static void test_a_copy_is_independent_and_ends_with_a_nul(void **state)
 {
     (void)state;
     struct arena *arena = arena_new(0);
@@ -81,8 +81,8 @@ static void test_a_copy_stands_alone_and_ends_with_a_nul(void **state)
     assert_true(text_is(copy, "abc"));
     assert_int_equal(copy.bytes[copy.length], '\0');
 
-    struct text holes = text_copy(arena, text_view("a\0b", 3));
-    assert_memory_equal(holes.bytes, "a\0b\0", 4);
+    struct text with_nul = text_copy(arena, text_view("a\0b", 3));
+    assert_memory_equal(with_nul.bytes, "a\0b\0", 4);
     arena_free(arena);
 }
 
@@ -98,7 +98,7 @@ static void test_a_copy_keeps_absent_absent_and_empty_empty(void **state)
     arena_free(arena);
 }
 
-static void test_a_formatted_text_is_whole_however_long(void **state)
+static void test_a_formatted_text_is_never_truncated(void **state)
 {
     (void)state;
     struct arena *arena = arena_new(0);
@@ -120,13 +120,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_absent_is_not_the_same_as_empty),
-        cmocka_unit_test(test_equality_looks_at_every_byte_and_the_length),
-        cmocka_unit_test(test_a_c_string_is_not_equal_beyond_a_nul),
-        cmocka_unit_test(test_order_is_by_unsigned_bytes_the_shorter_first),
-        cmocka_unit_test(test_a_prefix_is_found_only_where_it_fits),
-        cmocka_unit_test(test_a_copy_stands_alone_and_ends_with_a_nul),
+        cmocka_unit_test(test_equality_compares_every_byte_and_the_length),
+        cmocka_unit_test(test_a_c_string_ends_at_its_nul),
+        cmocka_unit_test(test_order_is_by_unsigned_bytes_and_a_prefix_comes_first),
+        cmocka_unit_test(test_a_prefix_longer_than_the_text_is_not_found),
+        cmocka_unit_test(test_a_copy_is_independent_and_ends_with_a_nul),
         cmocka_unit_test(test_a_copy_keeps_absent_absent_and_empty_empty),
-        cmocka_unit_test(test_a_formatted_text_is_whole_however_long),
+        cmocka_unit_test(test_a_formatted_text_is_never_truncated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }

@@ -7,7 +7,7 @@
 
 #include "common/base/utf8.h"
 
-/* The encoding of a code point, by the definition; also of those that have none. */
+/* Encodes a number in `length` bytes by the rules of UTF-8, also if it is no valid code point. */
 static struct text encode(uint32_t point, size_t length, char bytes[4])
 {
     static const uint8_t marks[] = {0, 0x00, 0xc0, 0xe0, 0xf0};
@@ -24,7 +24,7 @@ static size_t shortest(uint32_t point)
     return point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
 }
 
-static void test_every_code_point_but_surrogates_is_well_formed(void **state)
+static void test_every_code_point_but_surrogates_is_valid(void **state)
 {
     (void)state;
     char bytes[4];
@@ -37,7 +37,7 @@ static void test_every_code_point_but_surrogates_is_well_formed(void **state)
     }
 }
 
-static void test_a_longer_form_than_needed_is_refused(void **state)
+static void test_an_overlong_form_is_invalid(void **state)
 {
     (void)state;
     char bytes[4];
@@ -47,7 +47,7 @@ static void test_a_longer_form_than_needed_is_refused(void **state)
     }
 }
 
-static void test_a_sequence_that_ends_early_is_refused(void **state)
+static void test_a_truncated_sequence_is_invalid(void **state)
 {
     (void)state;
     static const uint32_t points[] = {0xe9, 0x20ac, 0x1f600};
@@ -61,7 +61,7 @@ static void test_a_sequence_that_ends_early_is_refused(void **state)
     assert_int_equal(utf8_sequence(TEXT_NONE), 0);
 }
 
-static void test_only_continuations_continue(void **state)
+static void test_only_continuation_bytes_continue_a_sequence(void **state)
 {
     (void)state;
     for (int byte = 0; byte < 256; byte++) {
@@ -74,7 +74,7 @@ static void test_only_continuations_continue(void **state)
     }
 }
 
-static void test_a_text_is_valid_as_a_whole_or_not_at_all(void **state)
+static void test_one_invalid_sequence_makes_the_text_invalid(void **state)
 {
     (void)state;
     assert_true(utf8_valid(text_of("")));
@@ -89,11 +89,11 @@ static void test_a_text_is_valid_as_a_whole_or_not_at_all(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_code_point_but_surrogates_is_well_formed),
-        cmocka_unit_test(test_a_longer_form_than_needed_is_refused),
-        cmocka_unit_test(test_a_sequence_that_ends_early_is_refused),
-        cmocka_unit_test(test_only_continuations_continue),
-        cmocka_unit_test(test_a_text_is_valid_as_a_whole_or_not_at_all),
+        cmocka_unit_test(test_every_code_point_but_surrogates_is_valid),
+        cmocka_unit_test(test_an_overlong_form_is_invalid),
+        cmocka_unit_test(test_a_truncated_sequence_is_invalid),
+        cmocka_unit_test(test_only_continuation_bytes_continue_a_sequence),
+        cmocka_unit_test(test_one_invalid_sequence_makes_the_text_invalid),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }

@@ -15,17 +15,17 @@ static struct uuid parsed(const char *string)
 {
     struct uuid uuid;
     if (!uuid_parse(text_of(string), &uuid))
-        fail_msg("\"%s\" was refused", string);
+        fail_msg("'%s' was rejected", string);
     return uuid;
 }
 
-static void assert_refused(struct text text)
+static void assert_rejected(struct text text)
 {
     struct uuid uuid, before;
     memset(&before, 0x5a, sizeof before);
     uuid = before;
     if (uuid_parse(text, &uuid))
-        fail_msg("\"%.*s\" was accepted", TEXT_ARGS(text));
+        fail_msg("'%.*s' was accepted", TEXT_ARGS(text));
     assert_memory_equal(&uuid, &before, sizeof uuid);
 }
 
@@ -38,7 +38,7 @@ static void test_all_spellings_of_one_uuid_are_equal(void **state)
     assert_true(uuid_equal(uuid, parsed("0123aBcD456789eFfEdCbA9876543210")));
 }
 
-static void test_each_digit_counts_at_its_place(void **state)
+static void test_each_digit_has_its_position(void **state)
 {
     (void)state;
     static const uint8_t bytes[] = {0x01, 0x23, 0xab, 0xcd, 0x45, 0x67, 0x89, 0xef,
@@ -47,7 +47,7 @@ static void test_each_digit_counts_at_its_place(void **state)
     assert_memory_equal(uuid.bytes, bytes, sizeof bytes);
 }
 
-static void test_it_is_written_in_lower_case_with_hyphens(void **state)
+static void test_it_is_formatted_in_lower_case_with_hyphens(void **state)
 {
     (void)state;
     assert_string_equal(uuid_format(parsed("0123ABCD456789EFFEDCBA9876543210")).chars, canonical);
@@ -55,7 +55,7 @@ static void test_it_is_written_in_lower_case_with_hyphens(void **state)
                         "00000000-0000-0000-0000-000000000000");
 }
 
-static void test_what_is_written_is_read_back_the_same(void **state)
+static void test_a_formatted_uuid_is_parsed_to_the_same_uuid(void **state)
 {
     (void)state;
     struct uuid uuid;
@@ -66,50 +66,50 @@ static void test_what_is_written_is_read_back_the_same(void **state)
     }
 }
 
-static void test_every_other_length_is_refused(void **state)
+static void test_every_other_length_is_rejected(void **state)
 {
     (void)state;
     char digits[80];
     memset(digits, 'a', sizeof digits);
     for (size_t length = 0; length < sizeof digits; length++) {
         if (length != 32)
-            assert_refused(text_view(digits, length));
+            assert_rejected(text_view(digits, length));
     }
-    assert_refused(TEXT_NONE);
-    assert_refused(text_of("{0123abcd-4567-89ef-fedc-ba9876543210}"));
-    assert_refused(text_of("urn:uuid:0123abcd-4567-89ef-fedc-ba9876543210"));
+    assert_rejected(TEXT_NONE);
+    assert_rejected(text_of("{0123abcd-4567-89ef-fedc-ba9876543210}"));
+    assert_rejected(text_of("urn:uuid:0123abcd-4567-89ef-fedc-ba9876543210"));
 }
 
-static void test_hyphens_stand_at_their_places_or_nowhere(void **state)
+static void test_all_hyphens_are_in_their_positions_or_there_are_none(void **state)
 {
     (void)state;
-    assert_refused(text_of("0123abc-d4567-89ef-fedc-ba9876543210"));
-    assert_refused(text_of("0123abcd-4567-89ef-fedcba-9876543210"));
-    assert_refused(text_of("0123abcd-4567-89effedcba9876543210"));
-    assert_refused(text_of("----0123abcd456789effedcba9876543210"));
-    assert_refused(text_of("0123abcd 4567 89ef fedc ba9876543210"));
-    assert_refused(text_of("0123abcd-456789effedcba987654321"));
+    assert_rejected(text_of("0123abc-d4567-89ef-fedc-ba9876543210"));
+    assert_rejected(text_of("0123abcd-4567-89ef-fedcba-9876543210"));
+    assert_rejected(text_of("0123abcd-4567-89effedcba9876543210"));
+    assert_rejected(text_of("----0123abcd456789effedcba9876543210"));
+    assert_rejected(text_of("0123abcd 4567 89ef fedc ba9876543210"));
+    assert_rejected(text_of("0123abcd-456789effedcba987654321"));
 }
 
-static void test_only_hex_digits_are_digits(void **state)
+static void test_every_other_byte_is_rejected(void **state)
 {
     (void)state;
-    for (size_t place = 0; place < sizeof canonical - 1; place++) {
-        char spoiled[sizeof canonical];
+    for (size_t position = 0; position < sizeof canonical - 1; position++) {
+        char changed[sizeof canonical];
         for (int byte = 0; byte < 256; byte++) {
-            memcpy(spoiled, canonical, sizeof spoiled);
-            bool hyphen = canonical[place] == '-';
+            memcpy(changed, canonical, sizeof changed);
+            bool hyphen = canonical[position] == '-';
             bool good = hyphen ? byte == '-'
                                : (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'f') ||
                                      (byte >= 'A' && byte <= 'F');
-            spoiled[place] = (char)byte;
+            changed[position] = (char)byte;
             if (!good)
-                assert_refused(text_view(spoiled, UUID_TEXT_LENGTH));
+                assert_rejected(text_view(changed, UUID_TEXT_LENGTH));
         }
     }
 }
 
-static void test_the_order_is_that_of_the_written_form(void **state)
+static void test_uuids_sort_as_their_texts(void **state)
 {
     (void)state;
     static const char *const sorted[] = {
@@ -132,13 +132,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_spellings_of_one_uuid_are_equal),
-        cmocka_unit_test(test_each_digit_counts_at_its_place),
-        cmocka_unit_test(test_it_is_written_in_lower_case_with_hyphens),
-        cmocka_unit_test(test_what_is_written_is_read_back_the_same),
-        cmocka_unit_test(test_every_other_length_is_refused),
-        cmocka_unit_test(test_hyphens_stand_at_their_places_or_nowhere),
-        cmocka_unit_test(test_only_hex_digits_are_digits),
-        cmocka_unit_test(test_the_order_is_that_of_the_written_form),
+        cmocka_unit_test(test_each_digit_has_its_position),
+        cmocka_unit_test(test_it_is_formatted_in_lower_case_with_hyphens),
+        cmocka_unit_test(test_a_formatted_uuid_is_parsed_to_the_same_uuid),
+        cmocka_unit_test(test_every_other_length_is_rejected),
+        cmocka_unit_test(test_all_hyphens_are_in_their_positions_or_there_are_none),
+        cmocka_unit_test(test_every_other_byte_is_rejected),
+        cmocka_unit_test(test_uuids_sort_as_their_texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }

@@ -46,7 +46,7 @@ static const struct row rows[] = {
     {"internal", false, false, true},
 };
 
-static void test_every_code_is_as_the_contract_has_it(void **state)
+static void test_every_code_is_as_in_the_contract(void **state)
 {
     (void)state;
     assert_int_equal(sizeof rows / sizeof *rows, VERDICT_INTERNAL + 1);
@@ -61,7 +61,7 @@ static void test_every_code_is_as_the_contract_has_it(void **state)
     }
 }
 
-static void test_another_name_is_no_code(void **state)
+static void test_an_unknown_name_is_no_code(void **state)
 {
     (void)state;
     enum verdict_code code = VERDICT_INTERNAL;
@@ -92,8 +92,8 @@ static void test_details_are_found_by_name(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_code_is_as_the_contract_has_it),
-        cmocka_unit_test(test_another_name_is_no_code),
+        cmocka_unit_test(test_every_code_is_as_in_the_contract),
+        cmocka_unit_test(test_an_unknown_name_is_no_code),
         cmocka_unit_test(test_details_are_found_by_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
