@@ -3,8 +3,8 @@
 
 #include "allot/limits.h"
 #include "common/codec/body_parse.h"
+#include "common/codec/command_codec.h"
 #include "common/codec/digest.h"
-#include "common/codec/params.h"
 #include "common/codec/text_cut.h"
 
 enum { VERSION = 1, MESSAGE_POINTER_BYTES = 200 };
@@ -138,7 +138,7 @@ static bool read_envelope(struct json_reader *reader, const struct envelope *env
     return json_read_object(reader, &envelope->root, known) &&
            json_read_integer(reader, &envelope->version, JSON_ANY_INTEGER, &version) &&
            json_read_text(reader, &envelope->command, &command) &&
-           params_read(reader, &envelope->params, &decoded->request.command);
+           command_read_params(reader, &envelope->params, &decoded->request.command);
 }
 
 static bool check_valid(const struct envelope *envelope, const struct delivery *delivery,

@@ -16,7 +16,7 @@ static bool read_uuid_member(struct json_reader *reader, const struct json_place
     return json_read_uuid(reader, &place, ret_uuid);
 }
 
-/* provider.delete, provider.get, and the consumer of allocation.get */
+/* Reads params whose only member is the UUID `name`. */
 static bool read_only_uuid(struct json_reader *reader, const struct json_place *params,
                            const char *name, struct uuid *ret_uuid)
 {
@@ -25,64 +25,78 @@ static bool read_only_uuid(struct json_reader *reader, const struct json_place *
            read_uuid_member(reader, params, name, ret_uuid);
 }
 
-static bool read_provider(struct json_reader *reader, const struct json_place *params,
-                          struct provider_params *ret_provider)
+bool params_read_provider_uuid(struct json_reader *reader, const struct json_place *params,
+                               struct command *command)
+{
+    return read_only_uuid(reader, params, "uuid", &command->params.provider.uuid);
+}
+
+bool params_read_consumer_uuid(struct json_reader *reader, const struct json_place *params,
+                               struct command *command)
+{
+    return read_only_uuid(reader, params, "consumer_uuid", &command->params.consumer);
+}
+
+bool params_read_provider(struct json_reader *reader, const struct json_place *params,
+                          struct command *command)
 {
     static const char *const known[] = {"uuid", "name", "parent_provider_uuid", NULL};
+    struct provider_params *provider = &command->params.provider;
     struct json_place name = json_member(params, "name");
     struct json_place parent = json_member(params, "parent_provider_uuid");
     if (!json_read_object(reader, params, known) ||
-        !read_uuid_member(reader, params, "uuid", &ret_provider->uuid) ||
-        !json_read_chars(reader, &name, NAME_CHARS_MAX, &ret_provider->name))
+        !read_uuid_member(reader, params, "uuid", &provider->uuid) ||
+        !json_read_chars(reader, &name, NAME_CHARS_MAX, &provider->name))
         return false;
-    /* Null is "none" for an update; a new provider may say the same. */
-    ret_provider->parent_given = json_present(&parent);
-    ret_provider->has_parent = json_given(&parent);
-    return !ret_provider->has_parent || json_read_uuid(reader, &parent, &ret_provider->parent);
+    /* null means "no parent": an update makes the provider a root; a create may say it as well. */
+    provider->parent_given = json_present(&parent);
+    provider->has_parent = json_given(&parent);
+    return !provider->has_parent || json_read_uuid(reader, &parent, &provider->parent);
 }
 
-static bool read_page(struct json_reader *reader, const struct json_place *params,
-                      struct page_params *ret_page)
+bool params_read_page(struct json_reader *reader, const struct json_place *params,
+                      struct command *command)
 {
     static const char *const known[] = {"uuid", "limit", "after", NULL};
     static const struct json_range range = {1, PAGE_ROWS_MAX};
+    struct page_params *page = &command->params.page;
     struct json_place limit = json_member(params, "limit");
     struct json_place after = json_member(params, "after");
     if (!json_read_object(reader, params, known) ||
-        !read_uuid_member(reader, params, "uuid", &ret_page->provider))
+        !read_uuid_member(reader, params, "uuid", &page->provider))
         return false;
-    ret_page->limit = PAGE_ROWS_MAX;
-    if (json_present(&limit) && !json_read_integer(reader, &limit, range, &ret_page->limit))
+    page->limit = PAGE_ROWS_MAX;
+    if (json_present(&limit) && !json_read_integer(reader, &limit, range, &page->limit))
         return false;
-    ret_page->has_after = json_present(&after);
-    return !ret_page->has_after || json_read_uuid(reader, &after, &ret_page->after);
+    page->has_after = json_present(&after);
+    return !page->has_after || json_read_uuid(reader, &after, &page->after);
 }
 
-static bool read_usage(struct json_reader *reader, const struct json_place *params,
-                       struct usage_params *ret_usage)
+bool params_read_usage(struct json_reader *reader, const struct json_place *params,
+                       struct command *command)
 {
     static const char *const known[] = {"project_id", "user_id", "consumer_type", NULL};
+    struct usage_params *usage = &command->params.usage;
     struct json_place project_id = json_member(params, "project_id");
     struct json_place user_id = json_member(params, "user_id");
     struct json_place type = json_member(params, "consumer_type");
     if (!json_read_object(reader, params, known) ||
-        !json_read_chars(reader, &project_id, OWNER_CHARS_MAX, &ret_usage->project_id))
+        !json_read_chars(reader, &project_id, OWNER_CHARS_MAX, &usage->project_id))
         return false;
     if (json_present(&user_id) &&
-        !json_read_chars(reader, &user_id, OWNER_CHARS_MAX, &ret_usage->user_id))
+        !json_read_chars(reader, &user_id, OWNER_CHARS_MAX, &usage->user_id))
         return false;
     if (!json_present(&type))
         return true;
-    if (!json_read_text(reader, &type, &ret_usage->consumer_type))
+    if (!json_read_text(reader, &type, &usage->consumer_type))
         return false;
-    return consumer_type_valid(ret_usage->consumer_type) ||
-           text_is(ret_usage->consumer_type, "all") ||
-           text_is(ret_usage->consumer_type, "unknown") ||
+    return consumer_type_valid(usage->consumer_type) || text_is(usage->consumer_type, "all") ||
+           text_is(usage->consumer_type, "unknown") ||
            json_fail(reader, &type, "is not a consumer type, \"all\" or \"unknown\"");
 }
 
-static bool read_inventory_set(struct json_reader *reader, const struct json_place *params,
-                               struct change_params *ret_change)
+bool params_read_inventory(struct json_reader *reader, const struct json_place *params,
+                           struct command *command)
 {
     static const char *const known[] = {"uuid", "resource_provider_generation", "inventories",
                                         NULL};
@@ -91,13 +105,13 @@ static bool read_inventory_set(struct json_reader *reader, const struct json_pla
         !read_uuid_member(reader, params, "uuid", &change->provider) ||
         !params_inventory_change(reader, params, change))
         return false;
-    ret_change->inventories = change;
-    ret_change->inventory_count = 1;
+    command->params.change.inventories = change;
+    command->params.change.inventory_count = 1;
     return true;
 }
 
-static bool read_allocation_set(struct json_reader *reader, const struct json_place *params,
-                                struct change_params *ret_change)
+bool params_read_allocation(struct json_reader *reader, const struct json_place *params,
+                            struct command *command)
 {
     static const char *const known[] = {"consumer_uuid", PARAMS_CLAIM_MEMBERS, NULL};
     struct claim *claim = ARENA_NEW(reader->arena, struct claim);
@@ -105,13 +119,13 @@ static bool read_allocation_set(struct json_reader *reader, const struct json_pl
         !read_uuid_member(reader, params, "consumer_uuid", &claim->consumer) ||
         !params_claim(reader, params, claim))
         return false;
-    ret_change->claims = claim;
-    ret_change->claim_count = 1;
+    command->params.change.claims = claim;
+    command->params.change.claim_count = 1;
     return true;
 }
 
-static bool read_allocation_delete(struct json_reader *reader, const struct json_place *params,
-                                   struct change_params *ret_change)
+bool params_read_allocation_delete(struct json_reader *reader, const struct json_place *params,
+                                   struct command *command)
 {
     static const char *const known[] = {"consumer_uuid", "consumer_generation", NULL};
     struct claim *claim = ARENA_NEW(reader->arena, struct claim);
@@ -124,12 +138,15 @@ static bool read_allocation_delete(struct json_reader *reader, const struct json
     if (claim->has_generation &&
         !json_read_integer(reader, &generation, JSON_ANY_INTEGER, &claim->generation))
         return false;
-    ret_change->claims = claim;
-    ret_change->claim_count = 1;
+    command->params.change.claims = claim;
+    command->params.change.claim_count = 1;
     return true;
 }
 
-/* {consumer: the params of allocation.set without consumer_uuid} */
+/*
+ * Reads {consumer: claim, ...}, where a claim has the members of allocation.set but
+ * `consumer_uuid`.
+ */
 static bool read_claims(struct json_reader *reader, const struct json_place *place,
                         struct json_size size, struct change_params *ret_change)
 {
@@ -149,17 +166,17 @@ static bool read_claims(struct json_reader *reader, const struct json_place *pla
     return true;
 }
 
-static bool read_allocation_batch(struct json_reader *reader, const struct json_place *params,
-                                  struct change_params *ret_change)
+bool params_read_allocation_batch(struct json_reader *reader, const struct json_place *params,
+                                  struct command *command)
 {
     static const char *const known[] = {"consumers", NULL};
     struct json_place consumers = json_member(params, "consumers");
     return json_read_object(reader, params, known) &&
-           read_claims(reader, &consumers, batch_size, ret_change);
+           read_claims(reader, &consumers, batch_size, &command->params.change);
 }
 
-static bool read_reshape(struct json_reader *reader, const struct json_place *params,
-                         struct change_params *ret_change)
+bool params_read_reshape(struct json_reader *reader, const struct json_place *params,
+                         struct command *command)
 {
     static const char *const known[] = {"inventories", "allocations", NULL};
     static const char *const known_inventory[] = {"resource_provider_generation", "inventories",
@@ -178,32 +195,7 @@ static bool read_reshape(struct json_reader *reader, const struct json_place *pa
             !params_inventory_change(reader, &entries.items[i].place, &changes[i]))
             return false;
     }
-    ret_change->inventories = changes;
-    ret_change->inventory_count = entries.count;
-    return read_claims(reader, &allocations, moved_size, ret_change);
-}
-
-bool params_read(struct json_reader *reader, const struct json_place *params,
-                 struct command *command)
-{
-    switch (command->kind) {
-    case COMMAND_PROVIDER_CREATE:
-    case COMMAND_PROVIDER_UPDATE: return read_provider(reader, params, &command->params.provider);
-    case COMMAND_PROVIDER_DELETE:
-    case COMMAND_PROVIDER_GET:
-        return read_only_uuid(reader, params, "uuid", &command->params.provider.uuid);
-    case COMMAND_PROVIDER_ALLOCATIONS: return read_page(reader, params, &command->params.page);
-    case COMMAND_INVENTORY_SET: return read_inventory_set(reader, params, &command->params.change);
-    case COMMAND_ALLOCATION_SET:
-        return read_allocation_set(reader, params, &command->params.change);
-    case COMMAND_ALLOCATION_BATCH:
-        return read_allocation_batch(reader, params, &command->params.change);
-    case COMMAND_ALLOCATION_DELETE:
-        return read_allocation_delete(reader, params, &command->params.change);
-    case COMMAND_ALLOCATION_GET:
-        return read_only_uuid(reader, params, "consumer_uuid", &command->params.consumer);
-    case COMMAND_USAGE_GET: return read_usage(reader, params, &command->params.usage);
-    case COMMAND_RESHAPE: return read_reshape(reader, params, &command->params.change);
-    }
-    return false;
+    command->params.change.inventories = changes;
+    command->params.change.inventory_count = entries.count;
+    return read_claims(reader, &allocations, moved_size, &command->params.change);
 }

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The params of each command, from JSON to structs that are valid in themselves. False where they
- * are not: the reader has the place. Source: docs/protocol.md, section 2, commands.
+ * Readers of a command's params, from JSON to structs: one function for each form that params have.
+ * command_codec.c says which command has which form. Source: docs/protocol.md, section 2, commands.
+ *
+ * Each reader checks that `params` (the place of that member) holds exactly the members of its form
+ * and fills its own member of `command->params`. Everything that is read is copied to the reader's
+ * arena. On failure it returns false, and the reader has the place and the reason.
  */
 #ifndef ALLOT_CODEC_PARAMS_H
 #define ALLOT_CODEC_PARAMS_H
@@ -9,26 +13,61 @@
 #include "common/codec/json_read.h"
 #include "common/core/command.h"
 
-/* Fills `command->params` for `command->kind`; `params` is the place of the member itself. */
-ALLOT_CHECK bool params_read(struct json_reader *reader, const struct json_place *params,
-                             struct command *command);
+/* `uuid`, `name`, `parent_provider_uuid`. Fills `provider`. */
+ALLOT_CHECK bool params_read_provider(struct json_reader *reader, const struct json_place *params,
+                                      struct command *command);
+/* `uuid`. Fills `provider.uuid`. */
+ALLOT_CHECK bool params_read_provider_uuid(struct json_reader *reader,
+                                           const struct json_place *params,
+                                           struct command *command);
+/* `uuid`, `limit`, `after`. Fills `page`. */
+ALLOT_CHECK bool params_read_page(struct json_reader *reader, const struct json_place *params,
+                                  struct command *command);
+/* The whole inventory of one provider. Fills `change`. */
+ALLOT_CHECK bool params_read_inventory(struct json_reader *reader, const struct json_place *params,
+                                       struct command *command);
+/* All allocations of one consumer. Fills `change`. */
+ALLOT_CHECK bool params_read_allocation(struct json_reader *reader, const struct json_place *params,
+                                        struct command *command);
+/* `consumers`: the allocations of many consumers. Fills `change`. */
+ALLOT_CHECK bool params_read_allocation_batch(struct json_reader *reader,
+                                              const struct json_place *params,
+                                              struct command *command);
+/* `consumer_uuid`, `consumer_generation`. Fills `change`. */
+ALLOT_CHECK bool params_read_allocation_delete(struct json_reader *reader,
+                                               const struct json_place *params,
+                                               struct command *command);
+/* `consumer_uuid`. Fills `consumer`. */
+ALLOT_CHECK bool params_read_consumer_uuid(struct json_reader *reader,
+                                           const struct json_place *params,
+                                           struct command *command);
+/* `project_id`, `user_id`, `consumer_type`. Fills `usage`. */
+ALLOT_CHECK bool params_read_usage(struct json_reader *reader, const struct json_place *params,
+                                   struct command *command);
+/* `inventories` and `allocations`. Fills `change`. */
+ALLOT_CHECK bool params_read_reshape(struct json_reader *reader, const struct json_place *params,
+                                     struct command *command);
 
-/* params_inventory.c: {CLASS: record}, in order of class. */
+/* Parts that several readers share. */
+
+/*
+ * Reads the new inventory of one provider, sorted by class, from the members
+ * `resource_provider_generation` and `inventories`. In params_inventory.c.
+ */
 ALLOT_CHECK bool params_inventory_change(struct json_reader *reader,
                                          const struct json_place *object,
                                          struct inventory_change *ret_change);
 
 /*
- * params_claim.c: the members of allocation.set but `consumer_uuid`; which members may be there is
- * for the caller to judge.
+ * Reads PARAMS_CLAIM_MEMBERS, all members of allocation.set but `consumer_uuid`. The caller checks
+ * that there are no others. In params_claim.c.
  */
 ALLOT_CHECK bool params_claim(struct json_reader *reader, const struct json_place *object,
                               struct claim *ret_claim);
-/* The members that params_claim reads. */
 #define PARAMS_CLAIM_MEMBERS                                                                       \
     "project_id", "user_id", "consumer_generation", "consumer_type", "allocations", "mappings"
 
-/* NULL for the name of a resource class, else what is wrong with it. */
+/* Returns NULL if `name` names a resource class, else the reason why not. Static. */
 const char *params_check_class(struct text name);
 
 #endif

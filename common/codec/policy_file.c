@@ -1,4 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reads the policy top-down: policy_read, then read_principals, read_principal, read_rules and
+ * read_rule. For each mapping, check_members first compares its members with a table (root_members,
+ * principal_members, rule_members): which there are, of which kind, and which are required. The
+ * readers can then rely on every required member.
+ *
+ * Every error names file and line. Texts are not copied: they stay in the tree, which is in the
+ * same arena. Nothing is written to `ret_policy` unless the whole file is valid.
+ *
+ * Not here: what a policy allows (common/core/policy.h).
+ */
 #include "common/codec/policy_file.h"
 
 #include <stdio.h>
@@ -12,7 +23,7 @@ struct reader {
     struct error *error;
 };
 
-/* What a member is for: how an object's members are checked before any of them is read. */
+/* A member that a mapping may have. */
 struct member {
     const char *name;
     enum yaml_kind kind;
@@ -37,16 +48,11 @@ static const struct member rule_members[] = {
     {NULL, YAML_SCALAR, false},
 };
 
-static bool fail(struct reader *reader, const struct yaml_node *node, const char *what,
-                 const char *detail)
+/* Puts file and line before the error; always false. */
+static bool fail_at(struct reader *reader, const struct yaml_node *node)
 {
-    error_set(reader->error, "%s:%d: %s%s", reader->file_name, node->line, what, detail);
+    error_prefix(reader->error, "%s:%d", reader->file_name, node->line);
     return false;
-}
-
-static const char *wanted_name(enum yaml_kind kind)
-{
-    return yaml_kind_name(&(struct yaml_node){.kind = kind});
 }
 
 static bool check_kind(struct reader *reader, const struct yaml_node *node, const char *what,
@@ -54,9 +60,9 @@ static bool check_kind(struct reader *reader, const struct yaml_node *node, cons
 {
     if (node->kind == kind && !node->is_null)
         return true;
-    error_set(reader->error, "%s:%d: %s: %s is wanted here, not %s", reader->file_name, node->line,
-              what, wanted_name(kind), yaml_kind_name(node));
-    return false;
+    error_set(reader->error, "%s: expected %s, found %s", what,
+              yaml_kind_name(&(struct yaml_node){.kind = kind}), yaml_kind_name(node));
+    return fail_at(reader, node);
 }
 
 static const struct member *member_named(const struct member *members, struct text name)
@@ -67,7 +73,7 @@ static const struct member *member_named(const struct member *members, struct te
     return member->name != NULL ? member : NULL;
 }
 
-/* `node` is a mapping with exactly these members, each of its kind. */
+/* Checks that `node` is a mapping with these members and no others, each of its kind. */
 static bool check_members(struct reader *reader, const struct yaml_node *node, const char *what,
                           const struct member *members)
 {
@@ -75,16 +81,17 @@ static bool check_members(struct reader *reader, const struct yaml_node *node, c
         return false;
     for (const struct yaml_node *child = node->children; child != NULL; child = child->next) {
         const struct member *member = member_named(members, child->key);
-        if (member == NULL)
-            return fail(reader, child, "unknown key: ", yaml_show(child->key).chars);
+        if (member == NULL) {
+            error_set(reader->error, "unknown key '%s'", yaml_show(child->key).chars);
+            return fail_at(reader, child);
+        }
         if (!check_kind(reader, child, member->name, member->kind))
             return false;
     }
     for (const struct member *member = members; member->name != NULL; member++) {
         if (!member->optional && yaml_member(node, member->name) == NULL) {
-            error_set(reader->error, "%s:%d: %s needs the key %s", reader->file_name, node->line,
-                      what, member->name);
-            return false;
+            error_set(reader->error, "%s: missing key '%s'", what, member->name);
+            return fail_at(reader, node);
         }
     }
     return true;
@@ -95,13 +102,15 @@ static bool read_string(struct reader *reader, const struct yaml_node *node, con
 {
     if (!check_kind(reader, node, what, YAML_SCALAR))
         return false;
-    if (node->scalar.length == 0)
-        return fail(reader, node, what, ": an empty text");
+    if (node->scalar.length == 0) {
+        error_set(reader->error, "%s: must not be empty", what);
+        return fail_at(reader, node);
+    }
     *ret_string = node->scalar;
     return true;
 }
 
-/* `list` may be NULL: an empty list. */
+/* Reads a list of texts that are not empty. `list` may be NULL, which means an empty list. */
 static bool read_patterns(struct reader *reader, const struct yaml_node *list, const char *what,
                           struct patterns *ret_patterns)
 {
@@ -124,8 +133,10 @@ static bool read_rule_list(struct reader *reader, const struct yaml_node *rule, 
                            struct patterns *ret_patterns)
 {
     const struct yaml_node *list = yaml_member(rule, name);
-    if (list->child_count == 0)
-        return fail(reader, list, name, ": an empty list, so that the rule allows nothing");
+    if (list->child_count == 0) {
+        error_set(reader->error, "%s: the list is empty, so the rule allows nothing", name);
+        return fail_at(reader, list);
+    }
     return read_patterns(reader, list, name, ret_patterns);
 }
 
@@ -146,9 +157,11 @@ static bool matches_a_command(struct text pattern)
 static bool check_commands(struct reader *reader, const struct yaml_node *list)
 {
     for (const struct yaml_node *item = list->children; item != NULL; item = item->next) {
-        if (!matches_a_command(item->scalar))
-            return fail(reader, item, "commands: a pattern that matches no command: ",
-                        yaml_show(item->scalar).chars);
+        if (matches_a_command(item->scalar))
+            continue;
+        error_set(reader->error, "commands: pattern '%s' matches no command",
+                  yaml_show(item->scalar).chars);
+        return fail_at(reader, item);
     }
     return true;
 }
@@ -156,7 +169,7 @@ static bool check_commands(struct reader *reader, const struct yaml_node *list)
 static bool read_rule(struct reader *reader, const struct yaml_node *node,
                       struct policy_rule *ret_rule)
 {
-    return check_members(reader, node, "a rule", rule_members) &&
+    return check_members(reader, node, "rule", rule_members) &&
            read_rule_list(reader, node, "commands", &ret_rule->commands) &&
            check_commands(reader, yaml_member(node, "commands")) &&
            read_rule_list(reader, node, "projects", &ret_rule->projects) &&
@@ -167,9 +180,9 @@ static bool read_rules(struct reader *reader, const struct yaml_node *list,
                        struct policy_principal *principal)
 {
     if (list->child_count > POLICY_RULES_MAX) {
-        error_set(reader->error, "%s:%d: allow: %zu rules, %d are allowed", reader->file_name,
-                  list->line, list->child_count, POLICY_RULES_MAX);
-        return false;
+        error_set(reader->error, "allow: too many rules: %zu (limit %d)", list->child_count,
+                  POLICY_RULES_MAX);
+        return fail_at(reader, list);
     }
     struct policy_rule *rules = ARENA_ARRAY(reader->arena, struct policy_rule, list->child_count);
     size_t count = 0;
@@ -186,13 +199,14 @@ static bool read_rules(struct reader *reader, const struct yaml_node *list,
 static bool read_principal(struct reader *reader, const struct yaml_node *node,
                            struct policy_principal *ret_principal)
 {
-    return check_members(reader, node, "a principal", principal_members) &&
+    return check_members(reader, node, "principal", principal_members) &&
            read_string(reader, yaml_member(node, "name"), "name", &ret_principal->name) &&
            read_rules(reader, yaml_member(node, "allow"), ret_principal) &&
            read_patterns(reader, yaml_member(node, "reply_to"), "reply_to",
                          &ret_principal->reply_to);
 }
 
+/* For qsort. Equal names are in order of line, so that the second one is reported. */
 static int by_name_then_line(const void *a, const void *b)
 {
     const struct yaml_node *x = *(const struct yaml_node *const *)a;
@@ -210,9 +224,11 @@ static bool check_names_differ(struct reader *reader, const struct yaml_node *li
         names[count++] = yaml_member(item, "name");
     qsort(names, count, sizeof *names, by_name_then_line);
     for (size_t i = 1; i < count; i++) {
-        if (text_equal(names[i - 1]->scalar, names[i]->scalar))
-            return fail(reader, names[i],
-                        "a principal that is named twice: ", yaml_show(names[i]->scalar).chars);
+        if (!text_equal(names[i - 1]->scalar, names[i]->scalar))
+            continue;
+        error_set(reader->error, "duplicate principal '%s', first on line %d",
+                  yaml_show(names[i]->scalar).chars, names[i - 1]->line);
+        return fail_at(reader, names[i]);
     }
     return true;
 }
@@ -242,14 +258,16 @@ bool policy_read(struct text yaml, const char *file_name, struct arena *arena,
     if (!yaml_read(yaml, file_name, arena, &root, error))
         return false;
     if (root == NULL) {
-        error_set(error, "%s:1: an empty file is no policy", file_name);
+        error_set(error, "%s:1: the policy file is empty", file_name);
         return false;
     }
-    if (!check_members(&reader, root, "a policy", root_members))
+    if (!check_members(&reader, root, "policy", root_members))
         return false;
     const struct yaml_node *version = yaml_member(root, "version");
-    if (!text_is(version->scalar, "1"))
-        return fail(&reader, version, "version: only 1 is known, not ",
-                    yaml_show(version->scalar).chars);
+    if (!text_is(version->scalar, "1")) {
+        error_set(error, "version: invalid value '%s': expected 1",
+                  yaml_show(version->scalar).chars);
+        return fail_at(&reader, version);
+    }
     return read_principals(&reader, yaml_member(root, "principals"), ret_policy);
 }

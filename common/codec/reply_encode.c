@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "allot/limits.h"
+#include "common/codec/command_codec.h"
 #include "common/codec/digest.h"
 #include "common/codec/json_write.h"
-#include "common/codec/result_encode.h"
 #include "common/codec/text_cut.h"
 
 enum { VERSION = 1 };
@@ -84,7 +84,7 @@ struct text reply_encode(struct arena *arena, struct text command, enum command_
     json_write_text(&writer, text_of(success ? "success" : "failure"));
     json_write_key(&writer, text_of(success ? "result" : "error"));
     if (success)
-        result_encode(&writer, kind, &verdict->result);
+        command_write_result(&writer, kind, &verdict->result);
     else
         write_error(&writer, verdict);
     json_write_close(&writer, '}');

@@ -30,7 +30,7 @@ static void write_uuid(struct json_writer *writer, const char *name, struct uuid
     json_write_uuid(writer, value);
 }
 
-/* A consumer that ended without allocations has generation 0, which nobody else has. */
+/* Generation 0 marks a consumer that the command ended; others start at 1. */
 static void write_consumer_generation(struct json_writer *writer, int64_t generation)
 {
     key(writer, "consumer_generation");
@@ -40,8 +40,9 @@ static void write_consumer_generation(struct json_writer *writer, int64_t genera
         json_write_integer(writer, generation);
 }
 
-static void write_place(struct json_writer *writer, const struct provider *provider)
+void result_write_provider_place(struct json_writer *writer, const struct result *result)
 {
+    const struct provider *provider = result->provider;
     write_uuid(writer, "uuid", provider->id);
     write_text(writer, "name", provider->name);
     key(writer, "parent_provider_uuid");
@@ -88,20 +89,20 @@ static void write_usages(struct json_writer *writer, const struct provider *prov
     json_write_close(writer, '}');
 }
 
-static void write_provider(struct json_writer *writer, const struct result *result)
+void result_write_provider(struct json_writer *writer, const struct result *result)
 {
-    write_place(writer, result->provider);
+    result_write_provider_place(writer, result);
     write_inventories(writer, result->provider);
     write_usages(writer, result->provider);
 }
 
-static void write_inventory_set(struct json_writer *writer, const struct result *result)
+void result_write_inventory(struct json_writer *writer, const struct result *result)
 {
     write_integer(writer, "resource_provider_generation", result->provider->generation);
     write_inventories(writer, result->provider);
 }
 
-/* The allocations of one consumer on one provider. */
+/* Writes what `consumer` has on `provider`; its allocations on other providers are left out. */
 static void write_resources(struct json_writer *writer, const struct consumer *consumer,
                             struct uuid provider)
 {
@@ -117,7 +118,7 @@ static void write_resources(struct json_writer *writer, const struct consumer *c
     json_write_close(writer, '}');
 }
 
-static void write_page(struct json_writer *writer, const struct result *result)
+void result_write_page(struct json_writer *writer, const struct result *result)
 {
     const struct consumer_page *page = result->page;
     write_integer(writer, "resource_provider_generation", result->provider->generation);
@@ -149,7 +150,7 @@ static void write_provider_generations(struct json_writer *writer, const struct 
     json_write_close(writer, '}');
 }
 
-static void write_allocation_set(struct json_writer *writer, const struct result *result)
+void result_write_allocation(struct json_writer *writer, const struct result *result)
 {
     assert(result->consumer_count == 1);
     write_uuid(writer, "consumer_uuid", result->consumers[0].consumer);
@@ -157,7 +158,7 @@ static void write_allocation_set(struct json_writer *writer, const struct result
     write_provider_generations(writer, result);
 }
 
-static void write_consumers(struct json_writer *writer, const struct result *result)
+void result_write_consumers(struct json_writer *writer, const struct result *result)
 {
     key(writer, "consumers");
     json_write_open(writer, '{');
@@ -184,11 +185,11 @@ static int64_t generation_of(const struct result *result, struct uuid provider)
         result->provider_count == 0 ? NULL
                                     : bsearch(&provider, result->providers, result->provider_count,
                                               sizeof *result->providers, compare_with_provider);
-    assert(found != NULL); /* the result names every provider of its consumer */
+    assert(found != NULL); /* the result has the generation of every provider of the consumer */
     return found->generation;
 }
 
-/* Holdings are in order of provider: those from `start` on that belong to one. */
+/* Returns the index behind the allocations, from `start` on, that are on the same provider. */
 static size_t end_of_provider(const struct consumer *consumer, size_t start)
 {
     size_t end = start + 1;
@@ -219,7 +220,7 @@ static void write_allocations(struct json_writer *writer, const struct result *r
     json_write_close(writer, '}');
 }
 
-static void write_consumer(struct json_writer *writer, const struct result *result)
+void result_write_consumer(struct json_writer *writer, const struct result *result)
 {
     const struct consumer *consumer = result->consumer;
     write_allocations(writer, result);
@@ -236,7 +237,7 @@ static void write_consumer(struct json_writer *writer, const struct result *resu
         json_write_null(writer);
 }
 
-static void write_groups(struct json_writer *writer, const struct result *result)
+void result_write_usages(struct json_writer *writer, const struct result *result)
 {
     key(writer, "usages");
     json_write_open(writer, '{');
@@ -254,28 +255,8 @@ static void write_groups(struct json_writer *writer, const struct result *result
     json_write_close(writer, '}');
 }
 
-static void write_members(struct json_writer *writer, enum command_kind kind,
-                          const struct result *result)
+void result_write_nothing(struct json_writer *writer, const struct result *result)
 {
-    switch (kind) {
-    case COMMAND_PROVIDER_CREATE:
-    case COMMAND_PROVIDER_UPDATE: write_place(writer, result->provider); return;
-    case COMMAND_PROVIDER_GET: write_provider(writer, result); return;
-    case COMMAND_PROVIDER_ALLOCATIONS: write_page(writer, result); return;
-    case COMMAND_INVENTORY_SET: write_inventory_set(writer, result); return;
-    case COMMAND_ALLOCATION_SET: write_allocation_set(writer, result); return;
-    case COMMAND_ALLOCATION_BATCH:
-    case COMMAND_RESHAPE: write_consumers(writer, result); return;
-    case COMMAND_ALLOCATION_GET: write_consumer(writer, result); return;
-    case COMMAND_USAGE_GET: write_groups(writer, result); return;
-    case COMMAND_PROVIDER_DELETE:
-    case COMMAND_ALLOCATION_DELETE: return;
-    }
-}
-
-void result_encode(struct json_writer *writer, enum command_kind kind, const struct result *result)
-{
-    json_write_open(writer, '{');
-    write_members(writer, kind, result);
-    json_write_close(writer, '}');
+    (void)writer;
+    (void)result;
 }

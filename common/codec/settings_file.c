@@ -1,45 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reads settings in four steps, each of which may fail: the defaults, the YAML file, the variables,
+ * and the checks that concern several settings.
+ *
+ * The file is read by walking its tree: read_group takes a mapping, read_member one of its members,
+ * read_node the value of a setting. A member's path ("amqp.tls.ca_file") says what it is: a
+ * setting, a group of settings, a renamed setting, or unknown. A value is parsed by parse_value,
+ * which knows its text and its type, but not where it comes from; the callers put the place (file
+ * and line, or variable) before its error.
+ *
+ * A value that a variable overrides is still checked in the file. An error never shows what may be
+ * a URI, since URIs hold passwords: yaml_show sees to that. Nothing is written to `ret_settings`
+ * unless all of it is valid.
+ *
+ * Not here: the list of settings (allot/settings.h), files and the environment (common/host).
+ */
 #include "common/codec/settings_file.h"
 
 #include <assert.h>
-#include <ctype.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "common/base/utf8.h"
-#include "common/codec/units.h"
+#include "common/codec/settings_table.h"
 #include "common/codec/yaml_reader.h"
 
-enum setting_type {
-    SETTING_TEXT,
-    SETTING_BOOLEAN,
-    SETTING_COUNT,
-    SETTING_DURATION,
-    SETTING_BYTES,
-    SETTING_LEVEL,
-    SETTING_FORMAT
-};
-
-struct setting {
-    enum setting_type type;
-    const char *key;
-    const char *value; /* the default */
-    int64_t minimum;
-    int64_t maximum;
-    size_t offset; /* of its member */
-};
-
-static const struct setting table[] = {
-#define X(type, member, key, value, minimum, maximum)                                              \
-    {SETTING_##type, key, value, minimum, maximum, offsetof(struct settings, member)},
-    SETTINGS(X)
-#undef X
-};
-
-enum { TABLE_COUNT = sizeof table / sizeof table[0], KEY_BYTES = 96 };
-
-/* Where a setting got its value from; neither: it has its default. */
+/* Where the value of a setting comes from; with line 0 and no variable, it is the default. */
 struct origin {
     int line;
     bool variable;
@@ -49,42 +35,39 @@ struct reader {
     const char *file_name;
     struct arena *arena;
     struct settings *settings;
-    struct origin origins[TABLE_COUNT];
+    struct origin origins[SETTINGS_LENGTH];
     struct error *error;
 };
 
-struct variable_name {
-    char chars[KEY_BYTES]; /* NUL-terminated */
+struct rename {
+    const char *old_key;
+    const char *new_key;
 };
 
-static struct variable_name variable_of(const struct setting *setting)
-{
-    struct variable_name name;
-    int length = snprintf(name.chars, sizeof name.chars, "ALLOT_%s", setting->key);
-    assert(length > 0 && (size_t)length < sizeof name.chars);
-    for (char *c = name.chars; *c != '\0'; c++)
-        *c = *c == '.' ? '_' : (char)toupper((unsigned char)*c);
-    return name;
-}
+static const struct rename renames[] = {
+#define X(old_key, new_key) {old_key, new_key},
+    SETTINGS_RENAMED(X)
+#undef X
+};
 
 static void *member_of(struct settings *settings, const struct setting *setting)
 {
     return (char *)settings + setting->offset;
 }
 
-/* The parsers of values: they say what is wrong, and leave the place to who knows it. */
+/* --- values ---------------------------------------------------------------------------------- */
 
 static bool parse_text(struct text value, struct arena *arena, struct text *ret_text,
                        struct error *error)
 {
     if (!utf8_valid(value)) {
-        error_set(error, "not UTF-8");
+        error_set(error, "invalid UTF-8");
         return false;
     }
     for (size_t i = 0; i < value.length; i++) {
         unsigned char byte = (unsigned char)value.bytes[i];
         if (byte < ' ' || byte == 0x7f) {
-            error_set(error, "holds a control character, such as the end of a line");
+            error_set(error, "contains a control character, such as a line end");
             return false;
         }
     }
@@ -92,55 +75,28 @@ static bool parse_text(struct text value, struct arena *arena, struct text *ret_
     return true;
 }
 
-static bool parse_word(const char *const *words, size_t count, struct text value, size_t *ret_index,
-                       struct error *error)
+static void store_word(enum setting_type type, size_t index, void *member)
 {
-    char wanted[KEY_BYTES] = "";
-    for (size_t i = 0; i < count; i++) {
+    if (type == SETTING_BOOLEAN)
+        *(bool *)member = index == 1;
+    else if (type == SETTING_LEVEL)
+        *(enum log_level *)member = (enum log_level)index;
+    else
+        *(enum log_format *)member = (enum log_format)index;
+}
+
+static bool parse_word(enum setting_type type, struct text value, void *member, struct error *error)
+{
+    const char *const *words = setting_words(type);
+    for (size_t i = 0; words[i] != NULL; i++) {
         if (text_is(value, words[i])) {
-            *ret_index = i;
+            store_word(type, i, member);
             return true;
         }
-        size_t length = strlen(wanted);
-        (void)snprintf(wanted + length, sizeof wanted - length, "%s%s", i == 0 ? "" : ", ",
-                       words[i]);
     }
-    error_set(error, "\"%s\" is none of %s", yaml_show(value).chars, wanted);
+    error_set(error, "invalid value '%s': expected one of %s", yaml_show(value).chars,
+              setting_word_list(type).chars);
     return false;
-}
-
-static bool parse_boolean(struct text value, bool *ret_boolean, struct error *error)
-{
-    static const char *const words[] = {"false", "true"};
-    size_t index = 0;
-    if (!parse_word(words, 2, value, &index, error))
-        return false;
-    *ret_boolean = index == 1;
-    return true;
-}
-
-static bool parse_level(struct text value, enum log_level *ret_level, struct error *error)
-{
-    static const char *const words[] = {[LOG_LEVEL_ERROR] = "error",
-                                        [LOG_LEVEL_WARNING] = "warning",
-                                        [LOG_LEVEL_INFO] = "info",
-                                        [LOG_LEVEL_DEBUG] = "debug"};
-    size_t index = 0;
-    if (!parse_word(words, sizeof words / sizeof words[0], value, &index, error))
-        return false;
-    *ret_level = (enum log_level)index;
-    return true;
-}
-
-static bool parse_format(struct text value, enum log_format *ret_format, struct error *error)
-{
-    static const char *const words[] = {
-        [LOG_FORMAT_AUTO] = "auto", [LOG_FORMAT_JSON] = "json", [LOG_FORMAT_TEXT] = "text"};
-    size_t index = 0;
-    if (!parse_word(words, sizeof words / sizeof words[0], value, &index, error))
-        return false;
-    *ret_format = (enum log_format)index;
-    return true;
 }
 
 static bool parse_number(enum unit_kind kind, const struct setting *setting, struct text value,
@@ -148,11 +104,12 @@ static bool parse_number(enum unit_kind kind, const struct setting *setting, str
 {
     int64_t number = 0;
     if (!units_parse(kind, value, &number)) {
-        error_set(error, "\"%s\" is not %s", yaml_show(value).chars, units_wanted(kind));
+        error_set(error, "invalid value '%s': expected %s", yaml_show(value).chars,
+                  units_wanted(kind));
         return false;
     }
     if (number < setting->minimum || number > setting->maximum) {
-        error_set(error, "%s is out of range, %s to %s are allowed", yaml_show(value).chars,
+        error_set(error, "out of range: %s (allowed: %s to %s)", yaml_show(value).chars,
                   units_format(kind, setting->minimum).chars,
                   units_format(kind, setting->maximum).chars);
         return false;
@@ -164,101 +121,112 @@ static bool parse_number(enum unit_kind kind, const struct setting *setting, str
 static bool parse_value(const struct setting *setting, struct text value, struct arena *arena,
                         void *member, struct error *error)
 {
-    switch (setting->type) {
-    case SETTING_TEXT: return parse_text(value, arena, member, error);
-    case SETTING_BOOLEAN: return parse_boolean(value, member, error);
-    case SETTING_COUNT: return parse_number(UNIT_COUNT, setting, value, member, error);
-    case SETTING_DURATION: return parse_number(UNIT_DURATION, setting, value, member, error);
-    case SETTING_BYTES: return parse_number(UNIT_BYTES, setting, value, member, error);
-    case SETTING_LEVEL: return parse_level(value, member, error);
-    case SETTING_FORMAT: return parse_format(value, member, error);
-    }
-    return false;
+    enum unit_kind kind;
+    if (setting_is_number(setting->type, &kind))
+        return parse_number(kind, setting, value, member, error);
+    if (setting_words(setting->type) != NULL)
+        return parse_word(setting->type, value, member, error);
+    return parse_text(value, arena, member, error);
 }
 
 static void read_defaults(struct reader *reader)
 {
-    for (size_t i = 0; i < TABLE_COUNT; i++) {
-        bool ok = parse_value(&table[i], text_of(table[i].value), reader->arena,
-                              member_of(reader->settings, &table[i]), NULL);
+    for (size_t i = 0; i < SETTINGS_LENGTH; i++) {
+        const struct setting *setting = &settings_table[i];
+        bool ok = parse_value(setting, text_of(setting->value), reader->arena,
+                              member_of(reader->settings, setting), NULL);
         assert(ok);
     }
 }
 
-/* The file. */
+/* --- the file -------------------------------------------------------------------------------- */
 
-static bool fail_at(struct reader *reader, const struct yaml_node *node, const char *key,
-                    const char *what)
+/* Puts file and line before the error; always false. */
+static bool fail_at(struct reader *reader, int line)
 {
-    error_set(reader->error, "%s:%d: %s: %s", reader->file_name, node->line, key, what);
+    error_prefix(reader->error, "%s:%d", reader->file_name, line);
     return false;
 }
 
 static bool fail_kind(struct reader *reader, const struct yaml_node *node, const char *key,
-                      const char *wanted)
+                      const char *expected)
 {
-    error_set(reader->error, "%s:%d: %s: %s is wanted here, not %s", reader->file_name, node->line,
-              key, wanted, yaml_kind_name(node));
-    return false;
+    error_set(reader->error, "%s: expected %s, found %s", key, expected, yaml_kind_name(node));
+    return fail_at(reader, node->line);
 }
 
 static bool read_node(struct reader *reader, size_t index, const struct yaml_node *node)
 {
-    const struct setting *setting = &table[index];
+    const struct setting *setting = &settings_table[index];
     if (node->kind != YAML_SCALAR)
         return fail_kind(reader, node, setting->key, "a value");
-    if (node->is_null)
-        return fail_at(reader, node, setting->key,
-                       "has no value; leave the key out for the default, or write \"\"");
+    if (node->is_null) {
+        error_set(reader->error,
+                  "%s: missing value: leave the key out for the default, or write \"\" for an "
+                  "empty text",
+                  setting->key);
+        return fail_at(reader, node->line);
+    }
     if (!parse_value(setting, node->scalar, reader->arena, member_of(reader->settings, setting),
                      reader->error)) {
-        error_prefix(reader->error, "%s:%d: %s", reader->file_name, node->line, setting->key);
-        return false;
+        error_prefix(reader->error, "%s", setting->key);
+        return fail_at(reader, node->line);
     }
     reader->origins[index].line = node->line;
     return true;
 }
 
-/* The setting whose whole key is `path`; TABLE_COUNT: none. */
+/* Returns the index of the setting with that key, or SETTINGS_LENGTH. */
 static size_t setting_at(const char *path)
 {
     size_t i = 0;
-    while (i < TABLE_COUNT && strcmp(table[i].key, path) != 0)
+    while (i < SETTINGS_LENGTH && strcmp(settings_table[i].key, path) != 0)
         i++;
     return i;
 }
 
-/* Are there settings below `path`? */
+/* Whether `path` is the start of the key of a setting: a mapping of the file. */
 static bool is_group(const char *path)
 {
     size_t length = strlen(path);
-    for (size_t i = 0; i < TABLE_COUNT; i++) {
-        if (strncmp(table[i].key, path, length) == 0 && table[i].key[length] == '.')
+    for (size_t i = 0; i < SETTINGS_LENGTH; i++) {
+        const char *key = settings_table[i].key;
+        if (strncmp(key, path, length) == 0 && key[length] == '.')
             return true;
     }
     return false;
+}
+
+/* `dotted`: the last part of the path contains a dot itself. */
+static bool fail_unknown(struct reader *reader, int line, const char *path, bool dotted)
+{
+    error_set(reader->error, "unknown key '%s'%s", path,
+              dotted ? ": use nested keys, not a dot" : "");
+    for (size_t i = 0; i < sizeof renames / sizeof renames[0]; i++) {
+        if (strcmp(renames[i].old_key, path) == 0)
+            error_set(reader->error, "unknown key '%s': it is now '%s'", path, renames[i].new_key);
+    }
+    return fail_at(reader, line);
 }
 
 static bool read_group(struct reader *reader, const struct yaml_node *group, const char *prefix);
 
 static bool read_member(struct reader *reader, const struct yaml_node *member, const char *prefix)
 {
-    char path[2 * KEY_BYTES];
+    char path[2 * SETTING_NAME_BYTES];
     (void)snprintf(path, sizeof path, "%s%s%s", prefix, prefix[0] != '\0' ? "." : "",
                    yaml_show(member->key).chars);
-    /* "amqp.uri: x" is one key with a dot, which YAML does not take for two levels. */
+    /* YAML takes "amqp.uri: x" for one key that contains a dot, not for two levels. */
     bool dotted = memchr(member->key.bytes, '.', member->key.length) != NULL;
     size_t index = setting_at(path);
-    if (!dotted && index < TABLE_COUNT)
+    if (!dotted && index < SETTINGS_LENGTH)
         return read_node(reader, index, member);
     if (!dotted && is_group(path))
         return read_group(reader, member, path);
-    return fail_at(reader, member, path,
-                   dotted ? "unknown key; a dot in a name is written as a nested key"
-                          : "unknown key");
+    return fail_unknown(reader, member->line, path, dotted);
 }
 
-/* Recursion ends with the parts of the longest key: below that, no path is a group. */
+/* The recursion is as deep as the longest key has parts: a longer path is no group. */
 static bool read_group(struct reader *reader, const struct yaml_node *group, const char *prefix)
 {
     if (group->kind != YAML_MAPPING)
@@ -270,17 +238,39 @@ static bool read_group(struct reader *reader, const struct yaml_node *group, con
     return true;
 }
 
-/* Variables, and what concerns several settings. */
+/* --- variables ------------------------------------------------------------------------------- */
+
+/*
+ * Fails if a variable of a renamed setting is set. NAME_FILE is asked for by itself, and first:
+ * when asked for NAME, the caller's function may open that file, and fail.
+ */
+static bool check_renamed(struct reader *reader, settings_variable variable, void *context)
+{
+    static const char *const suffixes[] = {"_FILE", ""};
+    for (size_t i = 0; i < sizeof renames / sizeof renames[0]; i++) {
+        struct setting_name old_name = setting_variable(renames[i].old_key);
+        struct setting_name new_name = setting_variable(renames[i].new_key);
+        for (size_t k = 0; k < 2; k++) {
+            struct text name = text_format(reader->arena, "%s%s", old_name.chars, suffixes[k]);
+            if (variable(context, name.bytes) == NULL)
+                continue;
+            error_set(reader->error, "%s is now %s%s", name.bytes, new_name.chars, suffixes[k]);
+            return false;
+        }
+    }
+    return true;
+}
 
 static bool read_variables(struct reader *reader, settings_variable variable, void *context)
 {
-    for (size_t i = 0; i < TABLE_COUNT; i++) {
-        struct variable_name name = variable_of(&table[i]);
+    for (size_t i = 0; i < SETTINGS_LENGTH; i++) {
+        const struct setting *setting = &settings_table[i];
+        struct setting_name name = setting_variable(setting->key);
         const char *value = variable(context, name.chars);
         if (value == NULL)
             continue;
-        if (!parse_value(&table[i], text_of(value), reader->arena,
-                         member_of(reader->settings, &table[i]), reader->error)) {
+        if (!parse_value(setting, text_of(value), reader->arena,
+                         member_of(reader->settings, setting), reader->error)) {
             error_prefix(reader->error, "%s", name.chars);
             return false;
         }
@@ -289,32 +279,36 @@ static bool read_variables(struct reader *reader, settings_variable variable, vo
     return true;
 }
 
-static bool check_required(struct reader *reader)
+/* --- checks across settings ------------------------------------------------------------------ */
+
+static bool check_not_empty(struct reader *reader)
 {
-    for (size_t i = 0; i < TABLE_COUNT; i++) {
-        if (table[i].type != SETTING_TEXT || table[i].minimum == 0)
+    for (size_t i = 0; i < SETTINGS_LENGTH; i++) {
+        const struct setting *setting = &settings_table[i];
+        if (setting->type != SETTING_TEXT || setting->minimum == 0)
             continue;
-        const struct text *text = member_of(reader->settings, &table[i]);
+        const struct text *text = member_of(reader->settings, setting);
         if (text->length > 0)
             continue;
-        error_set(reader->error, "%s is required: set it in %s or %s", table[i].key,
-                  reader->file_name, variable_of(&table[i]).chars);
+        error_set(reader->error, "%s is required: set it in the settings file or in %s",
+                  setting->key, setting_variable(setting->key).chars);
         return false;
     }
     return true;
 }
 
-/* An error about a setting, at the place that it was set at. */
+/* Fails with an error about the setting `key`, at the place where it was set. */
 static bool fail_setting(struct reader *reader, const char *key, const char *what)
 {
     size_t index = setting_at(key);
-    assert(index < TABLE_COUNT);
+    assert(index < SETTINGS_LENGTH);
     const struct origin *origin = &reader->origins[index];
-    if (origin->variable)
-        error_set(reader->error, "%s: %s", variable_of(&table[index]).chars, what);
-    else
-        error_set(reader->error, "%s:%d: %s: %s", reader->file_name, origin->line, key, what);
-    return false;
+    if (origin->variable) {
+        error_set(reader->error, "%s: %s", setting_variable(key).chars, what);
+        return false;
+    }
+    error_set(reader->error, "%s: %s", key, what);
+    return fail_at(reader, origin->line);
 }
 
 static bool check_together(struct reader *reader)
@@ -324,11 +318,11 @@ static bool check_together(struct reader *reader)
     bool key = settings->amqp_tls_key_file.length > 0;
     if (!settings->security_trust_user_id && settings->security_default_principal.length == 0)
         return fail_setting(reader, "security.trust_user_id",
-                            "false needs security.default_principal");
+                            "false requires security.default_principal");
     if (certificate && !key)
-        return fail_setting(reader, "amqp.tls.certificate_file", "needs amqp.tls.key_file");
+        return fail_setting(reader, "amqp.tls.certificate_file", "requires amqp.tls.key_file");
     if (key && !certificate)
-        return fail_setting(reader, "amqp.tls.key_file", "needs amqp.tls.certificate_file");
+        return fail_setting(reader, "amqp.tls.key_file", "requires amqp.tls.certificate_file");
     return true;
 }
 
@@ -345,8 +339,8 @@ bool settings_read(struct text yaml, const char *file_name, settings_variable va
     read_defaults(&reader);
     if (root != NULL && !read_group(&reader, root, ""))
         return false;
-    if (!read_variables(&reader, variable, context) || !check_required(&reader) ||
-        !check_together(&reader))
+    if (!check_renamed(&reader, variable, context) || !read_variables(&reader, variable, context) ||
+        !check_not_empty(&reader) || !check_together(&reader))
         return false;
     *ret_settings = settings;
     return true;

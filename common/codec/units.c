@@ -90,8 +90,8 @@ const char *units_wanted(enum unit_kind kind)
 {
     switch (kind) {
     case UNIT_COUNT: return "a whole number without a unit";
-    case UNIT_DURATION: return "a whole number and one of ms, s, m, h, d";
-    case UNIT_BYTES: return "a whole number and one of B, KiB, MiB, GiB";
+    case UNIT_DURATION: return "a whole number with one of the units ms, s, m, h, d";
+    case UNIT_BYTES: return "a whole number with one of the units B, KiB, MiB, GiB";
     }
     return "";
 }

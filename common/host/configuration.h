@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The settings of this process: from the file, the environment, and, for a variable ALLOT_X that is
- * not set, the file that ALLOT_X_FILE names (so that secrets need not stand in the environment).
+ * The settings of this process, from its settings file and its environment. A variable ALLOT_X that
+ * is not set may be in the file that ALLOT_X_FILE names, so that secrets need not be in the
+ * environment.
  */
 #ifndef ALLOT_HOST_CONFIGURATION_H
 #define ALLOT_HOST_CONFIGURATION_H
@@ -9,7 +10,11 @@
 #include "allot/settings.h"
 #include "common/base/error.h"
 
-/* `path` may be NULL: variables and defaults alone. Texts go to `arena`. */
+/*
+ * Reads the file `path` and the environment. Without a file (`path` is NULL), the settings come
+ * from the environment and the defaults. Texts are copied to `arena`. Returns false, with an error
+ * that names the file and line or the variable, if anything is invalid, missing or unreadable.
+ */
 ALLOT_CHECK bool configuration_load(const char *path, struct arena *arena,
                                     struct settings *ret_settings, struct error *error);
 

@@ -16,12 +16,13 @@ bool file_read(const char *path, struct arena *arena, struct text *ret_content, 
         goto done;
     }
     if (!S_ISREG(about.st_mode) && !S_ISFIFO(about.st_mode)) {
-        error_set(error, "%s: not a file", path);
+        error_set(error, "%s: not a regular file", path);
         goto done;
     }
+    /* The size is 0 for a pipe, and for files that the kernel makes up, as in /proc. */
     size_t room = about.st_size > 0 ? (size_t)about.st_size : 65536;
     if (room > FILE_BYTES_MAX) {
-        error_set(error, "%s: larger than %d bytes", path, FILE_BYTES_MAX);
+        error_set(error, "%s: file too large: %zu bytes (limit %d)", path, room, FILE_BYTES_MAX);
         goto done;
     }
     char *bytes = arena_alloc(arena, room + 1);

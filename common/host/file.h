@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whole files into an arena. */
+/* Reads whole files into an arena. */
 #ifndef ALLOT_HOST_FILE_H
 #define ALLOT_HOST_FILE_H
 
@@ -8,7 +8,11 @@
 
 enum { FILE_BYTES_MAX = 16 * 1024 * 1024 };
 
-/* False, with an error that names the file, where it cannot be read or is too large. */
+/*
+ * Reads a regular file or a pipe (of a pipe, 64 KiB at most). The content is in `arena`, with a NUL
+ * behind it. Returns false, with an error that names the file, if it cannot be read, is neither, or
+ * is larger than FILE_BYTES_MAX.
+ */
 ALLOT_CHECK bool file_read(const char *path, struct arena *arena, struct text *ret_content,
                            struct error *error);
 

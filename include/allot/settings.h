@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The worker's settings, as loaded from YAML and ALLOT_* variables by codec/settings_file.h. Every
- * one is documented in config/allotd.example.yaml.
+ * The list of all settings. Everything about them is made from it: the struct at the end of this
+ * file, the reader of files and variables (common/codec/settings_file.h), the example file and the
+ * manual page (common/codec/settings_document.h). After a change run script/generate.
  */
 #ifndef ALLOT_SETTINGS_H
 #define ALLOT_SETTINGS_H
@@ -15,43 +16,162 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_D
 enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_JSON, LOG_FORMAT_TEXT };
 
 /*
- * X(type, member, yaml key, default as YAML text, minimum, maximum)
- * Types: TEXT, BOOLEAN, COUNT (an integer), DURATION (milliseconds: "10s"), BYTES ("8MiB"),
- * LEVEL and FORMAT (one of the words). Bounds are in the unit of the member (0, 0 for texts: may be
- * empty; 1, 0: may not).
+ * X(type, member, yaml key, default as YAML text, minimum, maximum, help)
+ *
+ *   type     TEXT, BOOLEAN, COUNT (an integer), DURATION (milliseconds: "10s"), BYTES ("8MiB"),
+ *            LEVEL and FORMAT (one of the words)
+ *   bounds   in the unit of the member; of a TEXT: 0, 0 if it may be empty, 1, 0 if it may not.
+ *            A TEXT that may not be empty, and whose default is empty, is required: it needs a row
+ *            in SETTING_EXAMPLES.
+ *   help     what the setting does and when to change it, in whole sentences. Plain text; "\n"
+ *            begins a new line. The documents add type, bounds and default.
+ *
+ * The documents have the settings in the order of this list. The settings of one section stand
+ * together, and each section has a row in SETTING_SECTIONS.
  */
 #define SETTINGS(X)                                                                                \
-    X(TEXT, amqp_uri, "amqp.uri", "", 1, 0)                                                        \
-    X(TEXT, amqp_queue, "amqp.queue", "allot.commands", 1, 0)                                      \
-    X(TEXT, amqp_exchange, "amqp.exchange", "allot.commands", 1, 0)                                \
-    X(TEXT, amqp_dead_letter_queue, "amqp.dead_letter_queue", "allot.dead", 1, 0)                  \
-    X(TEXT, amqp_dead_letter_exchange, "amqp.dead_letter_exchange", "allot.dead", 1, 0)            \
-    X(COUNT, amqp_prefetch, "amqp.prefetch", "1500", 1, 2000)                                      \
-    X(DURATION, amqp_heartbeat_ms, "amqp.heartbeat", "10s", 1000, 300000)                          \
-    X(BOOLEAN, amqp_declare, "amqp.declare", "true", 0, 1)                                         \
-    X(BYTES, amqp_max_bytes_in_flight, "amqp.max_bytes_in_flight", "64MiB", 2097152, 17179869184)  \
-    X(TEXT, amqp_tls_ca_file, "amqp.tls.ca_file", "", 0, 0)                                        \
-    X(TEXT, amqp_tls_certificate_file, "amqp.tls.certificate_file", "", 0, 0)                      \
-    X(TEXT, amqp_tls_key_file, "amqp.tls.key_file", "", 0, 0)                                      \
-    X(TEXT, mongodb_uri, "mongodb.uri", "", 1, 0)                                                  \
-    X(TEXT, mongodb_database, "mongodb.database", "allot", 1, 0)                                   \
-    X(DURATION, mongodb_timeout_ms, "mongodb.timeout", "10s", 100, 300000)                         \
-    X(TEXT, policy_file, "policy.file", "", 1, 0)                                                  \
-    X(COUNT, lanes, "lanes", "1", 1, 64)                                                           \
-    X(COUNT, batch_max_commands, "batch.max_commands", "512", 1, 2000)                             \
-    X(COUNT, batch_max_documents, "batch.max_documents", "4000", 1, 100000)                        \
-    X(BYTES, batch_max_bytes, "batch.max_bytes", "8MiB", 1048576, 33554432)                        \
-    X(DURATION, reply_confirm_timeout_ms, "reply.confirm_timeout", "10s", 100, 600000)             \
-    X(COUNT, reply_max_attempts, "reply.max_attempts", "3", 1, 100)                                \
-    X(COUNT, delivery_max_attempts, "delivery.max_attempts", "3", 1, 1000)                         \
-    X(DURATION, idempotency_retention_ms, "idempotency.retention", "7d", 60000, 31536000000)       \
-    X(BOOLEAN, security_trust_user_id, "security.trust_user_id", "true", 0, 1)                     \
-    X(TEXT, security_default_principal, "security.default_principal", "", 0, 0)                    \
-    X(DURATION, shutdown_timeout_ms, "shutdown.timeout", "30s", 100, 3600000)                      \
-    X(DURATION, worker_watchdog_timeout_ms, "worker.watchdog_timeout", "2m", 1000, 3600000)        \
-    X(TEXT, worker_name, "worker.name", "", 0, 0)                                                  \
-    X(LEVEL, log_level, "log.level", "info", 0, 0)                                                 \
-    X(FORMAT, log_format, "log.format", "auto", 0, 0)
+    X(TEXT, amqp_uri, "amqp.uri", "", 1, 0,                                                        \
+      "URI of the broker: amqp://user:password@host:5672/vhost, or amqps:// for TLS. For a "       \
+      "cluster give the URIs of all nodes, separated by commas; they are tried one after "         \
+      "another. In user, password and vhost, percent-encode the characters that have a meaning "   \
+      "in a URI.\n"                                                                                \
+      "It holds a password: better give it in ALLOT_AMQP_URI or ALLOT_AMQP_URI_FILE.")             \
+    X(TEXT, amqp_queue, "amqp.queue", "allot.commands", 1, 0,                                      \
+      "Queue that commands are consumed from. Change the names of queues and exchanges where "     \
+      "several independent installations share one vhost.")                                        \
+    X(TEXT, amqp_exchange, "amqp.exchange", "allot.commands", 1, 0,                                \
+      "Exchange that producers publish commands to.")                                              \
+    X(TEXT, amqp_dead_letter_queue, "amqp.dead_letter_queue", "allot.dead", 1, 0,                  \
+      "Queue of the dead letters: the commands whose failure cannot be reported by a reply "       \
+      "(section 5 of docs/protocol.md).")                                                          \
+    X(TEXT, amqp_dead_letter_exchange, "amqp.dead_letter_exchange", "allot.dead", 1, 0,            \
+      "Exchange that dead letters are published to.")                                              \
+    X(COUNT, amqp_prefetch, "amqp.prefetch", "1500", 1, 2000,                                      \
+      "Number of commands that the broker delivers before the first of them is acknowledged. "     \
+      "Set at least twice batch.max_commands, so that the next batch has arrived when one is "     \
+      "done. Lower it where many workers share a short queue, so that one worker does not take "   \
+      "all commands.")                                                                             \
+    X(DURATION, amqp_heartbeat_ms, "amqp.heartbeat", "10s", 1000, 300000,                          \
+      "Interval of the AMQP heartbeats. A dead connection is noticed after about two intervals "   \
+      "without a sign of life. Raise it for links that stall. Lower it to redeliver the "          \
+      "commands of a lost worker sooner.")                                                         \
+    X(BOOLEAN, amqp_declare, "amqp.declare", "true", 0, 1,                                         \
+      "true: create missing exchanges and queues, and check the others.\n"                         \
+      "false: only check them, for brokers where the worker may not configure anything; then "     \
+      "create them with \"allotctl topology declare\".\n"                                          \
+      "Either way, existing objects are never changed or deleted. An object with other "           \
+      "arguments is logged as an error that names the difference, and the worker consumes "        \
+      "nothing until an operator has fixed it.")                                                   \
+    X(BYTES, amqp_max_bytes_in_flight, "amqp.max_bytes_in_flight", "64MiB", 2097152, 17179869184,  \
+      "Size of all command bodies that the worker holds before it stops consuming. This bounds "   \
+      "the memory when many large commands are waiting; one command has at most 1MiB.")            \
+    X(TEXT, amqp_tls_ca_file, "amqp.tls.ca_file", "", 0, 0,                                        \
+      "PEM file with the certificate authorities that may have signed the broker's certificate. "  \
+      "Needed for amqps:// URIs, because librabbitmq has no default list.")                        \
+    X(TEXT, amqp_tls_certificate_file, "amqp.tls.certificate_file", "", 0, 0,                      \
+      "PEM file with the worker's own certificate, for brokers that ask for one. Needs "           \
+      "amqp.tls.key_file.")                                                                        \
+    X(TEXT, amqp_tls_key_file, "amqp.tls.key_file", "", 0, 0,                                      \
+      "PEM file with the private key of amqp.tls.certificate_file.")                               \
+    X(TEXT, mongodb_uri, "mongodb.uri", "", 1, 0,                                                  \
+      "URI of the replica set. The worker sets the write concern itself (majority, journaled), "   \
+      "whatever the URI says.\n"                                                                   \
+      "It holds a password: better give it in ALLOT_MONGODB_URI or ALLOT_MONGODB_URI_FILE.")       \
+    X(TEXT, mongodb_database, "mongodb.database", "allot", 1, 0,                                   \
+      "Database that holds all collections. Workers with the same database share one set of "      \
+      "allocations.")                                                                              \
+    X(DURATION, mongodb_timeout_ms, "mongodb.timeout", "10s", 100, 300000,                         \
+      "Time limit of one call to the database; after it the call has failed, and is retried. "     \
+      "Raise it only for a database that is known to be slow: a stuck server delays its batch "    \
+      "for this long.")                                                                            \
+    X(TEXT, policy_file, "policy.file", "", 1, 0,                                                  \
+      "Policy file: which principal may run which commands (see policy.example.yaml). Unlike "     \
+      "this file, it is read again on SIGHUP.")                                                    \
+    X(COUNT, lanes, "lanes", "1", 1, 64,                                                           \
+      "Number of lanes. Each lane processes one batch at a time, with its own broker connection "  \
+      "and database session. One lane is usually fastest, because a larger batch costs hardly "    \
+      "more than a small one. More lanes help where commands are large or the database is far "    \
+      "away, as long as the lanes work on different providers; otherwise they cause write "        \
+      "conflicts.")                                                                                \
+    X(COUNT, batch_max_commands, "batch.max_commands", "512", 1, 2000,                             \
+      "Maximum number of commands in one batch. Lower it for shorter transactions, and for "       \
+      "fewer commands that are planned again after a write conflict. Raise it for more commands "  \
+      "per second.")                                                                               \
+    X(COUNT, batch_max_documents, "batch.max_documents", "4000", 1, 100000,                        \
+      "Maximum number of documents (providers, consumers, outcomes) that one batch reads or "      \
+      "writes. A single command that needs more gets its own batch. Lower it where transactions "  \
+      "exceed the server's transactionLifetimeLimitSeconds.")                                      \
+    X(BYTES, batch_max_bytes, "batch.max_bytes", "8MiB", 1048576, 33554432,                        \
+      "Maximum size of all command bodies in one batch.")                                          \
+    X(DURATION, reply_confirm_timeout_ms, "reply.confirm_timeout", "10s", 100, 600000,             \
+      "Time that the broker has to confirm a reply or a dead letter before it is published "       \
+      "again.")                                                                                    \
+    X(COUNT, reply_max_attempts, "reply.max_attempts", "3", 1, 100,                                \
+      "Number of attempts to publish a reply that the broker nacks or does not confirm. After "    \
+      "the last one the reply counts as unroutable. Raise it to give a producer more time to "     \
+      "empty a full queue; its commands stay in flight that much longer.")                         \
+    X(COUNT, delivery_max_attempts, "delivery.max_attempts", "3", 1, 1000,                         \
+      "How many workers may crash while they process one command. Then the command is "            \
+      "dead-lettered as attempts_exhausted. Database outages and lost connections do not count.")  \
+    X(DURATION, idempotency_retention_ms, "idempotency.retention", "7d", 60000, 31536000000,       \
+      "How long the outcome of a command is kept. For this time, the same message_id gets the "    \
+      "same reply and has no second effect. It must be longer than the time in which any "         \
+      "producer, or a replayed dead letter, may repeat a command. The database grows with it. A "  \
+      "new value applies to outcomes that are recorded from then on.")                             \
+    X(BOOLEAN, security_trust_user_id, "security.trust_user_id", "true", 0, 1,                     \
+      "true: the principal of a command is its user_id, which the broker has verified.\n"          \
+      "false: every command counts as sent by security.default_principal, whoever sent it. Only "  \
+      "for a closed development broker.")                                                          \
+    X(TEXT, security_default_principal, "security.default_principal", "", 0, 0,                    \
+      "Principal of all commands where security.trust_user_id is false: a name from the policy. "  \
+      "Required then, not used otherwise.")                                                        \
+    X(DURATION, shutdown_timeout_ms, "shutdown.timeout", "30s", 100, 3600000,                      \
+      "Time that the worker has, after SIGTERM, to answer the commands in flight. Those without "  \
+      "an answer go back to the queue. Keep it below the time after which the service manager "    \
+      "kills the process.")                                                                        \
+    X(DURATION, worker_watchdog_timeout_ms, "worker.watchdog_timeout", "2m", 1000, 3600000,        \
+      "Watchdog. If a lane has commands in flight, knows of no outage and makes no progress for "  \
+      "this long, it logs the reason and reconnects; its commands are redelivered. The second "    \
+      "time in a row the process aborts, so that its supervisor restarts it. It must exceed "      \
+      "mongodb.timeout several times.")                                                            \
+    X(TEXT, worker_name, "worker.name", "", 0, 0,                                                  \
+      "Name of the worker in logs, dead letters and the broker's list of connections. Empty: "     \
+      "made from the host name and the process id. Set it where those say nothing, as in "         \
+      "containers.")                                                                               \
+    X(LEVEL, log_level, "log.level", "info", 0, 0,                                                 \
+      "Least urgent level that is logged. debug writes several lines per command.")                \
+    X(FORMAT, log_format, "log.format", "auto", 0, 0,                                              \
+      "json: one object per line. text: for people. auto: text if stderr is a terminal, else "     \
+      "json.")
+
+/* X(section, help): the mappings of the YAML file, in the order of their settings. */
+#define SETTING_SECTIONS(X)                                                                        \
+    X("amqp", "The broker, RabbitMQ.")                                                             \
+    X("amqp.tls", "TLS, for amqps:// URIs. Empty: not used.")                                      \
+    X("mongodb", "The database, a MongoDB replica set.")                                           \
+    X("policy", "Access control.")                                                                 \
+    X("batch", "A batch holds the commands that are waiting when the batch before it is done, up " \
+               "to these limits. It goes to the database as one transaction.")                     \
+    X("reply", "Replies to producers.")                                                            \
+    X("delivery", "Commands that crash their worker.")                                             \
+    X("idempotency", "Recorded outcomes.")                                                         \
+    X("security", "How the principal of a command is found.")                                      \
+    X("shutdown", "Graceful shutdown.")                                                            \
+    X("worker", "This worker process.")                                                            \
+    X("log", "The log, which goes to stderr.")
+
+/* X(yaml key, value): what the documents show for a required setting, since it has no default. */
+#define SETTING_EXAMPLES(X)                                                                        \
+    X("amqp.uri", "amqp://allotd:secret@rabbit-1:5672/,amqp://allotd:secret@rabbit-2:5672/")       \
+    X("mongodb.uri", "mongodb://allotd:secret@mongo-1,mongo-2,mongo-3/?replicaSet=rs0")            \
+    X("policy.file", "/etc/allot/policy.yaml")
+
+/* X(old key, new key): renamed settings. The old name is an error that names the new one. */
+#define SETTINGS_RENAMED(X)                                                                        \
+    X("amqp.dead_queue", "amqp.dead_letter_queue")                                                 \
+    X("amqp.dead_exchange", "amqp.dead_letter_exchange")                                           \
+    X("reply.attempts", "reply.max_attempts")                                                      \
+    X("worker.stall_timeout", "worker.watchdog_timeout")
 
 #define SETTING_TYPE_TEXT struct text
 #define SETTING_TYPE_BOOLEAN bool
@@ -62,7 +182,7 @@ enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_JSON, LOG_FORMAT_TEXT };
 #define SETTING_TYPE_FORMAT enum log_format
 
 struct settings {
-#define X(type, member, key, value, minimum, maximum) SETTING_TYPE_##type member;
+#define X(type, member, key, value, minimum, maximum, help) SETTING_TYPE_##type member;
     SETTINGS(X)
 #undef X
 };

@@ -57,7 +57,7 @@ static void check_text(struct text text, int64_t minimum)
 
 static void check_settings(const struct settings *settings)
 {
-#define X(type, member, key, value, minimum, maximum)                                              \
+#define X(type, member, key, value, minimum, maximum, help)                                        \
     CHECK_##type(settings->member, minimum, maximum);
     SETTINGS(X)
 #undef X

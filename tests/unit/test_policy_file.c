@@ -155,8 +155,8 @@ static void test_a_pattern_that_matches_no_command_is_named(void **state)
         char yaml[256], error[256];
         (void)snprintf(yaml, sizeof yaml, "%s    commands:\n    - reshape\n    - '%s'\n", head,
                        patterns[i]);
-        (void)snprintf(error, sizeof error,
-                       "p.yaml:9: commands: a pattern that matches no command: %s", patterns[i]);
+        (void)snprintf(error, sizeof error, "p.yaml:9: commands: pattern '%s' matches no command",
+                       patterns[i]);
         refused(*state, yaml, error);
     }
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
@@ -169,19 +169,19 @@ static void test_a_pattern_that_matches_no_command_is_named(void **state)
 static void test_missing_members_are_named(void **state)
 {
     static const char *const cases[][2] = {
-        {"", "p.yaml:1: an empty file is no policy"},
-        {"# nothing\n", "p.yaml:1: an empty file is no policy"},
-        {"principals: []\n", "p.yaml:1: a policy needs the key version"},
-        {"version: 1\n", "p.yaml:1: a policy needs the key principals"},
-        {HEAD "- allow: []\n", "p.yaml:3: a principal needs the key name"},
-        {HEAD "- name: a\n", "p.yaml:3: a principal needs the key allow"},
+        {"", "p.yaml:1: the policy file is empty"},
+        {"# nothing\n", "p.yaml:1: the policy file is empty"},
+        {"principals: []\n", "p.yaml:1: policy: missing key 'version'"},
+        {"version: 1\n", "p.yaml:1: policy: missing key 'principals'"},
+        {HEAD "- allow: []\n", "p.yaml:3: principal: missing key 'name'"},
+        {HEAD "- name: a\n", "p.yaml:3: principal: missing key 'allow'"},
         {HEAD "- name: a\n  allow:\n  - {projects: [p], providers: [q]}\n",
-         "p.yaml:5: a rule needs the key commands"},
+         "p.yaml:5: rule: missing key 'commands'"},
         {HEAD "- name: a\n  allow:\n  - {commands: ['*'], providers: [q]}\n",
-         "p.yaml:5: a rule needs the key projects"},
+         "p.yaml:5: rule: missing key 'projects'"},
         {HEAD "- name: a\n  allow:\n  - {commands: ['*'], projects: [q]}\n",
-         "p.yaml:5: a rule needs the key providers"},
-        {HEAD "- name: a\n  allow:\n  - {}\n", "p.yaml:5: a rule needs the key commands"},
+         "p.yaml:5: rule: missing key 'providers'"},
+        {HEAD "- name: a\n  allow:\n  - {}\n", "p.yaml:5: rule: missing key 'commands'"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         refused(*state, cases[i][0], cases[i][1]);
@@ -190,15 +190,15 @@ static void test_missing_members_are_named(void **state)
 static void test_unknown_and_repeated_members_are_named(void **state)
 {
     static const char *const cases[][2] = {
-        {"version: 1\nprincipals: []\nrules: []\n", "p.yaml:3: unknown key: rules"},
-        {HEAD "- name: a\n  allow: []\n  deny: []\n", "p.yaml:5: unknown key: deny"},
-        {HEAD "- name: a\n  allow: []\n  reply-to: []\n", "p.yaml:5: unknown key: reply-to"},
+        {"version: 1\nprincipals: []\nrules: []\n", "p.yaml:3: unknown key 'rules'"},
+        {HEAD "- name: a\n  allow: []\n  deny: []\n", "p.yaml:5: unknown key 'deny'"},
+        {HEAD "- name: a\n  allow: []\n  reply-to: []\n", "p.yaml:5: unknown key 'reply-to'"},
         {HEAD "- name: a\n  allow:\n  - commands: ['*']\n    project: [p]\n",
-         "p.yaml:6: unknown key: project"},
+         "p.yaml:6: unknown key 'project'"},
         {HEAD "- name: a\n  name: b\n  allow: []\n",
-         "p.yaml:4: name: repeated key, given on line 3 already"},
+         "p.yaml:4: duplicate key 'name', first on line 3"},
         {"version: 1\nprincipals: []\nversion: 1\n",
-         "p.yaml:3: version: repeated key, given on line 1 already"},
+         "p.yaml:3: duplicate key 'version', first on line 1"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         refused(*state, cases[i][0], cases[i][1]);
@@ -207,26 +207,25 @@ static void test_unknown_and_repeated_members_are_named(void **state)
 static void test_a_member_of_the_wrong_kind_is_named(void **state)
 {
     static const char *const cases[][2] = {
-        {"[]\n", "p.yaml:1: a policy: a mapping is wanted here, not a list"},
-        {"version: [1]\nprincipals: []\n", "p.yaml:1: version: a value is wanted here, not a list"},
-        {"version: 1\nprincipals: {}\n",
-         "p.yaml:2: principals: a list is wanted here, not a mapping"},
-        {"version: 1\nprincipals:\n", "p.yaml:2: principals: a list is wanted here, not nothing"},
-        {HEAD "- a\n", "p.yaml:3: a principal: a mapping is wanted here, not a value"},
-        {HEAD "- name: a\n  allow: '*'\n", "p.yaml:4: allow: a list is wanted here, not a value"},
-        {HEAD "- name: a\n  allow:\n", "p.yaml:4: allow: a list is wanted here, not nothing"},
-        {HEAD "- name:\n  allow: []\n", "p.yaml:3: name: a value is wanted here, not nothing"},
-        {HEAD "- name: [a]\n  allow: []\n", "p.yaml:3: name: a value is wanted here, not a list"},
+        {"[]\n", "p.yaml:1: policy: expected a mapping, found a list"},
+        {"version: [1]\nprincipals: []\n", "p.yaml:1: version: expected a value, found a list"},
+        {"version: 1\nprincipals: {}\n", "p.yaml:2: principals: expected a list, found a mapping"},
+        {"version: 1\nprincipals:\n", "p.yaml:2: principals: expected a list, found nothing"},
+        {HEAD "- a\n", "p.yaml:3: principal: expected a mapping, found a value"},
+        {HEAD "- name: a\n  allow: '*'\n", "p.yaml:4: allow: expected a list, found a value"},
+        {HEAD "- name: a\n  allow:\n", "p.yaml:4: allow: expected a list, found nothing"},
+        {HEAD "- name:\n  allow: []\n", "p.yaml:3: name: expected a value, found nothing"},
+        {HEAD "- name: [a]\n  allow: []\n", "p.yaml:3: name: expected a value, found a list"},
         {HEAD "- name: a\n  allow: []\n  reply_to: a\n",
-         "p.yaml:5: reply_to: a list is wanted here, not a value"},
+         "p.yaml:5: reply_to: expected a list, found a value"},
         {HEAD "- name: a\n  allow: []\n  reply_to:\n",
-         "p.yaml:5: reply_to: a list is wanted here, not nothing"},
+         "p.yaml:5: reply_to: expected a list, found nothing"},
         {HEAD "- name: a\n  allow: []\n  reply_to:\n  - a\n  - ~\n",
-         "p.yaml:7: reply_to: a value is wanted here, not nothing"},
+         "p.yaml:7: reply_to: expected a value, found nothing"},
         {HEAD "- name: a\n  allow:\n  - {commands: '*', projects: [p], providers: [q]}\n",
-         "p.yaml:5: commands: a list is wanted here, not a value"},
+         "p.yaml:5: commands: expected a list, found a value"},
         {HEAD "- name: a\n  allow:\n  - {commands: ['*'], projects: [[p]], providers: [q]}\n",
-         "p.yaml:5: projects: a value is wanted here, not a list"},
+         "p.yaml:5: projects: expected a value, found a list"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         refused(*state, cases[i][0], cases[i][1]);
@@ -242,15 +241,15 @@ static void test_a_rule_that_can_allow_nothing_is_refused(void **state)
                             "    providers: [%s]\n",
                        empty == 0 ? "" : "'*'", empty == 1 ? "" : "p", empty == 2 ? "" : "q");
         (void)snprintf(error, sizeof error,
-                       "p.yaml:%zu: %s: an empty list, so that the rule allows nothing", 5 + empty,
+                       "p.yaml:%zu: %s: the list is empty, so the rule allows nothing", 5 + empty,
                        lists[empty]);
         refused(*state, yaml, error);
     }
     refused(*state,
             HEAD "- name: a\n  allow:\n  - {commands: ['*'], projects: [''], "
                  "providers: [q]}\n",
-            "p.yaml:5: projects: an empty text");
-    refused(*state, HEAD "- {name: '', allow: []}\n", "p.yaml:3: name: an empty text");
+            "p.yaml:5: projects: must not be empty");
+    refused(*state, HEAD "- {name: '', allow: []}\n", "p.yaml:3: name: must not be empty");
 }
 
 static void test_another_version_is_refused(void **state)
@@ -259,7 +258,7 @@ static void test_another_version_is_refused(void **state)
     for (size_t i = 0; i < sizeof versions / sizeof versions[0]; i++) {
         char yaml[64], error[128];
         (void)snprintf(yaml, sizeof yaml, "version: %s\nprincipals: []\n", versions[i]);
-        (void)snprintf(error, sizeof error, "p.yaml:1: version: only 1 is known, not %s",
+        (void)snprintf(error, sizeof error, "p.yaml:1: version: invalid value '%s': expected 1",
                        i == 5 ? "" : versions[i]);
         refused(*state, yaml, error);
     }
@@ -270,7 +269,7 @@ static void test_a_principal_that_is_named_twice_is_refused_at_the_second(void *
     refused(*state,
             HEAD "- {name: b, allow: []}\n- {name: a, allow: []}\n- {name: c, allow: []}\n"
                  "- {name: 'a', allow: []}\n",
-            "p.yaml:6: a principal that is named twice: a");
+            "p.yaml:6: duplicate principal 'a', first on line 4");
     (void)accepted(*state, HEAD "- {name: a, allow: []}\n- {name: A, allow: []}\n");
 }
 
@@ -285,18 +284,18 @@ static void test_the_rules_of_one_principal_are_bounded(void **state)
             assert_int_equal(accepted(arena, yaml).principals[0].rule_count, POLICY_RULES_MAX);
         length += (size_t)snprintf(yaml + length, size - length, "  - " RULE "\n");
     }
-    refused(arena, yaml, "p.yaml:4: allow: 1025 rules, 1024 are allowed");
+    refused(arena, yaml, "p.yaml:4: allow: too many rules: 1025 (limit 1024)");
 }
 
 static void test_anything_but_one_plain_document_is_refused(void **state)
 {
     refused(*state, "version: 1\nprincipals: []\n---\nversion: 1\n",
-            "p.yaml:3: a second document; only one is read");
+            "p.yaml:3: more than one YAML document");
     refused(*state, "version: &v 1\nprincipals: []\n",
             "p.yaml:1: anchors and tags are not allowed");
     refused(*state, "version: 1\nprincipals: [\n",
-            "p.yaml:3: not well-formed YAML: flow sequence without a closing bracket");
-    refused(*state, "version: 1\nprincipals: []\n# \xff\n", "p.yaml:3: not UTF-8");
+            "p.yaml:3: invalid YAML: flow sequence without a closing bracket");
+    refused(*state, "version: 1\nprincipals: []\n# \xff\n", "p.yaml:3: invalid UTF-8");
 }
 
 int main(void)

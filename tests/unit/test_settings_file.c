@@ -73,18 +73,20 @@ static void test_an_error_in_the_file_counts_though_a_variable_overrides_it(void
     static const char *const pairs[] = {"ALLOT_LANES", "8", NULL};
     fixture->environment.pairs = pairs;
     refused(fixture, "lanes: many\n",
-            "allotd.yaml:1: lanes: \"many\" is not a whole number without a unit");
+            "allotd.yaml:1: lanes: invalid value 'many': expected a whole number without a unit");
 }
 
 static void test_a_bad_variable_is_named_in_the_error(void **state)
 {
     static const char *const cases[][3] = {
-        {"ALLOT_LANES", "0", "ALLOT_LANES: 0 is out of range, 1 to 64 are allowed"},
-        {"ALLOT_LANES", "", "ALLOT_LANES: \"\" is not a whole number without a unit"},
-        {"ALLOT_AMQP_DECLARE", "yes", "ALLOT_AMQP_DECLARE: \"yes\" is none of false, true"},
+        {"ALLOT_LANES", "0", "ALLOT_LANES: out of range: 0 (allowed: 1 to 64)"},
+        {"ALLOT_LANES", "",
+         "ALLOT_LANES: invalid value '': expected a whole number without a unit"},
+        {"ALLOT_AMQP_DECLARE", "yes",
+         "ALLOT_AMQP_DECLARE: invalid value 'yes': expected one of false, true"},
         {"ALLOT_AMQP_QUEUE", "a\n",
-         "ALLOT_AMQP_QUEUE: holds a control character, such as the end of a line"},
-        {"ALLOT_WORKER_NAME", "\xff", "ALLOT_WORKER_NAME: not UTF-8"},
+         "ALLOT_AMQP_QUEUE: contains a control character, such as a line end"},
+        {"ALLOT_WORKER_NAME", "\xff", "ALLOT_WORKER_NAME: invalid UTF-8"},
     };
     struct fixture *fixture = *state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -114,49 +116,106 @@ static void test_a_variable_of_no_setting_is_not_looked_at(void **state)
 
 static void test_unknown_keys_are_refused_at_every_level(void **state)
 {
-    refused(*state, "lanes: 1\nqueues: 2\n", "allotd.yaml:2: queues: unknown key");
-    refused(*state, "amqp:\n  queue: a\n  quue: b\n", "allotd.yaml:3: amqp.quue: unknown key");
-    refused(*state, "amqp:\n  tls:\n    ca: b\n", "allotd.yaml:3: amqp.tls.ca: unknown key");
-    refused(*state, "Lanes: 1\n", "allotd.yaml:1: Lanes: unknown key");
-    refused(*state, "amqp: {tls_ca_file: x}\n", "allotd.yaml:1: amqp.tls_ca_file: unknown key");
-    refused(*state, "<<: {lanes: 2}\n", "allotd.yaml:1: <<: unknown key");
-    refused(*state, "lanes_: {}\n", "allotd.yaml:1: lanes_: unknown key");
-    refused(*state, "am: {qp: 1}\n", "allotd.yaml:1: am: unknown key");
-    refused(*state, "\"\": 1\n", "allotd.yaml:1: : unknown key");
+    refused(*state, "lanes: 1\nqueues: 2\n", "allotd.yaml:2: unknown key 'queues'");
+    refused(*state, "amqp:\n  queue: a\n  quue: b\n", "allotd.yaml:3: unknown key 'amqp.quue'");
+    refused(*state, "amqp:\n  tls:\n    ca: b\n", "allotd.yaml:3: unknown key 'amqp.tls.ca'");
+    refused(*state, "Lanes: 1\n", "allotd.yaml:1: unknown key 'Lanes'");
+    refused(*state, "amqp: {tls_ca_file: x}\n", "allotd.yaml:1: unknown key 'amqp.tls_ca_file'");
+    refused(*state, "<<: {lanes: 2}\n", "allotd.yaml:1: unknown key '<<'");
+    refused(*state, "lanes_: {}\n", "allotd.yaml:1: unknown key 'lanes_'");
+    refused(*state, "am: {qp: 1}\n", "allotd.yaml:1: unknown key 'am'");
+    refused(*state, "\"\": 1\n", "allotd.yaml:1: unknown key ''");
+}
+
+/* A file that sets the one setting `key`, which has two parts. */
+static struct text yaml_with(struct arena *arena, const char *key)
+{
+    return text_format(arena, "lanes: 1\n%.*s:\n  %s: x\n", (int)strcspn(key, "."), key,
+                       strchr(key, '.') + 1);
+}
+
+static void check_renamed(struct fixture *fixture, const char *old_key, const char *new_key)
+{
+    struct arena *arena = fixture->arena;
+    char old_name[96], new_name[96];
+    (void)variable_name(old_key, old_name, sizeof old_name);
+    (void)variable_name(new_key, new_name, sizeof new_name);
+    struct text error =
+        text_format(arena, "allotd.yaml:3: unknown key '%s': it is now '%s'", old_key, new_key);
+    refused(fixture, yaml_with(arena, old_key).bytes, error.bytes);
+    const char *const pairs[] = {old_name, "x", NULL};
+    fixture->environment.pairs = pairs;
+    refused(fixture, "", text_format(arena, "%s is now %s", old_name, new_name).bytes);
+    struct text file_name = text_format(arena, "%s_FILE", old_name);
+    const char *const file_pairs[] = {file_name.bytes, "/no/such/file", NULL};
+    fixture->environment.pairs = file_pairs;
+    refused(fixture, "", text_format(arena, "%s_FILE is now %s_FILE", old_name, new_name).bytes);
+    fixture->environment.pairs = NULL;
+}
+
+static void test_an_old_name_is_refused_and_the_new_one_is_named(void **state)
+{
+    check_renamed(*state, "amqp.dead_queue", "amqp.dead_letter_queue");
+#define X(old_key, new_key) check_renamed(*state, old_key, new_key);
+    SETTINGS_RENAMED(X)
+#undef X
+}
+
+static void test_the_new_name_of_every_old_one_is_a_setting(void **state)
+{
+    (void)state;
+    static const char *const keys[] = {
+#define X(type, member, key, value, minimum, maximum, help) key,
+        SETTINGS(X)
+#undef X
+    };
+    static const char *const renamed[][2] = {
+#define X(old_key, new_key) {old_key, new_key},
+        SETTINGS_RENAMED(X)
+#undef X
+    };
+    for (size_t i = 0; i < sizeof renamed / sizeof renamed[0]; i++) {
+        int found[2] = {0, 0};
+        for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++) {
+            found[0] += strcmp(keys[k], renamed[i][0]) == 0;
+            found[1] += strcmp(keys[k], renamed[i][1]) == 0;
+        }
+        assert_int_equal(found[0], 0);
+        assert_int_equal(found[1], 1);
+    }
 }
 
 static void test_a_dotted_key_does_not_reach_a_nested_setting(void **state)
 {
-    static const char what[] = "unknown key; a dot in a name is written as a nested key";
+    static const char format[] = "allotd.yaml:1: unknown key '%s': use nested keys, not a dot";
     char error[128];
-    (void)snprintf(error, sizeof error, "allotd.yaml:1: amqp.queue: %s", what);
+    (void)snprintf(error, sizeof error, format, "amqp.queue");
     refused(*state, "amqp.queue: x\n", error);
-    (void)snprintf(error, sizeof error, "allotd.yaml:1: amqp.tls.ca_file: %s", what);
+    (void)snprintf(error, sizeof error, format, "amqp.tls.ca_file");
     refused(*state, "amqp: {tls.ca_file: x}\n", error);
-    (void)snprintf(error, sizeof error, "allotd.yaml:1: amqp.tls: %s", what);
+    (void)snprintf(error, sizeof error, format, "amqp.tls");
     refused(*state, "amqp.tls: {ca_file: x}\n", error);
 }
 
 static void test_a_repeated_key_is_refused_however_it_is_spelled(void **state)
 {
     refused(*state, "lanes: 1\nlog: {}\nlanes: 1\n",
-            "allotd.yaml:3: lanes: repeated key, given on line 1 already");
+            "allotd.yaml:3: duplicate key 'lanes', first on line 1");
     refused(*state, "amqp: {queue: a}\n\"amqp\": {exchange: b}\n",
-            "allotd.yaml:2: amqp: repeated key, given on line 1 already");
+            "allotd.yaml:2: duplicate key 'amqp', first on line 1");
     refused(*state, "amqp:\n  queue: a\n  'queue': b\n",
-            "allotd.yaml:3: queue: repeated key, given on line 2 already");
+            "allotd.yaml:3: duplicate key 'queue', first on line 2");
 }
 
 static void test_a_value_of_the_wrong_kind_is_refused(void **state)
 {
-    refused(*state, "amqp: 1\n", "allotd.yaml:1: amqp: a mapping is wanted here, not a value");
-    refused(*state, "amqp:\n- a\n", "allotd.yaml:1: amqp: a mapping is wanted here, not a list");
-    refused(*state, "lanes: [1]\n", "allotd.yaml:1: lanes: a value is wanted here, not a list");
-    refused(*state, "lanes: {a: 1}\n",
-            "allotd.yaml:1: lanes: a value is wanted here, not a mapping");
-    refused(*state, "- lanes\n", "allotd.yaml:1: settings: a mapping is wanted here, not a list");
-    refused(*state, "lanes\n", "allotd.yaml:1: settings: a mapping is wanted here, not a value");
-    refused(*state, "~\n", "allotd.yaml:1: settings: a mapping is wanted here, not nothing");
+    refused(*state, "amqp: 1\n", "allotd.yaml:1: amqp: expected a mapping, found a value");
+    refused(*state, "amqp:\n- a\n", "allotd.yaml:1: amqp: expected a mapping, found a list");
+    refused(*state, "lanes: [1]\n", "allotd.yaml:1: lanes: expected a value, found a list");
+    refused(*state, "lanes: {a: 1}\n", "allotd.yaml:1: lanes: expected a value, found a mapping");
+    refused(*state, "- lanes\n", "allotd.yaml:1: settings: expected a mapping, found a list");
+    refused(*state, "lanes\n", "allotd.yaml:1: settings: expected a mapping, found a value");
+    refused(*state, "~\n", "allotd.yaml:1: settings: expected a mapping, found nothing");
 }
 
 static void test_a_key_without_a_value_is_refused(void **state)
@@ -166,10 +225,10 @@ static void test_a_key_without_a_value_is_refused(void **state)
     for (size_t i = 0; i < sizeof nothings / sizeof nothings[0]; i++) {
         (void)snprintf(yaml, sizeof yaml, "worker:\n  name:%s\n", nothings[i]);
         refused(*state, yaml,
-                "allotd.yaml:2: worker.name: has no value; leave the key out for the default, or "
-                "write \"\"");
+                "allotd.yaml:2: worker.name: missing value: leave the key out for the default, or "
+                "write \"\" for an empty text");
         (void)snprintf(yaml, sizeof yaml, "worker:%s\n", nothings[i]);
-        refused(*state, yaml, "allotd.yaml:1: worker: a mapping is wanted here, not nothing");
+        refused(*state, yaml, "allotd.yaml:1: worker: expected a mapping, found nothing");
     }
     assert_text(accepted(*state, "worker: {name: 'null'}\n")->worker_name, "null");
     assert_text(accepted(*state, "worker: {name: ''}\n")->worker_name, "");
@@ -181,41 +240,41 @@ static void test_a_required_text_may_come_from_either_place_but_has_to_come(void
     static const char *const empty_uri[] = {"ALLOT_AMQP_URI", "", NULL};
     fixture->environment.pairs = empty_uri;
     refused(fixture, "amqp: {uri: 'amqp://a'}\n",
-            "amqp.uri is required: set it in allotd.yaml or ALLOT_AMQP_URI");
+            "amqp.uri is required: set it in the settings file or in ALLOT_AMQP_URI");
     fixture->environment = (struct environment){.bare = true};
-    refused(fixture, "", "amqp.uri is required: set it in allotd.yaml or ALLOT_AMQP_URI");
+    refused(fixture, "", "amqp.uri is required: set it in the settings file or in ALLOT_AMQP_URI");
     refused(fixture, "amqp: {uri: 'amqp://a'}\n",
-            "mongodb.uri is required: set it in allotd.yaml or ALLOT_MONGODB_URI");
+            "mongodb.uri is required: set it in the settings file or in ALLOT_MONGODB_URI");
     refused(fixture, "amqp: {uri: 'amqp://a'}\nmongodb: {uri: 'mongodb://a'}\n",
-            "policy.file is required: set it in allotd.yaml or ALLOT_POLICY_FILE");
+            "policy.file is required: set it in the settings file or in ALLOT_POLICY_FILE");
     (void)accepted(fixture, "amqp: {uri: 'amqp://a'}\nmongodb: {uri: 'mongodb://a'}\n"
                             "policy: {file: p}\n");
     refused(fixture,
             "amqp: {uri: 'amqp://a', queue: ''}\nmongodb: {uri: 'mongodb://a'}\n"
             "policy: {file: p}\n",
-            "amqp.queue is required: set it in allotd.yaml or ALLOT_AMQP_QUEUE");
+            "amqp.queue is required: set it in the settings file or in ALLOT_AMQP_QUEUE");
 }
 
 static void test_a_distrusted_user_id_needs_a_principal(void **state)
 {
     struct fixture *fixture = *state;
     refused(fixture, "lanes: 1\nsecurity:\n  trust_user_id: false\n",
-            "allotd.yaml:3: security.trust_user_id: false needs security.default_principal");
+            "allotd.yaml:3: security.trust_user_id: false requires security.default_principal");
     (void)accepted(fixture, "security: {trust_user_id: false, default_principal: dev}\n");
     (void)accepted(fixture, "security: {trust_user_id: true, default_principal: dev}\n");
 
     static const char *const pairs[] = {"ALLOT_SECURITY_TRUST_USER_ID", "false", NULL};
     fixture->environment.pairs = pairs;
     refused(fixture, "security: {trust_user_id: true}\n",
-            "ALLOT_SECURITY_TRUST_USER_ID: false needs security.default_principal");
+            "ALLOT_SECURITY_TRUST_USER_ID: false requires security.default_principal");
 }
 
 static void test_a_certificate_and_its_key_come_together(void **state)
 {
     refused(*state, "amqp:\n  tls:\n    certificate_file: c\n",
-            "allotd.yaml:3: amqp.tls.certificate_file: needs amqp.tls.key_file");
+            "allotd.yaml:3: amqp.tls.certificate_file: requires amqp.tls.key_file");
     refused(*state, "amqp:\n  tls:\n    key_file: k\n",
-            "allotd.yaml:3: amqp.tls.key_file: needs amqp.tls.certificate_file");
+            "allotd.yaml:3: amqp.tls.key_file: requires amqp.tls.certificate_file");
     (void)accepted(*state, "amqp: {tls: {certificate_file: c, key_file: k}}\n");
     (void)accepted(*state, "amqp: {tls: {ca_file: c}}\n");
 }
@@ -263,7 +322,7 @@ static void test_an_error_stays_one_line_and_short_whatever_the_file_holds(void 
     assert_false(read_text(fixture, text_of(yaml)));
     assert_true(strlen(fixture->error.text) < 200);
     assert_false(read_text(fixture, text_of("\"a\\n\\e[2J\": 1\n")));
-    assert_string_equal(fixture->error.text, "allotd.yaml:1: a??[2J: unknown key");
+    assert_string_equal(fixture->error.text, "allotd.yaml:1: unknown key 'a??[2J'");
 }
 
 int main(void)
@@ -276,6 +335,8 @@ int main(void)
         TEST(test_a_bad_variable_is_named_in_the_error),
         TEST(test_a_variable_of_no_setting_is_not_looked_at),
         TEST(test_unknown_keys_are_refused_at_every_level),
+        TEST(test_an_old_name_is_refused_and_the_new_one_is_named),
+        TEST(test_the_new_name_of_every_old_one_is_a_setting),
         TEST(test_a_dotted_key_does_not_reach_a_nested_setting),
         TEST(test_a_repeated_key_is_refused_however_it_is_spelled),
         TEST(test_a_value_of_the_wrong_kind_is_refused),

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The codec's half of a command: how its params are read and how its result is written. The table
+ * in command_codec.c has one row per command. (The core has the other half, in a table of its own:
+ * what a command needs and how it is decided.)
+ *
+ * To add a command:
+ *  1. Add its row to COMMANDS(X) in common/core/command.h. The codec then fails to compile: it
+ *     says that ROW_<COMMAND> is undeclared, until step 4 is done.
+ *  2. If no reader in params.h fits its params, write one: declare it there, define it in params.c.
+ *  3. If no writer in result_encode.h fits its result, write one in the same way.
+ *  4. Add its row to COMMAND_CODECS(X) in command_codec.c.
+ *  5. Add tests: valid params to tests/unit/test_command_decode_values.c, invalid ones to
+ *     test_command_decode_params.c, the result to test_reply_encode.c, and one input to
+ *     tests/fuzz/corpus/command.
+ */
+#ifndef ALLOT_CODEC_COMMAND_CODEC_H
+#define ALLOT_CODEC_COMMAND_CODEC_H
+
+#include "common/codec/json_read.h"
+#include "common/codec/json_write.h"
+#include "common/core/command.h"
+#include "common/core/verdict.h"
+
+/*
+ * Fills `command->params` for `command->kind`; `params` is the place of that member. Everything is
+ * copied to the reader's arena. False: the reader has the place and the reason.
+ */
+ALLOT_CHECK bool command_read_params(struct json_reader *reader, const struct json_place *params,
+                                     struct command *command);
+
+/* Writes the `result` of a success, one JSON object. struct result says which members it needs. */
+void command_write_result(struct json_writer *writer, enum command_kind kind,
+                          const struct result *result);
+
+#endif
