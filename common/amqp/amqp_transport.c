@@ -67,7 +67,7 @@ static void close_transport(struct transport *transport)
     self->connection = NULL;
     self->consuming = self->cancelling = false;
     self->next_prefetch = 0;
-    acks_clear(&self->acks);
+    acks_restart(&self->acks);
 }
 
 static enum transport_status declare_or_check_topology(struct amqp_transport *self,
@@ -207,7 +207,7 @@ static enum transport_status ack(struct transport *transport, uint64_t tag, stru
     enum transport_status status = need_connection(self, error);
     if (status != TRANSPORT_OK)
         return status;
-    acks_note(&self->acks, tag, false); /* goes out with the others of this burst */
+    acks_add(&self->acks, tag); /* goes out with the others of this burst */
     return TRANSPORT_OK;
 }
 
@@ -231,7 +231,7 @@ static enum transport_status requeue(struct transport *transport, uint64_t tag, 
     if (status != TRANSPORT_OK)
         return status;
     connection_hold(self->connection);
-    acks_note(&self->acks, tag, true);
+    acks_add_nacked(&self->acks, tag);
     int sent = amqp_basic_nack(self->connection->state, CHANNEL_CONSUME, tag, 0, 1);
     return connection_sent(self->connection, sent, "giving back", error);
 }
@@ -401,7 +401,7 @@ static void free_transport(struct transport *transport)
     close_transport(transport);
     for (size_t i = 0; i < PUBLISHERS; i++)
         publisher_clear(&self->publishers[i]);
-    acks_free(&self->acks);
+    acks_clear(&self->acks);
     arena_free(self->arena);
     free(self);
 }
