@@ -5,9 +5,9 @@
 
 #include <amqp.h>
 
-#include "tests/contract/transport_fixture.h"
 #include "common/amqp/amqp_transport.h"
 #include "common/amqp/client.h"
+#include "tests/contract/transport_fixture.h"
 
 struct rabbitmq {
     struct text uri;
