@@ -170,7 +170,7 @@ static void test_random_confirms_resolve_each_message_once(void **state)
         resolve_at_random(*state, seed);
 }
 
-#define TEST(claim) cmocka_unit_test_setup_teardown(claim, set_up, tear_down)
+#define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {
