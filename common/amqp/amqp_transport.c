@@ -15,7 +15,12 @@
  * consumer, and the reopening of a channel. A write to a full socket waits as well (login.c).
  *
  * A new prefetch needs a new consumer: basic.qos with global=false, the only kind that quorum
- * queues support, applies to consumers that start later. So a change is a cancel and a consume.
+ * queues support, applies to consumers that start later. So a change is a cancel and a consume. A
+ * pause is a cancel as well, since RabbitMQ does not implement channel.flow for consumers.
+ *
+ * Rejected: a second connection for publishing, as RabbitMQ recommends. The broker throttles a
+ * publisher by not reading its socket, which delays acks on it. But an ack follows its publishes
+ * anyway, so there would be little to gain.
  *
  * Not here: back-off and retries (the worker's lane), how much to consume (the worker's flow), and
  * reading frames (frames.c).

@@ -109,8 +109,8 @@ enum transport_status connection_check_rpc(struct connection *connection, amqp_c
         connection->lost = true;
         return status;
     }
-    /* librabbitmq leaves the close-ok to us. An RPC on a channel that the broker has closed would
-       wait for its whole timeout. */
+    /* librabbitmq does not send the close-ok. Without it the channel cannot be opened again, and
+       the next RPC on it would wait for its whole timeout. */
     if (connection_send_close_ok(connection, channel, error) != TRANSPORT_OK)
         return TRANSPORT_LOST;
     return status;
@@ -154,8 +154,7 @@ enum transport_status connection_read(struct connection *connection, struct erro
 enum transport_status connection_read_if_stale(struct connection *connection, struct error *error)
 {
     /* librabbitmq 0.11 waits without a limit in amqp_basic_publish() when nothing was read for two
-       heartbeats (rabbitmq-c #780, fixed in 0.14). To read first finds out that the peer is gone.
-     */
+       heartbeats (rabbitmq-c #780, fixed in 0.14). A read notices before that the peer is gone. */
     int64_t unread_ms = system_monotonic_ms() - connection->read_ms;
     bool stale = connection->heartbeat_ms > 0 && unread_ms > connection->heartbeat_ms / 2;
     if (!connection->lost && !stale)
@@ -175,7 +174,7 @@ bool connection_wait(struct connection *connection, int64_t timeout_ms, int wake
     return fds[1].revents != 0;
 }
 
-/* --- writing in full segments ----------------------------------------------------------------- */
+/* --- writing in full segments --------------------------------------------------------------- */
 
 /* 200 publishes leave in 4 segments instead of 24 to 29, and are all confirmed after 2 to 4 ms
    instead of 7 to 10 (measured). */

@@ -23,7 +23,7 @@ struct incoming {
     struct arena *arena; /* methods with content: holds the members below; owned */
     struct properties properties;
     struct text raw_headers; /* an encoded field table, or absent */
-    struct text body;        /* absent for a return: nobody reads its body */
+    struct text body;        /* absent for a return, whose body is not needed */
 };
 
 /* Frees what it owns, and sets it to zero. */

@@ -222,8 +222,8 @@ enum transport_status login_authenticate(amqp_connection_state_t state,
         error_set(error, "cannot set the timeouts");
         return TRANSPORT_LOST;
     }
-    /* librabbitmq announces none of these. Without consumer_cancel_notify the broker does not tell
-       that a queue was deleted, and the consumer waits forever. Without connection.blocked a
+    /* librabbitmq announces none of these. Without consumer_cancel_notify the broker does not
+       report that a queue was deleted, and the consumer waits forever. Without connection.blocked a
        publish blocks, unannounced, while the broker has a memory or disk alarm. */
     amqp_table_entry_t capabilities[CAPABILITIES] = {
         boolean_entry("publisher_confirms"), boolean_entry("basic.nack"),

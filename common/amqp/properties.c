@@ -116,8 +116,8 @@ static size_t skip_short_string(const uint8_t *raw, size_t length, size_t at, bo
 }
 
 /*
- * librabbitmq gives decoded headers as a tree. This finds the encoded ones, for two reasons: a dead
- * letter carries the original headers byte for byte, and walking encoded headers takes no stack,
+ * librabbitmq gives the headers decoded, as a tree. This finds the encoded ones, for two reasons: a
+ * dead letter carries the original headers unchanged, and reading encoded headers takes no stack,
  * however deeply they nest. Flags, content type and content encoding come before the headers.
  */
 struct text properties_raw_headers(amqp_bytes_t raw)

@@ -66,7 +66,7 @@ static bool error_names(const struct fixture *fixture, const char *what)
     return strstr(fixture->error.text, what) != NULL;
 }
 
-/* Listens on a free port and gives a URI for it. One can connect, but nobody answers. */
+/* Listens on a free port and gives a URI for it. A connection succeeds, but gets no answer. */
 static int listen_somewhere(struct fixture *fixture, const char **ret_uri)
 {
     struct sockaddr_in address = {.sin_family = AF_INET,
@@ -355,7 +355,7 @@ static struct text nested_table(struct fixture *fixture)
 /* Publishes the first command as a dead letter, and takes it from the queue. */
 static struct fixture_message dead_letter_first(struct fixture *fixture)
 {
-    /* To send a large message may take longer than the heartbeat; nobody polled meanwhile. */
+    /* Sending a large message may take longer than the heartbeat, and nothing was polled. */
     fixture_open(fixture);
     fixture_consume(fixture, 1);
     fixture_await(fixture, TRANSPORT_DELIVERY, 1);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Design. Each call of the port is between begin_call() and end_call(), which count calls and apply
- * the fault lose_at_call. What the broker has to tell (confirms, returns, cancels, blocks) waits in
- * a list of events until the next poll. Deliveries are made in the poll itself, from the command
+ * the fault lose_at_call. What the broker has to report (confirms, returns, cancels, blocks) waits
+ * in a list of events until the next poll. Deliveries are made in the poll itself, from the command
  * queue, as far as the prefetch allows.
  *
  * Guarantees. Events come in the order of their causes. Messages that are published while the
