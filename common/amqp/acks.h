@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which deliveries of a channel are settled, and what the broker still has to be told: one
- * acknowledgement with `multiple` for all up to the first that is open, and single ones above it.
- * A burst of single ones is not only slower: what a quorum queue has not taken in yet is forgotten
- * when the connection closes behind it. Pure; tags count 1, 2, 3 ... on a channel.
+ * Chooses the basic.ack frames for the finished deliveries of one channel: one frame with
+ * `multiple` for the unbroken run of finished tags from the start, and single frames for finished
+ * tags above a delivery that is still in flight. Delivery tags count 1, 2, 3 ... on a channel.
+ * Pure: it sends nothing.
+ *
+ * Single acks in a burst are slower, and they can get lost. If the connection closes right after
+ * such a burst, RabbitMQ 3.10 forgets the acks that it has not yet passed to the quorum queue.
+ * Commands that are answered and acknowledged are then redelivered.
  */
 #ifndef ALLOT_AMQP_ACKS_H
 #define ALLOT_AMQP_ACKS_H
@@ -16,30 +20,32 @@
 
 struct finished_tag {
     uint64_t tag;
-    bool told; /* the broker knows */
+    bool sent; /* an ack or a nack for it was sent */
 };
 
 struct acks {
-    uint64_t prefix; /* all up to this one are settled, and the broker knows */
+    uint64_t prefix; /* an ack or a nack was sent for each tag up to this one */
     struct finished_tag *above;
     size_t count;
     size_t capacity;
 };
 
-/* For a new channel. */
+/* Forgets all tags and expects tag 1 next, as on a new channel. Keeps its memory. */
+void acks_restart(struct acks *acks);
+/* Frees its memory; it can be used again, as after acks_restart. */
 void acks_clear(struct acks *acks);
-/* Frees its memory. */
-void acks_free(struct acks *acks);
 
-/* This one is settled. `told`: the broker has been told already (it was given back). */
-void acks_note(struct acks *acks, uint64_t tag, bool told);
+/* Adds a finished delivery, to be acknowledged. */
+void acks_add(struct acks *acks, uint64_t tag);
+/* Adds a finished delivery for which the caller sends a nack itself. */
+void acks_add_nacked(struct acks *acks, uint64_t tag);
 
 struct ack {
     uint64_t tag;
     bool multiple;
 };
 
-/* What to tell the broker next; false: it knows all. Counts as told. */
+/* Gives the next ack to send, which counts as sent from now on. False: there is none. */
 ALLOT_CHECK bool acks_next(struct acks *acks, struct ack *ret_ack);
 
 #endif

@@ -1,47 +1,74 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Design. A transport has one connection. On it, deliveries and each outgoing_kind have their own
+ * channel, so a missing exchange costs only the confirms of its kind. The sections:
+ *   opening and closing   prepares the topology, then opens the channels
+ *   consuming             runs one AMQP consumer at a time, each with a new consumer tag
+ *   sending               publishes at once; collects acks, which send_acks() sends
+ *   events                dispatch() translates each method that has arrived to a port event
+ *   polling               flushes, dispatches what has arrived, flushes again, then waits
+ *
+ * Guarantees. Acks are sent before the next wait, and before the consumer is started or cancelled.
+ * What a burst of calls sends leaves in full TCP segments (connection_cork); flush() sends the
+ * rest. poll_transport() waits in slices of a quarter of the heartbeat, since librabbitmq sends
+ * heartbeats only while it reads. Calls that wait for the broker: `open`, `close`, the start of a
+ * consumer, and the reopening of a channel. A write to a full socket waits as well (login.c).
+ *
+ * A new prefetch needs a new consumer: basic.qos with global=false, the only kind that quorum
+ * queues support, applies to consumers that start later. So a change is a cancel and a consume. A
+ * pause is a cancel as well, since RabbitMQ does not implement channel.flow for consumers.
+ *
+ * Rejected: a second connection for publishing, as RabbitMQ recommends. The broker throttles a
+ * publisher by not reading its socket, which delays acks on it. But an ack follows its publishes
+ * anyway, so there would be little to gain.
+ *
+ * Not here: back-off and retries (the worker's lane), how much to consume (the worker's flow), and
+ * reading frames (frames.c).
+ */
 #include "common/amqp/amqp_transport.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "common/codec/field_table.h"
-#include "common/codec/outgoing_headers.h"
 #include "common/amqp/acks.h"
-#include "common/base/memory.h"
-#include "common/host/system_clock.h"
 #include "common/amqp/properties.h"
 #include "common/amqp/publisher.h"
+#include "common/base/memory.h"
+#include "common/codec/field_table.h"
+#include "common/codec/outgoing_headers.h"
+#include "common/host/system_clock.h"
 
 enum { PUBLISHERS = 2, POLL_SLICE_MS_MAX = 1000, SLICES_OF_HEARTBEAT = 4 };
 
 struct amqp_transport {
     struct transport base;
-    struct arena *arena; /* of the options */
+    struct arena *arena; /* holds the options */
     struct login_options login;
     struct topology topology;
     bool declare;
-    bool probed; /* the broker's feature flag: once is enough, since flags never go off again */
+    bool flag_checked; /* the broker's feature flag; once is enough: flags cannot be disabled */
     size_t next_host;
-    struct connection *connection; /* NULL: closed */
-    struct publisher publishers[PUBLISHERS];
-    struct acks acks;   /* of the consuming channel */
-    unsigned consumers; /* started so far */
+    struct connection *connection;           /* NULL: closed */
+    struct publisher publishers[PUBLISHERS]; /* by outgoing_kind */
+    struct acks acks;                        /* of CHANNEL_CONSUME */
+    unsigned consumers_started;
     char consumer_tag[32];
     bool consuming;
-    bool cancelling;        /* the broker has not said yet that the consumer is gone */
-    uint16_t next_prefetch; /* of the consumer to start then; 0: none */
+    bool cancelling;        /* a cancel was sent; its cancel-ok has not arrived */
+    uint16_t next_prefetch; /* while cancelling: of the consumer to start then; 0: none */
 };
 
-static struct amqp_transport *of(struct transport *transport)
+static struct amqp_transport *to_amqp(struct transport *transport)
 {
     return (struct amqp_transport *)transport;
 }
 
-static enum transport_status need_connection(const struct amqp_transport *self, struct error *error)
+static enum transport_status require_connection(const struct amqp_transport *self,
+                                                struct error *error)
 {
     if (self->connection != NULL && !self->connection->lost)
         return TRANSPORT_OK;
-    error_set(error, "there is no connection to the broker");
+    error_set(error, "not connected to the broker");
     return TRANSPORT_LOST;
 }
 
@@ -54,31 +81,50 @@ static struct publisher *publisher_of(struct amqp_transport *self, uint16_t chan
     return NULL;
 }
 
-static enum transport_status send_acks(struct amqp_transport *self, struct error *error);
+static enum transport_status send_acks(struct amqp_transport *self, struct error *error)
+{
+    enum transport_status status = TRANSPORT_OK;
+    struct ack next;
+    while (status == TRANSPORT_OK && acks_next(&self->acks, &next)) {
+        connection_cork(self->connection);
+        int result =
+            amqp_basic_ack(self->connection->state, CHANNEL_CONSUME, next.tag, next.multiple);
+        status = connection_check_send(self->connection, result, "cannot acknowledge", error);
+    }
+    return status;
+}
+
+/* Sends the acks, and what the cork holds back. */
+static enum transport_status flush(struct amqp_transport *self, struct error *error)
+{
+    enum transport_status status = send_acks(self, error);
+    if (status == TRANSPORT_OK)
+        connection_uncork(self->connection);
+    return status;
+}
 
 /* --- opening and closing -------------------------------------------------------------------- */
 
 static void close_transport(struct transport *transport)
 {
-    struct amqp_transport *self = of(transport);
+    struct amqp_transport *self = to_amqp(transport);
     if (self->connection != NULL && !self->connection->lost)
-        (void)send_acks(self, NULL); /* what is lost here is delivered again */
+        (void)send_acks(self, NULL); /* the broker redelivers what is lost here */
     connection_free(self->connection);
     self->connection = NULL;
     self->consuming = self->cancelling = false;
     self->next_prefetch = 0;
-    acks_clear(&self->acks);
+    acks_restart(&self->acks);
 }
 
-static enum transport_status declare_or_check_topology(struct amqp_transport *self,
-                                                       struct error *error)
+static enum transport_status prepare_topology(struct amqp_transport *self, struct error *error)
 {
     enum transport_status status =
         topology_declare_or_check(self->connection, &self->topology, self->declare, error);
-    if (status != TRANSPORT_OK || self->probed)
+    if (status != TRANSPORT_OK || self->flag_checked)
         return status;
-    status = topology_probe(self->connection, &self->topology, error);
-    self->probed = status == TRANSPORT_OK;
+    status = topology_check_feature_flag(self->connection, &self->topology, error);
+    self->flag_checked = status == TRANSPORT_OK;
     return status;
 }
 
@@ -93,13 +139,13 @@ static enum transport_status open_channels(struct amqp_transport *self, struct e
 
 static enum transport_status open_transport(struct transport *transport, struct error *error)
 {
-    struct amqp_transport *self = of(transport);
+    struct amqp_transport *self = to_amqp(transport);
     close_transport(transport);
     enum transport_status status =
         connection_open(&self->login, self->next_host++, &self->connection, error);
     if (status != TRANSPORT_OK)
         return status;
-    status = declare_or_check_topology(self, error);
+    status = prepare_topology(self, error);
     if (status == TRANSPORT_OK)
         status = open_channels(self, error);
     if (status == TRANSPORT_OK)
@@ -112,35 +158,40 @@ static enum transport_status open_transport(struct transport *transport, struct 
 
 /* --- consuming ------------------------------------------------------------------------------ */
 
-/* Of an RPC on the consumer's channel: a channel closed for it has lost all its deliveries. */
-static enum transport_status check_consumer(struct amqp_transport *self, const char *what,
-                                            struct error *error)
+/* Checks the result of an RPC on the consumer's channel. Any failure is LOST: if the broker closed
+   the channel, all deliveries are gone with it. */
+static enum transport_status check_consumer_rpc(struct amqp_transport *self, const char *what,
+                                                struct error *error)
 {
-    enum transport_status status = connection_check(self->connection, CHANNEL_CONSUME, what, error);
+    enum transport_status status =
+        connection_check_rpc(self->connection, CHANNEL_CONSUME, what, error);
     if (status == TRANSPORT_OK)
         return TRANSPORT_OK;
     self->connection->lost = true;
     return TRANSPORT_LOST;
 }
 
-/* Each with a tag of its own: RabbitMQ 3.10 takes one that comes again for the old consumer, misses
-   deliveries that this one never had, and its channel dies of it (541). */
+/*
+ * Starts a consumer, with a consumer tag that was not used before. RabbitMQ 3.10.8 mistakes a
+ * consumer with a reused tag for the old one, believes that deliveries are missing, and closes the
+ * channel with 541 (rabbitmq-server #5927, fixed in later releases).
+ */
 static enum transport_status start_consumer(struct amqp_transport *self, uint16_t prefetch,
                                             struct error *error)
 {
-    enum transport_status status = send_acks(self, error);
+    enum transport_status status = flush(self, error);
     if (status != TRANSPORT_OK)
         return status;
-    connection_release(self->connection);
     amqp_connection_state_t state = self->connection->state;
     (void)amqp_basic_qos(state, CHANNEL_CONSUME, 0, prefetch, 0);
-    status = check_consumer(self, "setting the prefetch", error);
+    status = check_consumer_rpc(self, "cannot set the prefetch", error);
     if (status != TRANSPORT_OK)
         return status;
-    (void)snprintf(self->consumer_tag, sizeof self->consumer_tag, "allot.%u", ++self->consumers);
+    (void)snprintf(self->consumer_tag, sizeof self->consumer_tag, "allot.%u",
+                   ++self->consumers_started);
     (void)amqp_basic_consume(state, CHANNEL_CONSUME, bytes_of(self->topology.queue),
                              amqp_cstring_bytes(self->consumer_tag), 0, 0, 0, amqp_empty_table);
-    status = check_consumer(self, "consuming", error);
+    status = check_consumer_rpc(self, "cannot consume", error);
     self->consuming = status == TRANSPORT_OK;
     return status;
 }
@@ -148,8 +199,8 @@ static enum transport_status start_consumer(struct amqp_transport *self, uint16_
 static enum transport_status consume(struct transport *transport, uint16_t prefetch,
                                      struct error *error)
 {
-    struct amqp_transport *self = of(transport);
-    enum transport_status status = need_connection(self, error);
+    struct amqp_transport *self = to_amqp(transport);
+    enum transport_status status = require_connection(self, error);
     if (status != TRANSPORT_OK || self->consuming)
         return status;
     if (!self->cancelling)
@@ -158,28 +209,33 @@ static enum transport_status consume(struct transport *transport, uint16_t prefe
     return TRANSPORT_OK;
 }
 
-/* Nobody waits for the answer: a whole prefetch of large bodies may come before it, and each has to
-   be looked at, and let go, as it comes. */
+/*
+ * Sends the cancel without waiting for its cancel-ok, so amqp_basic_cancel() is not used. A whole
+ * prefetch of large bodies may arrive before the cancel-ok. The handler has to see each delivery as
+ * it arrives, and requeue it; else all of them would fill the memory.
+ */
 static enum transport_status cancel(struct transport *transport, struct error *error)
 {
-    struct amqp_transport *self = of(transport);
-    enum transport_status status = need_connection(self, error);
+    struct amqp_transport *self = to_amqp(transport);
+    enum transport_status status = require_connection(self, error);
     self->next_prefetch = 0;
     if (status != TRANSPORT_OK || !self->consuming)
         return status;
-    status = send_acks(self, error); /* the broker stumbles over acks of a consumer that is gone */
+    /* Acks first: an earlier version had channel errors when acks arrived after the cancel. That
+       was not reproduced with RabbitMQ 3.10.8, but the order costs nothing. */
+    status = flush(self, error);
     if (status != TRANSPORT_OK)
         return status;
-    connection_release(self->connection);
     amqp_basic_cancel_t method = {.consumer_tag = amqp_cstring_bytes(self->consumer_tag)};
-    int sent = amqp_send_method(self->connection->state, CHANNEL_CONSUME, AMQP_BASIC_CANCEL_METHOD,
-                                &method);
+    int result = amqp_send_method(self->connection->state, CHANNEL_CONSUME,
+                                  AMQP_BASIC_CANCEL_METHOD, &method);
     self->consuming = false;
     self->cancelling = true;
-    return connection_sent(self->connection, sent, "cancelling the consumer", error);
+    return connection_check_send(self->connection, result, "cannot cancel the consumer", error);
 }
 
-static enum transport_status cancelled(struct amqp_transport *self, struct error *error)
+/* Handles a cancel-ok. */
+static enum transport_status finish_cancel(struct amqp_transport *self, struct error *error)
 {
     uint16_t prefetch = self->next_prefetch;
     self->cancelling = false;
@@ -192,8 +248,8 @@ static enum transport_status cancelled(struct amqp_transport *self, struct error
 static enum transport_status publish(struct transport *transport, const struct outgoing *outgoing,
                                      struct error *error)
 {
-    struct amqp_transport *self = of(transport);
-    enum transport_status status = need_connection(self, error);
+    struct amqp_transport *self = to_amqp(transport);
+    enum transport_status status = require_connection(self, error);
     if (status == TRANSPORT_OK)
         status = connection_read_if_stale(self->connection, error);
     if (status != TRANSPORT_OK)
@@ -203,47 +259,35 @@ static enum transport_status publish(struct transport *transport, const struct o
 
 static enum transport_status ack(struct transport *transport, uint64_t tag, struct error *error)
 {
-    struct amqp_transport *self = of(transport);
-    enum transport_status status = need_connection(self, error);
+    struct amqp_transport *self = to_amqp(transport);
+    enum transport_status status = require_connection(self, error);
     if (status != TRANSPORT_OK)
         return status;
-    acks_note(&self->acks, tag, false); /* goes out with the others of this burst */
+    acks_add(&self->acks, tag); /* send_acks() sends all acks of a burst in one frame */
     return TRANSPORT_OK;
-}
-
-static enum transport_status send_acks(struct amqp_transport *self, struct error *error)
-{
-    enum transport_status status = TRANSPORT_OK;
-    struct ack next;
-    while (status == TRANSPORT_OK && acks_next(&self->acks, &next)) {
-        connection_hold(self->connection);
-        int sent =
-            amqp_basic_ack(self->connection->state, CHANNEL_CONSUME, next.tag, next.multiple);
-        status = connection_sent(self->connection, sent, "acknowledging", error);
-    }
-    return status;
 }
 
 static enum transport_status requeue(struct transport *transport, uint64_t tag, struct error *error)
 {
-    struct amqp_transport *self = of(transport);
-    enum transport_status status = need_connection(self, error);
+    struct amqp_transport *self = to_amqp(transport);
+    enum transport_status status = require_connection(self, error);
     if (status != TRANSPORT_OK)
         return status;
-    connection_hold(self->connection);
-    acks_note(&self->acks, tag, true);
-    int sent = amqp_basic_nack(self->connection->state, CHANNEL_CONSUME, tag, 0, 1);
-    return connection_sent(self->connection, sent, "giving back", error);
+    connection_cork(self->connection);
+    acks_add_nacked(&self->acks, tag);
+    int result = amqp_basic_nack(self->connection->state, CHANNEL_CONSUME, tag, 0, 1);
+    return connection_check_send(self->connection, result, "cannot requeue", error);
 }
 
 /* --- events --------------------------------------------------------------------------------- */
 
-static void tell(const struct transport_handler *handler, const struct transport_event *event)
+static void report(const struct transport_handler *handler, const struct transport_event *event)
 {
     handler->handle(handler->context, event);
 }
 
-static void tell_delivery(struct incoming *incoming, const struct transport_handler *handler)
+/* The handler owns the arena from here on. */
+static void report_delivery(struct incoming *incoming, const struct transport_handler *handler)
 {
     struct transport_event event = {.kind = TRANSPORT_DELIVERY, .arena = incoming->arena};
     event.delivery = (struct delivery){.tag = incoming->tag,
@@ -251,11 +295,12 @@ static void tell_delivery(struct incoming *incoming, const struct transport_hand
                                        .raw_headers = incoming->raw_headers,
                                        .body = incoming->body};
     field_table_read_delivery(&event.delivery);
-    /* On the first delivery the header can only be the producer's own invention. */
+    /* The broker sets x-delivery-count from the second delivery on. On the first one the header can
+       only come from the producer. */
     if (!incoming->redelivered)
         event.delivery.delivery_count = 0;
     incoming->arena = NULL;
-    tell(handler, &event);
+    report(handler, &event);
 }
 
 static void report_resolved(struct amqp_transport *self, const struct incoming *incoming,
@@ -265,28 +310,31 @@ static void report_resolved(struct amqp_transport *self, const struct incoming *
     bool confirmed = incoming->method == AMQP_BASIC_ACK_METHOD;
     struct transport_event event = {.kind = confirmed ? TRANSPORT_CONFIRMED : TRANSPORT_NACKED};
     while (publisher != NULL && publisher_resolve(publisher, incoming, &event.sequence))
-        tell(handler, &event);
+        report(handler, &event);
 }
 
-static void tell_returned(const struct incoming *incoming, const struct transport_handler *handler)
+static void report_returned(const struct incoming *incoming,
+                            const struct transport_handler *handler)
 {
     struct transport_event event = {.kind = TRANSPORT_RETURNED,
                                     .sequence = outgoing_headers_sequence(incoming->raw_headers),
                                     .reason = incoming->reason};
-    tell(handler, &event);
+    report(handler, &event);
 }
 
-static void tell_reason(enum transport_event_kind kind, const struct incoming *incoming,
-                        const struct transport_handler *handler)
+static void report_reason(enum transport_event_kind kind, const struct incoming *incoming,
+                          const struct transport_handler *handler)
 {
     struct transport_event event = {.kind = kind, .reason = incoming->reason};
-    tell(handler, &event);
+    report(handler, &event);
 }
 
-static enum transport_status take_channel_close(struct amqp_transport *self,
-                                                const struct incoming *incoming,
-                                                const struct transport_handler *handler,
-                                                struct error *error)
+/* Opens a publishing channel again. Without the consumer's channel the connection is of no use: its
+   deliveries are void, so it is LOST. */
+static enum transport_status handle_channel_close(struct amqp_transport *self,
+                                                  const struct incoming *incoming,
+                                                  const struct transport_handler *handler,
+                                                  struct error *error)
 {
     struct connection *connection = self->connection;
     struct publisher *publisher = publisher_of(self, incoming->channel);
@@ -295,8 +343,8 @@ static enum transport_status take_channel_close(struct amqp_transport *self,
         connection->lost = true;
         return TRANSPORT_LOST;
     }
-    connection_release(connection);
-    enum transport_status status = connection_agree_to_close(connection, incoming->channel, error);
+    connection_uncork(connection);
+    enum transport_status status = connection_send_close_ok(connection, incoming->channel, error);
     if (status == TRANSPORT_OK)
         status = publisher_open(publisher, connection, error);
     if (status != TRANSPORT_OK) {
@@ -307,7 +355,7 @@ static enum transport_status take_channel_close(struct amqp_transport *self,
                                     .outgoing_kind =
                                         (enum outgoing_kind)(publisher - self->publishers),
                                     .reason = incoming->reason};
-    tell(handler, &event);
+    report(handler, &event);
     return TRANSPORT_OK;
 }
 
@@ -315,45 +363,47 @@ static enum transport_status dispatch(struct amqp_transport *self, struct incomi
                                       const struct transport_handler *handler, struct error *error)
 {
     switch (incoming->method) {
-    case AMQP_BASIC_DELIVER_METHOD: tell_delivery(incoming, handler); break;
+    case AMQP_BASIC_DELIVER_METHOD: report_delivery(incoming, handler); break;
     case AMQP_BASIC_ACK_METHOD:
     case AMQP_BASIC_NACK_METHOD: report_resolved(self, incoming, handler); break;
-    case AMQP_BASIC_RETURN_METHOD: tell_returned(incoming, handler); break;
+    case AMQP_BASIC_RETURN_METHOD: report_returned(incoming, handler); break;
     case AMQP_BASIC_CANCEL_METHOD:
         self->consuming = false;
-        tell_reason(TRANSPORT_CANCELLED, incoming, handler);
+        report_reason(TRANSPORT_CANCELLED, incoming, handler);
         break;
-    case AMQP_CONNECTION_BLOCKED_METHOD: tell_reason(TRANSPORT_BLOCKED, incoming, handler); break;
+    case AMQP_CONNECTION_BLOCKED_METHOD: report_reason(TRANSPORT_BLOCKED, incoming, handler); break;
     case AMQP_CONNECTION_UNBLOCKED_METHOD:
-        tell_reason(TRANSPORT_UNBLOCKED, incoming, handler);
+        report_reason(TRANSPORT_UNBLOCKED, incoming, handler);
         break;
-    case AMQP_CHANNEL_CLOSE_METHOD: return take_channel_close(self, incoming, handler, error);
-    case AMQP_BASIC_CANCEL_OK_METHOD: return cancelled(self, error);
-    default: break; /* a late answer that nobody waits for any more */
+    case AMQP_CHANNEL_CLOSE_METHOD: return handle_channel_close(self, incoming, handler, error);
+    case AMQP_BASIC_CANCEL_OK_METHOD: return finish_cancel(self, error);
+    default: break; /* no other method matters here */
     }
     return TRANSPORT_OK;
 }
 
-/* What has come, handed out; `ret_some`: there was something. */
-static enum transport_status hand_out(struct amqp_transport *self,
-                                      const struct transport_handler *handler, bool *ret_some,
-                                      struct error *error)
+/* Reads and dispatches what has arrived. `ret_any`: there was at least one method. */
+static enum transport_status dispatch_arrived(struct amqp_transport *self,
+                                              const struct transport_handler *handler,
+                                              bool *ret_any, struct error *error)
 {
     enum transport_status status = connection_read(self->connection, error);
     struct incoming incoming;
-    /* Only what is there now: a handler that publishes must not keep us here for ever. */
+    /* Only what is there now: a publish of the handler may add more, and the loop has to end. */
     size_t count = self->connection->reader.arrived.count;
-    *ret_some = count > 0;
+    *ret_any = count > 0;
     for (size_t i = 0; i < count && status == TRANSPORT_OK; i++) {
         if (!incoming_pop(&self->connection->reader.arrived, &incoming))
             break;
         status = dispatch(self, &incoming, handler, error);
         incoming_clear(&incoming);
         if (status == TRANSPORT_OK)
-            status = need_connection(self, error);
+            status = require_connection(self, error);
     }
     return status;
 }
+
+/* --- polling -------------------------------------------------------------------------------- */
 
 static int64_t slice_ms(const struct connection *connection, int64_t remaining_ms)
 {
@@ -367,23 +417,18 @@ static enum transport_status poll_transport(struct transport *transport, int tim
                                             int wake_fd, const struct transport_handler *handler,
                                             struct error *error)
 {
-    struct amqp_transport *self = of(transport);
-    enum transport_status status = need_connection(self, error);
+    struct amqp_transport *self = to_amqp(transport);
+    enum transport_status status = require_connection(self, error);
     int64_t deadline_ms = system_monotonic_ms() + timeout_ms;
     while (status == TRANSPORT_OK) {
-        bool some = false;
-        status = send_acks(self, error);
-        if (status != TRANSPORT_OK)
-            break;
-        connection_release(self->connection);
-        status = hand_out(self, handler, &some, error);
+        bool any = false;
+        status = flush(self, error);
         if (status == TRANSPORT_OK)
-            status = send_acks(self, error);
-        if (status != TRANSPORT_OK)
-            break;
-        connection_release(self->connection);
+            status = dispatch_arrived(self, handler, &any, error);
+        if (status == TRANSPORT_OK)
+            status = flush(self, error);
         int64_t remaining_ms = deadline_ms - system_monotonic_ms();
-        if (some || remaining_ms <= 0)
+        if (status != TRANSPORT_OK || any || remaining_ms <= 0)
             break;
         if (connection_wait(self->connection, slice_ms(self->connection, remaining_ms), wake_fd))
             break;
@@ -391,17 +436,17 @@ static enum transport_status poll_transport(struct transport *transport, int tim
     return status;
 }
 
-/* --- making --------------------------------------------------------------------------------- */
+/* --- the port ------------------------------------------------------------------------------- */
 
 static void free_transport(struct transport *transport)
 {
     if (transport == NULL)
         return;
-    struct amqp_transport *self = of(transport);
+    struct amqp_transport *self = to_amqp(transport);
     close_transport(transport);
     for (size_t i = 0; i < PUBLISHERS; i++)
         publisher_clear(&self->publishers[i]);
-    acks_free(&self->acks);
+    acks_clear(&self->acks);
     arena_free(self->arena);
     free(self);
 }
@@ -433,7 +478,7 @@ static void copy_options(struct amqp_transport *self, const struct amqp_options 
 
 struct transport *amqp_transport_new(const struct amqp_options *options, struct error *error)
 {
-    struct amqp_transport *self = memory_array(1, sizeof *self);
+    struct amqp_transport *self = MEMORY_NEW(struct amqp_transport);
     self->base.ops = &operations;
     self->arena = arena_new(0);
     if (!login_options_read(options->uri, &options->tls, self->arena, &self->login, error)) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The transport port on librabbitmq; the only folder that includes it. The thread that owns it has
- * a stack of 8 MiB or more (librabbitmq decodes nested headers by recursion), and calls poll at
- * least every half heartbeat.
+ * The transport port on librabbitmq. The thread that owns a transport needs a stack of 8 MiB or
+ * more (connection.h), and has to call `poll` at least every half heartbeat: librabbitmq sends
+ * heartbeats only while it reads.
  */
 #ifndef ALLOT_AMQP_TRANSPORT_H
 #define ALLOT_AMQP_TRANSPORT_H
@@ -12,15 +12,15 @@
 #include "common/amqp/topology.h"
 
 struct amqp_options {
-    struct text uri; /* amqp:// or amqps://; several, separated by commas, are tried in turn */
+    struct text uri; /* amqp:// or amqps://; several, separated by commas, are tried one by one */
     struct topology topology;
-    bool declare; /* else only checked */
+    bool declare; /* `open` declares the topology; else it only checks it */
     int64_t heartbeat_ms;
     struct amqp_tls tls;
-    struct text connection_name;
+    struct text connection_name; /* shown in the management UI */
 };
 
-/* NULL, with an error, where the URI is not one. Connects to nothing yet. Options are copied. */
+/* Returns a closed transport; the options are copied. NULL, with an error: the URI is invalid. */
 struct transport *amqp_transport_new(const struct amqp_options *options, struct error *error);
 
 #endif

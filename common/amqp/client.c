@@ -1,33 +1,54 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Design. A client has one connection and one channel (CHANNEL_CONSUME), which publishes with
+ * confirms and consumes. A call that waits uses wait_for(): it reads what has arrived, and
+ * sort_incoming() puts each method in its place (deliveries to `messages`, answers to basic.get to
+ * `answers`, confirms and returns to the result of the publish), until the condition holds or the
+ * time is over. One publish is under way at a time, so one result is enough.
+ *
+ * Guarantees. Nothing that arrives while another call waits is lost. Each call ends: RPCs by
+ * librabbitmq's RPC timeout (login.c), waits by a deadline.
+ *
+ * basic.get is sent as a plain method, although amqp_basic_get() exists: that function waits for
+ * its answer, and the message would then have to be read by amqp_read_message(), which drops the
+ * frames of other channels (frames.c).
+ *
+ * Not here: reconnecting, and heartbeats between the calls. A client that makes no call for two
+ * heartbeats is disconnected by the broker.
+ */
 #include "common/amqp/client.h"
 
 #include <stdlib.h>
 
-#include "common/codec/outgoing_headers.h"
-#include "common/base/memory.h"
-#include "common/host/system_clock.h"
 #include "common/amqp/properties.h"
 #include "common/amqp/publisher.h"
+#include "common/base/memory.h"
+#include "common/codec/outgoing_headers.h"
+#include "common/host/system_clock.h"
 
-enum { HEARTBEAT_MS = 30000, ANSWER_TIMEOUT_MS = 10000, WAIT_SLICE_MS = 1000 };
+enum {
+    HEARTBEAT_MS = 30000,
+    ANSWER_TIMEOUT_MS = 10000,
+    WAIT_SLICE_MS = 1000 /* librabbitmq sends heartbeats only while it reads */
+};
 
 struct client {
     struct arena *arena; /* of the options */
     struct login_options login;
     struct connection *connection;
     struct publisher publisher;
-    struct incoming_queue messages; /* delivered, not yet received */
+    struct incoming_queue messages; /* delivered, not yet received by the caller */
     struct incoming_queue answers;  /* to basic.get */
-    uint64_t last_resolved;         /* the last sequence confirmed or nacked */
+    uint64_t last_sequence;         /* of the last publish */
+    uint64_t last_resolved;         /* the last sequence that was confirmed or nacked */
     enum client_outcome outcome;    /* of the last publish */
-    uint64_t last_sequence;
 };
 
 /* --- opening and closing -------------------------------------------------------------------- */
 
 struct client *client_open(struct text uri, const struct amqp_tls *tls, struct error *error)
 {
-    struct client *client = memory_array(1, sizeof *client);
+    struct client *client = MEMORY_NEW(struct client);
     client->arena = arena_new(0);
     publisher_init(&client->publisher, CHANNEL_CONSUME);
     bool opened = login_options_read(uri, tls, client->arena, &client->login, error);
@@ -59,11 +80,11 @@ struct text client_user(const struct client *client)
     return login_user(client->connection->host);
 }
 
-/* --- what comes ----------------------------------------------------------------------------- */
+/* --- reading and waiting -------------------------------------------------------------------- */
 
 static bool fail(struct client *client, struct error *error, const char *what, const char *reason)
 {
-    error_set(error, "%s: %s", what, reason != NULL ? reason : "no reason given");
+    error_set(error, "%s: %s", what, reason);
     client->connection->lost = true;
     return false;
 }
@@ -78,8 +99,8 @@ static void note_resolved(struct client *client, const struct incoming *incoming
     }
 }
 
-/* Takes ownership of what is kept; the rest is the caller's to clear. */
-static bool sort(struct client *client, struct incoming *incoming, struct error *error)
+/* Puts a method in its place. Zeroes `incoming` if it is kept; else the caller clears it. */
+static bool sort_incoming(struct client *client, struct incoming *incoming, struct error *error)
 {
     switch (incoming->method) {
     case AMQP_BASIC_DELIVER_METHOD:
@@ -98,7 +119,8 @@ static bool sort(struct client *client, struct incoming *incoming, struct error 
             client->outcome = CLIENT_RETURNED;
         return true;
     case AMQP_BASIC_CANCEL_METHOD:
-        return fail(client, error, "the broker ended the consumer", "its queue is gone");
+        return fail(client, error, "the broker cancelled the subscription",
+                    "its queue was deleted or is unavailable");
     case AMQP_CHANNEL_CLOSE_METHOD:
         return fail(client, error, "the broker closed the channel", incoming->reason);
     default: return true;
@@ -107,17 +129,16 @@ static bool sort(struct client *client, struct incoming *incoming, struct error 
 
 static bool read_all(struct client *client, struct error *error)
 {
-    connection_release(client->connection);
+    connection_uncork(client->connection);
     bool good = connection_read(client->connection, error) == TRANSPORT_OK;
     struct incoming incoming;
     while (good && incoming_pop(&client->connection->reader.arrived, &incoming)) {
-        good = sort(client, &incoming, error);
+        good = sort_incoming(client, &incoming, error);
         incoming_clear(&incoming);
     }
     return good;
 }
 
-/* Whether what is waited for is there. */
 typedef bool (*condition)(const struct client *client);
 
 static bool all_resolved(const struct client *client)
@@ -135,7 +156,7 @@ static bool has_answer(const struct client *client)
     return client->answers.count > 0;
 }
 
-/* True: it came true, or time ran out. False: the connection failed. */
+/* Waits until `holds` is true or `timeout_ms` is over. False: the connection failed. */
 static bool wait_for(struct client *client, condition holds, int timeout_ms, struct error *error)
 {
     int64_t deadline_ms = system_monotonic_ms() + timeout_ms;
@@ -150,7 +171,9 @@ static bool wait_for(struct client *client, condition holds, int timeout_ms, str
     }
 }
 
-static enum client_answer take(struct incoming_queue *queue, struct client_message *ret_message)
+/* Moves the first message to the caller. */
+static enum client_answer take_message(struct incoming_queue *queue,
+                                       struct client_message *ret_message)
 {
     struct incoming incoming;
     if (!incoming_pop(queue, &incoming))
@@ -179,53 +202,69 @@ bool client_publish(struct client *client, const struct outgoing *outgoing, int 
         message.properties.user_id = client_user(client);
     message.sequence = ++client->last_sequence;
     client->outcome = CLIENT_CONFIRMED;
-    /* Reads first: a publish to a peer that is long dead would wait for ever. */
+    /* Reads first: with librabbitmq 0.11 a publish to a peer that is gone for two heartbeats would
+       wait forever (connection_read_if_stale). */
     if (!read_all(client, error) ||
         publisher_send(&client->publisher, client->connection, &message, error) != TRANSPORT_OK)
         return false;
     if (!wait_for(client, all_resolved, timeout_ms, error))
         return false;
     if (!all_resolved(client))
-        return fail(client, error, "publishing", "no confirm in time");
+        return fail(client, error, "cannot publish", "no confirm in time");
     *ret_outcome = client->outcome;
     return true;
 }
 
-static bool check(struct client *client, const char *what, const char *queue, struct error *error)
+static bool require_connection(struct client *client, struct error *error)
+{
+    if (client->connection->lost)
+        return fail(client, error, "cannot use the client", "its connection is lost");
+    connection_uncork(client->connection);
+    return true;
+}
+
+static bool check_rpc(struct client *client, const char *what, const char *queue,
+                      struct error *error)
 {
     enum transport_status status =
-        connection_check(client->connection, CHANNEL_CONSUME, what, error);
+        connection_check_rpc(client->connection, CHANNEL_CONSUME, what, error);
     if (status == TRANSPORT_OK)
         return true;
     error_prefix(error, "queue %s", queue);
-    client->connection->lost = true;
+    client->connection->lost = true; /* with the channel, all deliveries and confirms are lost */
     return false;
 }
 
-static bool need_connection(struct client *client, struct error *error)
+static bool check_send(struct client *client, int result, const char *what, struct error *error)
 {
-    if (client->connection->lost)
-        return fail(client, error, "the client", "its connection is lost");
-    connection_release(client->connection);
-    return true;
+    return connection_check_send(client->connection, result, what, error) == TRANSPORT_OK;
+}
+
+/* `tag` 0 with `multiple` means all deliveries of the channel. */
+static bool nack(struct client *client, uint64_t tag, bool multiple, struct error *error)
+{
+    if (!require_connection(client, error))
+        return false;
+    int result = amqp_basic_nack(client->connection->state, CHANNEL_CONSUME, tag, multiple, 1);
+    return check_send(client, result, "cannot requeue", error);
 }
 
 bool client_declare_queue(struct client *client, const char *name, struct error *error)
 {
-    if (!need_connection(client, error))
+    if (!require_connection(client, error))
         return false;
     (void)amqp_queue_declare(client->connection->state, CHANNEL_CONSUME, amqp_cstring_bytes(name),
                              0, 0, 1, 1, amqp_empty_table);
-    return check(client, "declaring", name, error);
+    return check_rpc(client, "cannot declare", name, error);
 }
 
 bool client_consume(struct client *client, const char *queue, bool no_ack, struct error *error)
 {
-    if (!need_connection(client, error))
+    if (!require_connection(client, error))
         return false;
     (void)amqp_basic_consume(client->connection->state, CHANNEL_CONSUME, amqp_cstring_bytes(queue),
                              amqp_empty_bytes, 0, no_ack, 0, amqp_empty_table);
-    return check(client, "consuming", queue, error);
+    return check_rpc(client, "cannot consume", queue, error);
 }
 
 enum client_answer client_receive(struct client *client, int timeout_ms,
@@ -233,69 +272,62 @@ enum client_answer client_receive(struct client *client, int timeout_ms,
 {
     if (!wait_for(client, has_message, timeout_ms, error))
         return CLIENT_FAILED;
-    return take(&client->messages, ret_message);
+    return take_message(&client->messages, ret_message);
 }
 
 enum client_answer client_get(struct client *client, const char *queue,
                               struct client_message *ret_message, struct error *error)
 {
-    if (!need_connection(client, error))
+    if (!require_connection(client, error))
         return CLIENT_FAILED;
     amqp_basic_get_t get = {.queue = amqp_cstring_bytes(queue)};
-    int sent =
+    int result =
         amqp_send_method(client->connection->state, CHANNEL_CONSUME, AMQP_BASIC_GET_METHOD, &get);
-    if (connection_sent(client->connection, sent, "getting", error) != TRANSPORT_OK ||
+    if (!check_send(client, result, "cannot get a message", error) ||
         !wait_for(client, has_answer, ANSWER_TIMEOUT_MS, error))
         return CLIENT_FAILED;
     if (!has_answer(client)) {
-        (void)fail(client, error, "getting", "no answer in time");
+        (void)fail(client, error, "cannot get a message", "no answer in time");
         return CLIENT_FAILED;
     }
-    return take(&client->answers, ret_message);
+    return take_message(&client->answers, ret_message);
 }
 
 bool client_ack(struct client *client, uint64_t tag, struct error *error)
 {
-    if (!need_connection(client, error))
+    if (!require_connection(client, error))
         return false;
-    int sent = amqp_basic_ack(client->connection->state, CHANNEL_CONSUME, tag, 0);
-    return connection_sent(client->connection, sent, "acknowledging", error) == TRANSPORT_OK;
+    int result = amqp_basic_ack(client->connection->state, CHANNEL_CONSUME, tag, 0);
+    return check_send(client, result, "cannot acknowledge", error);
 }
 
 bool client_requeue(struct client *client, uint64_t tag, struct error *error)
 {
-    if (!need_connection(client, error))
-        return false;
-    int sent = amqp_basic_nack(client->connection->state, CHANNEL_CONSUME, tag, 0, 1);
-    return connection_sent(client->connection, sent, "giving back", error) == TRANSPORT_OK;
+    return nack(client, tag, false, error);
 }
 
 bool client_requeue_all(struct client *client, struct error *error)
 {
-    if (!need_connection(client, error))
-        return false;
-    /* Tag 0 with `multiple` is everything that is outstanding. */
-    int sent = amqp_basic_nack(client->connection->state, CHANNEL_CONSUME, 0, 1, 1);
-    return connection_sent(client->connection, sent, "giving back", error) == TRANSPORT_OK;
+    return nack(client, 0, true, error);
 }
 
+/* Uses a channel of its own, since the broker closes it if the queue is missing. */
 bool client_count(struct client *client, const char *queue, uint32_t *ret_count,
                   struct error *error)
 {
     struct connection *connection = client->connection;
-    if (!need_connection(client, error) ||
+    if (!require_connection(client, error) ||
         connection_open_channel(connection, CHANNEL_TOPOLOGY, false, error) != TRANSPORT_OK)
         return false;
     const amqp_queue_declare_ok_t *declared =
         amqp_queue_declare(connection->state, CHANNEL_TOPOLOGY, amqp_cstring_bytes(queue), 1, 1, 0,
                            0, amqp_empty_table);
     uint32_t count = declared != NULL ? declared->message_count : 0;
-    if (connection_check(connection, CHANNEL_TOPOLOGY, queue, error) != TRANSPORT_OK)
+    if (connection_check_rpc(connection, CHANNEL_TOPOLOGY, "cannot count messages", error) !=
+        TRANSPORT_OK) {
+        error_prefix(error, "queue %s", queue);
         return false;
-    amqp_rpc_reply_t closed =
-        amqp_channel_close(connection->state, CHANNEL_TOPOLOGY, AMQP_REPLY_SUCCESS);
-    if (closed.reply_type != AMQP_RESPONSE_NORMAL)
-        return fail(client, error, "closing a channel", "no answer");
+    }
     *ret_count = count;
-    return true;
+    return connection_close_channel(connection, CHANNEL_TOPOLOGY, error) == TRANSPORT_OK;
 }

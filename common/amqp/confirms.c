@@ -3,9 +3,7 @@
 
 #include <stdlib.h>
 
-#include "common/base/memory.h"
-
-enum { CAPACITY_MIN = 256 };
+#include "common/amqp/ring.h"
 
 struct confirm {
     uint64_t sequence;
@@ -30,24 +28,12 @@ static struct confirm *at(struct confirms *confirms, size_t index)
     return &confirms->ring[(confirms->first + index) % confirms->capacity];
 }
 
-static void grow(struct confirms *confirms)
-{
-    size_t capacity = confirms->capacity > 0 ? confirms->capacity * 2 : CAPACITY_MIN;
-    struct confirm *ring = memory_array(capacity, sizeof *ring);
-    for (size_t i = 0; i < confirms->count; i++)
-        ring[i] = *at(confirms, i);
-    free(confirms->ring);
-    confirms->ring = ring;
-    confirms->capacity = capacity;
-    confirms->first = 0;
-}
-
 bool confirms_add(struct confirms *confirms, uint64_t sequence)
 {
     if (confirms->count == CONFIRMS_MAX)
         return false;
-    if (confirms->count == confirms->capacity)
-        grow(confirms);
+    confirms->ring = ring_grown(confirms->ring, confirms->first, confirms->count,
+                                &confirms->capacity, sizeof *confirms->ring);
     *at(confirms, confirms->count) = (struct confirm){sequence, false};
     confirms->count++;
     return true;
@@ -65,9 +51,9 @@ static void drop_resolved(struct confirms *confirms)
 bool confirms_resolve(struct confirms *confirms, uint64_t tag, bool multiple,
                       uint64_t *ret_sequence)
 {
-    /* The oldest is never a resolved one, so "all up to" is a matter of the first alone. */
     if (tag < confirms->first_tag || confirms->count == 0)
         return false;
+    /* The first one is never resolved (drop_resolved), so `multiple` always resolves the first. */
     uint64_t index = multiple ? 0 : tag - confirms->first_tag;
     if (index >= confirms->count || at(confirms, (size_t)index)->resolved)
         return false;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The messages of one channel that the broker has not confirmed: which sequence stands behind a
- * delivery tag. Tags count from 1 and come back in any order, singly or "all up to". Knows nothing
- * of AMQP besides.
+ * Maps the delivery tags of publisher confirms to the sequences of the messages, for one channel.
+ * The broker numbers the messages of a channel 1, 2, 3 ... It resolves them (confirms or nacks) in
+ * any order: one tag at a time or, with `multiple`, all tags up to one. Pure.
  */
 #ifndef ALLOT_AMQP_CONFIRMS_H
 #define ALLOT_AMQP_CONFIRMS_H
@@ -13,27 +13,29 @@
 
 #include "allot/attributes.h"
 
-/* A bound for memory; far above what callers leave unconfirmed. */
+/* Bounds the memory, to 16 MiB. Callers leave far fewer messages unconfirmed. */
 enum { CONFIRMS_MAX = 1 << 20 };
 
 struct confirms {
     struct confirm *ring;
     size_t capacity;
     size_t first;
-    size_t count;       /* from the oldest unconfirmed one on, confirmed ones between included */
-    uint64_t first_tag; /* of ring[first] */
+    size_t count;       /* from the oldest unresolved message on; later ones may be resolved */
+    uint64_t first_tag; /* the tag of ring[first] */
 };
 
-/* Forgets all, and counts from tag 1 again. */
+/* Forgets all messages and expects tag 1 next, as on a new channel. Keeps its memory. */
 void confirms_restart(struct confirms *confirms);
+/* Frees its memory; it can be used again, as after confirms_restart. */
 void confirms_clear(struct confirms *confirms);
 
-/* The next tag stands for `sequence`. False, and nothing done, where CONFIRMS_MAX are out. */
+/* Gives the next tag to `sequence`. False, without effect: CONFIRMS_MAX are unresolved. */
 ALLOT_CHECK bool confirms_add(struct confirms *confirms, uint64_t sequence);
 
 /*
- * The next of the sequences that this acknowledgement settles, oldest first: call it until it is
- * false. A tag that is unknown or settled gives none.
+ * Resolves one message of those that a confirm or nack is about, the oldest first, and gives its
+ * sequence. Call it until it returns false: no more. An unknown tag, or one that is resolved
+ * already, is about none.
  */
 ALLOT_CHECK bool confirms_resolve(struct confirms *confirms, uint64_t tag, bool multiple,
                                   uint64_t *ret_sequence);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One connection to a broker, from the socket to the log-in: opened once, never reused. It owns
- * librabbitmq's state, and knows nothing of queues, consumers and confirms. After anything that
- * gives LOST nothing but connection_free makes sense. Belongs to one thread, whose stack has to be
- * 8 MiB or more: librabbitmq decodes nested headers by recursion.
+ * One connection to a broker: opened once, never reused. It owns librabbitmq's connection state and
+ * the frame reader. It knows nothing of topology, deliveries and confirms.
+ *
+ * After a call that returned LOST only connection_free may be called. A connection belongs to one
+ * thread, with a stack of 8 MiB or more: librabbitmq 0.11 decodes nested headers by recursion
+ * without a limit. One message with 20,000 nested arrays overflows a stack of 512 KiB.
  */
 #ifndef ALLOT_AMQP_CONNECTION_H
 #define ALLOT_AMQP_CONNECTION_H
@@ -11,13 +13,14 @@
 #include <amqp.h>
 
 #include "allot/transport.h"
-#include "common/codec/amqp_uri.h"
 #include "common/amqp/frames.h"
 #include "common/amqp/login.h"
+#include "common/codec/amqp_uri.h"
 
+/* The broker closes a whole channel over one error, so each concern has its own. */
 enum {
-    CHANNEL_CONNECTION = 0, /* what concerns the connection as a whole */
-    CHANNEL_CONSUME = 1,    /* deliveries, also all that a client does */
+    CHANNEL_CONNECTION = 0, /* methods about the connection as a whole */
+    CHANNEL_CONSUME = 1,    /* deliveries and their acks; all that a client (client.h) does */
     CHANNEL_REPLIES = 2,
     CHANNEL_DEAD_LETTERS = 3,
     CHANNEL_TOPOLOGY = 4
@@ -27,47 +30,57 @@ struct connection {
     amqp_connection_state_t state;
     struct frame_reader reader;
     int64_t heartbeat_ms; /* as negotiated; 0: none */
-    int64_t read_ms;      /* when the socket was last read empty */
+    int64_t read_ms;      /* monotonic: when the socket was read last */
     bool lost;
-    bool held;         /* small writes wait in the socket for more */
-    int version_minor; /* of the broker, whose major version is 3; INT_MAX for a later one */
-    const struct amqp_host *host; /* where it leads; borrowed from the options */
+    bool corked;                  /* TCP_CORK is set */
+    int version_minor;            /* of RabbitMQ 3.x; INT_MAX from 4.0 on */
+    const struct amqp_host *host; /* borrowed from the options */
 };
 
 /*
- * Tries each host once, from hosts[first % count] on, until one lets us in or refuses. `options`
- * outlives the connection. The broker has to be RabbitMQ 3.10 or later.
+ * Tries each host once, from hosts[first % count] on, until one accepts the login or refuses it.
+ * `options` are borrowed and have to outlive the connection. REFUSED: the login failed, or the
+ * broker is not RabbitMQ 3.10 or later.
  */
 enum transport_status connection_open(const struct login_options *options, size_t first,
                                       struct connection **ret_connection, struct error *error);
-/* Says good-bye where the connection is well; NULL is allowed. */
+/* Closes the connection, gracefully unless it is lost, and frees it. NULL is allowed. */
 void connection_free(struct connection *connection);
 
 /*
- * Judges the last RPC, on `channel`: a channel that the broker closed for it is closed by us as
- * well, and may be opened again.
+ * Checks the result of the last RPC, which was on `channel`; `what` begins the error text. If the
+ * broker closed the channel, this completes the close, and the channel may be opened again.
  */
-enum transport_status connection_check(struct connection *connection, amqp_channel_t channel,
-                                       const char *what, struct error *error);
-/* Of a call that sends without an answer: any failure may have left half a frame, so it is LOST. */
-enum transport_status connection_sent(struct connection *connection, int status, const char *what,
-                                      struct error *error);
+enum transport_status connection_check_rpc(struct connection *connection, amqp_channel_t channel,
+                                           const char *what, struct error *error);
+/* Checks the result of sending a method. A failure may leave a partial frame, so it is LOST. */
+enum transport_status connection_check_send(struct connection *connection, int result,
+                                            const char *what, struct error *error);
+/* Opens a channel, with publisher confirms if `confirms`. */
 enum transport_status connection_open_channel(struct connection *connection, amqp_channel_t channel,
                                               bool confirms, struct error *error);
-/* Agrees to the broker's closing of a channel. */
-enum transport_status connection_agree_to_close(struct connection *connection,
-                                                amqp_channel_t channel, struct error *error);
+/* Closes a channel and waits for the broker's answer. */
+enum transport_status connection_close_channel(struct connection *connection,
+                                               amqp_channel_t channel, struct error *error);
+/* Answers a channel.close of the broker. */
+enum transport_status connection_send_close_ok(struct connection *connection,
+                                               amqp_channel_t channel, struct error *error);
 
-/* Reads all that has come, into reader.arrived. */
+/* Reads what has arrived, into reader.arrived; see frame_reader_read. */
 enum transport_status connection_read(struct connection *connection, struct error *error);
-/* The same, but only where nothing was read for so long that a publish could hang on a dead peer.
- */
+/* Reads, but only if the last read is so long ago that a publish could hang. */
 enum transport_status connection_read_if_stale(struct connection *connection, struct error *error);
-/* Waits until the socket or `wake_fd` is readable, at most `timeout_ms`; true: it was wake_fd. */
+/* Waits up to `timeout_ms` until the socket or `wake_fd` (-1: none) is readable. True: wake_fd is.
+ */
 bool connection_wait(struct connection *connection, int64_t timeout_ms, int wake_fd);
 
-/* Small writes after `hold` go out together: when full, at `release`, or after 200 ms. */
-void connection_hold(struct connection *connection);
-void connection_release(struct connection *connection);
+/*
+ * Collects what is sent from now on in full TCP segments (TCP_CORK), until connection_uncork; the
+ * kernel waits 200 ms at most. librabbitmq sends each message with three system calls. Uncork
+ * before waiting for the broker.
+ */
+void connection_cork(struct connection *connection);
+/* Sends what is collected. */
+void connection_uncork(struct connection *connection);
 
 #endif

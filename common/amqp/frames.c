@@ -1,38 +1,55 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Design. frame_reader_read() takes one frame after another from librabbitmq. read_frame() passes
+ * each to the state machine of its channel:
+ *
+ *   AWAIT_METHOD -- deliver, get-ok or return --> AWAIT_HEADER --> AWAIT_BODY -- last byte --> done
+ *
+ * A message goes to the queue `arrived` when it is complete, a method without content at once.
+ *
+ * Guarantees. Nothing in `arrived` points into librabbitmq's memory, which is released after
+ * RELEASE_BYTES and at the end of each call. A frame out of order, a frame of a channel that was
+ * never opened, and a body longer than announced end the connection.
+ *
+ * Why not the library's readers. In librabbitmq 0.11, and still in its development branch,
+ * amqp_read_message() and amqp_consume_message() drop the queued frames of other channels, such as
+ * a confirm. Their timeout covers the first frame only; they wait for the others without a limit.
+ * They allocate whatever body size the header announces.
+ *
+ * Not here: waiting (connection_wait), and the meaning of a method (amqp_transport.c, client.c).
+ * librabbitmq sends and checks heartbeats itself, in the call that reads a frame.
+ */
 #include "common/amqp/frames.h"
 
 #include <string.h>
 #include <sys/time.h>
 
-#include "common/base/memory.h"
 #include "common/amqp/properties.h"
 #include "common/amqp/status.h"
+#include "common/base/memory.h"
 
 enum {
-    ARENA_SLACK = 128,
+    ARENA_SLACK = 128, /* for the alignment of what is copied beside the texts */
     RELEASE_BYTES = 1024 * 1024,
-    READ_BYTES_MAX = 4 * 1024 * 1024,
-    FRAME_OVERHEAD = 1024 /* what a decoded frame costs in librabbitmq's pools, about */
+    READ_BYTES_MAX = 4 * 1024 * 1024, /* a prefetch of large bodies must not fill the memory */
+    FRAME_OVERHEAD = 1024 /* estimate of what a decoded frame takes in librabbitmq's pools */
 };
 
-static void broken(struct error *error, const char *what)
+static enum transport_status protocol_error(const char *what, struct error *error)
 {
-    error_set(error, "the broker does not speak AMQP: %s", what);
+    error_set(error, "the broker broke the AMQP protocol: %s", what);
+    return TRANSPORT_LOST;
 }
 
-static char *string_of(amqp_bytes_t bytes)
+static char *copy_string(amqp_bytes_t bytes)
 {
     return memory_string(bytes.bytes, bytes.len);
 }
 
-static void add_content(struct assembly *assembly, struct incoming incoming)
-{
-    assembly->incoming = incoming;
-    assembly->state = AWAIT_HEADER;
-}
+/* --- methods -------------------------------------------------------------------------------- */
 
-/* Methods that a message follows; false for all others. */
-static bool begins_content(struct assembly *assembly, const amqp_frame_t *frame)
+/* Begins a message, if the method has content; else returns false. */
+static bool begin_message(struct assembly *assembly, const amqp_frame_t *frame)
 {
     struct incoming incoming = {.channel = frame->channel, .method = frame->payload.method.id};
     const void *decoded = frame->payload.method.decoded;
@@ -47,16 +64,17 @@ static bool begins_content(struct assembly *assembly, const amqp_frame_t *frame)
         incoming.remaining = get->message_count;
     } else if (incoming.method == AMQP_BASIC_RETURN_METHOD) {
         const amqp_basic_return_t *returned = decoded;
-        incoming.reason = string_of(returned->reply_text);
+        incoming.reason = copy_string(returned->reply_text);
     } else {
         return false;
     }
-    add_content(assembly, incoming);
+    assembly->incoming = incoming;
+    assembly->state = AWAIT_HEADER;
     return true;
 }
 
-/* The arguments of a method without content, as far as anybody wants them. */
-static struct incoming plain_method(const amqp_frame_t *frame)
+/* Copies those arguments of a method without content that a caller reads. */
+static struct incoming copy_method(const amqp_frame_t *frame)
 {
     struct incoming incoming = {.channel = frame->channel, .method = frame->payload.method.id};
     const void *decoded = frame->payload.method.decoded;
@@ -70,16 +88,16 @@ static struct incoming plain_method(const amqp_frame_t *frame)
         incoming.multiple = nack->multiple != 0;
     } else if (incoming.method == AMQP_CHANNEL_CLOSE_METHOD) {
         const amqp_channel_close_t *close = decoded;
-        incoming.reason = string_of(close->reply_text);
+        incoming.reason = copy_string(close->reply_text);
     } else if (incoming.method == AMQP_CONNECTION_BLOCKED_METHOD) {
         const amqp_connection_blocked_t *blocked = decoded;
-        incoming.reason = string_of(blocked->reason);
+        incoming.reason = copy_string(blocked->reason);
     }
     return incoming;
 }
 
-static enum transport_status take_connection_close(amqp_connection_state_t state,
-                                                   const amqp_frame_t *frame, struct error *error)
+static enum transport_status close_connection(amqp_connection_state_t state,
+                                              const amqp_frame_t *frame, struct error *error)
 {
     struct closing closing = closing_of(&frame->payload.method);
     (void)status_of_closing(closing, "the broker closed the connection", error);
@@ -88,39 +106,38 @@ static enum transport_status take_connection_close(amqp_connection_state_t state
     return TRANSPORT_LOST;
 }
 
-static enum transport_status take_method(struct frame_reader *reader, amqp_connection_state_t state,
+static enum transport_status read_method(struct frame_reader *reader, amqp_connection_state_t state,
                                          const amqp_frame_t *frame, struct error *error)
 {
     struct assembly *assembly = &reader->assemblies[frame->channel];
     if (frame->payload.method.id == AMQP_CONNECTION_CLOSE_METHOD)
-        return take_connection_close(state, frame, error);
-    if (assembly->state != AWAIT_METHOD) {
-        broken(error, "a method within a message");
-        return TRANSPORT_LOST;
-    }
-    if (begins_content(assembly, frame))
+        return close_connection(state, frame, error);
+    if (assembly->state != AWAIT_METHOD)
+        return protocol_error("method within a message", error);
+    if (begin_message(assembly, frame))
         return TRANSPORT_OK;
-    struct incoming incoming = plain_method(frame);
+    struct incoming incoming = copy_method(frame);
     incoming_push(&reader->arrived, &incoming);
     return TRANSPORT_OK;
 }
 
-static void finish(struct frame_reader *reader, struct assembly *assembly)
+/* --- messages ------------------------------------------------------------------------------- */
+
+static void finish_message(struct frame_reader *reader, struct assembly *assembly)
 {
     incoming_push(&reader->arrived, &assembly->incoming);
     *assembly = (struct assembly){.state = AWAIT_METHOD};
 }
 
-static enum transport_status take_header(struct frame_reader *reader, const amqp_frame_t *frame,
+static enum transport_status read_header(struct frame_reader *reader, const amqp_frame_t *frame,
                                          struct error *error)
 {
     struct assembly *assembly = &reader->assemblies[frame->channel];
     uint64_t body_bytes = frame->payload.properties.body_size;
-    if (assembly->state != AWAIT_HEADER || body_bytes > MESSAGE_BYTES_MAX) {
-        broken(error, assembly->state != AWAIT_HEADER ? "a header out of order"
-                                                      : "a message of more than 512 MiB");
-        return TRANSPORT_LOST;
-    }
+    if (assembly->state != AWAIT_HEADER)
+        return protocol_error("header out of order", error);
+    if (body_bytes > MESSAGE_BYTES_MAX)
+        return protocol_error("message body larger than 512 MiB", error);
     struct incoming *incoming = &assembly->incoming;
     const amqp_basic_properties_t *properties = frame->payload.properties.decoded;
     struct text headers = properties_raw_headers(frame->payload.properties.raw);
@@ -137,47 +154,48 @@ static enum transport_status take_header(struct frame_reader *reader, const amqp
     assembly->body_bytes = body_bytes;
     assembly->state = AWAIT_BODY;
     if (body_bytes == 0)
-        finish(reader, assembly);
+        finish_message(reader, assembly);
     return TRANSPORT_OK;
 }
 
-static enum transport_status take_body(struct frame_reader *reader, const amqp_frame_t *frame,
+static enum transport_status read_body(struct frame_reader *reader, const amqp_frame_t *frame,
                                        struct error *error)
 {
     struct assembly *assembly = &reader->assemblies[frame->channel];
     amqp_bytes_t part = frame->payload.body_fragment;
-    if (assembly->state != AWAIT_BODY || part.len > assembly->body_bytes - assembly->received) {
-        broken(error, "a body out of order, or longer than announced");
-        return TRANSPORT_LOST;
-    }
+    if (assembly->state != AWAIT_BODY)
+        return protocol_error("body out of order", error);
+    if (part.len > assembly->body_bytes - assembly->received)
+        return protocol_error("message body longer than announced", error);
     if (assembly->body != NULL && part.len > 0)
         memcpy(assembly->body + assembly->received, part.bytes, part.len);
     assembly->received += part.len;
     if (assembly->received == assembly->body_bytes)
-        finish(reader, assembly);
+        finish_message(reader, assembly);
     return TRANSPORT_OK;
 }
 
-static enum transport_status take_frame(struct frame_reader *reader, amqp_connection_state_t state,
+/* --- frames --------------------------------------------------------------------------------- */
+
+static enum transport_status read_frame(struct frame_reader *reader, amqp_connection_state_t state,
                                         const amqp_frame_t *frame, struct error *error)
 {
     reader->unreleased_bytes += FRAME_OVERHEAD;
-    if (frame->channel >= READER_CHANNELS) {
-        broken(error, "a frame on a channel that was never opened");
-        return TRANSPORT_LOST;
-    }
+    if (frame->channel >= READER_CHANNELS)
+        return protocol_error("frame on a channel that was never opened", error);
     switch (frame->frame_type) {
-    case AMQP_FRAME_METHOD: return take_method(reader, state, frame, error);
-    case AMQP_FRAME_HEADER: return take_header(reader, frame, error);
+    case AMQP_FRAME_METHOD: return read_method(reader, state, frame, error);
+    case AMQP_FRAME_HEADER: return read_header(reader, frame, error);
     case AMQP_FRAME_BODY:
         reader->unreleased_bytes += frame->payload.body_fragment.len;
         reader->read_bytes += frame->payload.body_fragment.len;
-        return take_body(reader, frame, error);
-    default: return TRANSPORT_OK;
+        return read_body(reader, frame, error);
+    default: return TRANSPORT_OK; /* heartbeat */
     }
 }
 
-/* It skips channels with frames in its queue, so once is not enough: after every batch. */
+/* librabbitmq skips channels of which frames are queued or partly read, so one call may release
+   nothing. Without any call its pools grow by the size of each message. */
 static void release(struct frame_reader *reader, amqp_connection_state_t state)
 {
     amqp_maybe_release_buffers(state);
@@ -188,21 +206,24 @@ enum transport_status frame_reader_read(struct frame_reader *reader, amqp_connec
                                         struct error *error)
 {
     reader->read_bytes = 0;
-    /* What is left may be in librabbitmq's own buffer, of which poll(2) knows nothing: something to
-       hand out makes the caller come again at once. */
+    /* Frames that are left may lie in librabbitmq's own buffer, where poll(2) does not see them. So
+       the loop stops early only with something in `arrived`: then the caller reads again before it
+       waits. */
     while (reader->read_bytes < READ_BYTES_MAX || reader->arrived.count == 0) {
         amqp_frame_t frame;
-        struct timeval at_once = {0, 0};
-        int status = amqp_simple_wait_frame_noblock(state, &frame, &at_once);
+        /* Never waits here: librabbitmq 0.11 spins through the last millisecond of a timeout, which
+           takes seven times the CPU of a poll(2) before the call. */
+        struct timeval no_wait = {0, 0};
+        int status = amqp_simple_wait_frame_noblock(state, &frame, &no_wait);
         if (status == AMQP_STATUS_TIMEOUT)
             break;
         if (status != AMQP_STATUS_OK) {
-            (void)status_of_library(status, "reading from the broker", error);
+            (void)status_of_library(status, "cannot read from the broker", error);
             return TRANSPORT_LOST;
         }
-        enum transport_status taken = take_frame(reader, state, &frame, error);
-        if (taken != TRANSPORT_OK)
-            return taken;
+        enum transport_status read = read_frame(reader, state, &frame, error);
+        if (read != TRANSPORT_OK)
+            return read;
         if (reader->unreleased_bytes >= RELEASE_BYTES)
             release(reader, state);
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the broker sent, whole and owned: a method with its arguments and, where it has content,
- * the message. And a queue of them, in order of arrival. Knows nothing of connections.
+ * A method that arrived from the broker, with its arguments and, if it has content, its message;
+ * complete, and owned by its holder. And a queue of them in order of arrival.
  */
 #ifndef ALLOT_AMQP_INCOMING_H
 #define ALLOT_AMQP_INCOMING_H
@@ -18,28 +18,30 @@ struct incoming {
     uint64_t tag;        /* deliver, get-ok, ack, nack */
     bool multiple;       /* ack, nack */
     bool redelivered;    /* deliver, get-ok */
-    uint32_t remaining;  /* get-ok: the messages left in the queue */
-    char *reason;        /* of close, return, blocked, cancel; else NULL; owned */
-    struct arena *arena; /* of a content method: holds what follows; owned */
+    uint32_t remaining;  /* get-ok: messages left in the queue */
+    char *reason;        /* channel.close, return, blocked: the broker's text; else NULL; owned */
+    struct arena *arena; /* methods with content: holds the members below; owned */
     struct properties properties;
     struct text raw_headers; /* an encoded field table, or absent */
-    struct text body;        /* absent where the body is of no interest (a return's) */
+    struct text body;        /* absent for a return, whose body is not needed */
 };
 
+/* Frees what it owns, and sets it to zero. */
 void incoming_clear(struct incoming *incoming);
 
+/* Zero is an empty queue. */
 struct incoming_queue {
-    struct incoming *items; /* a ring */
+    struct incoming *ring;
     size_t capacity;
     size_t first;
     size_t count;
 };
 
-/* Takes ownership of what `incoming` owns. */
+/* Adds a copy of `incoming`; the queue owns what `incoming` owned. */
 void incoming_push(struct incoming_queue *queue, const struct incoming *incoming);
-/* False where it is empty; else the caller owns what `ret_incoming` owns. */
+/* Removes the oldest one; the caller owns what it owns. False: the queue is empty. */
 bool incoming_pop(struct incoming_queue *queue, struct incoming *ret_incoming);
-/* Clears all of it; the queue is empty then, and can be used again. */
+/* Frees the queue's memory and all that is in it; the queue can be used again. */
 void incoming_queue_clear(struct incoming_queue *queue);
 
 #endif

@@ -1,4 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Design. connection_open() calls the three steps in this order, for one host:
+ *   login_connect       TCP socket, TLS handshake, socket options
+ *   login_authenticate  timeouts, client properties, SASL PLAIN or EXTERNAL, virtual host
+ *   login_identify      product and version of the broker
+ *
+ * Guarantees. TLS is 1.2 or later, and the broker's certificate and host name are verified. With
+ * librabbitmq 0.11 the host name is compared with DNS names only: an IP address in a certificate
+ * never matches, so the URI has to name the host. Each step has a timeout, but the host name is
+ * resolved by getaddrinfo(), which has its own. After the login each RPC ends within 10 s; a
+ * publish has no timeout in librabbitmq, so the kernel limits it (TCP_USER_TIMEOUT).
+ *
+ * Not here: the URI's syntax (common/codec/amqp_uri.c), trying several hosts (connection.c), and
+ * retrying (the worker's lane).
+ */
 #include "common/amqp/login.h"
 
 #include <amqp_ssl_socket.h>
@@ -12,16 +27,17 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
-#include "common/base/version.h"
 #include "common/amqp/properties.h"
 #include "common/amqp/status.h"
+#include "common/base/version.h"
 
 enum {
     CONNECT_TIMEOUT_S = 5,
     HANDSHAKE_TIMEOUT_S = 5,
     RPC_TIMEOUT_S = 10,
     SEND_TIMEOUT_MS_MIN = 5000,
-    /* librabbitmq takes 0 for 4096; more would let headers nest deeper than its stack allows. */
+    /* RabbitMQ's default. librabbitmq makes 4096 of a 0. Larger frames would allow headers that
+       nest too deeply for a stack of 8 MiB: 131072 bytes hold 26,000 levels. */
     FRAME_BYTES_MAX = 131072,
     VERSION_MAJOR = 3,
     VERSION_MINOR_MIN = 10,
@@ -59,8 +75,7 @@ bool login_options_read(struct text uri, const struct amqp_tls *tls, struct aren
         const struct amqp_host *host = &options.hosts.hosts[i];
         bool no_password = text_present(host->user) && !text_present(host->password);
         if (no_password && !uses_certificate(host, &options.tls)) {
-            error_set(error, "AMQP URI: it has a user but no password, and there is no TLS client "
-                             "certificate to log in with");
+            error_set(error, "AMQP URI: user without a password, and no TLS client certificate");
             return false;
         }
     }
@@ -70,9 +85,9 @@ bool login_options_read(struct text uri, const struct amqp_tls *tls, struct aren
 
 /* --- socket --------------------------------------------------------------------------------- */
 
-static enum transport_status refuse_file(const char *what, struct text file, struct error *error)
+static enum transport_status reject_file(const char *what, struct text file, struct error *error)
 {
-    error_set(error, "TLS: the %s %.*s can't be used", what, TEXT_ARGS(file));
+    error_set(error, "TLS: cannot use the %s %.*s", what, TEXT_ARGS(file));
     return TRANSPORT_REFUSED;
 }
 
@@ -81,12 +96,12 @@ static enum transport_status set_trust(amqp_socket_t *socket, const struct amqp_
 {
     if (is_set(tls->ca_file)) {
         if (amqp_ssl_socket_set_cacert(socket, tls->ca_file.bytes) != AMQP_STATUS_OK)
-            return refuse_file("CA file", tls->ca_file, error);
+            return reject_file("CA file", tls->ca_file, error);
         return TRANSPORT_OK;
     }
-    /* librabbitmq loads no trust store of its own accord. */
+    /* librabbitmq 0.11 loads no trust store by default: every certificate would be rejected. */
     if (SSL_CTX_set_default_verify_paths(amqp_ssl_socket_get_context(socket)) != 1) {
-        error_set(error, "TLS: the system's trust store can't be used");
+        error_set(error, "TLS: cannot load the system's trust store");
         return TRANSPORT_REFUSED;
     }
     return TRANSPORT_OK;
@@ -99,7 +114,7 @@ static enum transport_status set_tls(amqp_socket_t *socket, const struct amqp_tl
     if (status != TRANSPORT_OK)
         return status;
     if (amqp_ssl_socket_set_ssl_versions(socket, AMQP_TLSv1_2, AMQP_TLSvLATEST) != AMQP_STATUS_OK) {
-        error_set(error, "TLS: version 1.2 can't be set");
+        error_set(error, "TLS: cannot require version 1.2 or later");
         return TRANSPORT_REFUSED;
     }
     amqp_ssl_socket_set_verify_peer(socket, 1);
@@ -108,15 +123,16 @@ static enum transport_status set_tls(amqp_socket_t *socket, const struct amqp_tl
         return TRANSPORT_OK;
     struct text key = is_set(tls->key_file) ? tls->key_file : tls->certificate_file;
     if (amqp_ssl_socket_set_key(socket, tls->certificate_file.bytes, key.bytes) != AMQP_STATUS_OK)
-        return refuse_file("certificate, or its key,", tls->certificate_file, error);
+        return reject_file("client certificate (or its key)", tls->certificate_file, error);
     return TRANSPORT_OK;
 }
 
 /*
- * Nagle's waits would hold up every reply; and a publish has no time-out in librabbitmq, so that
- * the kernel has to give up on a peer that takes nothing any more.
+ * Turns off Nagle's algorithm, which would delay replies. Limits the time for which sent bytes may
+ * stay unacknowledged: amqp_basic_publish() has no timeout, so without this limit it would wait
+ * forever for a peer that stopped reading.
  */
-static void tune(int fd, int64_t heartbeat_ms)
+static void set_socket_options(int fd, int64_t heartbeat_ms)
 {
     int on = 1;
     unsigned int send_timeout_ms = SEND_TIMEOUT_MS_MIN;
@@ -132,7 +148,7 @@ enum transport_status login_connect(amqp_connection_state_t state,
 {
     amqp_socket_t *socket = host->tls ? amqp_ssl_socket_new(state) : amqp_tcp_socket_new(state);
     if (socket == NULL) {
-        error_set(error, "no socket could be made");
+        error_set(error, "cannot create a socket");
         return TRANSPORT_LOST;
     }
     if (host->tls) {
@@ -143,12 +159,12 @@ enum transport_status login_connect(amqp_connection_state_t state,
     struct timeval timeout = {CONNECT_TIMEOUT_S, 0};
     int opened = amqp_socket_open_noblock(socket, host->name.bytes, host->port, &timeout);
     if (opened != AMQP_STATUS_OK)
-        return status_of_library(opened, "connecting", error);
-    tune(amqp_get_sockfd(state), options->heartbeat_ms);
+        return status_of_library(opened, "cannot connect", error);
+    set_socket_options(amqp_get_sockfd(state), options->heartbeat_ms);
     return TRANSPORT_OK;
 }
 
-/* --- log-in --------------------------------------------------------------------------------- */
+/* --- login ---------------------------------------------------------------------------------- */
 
 static amqp_table_entry_t boolean_entry(const char *name)
 {
@@ -184,7 +200,8 @@ static amqp_rpc_reply_t log_in(amqp_connection_state_t state, const struct login
 {
     int heartbeat_s = heartbeat_seconds(options->heartbeat_ms);
     const char *user = login_user(host).bytes;
-    /* The certificate says who it is; librabbitmq takes an empty identity for an error. */
+    /* The broker takes the user from the certificate. librabbitmq 0.11 fails on an empty identity
+       (AMQP_STATUS_NO_MEMORY), so the URI's user is passed. */
     if (uses_certificate(host, &options->tls))
         return amqp_login_with_properties(state, host->vhost.bytes, 0, FRAME_BYTES_MAX, heartbeat_s,
                                           properties, AMQP_SASL_METHOD_EXTERNAL, user);
@@ -202,11 +219,12 @@ enum transport_status login_authenticate(amqp_connection_state_t state,
     struct timeval rpc = {RPC_TIMEOUT_S, 0};
     if (amqp_set_handshake_timeout(state, &handshake) != AMQP_STATUS_OK ||
         amqp_set_rpc_timeout(state, &rpc) != AMQP_STATUS_OK) {
-        error_set(error, "time-outs could not be set");
+        error_set(error, "cannot set the timeouts");
         return TRANSPORT_LOST;
     }
-    /* Without these the broker leaves the consumer of a deleted queue silent, and never says that
-       it wants no messages. */
+    /* librabbitmq announces none of these. Without consumer_cancel_notify the broker does not
+       report that a queue was deleted, and the consumer waits forever. Without connection.blocked a
+       publish blocks, unannounced, while the broker has a memory or disk alarm. */
     amqp_table_entry_t capabilities[CAPABILITIES] = {
         boolean_entry("publisher_confirms"), boolean_entry("basic.nack"),
         boolean_entry("consumer_cancel_notify"), boolean_entry("connection.blocked")};
@@ -218,7 +236,7 @@ enum transport_status login_authenticate(amqp_connection_state_t state,
     if (is_set(options->name))
         entries[count++] = text_entry("connection_name", options->name);
     amqp_table_t properties = {count, entries};
-    return status_of_reply(log_in(state, options, host, &properties), "logging in", error);
+    return status_of_reply(log_in(state, options, host, &properties), "cannot log in", error);
 }
 
 /* --- broker --------------------------------------------------------------------------------- */
@@ -245,8 +263,8 @@ enum transport_status login_identify(amqp_connection_state_t state, int *ret_ver
     int minor = 0;
     bool known = text_is(product, "RabbitMQ") && sscanf(copy, "%d.%d", &major, &minor) == 2;
     if (!known || major < VERSION_MAJOR || (major == VERSION_MAJOR && minor < VERSION_MINOR_MIN)) {
-        error_set(error, "the broker is %.*s %.*s, not RabbitMQ %d.%d or later", TEXT_ARGS(product),
-                  TEXT_ARGS(version), VERSION_MAJOR, VERSION_MINOR_MIN);
+        error_set(error, "unsupported broker %.*s %.*s: expected RabbitMQ %d.%d or later",
+                  TEXT_ARGS(product), TEXT_ARGS(version), VERSION_MAJOR, VERSION_MINOR_MIN);
         return TRANSPORT_REFUSED;
     }
     *ret_version_minor = major > VERSION_MAJOR ? INT_MAX : minor;

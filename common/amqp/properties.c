@@ -6,11 +6,11 @@
 
 enum {
     SHORT_STRING_MAX = 255,
-    COPY_SLACK = 32, /* a NUL and the arena's alignment */
+    COPY_SLACK = 32, /* a NUL, and the arena's alignment */
     TABLE_LENGTH_BYTES = 4
 };
 
-/* X(member, flag): the texts of basic properties that we know. */
+/* X(member, flag): the text properties. */
 #define TEXT_PROPERTIES(X)                                                                         \
     X(content_type, AMQP_BASIC_CONTENT_TYPE_FLAG)                                                  \
     X(content_encoding, AMQP_BASIC_CONTENT_ENCODING_FLAG)                                          \
@@ -49,7 +49,7 @@ static bool is_set(const amqp_basic_properties_t *properties, size_t index)
 
 amqp_bytes_t bytes_of(struct text text)
 {
-    /* librabbitmq reads only; its type has no const. */
+    /* librabbitmq only reads the bytes; its type lacks the const. */
     return (amqp_bytes_t){text.length, (void *)(uintptr_t)text.bytes};
 }
 
@@ -107,14 +107,19 @@ amqp_basic_properties_t properties_encode(const struct properties *properties)
     return encoded;
 }
 
-/* Skips a short string where the flag says that there is one. */
-static size_t after_short(const uint8_t *raw, size_t length, size_t at, bool there)
+/* Returns the offset behind the short string at `at`, if there is one. */
+static size_t skip_short_string(const uint8_t *raw, size_t length, size_t at, bool present)
 {
-    if (!there || at >= length)
+    if (!present || at >= length)
         return at;
     return at + 1 + raw[at];
 }
 
+/*
+ * librabbitmq gives the headers decoded, as a tree. This finds the encoded ones, for two reasons: a
+ * dead letter carries the original headers unchanged, and reading encoded headers takes no stack,
+ * however deeply they nest. Flags, content type and content encoding come before the headers.
+ */
 struct text properties_raw_headers(amqp_bytes_t raw)
 {
     const uint8_t *bytes = raw.bytes;
@@ -123,8 +128,8 @@ struct text properties_raw_headers(amqp_bytes_t raw)
     unsigned int flags = (unsigned int)bytes[0] << 8 | bytes[1];
     if ((flags & AMQP_BASIC_HEADERS_FLAG) == 0 || (flags & 1) != 0)
         return TEXT_NONE;
-    size_t at = after_short(bytes, raw.len, 2, (flags & AMQP_BASIC_CONTENT_TYPE_FLAG) != 0);
-    at = after_short(bytes, raw.len, at, (flags & AMQP_BASIC_CONTENT_ENCODING_FLAG) != 0);
+    size_t at = skip_short_string(bytes, raw.len, 2, (flags & AMQP_BASIC_CONTENT_TYPE_FLAG) != 0);
+    at = skip_short_string(bytes, raw.len, at, (flags & AMQP_BASIC_CONTENT_ENCODING_FLAG) != 0);
     if (raw.len < at + TABLE_LENGTH_BYTES)
         return TEXT_NONE;
     size_t length = (size_t)bytes[at] << 24 | (size_t)bytes[at + 1] << 16 |

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Between librabbitmq's basic properties and ours. Headers stay encoded. */
+/* Converts basic properties between librabbitmq's form and ours. Headers stay encoded. */
 #ifndef ALLOT_AMQP_PROPERTIES_H
 #define ALLOT_AMQP_PROPERTIES_H
 
@@ -7,16 +7,21 @@
 
 #include "allot/message.h"
 
+/* Convert texts; the bytes are borrowed. */
 amqp_bytes_t bytes_of(struct text text);
 struct text text_of_bytes(amqp_bytes_t bytes);
 
-/* The bytes that a copy of the texts takes in an arena, at most. */
+/* Returns the bytes that properties_copy takes from an arena, at most. */
 size_t properties_bytes(const amqp_basic_properties_t *properties);
+/* Copies the texts to `arena`. */
 struct properties properties_copy(struct arena *arena, const amqp_basic_properties_t *properties);
 
-/* Borrows the texts; persistent; without headers. */
+/* Encodes properties of a persistent message, without headers. Texts are borrowed. */
 amqp_basic_properties_t properties_encode(const struct properties *properties);
-/* The headers in properties as they came over the wire; absent where there are none. Borrowed. */
+/*
+ * Finds the headers in the properties as they arrived over the wire. Returns them as an encoded
+ * field table, borrowed; absent if there are none, or if the bytes are malformed.
+ */
 struct text properties_raw_headers(amqp_bytes_t raw);
 
 #endif

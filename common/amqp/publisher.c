@@ -3,8 +3,8 @@
 
 #include <assert.h>
 
-#include "common/codec/outgoing_headers.h"
 #include "common/amqp/properties.h"
+#include "common/codec/outgoing_headers.h"
 
 enum { POOL_PAGE_BYTES = 4096 };
 
@@ -43,7 +43,11 @@ static bool decode_headers(struct publisher *publisher, struct text headers,
            AMQP_STATUS_OK;
 }
 
-/* librabbitmq takes headers as a tree only, and encodes them itself. */
+/*
+ * Adds the headers. librabbitmq takes them as a tree only, which it encodes itself, so the encoded
+ * ones are decoded here. The original headers are left out if librabbitmq cannot decode them; from
+ * 0.14 on it decodes at most 100 nested levels.
+ */
 static void add_headers(struct publisher *publisher, const struct outgoing *outgoing,
                         size_t frame_bytes, amqp_basic_properties_t *properties)
 {
@@ -65,15 +69,15 @@ enum transport_status publisher_send(struct publisher *publisher, struct connect
     arena_reset(publisher->scratch);
     add_headers(publisher, outgoing, (size_t)amqp_get_frame_max(connection->state), &properties);
     if (!confirms_add(&publisher->confirms, outgoing->sequence)) {
-        error_set(error, "more than %d messages are unconfirmed", CONFIRMS_MAX);
+        error_set(error, "too many unconfirmed messages (limit %d)", CONFIRMS_MAX);
         connection->lost = true;
         return TRANSPORT_LOST;
     }
-    connection_hold(connection);
-    int sent = amqp_basic_publish(connection->state, publisher->channel,
-                                  bytes_of(outgoing->exchange), bytes_of(outgoing->routing_key),
-                                  outgoing->mandatory, 0, &properties, bytes_of(outgoing->body));
-    return connection_sent(connection, sent, "publishing", error);
+    connection_cork(connection);
+    int result = amqp_basic_publish(connection->state, publisher->channel,
+                                    bytes_of(outgoing->exchange), bytes_of(outgoing->routing_key),
+                                    outgoing->mandatory, 0, &properties, bytes_of(outgoing->body));
+    return connection_check_send(connection, result, "cannot publish", error);
 }
 
 bool publisher_resolve(struct publisher *publisher, const struct incoming *incoming,

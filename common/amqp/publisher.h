@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sends messages on one channel with confirms, and tells which sequence a confirm is about. A
- * message's sequence travels with it in a header (common/codec/outgoing_headers.h), since a
- * returned message has no other mark of its own.
+ * Publishes messages on one channel with confirms, and tells which sequence a confirm is about. The
+ * sequence is also in a header of the message (common/codec/outgoing_headers.h): a basic.return has
+ * no delivery tag, so the header alone tells which message came back.
  */
 #ifndef ALLOT_AMQP_PUBLISHER_H
 #define ALLOT_AMQP_PUBLISHER_H
@@ -13,19 +13,24 @@
 struct publisher {
     amqp_channel_t channel;
     struct confirms confirms;
-    struct arena *scratch; /* of one message */
-    amqp_pool_t pool;      /* of its decoded headers */
+    struct arena *scratch; /* encoded headers of one message */
+    amqp_pool_t pool;      /* decoded headers of one message */
 };
 
 void publisher_init(struct publisher *publisher, amqp_channel_t channel);
+/* Frees what it owns. May be called again, and on a zeroed publisher. */
 void publisher_clear(struct publisher *publisher);
 
-/* Opens the channel, first or again; forgets what was unconfirmed. */
+/* Opens the channel, also after the broker closed it; forgets unconfirmed messages. */
 enum transport_status publisher_open(struct publisher *publisher, struct connection *connection,
                                      struct error *error);
+/* Publishes a message. It may stay in the socket until connection_uncork. */
 enum transport_status publisher_send(struct publisher *publisher, struct connection *connection,
                                      const struct outgoing *outgoing, struct error *error);
-/* The next sequence that an ack or nack on this channel is about; false when there is no more. */
+/*
+ * Resolves one message of those that an ack or nack on this channel is about, and gives its
+ * sequence. Call it until it returns false: no more.
+ */
 ALLOT_CHECK bool publisher_resolve(struct publisher *publisher, const struct incoming *incoming,
                                    uint64_t *ret_sequence);
 

@@ -13,13 +13,13 @@ struct closing closing_of(const amqp_method_t *method)
         return (struct closing){close->reply_code,
                                 text_view(close->reply_text.bytes, close->reply_text.len)};
     }
-    return (struct closing){AMQP_REPLY_SUCCESS, text_of("an unexpected answer")};
+    return (struct closing){AMQP_REPLY_SUCCESS, text_of("unexpected method")};
 }
 
-enum transport_status status_of_library(int status, const char *what, struct error *error)
+enum transport_status status_of_library(int result, const char *what, struct error *error)
 {
-    error_set(error, "%s: %s", what, amqp_error_string2(status));
-    switch (status) {
+    error_set(error, "%s: %s", what, amqp_error_string2(result));
+    switch (result) {
     case AMQP_STATUS_BROKER_UNSUPPORTED_SASL_METHOD:
     case AMQP_STATUS_INCOMPATIBLE_AMQP_VERSION:
     case AMQP_STATUS_SSL_HOSTNAME_VERIFY_FAILED:
@@ -53,6 +53,6 @@ enum transport_status status_of_reply(amqp_rpc_reply_t reply, const char *what, 
         return status_of_library(reply.library_error, what, error);
     case AMQP_RESPONSE_NONE: break;
     }
-    error_set(error, "%s: no answer", what);
+    error_set(error, "%s: no reply", what);
     return TRANSPORT_LOST;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From librabbitmq's statuses and the broker's exceptions to ours: the only place. */
+/* Translates librabbitmq's results and the broker's exceptions to transport_status and an error. */
 #ifndef ALLOT_AMQP_STATUS_H
 #define ALLOT_AMQP_STATUS_H
 
@@ -7,21 +7,23 @@
 
 #include "allot/transport.h"
 
-/* How the broker said that it closes a channel or the connection. */
+/* Why the broker closed a channel or the connection. */
 struct closing {
     uint16_t code;
     struct text text; /* borrowed */
 };
 
-/* Of a CHANNEL_CLOSE or CONNECTION_CLOSE method. */
+/* Reads a channel.close or connection.close method. */
 struct closing closing_of(const amqp_method_t *method);
 
-/* LOST, with "what: librabbitmq's words"; REFUSED for what only a person can mend. */
-enum transport_status status_of_library(int status, const char *what, struct error *error);
-/* REFUSED for rights, absence, other arguments; LOST for all else. */
+/* In each error text, `what` comes first, such as "cannot connect", and then the cause. */
+
+/* Translates an AMQP_STATUS_... of a failed call: REFUSED if it needs an operator, else LOST. */
+enum transport_status status_of_library(int result, const char *what, struct error *error);
+/* REFUSED if it needs an operator (permissions, missing objects, other arguments), else LOST. */
 enum transport_status status_of_closing(struct closing closing, const char *what,
                                         struct error *error);
-/* Of any RPC; OK for a normal reply. */
+/* Translates the result of an RPC: OK for a normal reply. */
 enum transport_status status_of_reply(amqp_rpc_reply_t reply, const char *what,
                                       struct error *error);
 

@@ -1,4 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Design. list_objects() is the table of docs/protocol.md, section 1: two exchanges and two queues.
+ *   declare_all   declares each object, then the two bindings
+ *   compare_all   collects one line for each object that is missing or different; check_all makes
+ *                 an error of them
+ *   topology_check_feature_flag   probes a flag on which at-least-once dead-lettering depends
+ * Each begins with an RPC on CHANNEL_TOPOLOGY. The broker closes the channel over an error, so
+ * check_rpc() opens it again, and the next object can be looked at.
+ *
+ * Guarantees. All comparing is the broker's: declaring an object that exists changes nothing, and
+ * fails (406) if an argument differs. A check first looks with `passive`, so that it never creates
+ * what is missing.
+ *
+ * Not here: bindings cannot be checked and policies cannot be read over AMQP; both would need the
+ * management API. Nothing is deleted, and nothing is redeclared with other arguments.
+ */
 #include "common/amqp/topology.h"
 
 #include <stdio.h>
@@ -8,12 +24,14 @@
 #include "common/amqp/status.h"
 
 enum {
-    DELIVERY_LIMIT = 1000000, /* every return counts for the broker, also those of an outage */
-    STREAM_FLAG_REQUIRED_FROM = 12, /* RabbitMQ 3.12 does not start without it */
+    /* The broker counts every requeue and every lost connection, so an outage must not reach this.
+       The worker counts the attempts itself (delivery.max_attempts). */
+    DELIVERY_LIMIT = 1000000,
+    STREAM_FLAG_REQUIRED_FROM = 12, /* RabbitMQ 3.12 does not start without stream_queue */
     ARGUMENTS_MAX = 5,
     OBJECTS = 4,
-    WHAT_BYTES = 320,
-    ALONE_HEARTBEAT_MS = 30000
+    DESCRIPTION_BYTES = 640, /* two names of 255 bytes, and a phrase */
+    HEARTBEAT_MS = 30000
 };
 
 enum object_kind { OBJECT_EXCHANGE, OBJECT_QUEUE };
@@ -26,19 +44,19 @@ struct object {
     int argument_count;
 };
 
-struct what {
-    char text[WHAT_BYTES];
+struct description {
+    char text[DESCRIPTION_BYTES];
 };
 
-static struct what what_of(const char *verb, const struct object *object)
+static struct description describe(const char *verb, const struct object *object)
 {
-    struct what what;
-    (void)snprintf(what.text, sizeof what.text, "%s%s %.*s", verb,
+    struct description description;
+    (void)snprintf(description.text, sizeof description.text, "%s%s %.*s", verb,
                    object->kind == OBJECT_EXCHANGE ? "exchange" : "queue", TEXT_ARGS(object->name));
-    return what;
+    return description;
 }
 
-/* --- what there shall be -------------------------------------------------------------------- */
+/* --- the table ------------------------------------------------------------------------------ */
 
 static void add_text(struct object *object, const char *name, struct text value)
 {
@@ -84,31 +102,31 @@ static void list_objects(const struct topology *topology, struct object objects[
 /* --- one object ----------------------------------------------------------------------------- */
 
 /*
- * Of the last RPC. A channel that the broker closed for it is opened again; `ret_code` is then the
- * broker's word for why, else 0.
+ * Checks the result of the last RPC. If the broker closed the channel, opens it again, and gives
+ * the broker's reply code; else gives 0.
  */
-static enum transport_status judge(struct connection *connection, const char *what, int *ret_code,
-                                   struct error *error)
+static enum transport_status check_rpc(struct connection *connection, const char *what,
+                                       int *ret_code, struct error *error)
 {
     amqp_rpc_reply_t reply = amqp_get_rpc_reply(connection->state);
     *ret_code =
         reply.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION ? closing_of(&reply.reply).code : 0;
-    enum transport_status status = connection_check(connection, CHANNEL_TOPOLOGY, what, error);
+    enum transport_status status = connection_check_rpc(connection, CHANNEL_TOPOLOGY, what, error);
     if (status == TRANSPORT_OK || connection->lost)
         return status;
-    struct error reopening;
-    if (connection_open_channel(connection, CHANNEL_TOPOLOGY, false, &reopening) == TRANSPORT_OK)
+    struct error reopen_error;
+    if (connection_open_channel(connection, CHANNEL_TOPOLOGY, false, &reopen_error) == TRANSPORT_OK)
         return status;
     if (error != NULL)
-        *error = reopening;
+        *error = reopen_error;
     return TRANSPORT_LOST;
 }
 
-/* `passive`: only looks whether it is there. */
+/* Declares an object. `passive`: only fails if it is missing. */
 static enum transport_status declare(struct connection *connection, struct object *object,
-                                     bool passive, int *ret_code, struct error *error)
+                                     bool passive, const char *what, int *ret_code,
+                                     struct error *error)
 {
-    struct what what = what_of(passive ? "" : "declaring ", object);
     amqp_table_t arguments = {object->argument_count, object->arguments};
     if (object->kind == OBJECT_EXCHANGE)
         (void)amqp_exchange_declare(connection->state, CHANNEL_TOPOLOGY, bytes_of(object->name),
@@ -117,22 +135,22 @@ static enum transport_status declare(struct connection *connection, struct objec
     else
         (void)amqp_queue_declare(connection->state, CHANNEL_TOPOLOGY, bytes_of(object->name),
                                  passive, 1, 0, 0, arguments);
-    return judge(connection, what.text, ret_code, error);
+    return check_rpc(connection, what, ret_code, error);
 }
 
 static enum transport_status bind(struct connection *connection, struct text queue,
                                   struct text exchange_name, struct error *error)
 {
-    struct what what;
-    (void)snprintf(what.text, sizeof what.text, "binding queue %.*s to exchange %.*s",
+    struct description what;
+    (void)snprintf(what.text, sizeof what.text, "cannot bind queue %.*s to exchange %.*s",
                    TEXT_ARGS(queue), TEXT_ARGS(exchange_name));
     (void)amqp_queue_bind(connection->state, CHANNEL_TOPOLOGY, bytes_of(queue),
                           bytes_of(exchange_name), bytes_of(queue), amqp_empty_table);
     int code = 0;
-    return judge(connection, what.text, &code, error);
+    return check_rpc(connection, what.text, &code, error);
 }
 
-/* --- all of them ---------------------------------------------------------------------------- */
+/* --- all objects ---------------------------------------------------------------------------- */
 
 static enum transport_status declare_all(struct connection *connection,
                                          const struct topology *topology, struct error *error)
@@ -141,7 +159,9 @@ static enum transport_status declare_all(struct connection *connection,
     list_objects(topology, objects);
     for (size_t i = 0; i < OBJECTS; i++) {
         int code = 0;
-        enum transport_status status = declare(connection, &objects[i], false, &code, error);
+        struct description what = describe("cannot declare ", &objects[i]);
+        enum transport_status status =
+            declare(connection, &objects[i], false, what.text, &code, error);
         if (status != TRANSPORT_OK)
             return status;
     }
@@ -151,26 +171,27 @@ static enum transport_status declare_all(struct connection *connection,
     return bind(connection, topology->dead_letter_queue, topology->dead_letter_exchange, error);
 }
 
-/* Empty where the object is as it shall be. */
+/* Gives the difference between the broker's object and ours; empty if there is none. */
 static enum transport_status compare(struct connection *connection, struct object *object,
                                      struct arena *arena, struct text *ret_difference,
                                      struct error *error)
 {
+    struct description what = describe("", object);
+    struct error cause;
     int code = 0;
     *ret_difference = text_of("");
-    enum transport_status status = declare(connection, object, true, &code, error);
-    if (status == TRANSPORT_REFUSED) {
-        *ret_difference = text_format(arena, "%s", error->text);
-        return TRANSPORT_OK;
-    }
-    if (status != TRANSPORT_OK)
-        return status;
-    /* Only a declaration compares arguments; of what is there already it changes nothing. */
-    status = declare(connection, object, false, &code, error);
+    enum transport_status status = declare(connection, object, true, what.text, &code, &cause);
+    bool exists = status == TRANSPORT_OK;
+    /* Only a full declaration compares arguments. A user without the permission to configure the
+       object gets 403, which says nothing about them. */
+    if (exists)
+        status = declare(connection, object, false, what.text, &code, &cause);
+    if (status == TRANSPORT_LOST)
+        error_set(error, "%s", cause.text);
     if (status != TRANSPORT_REFUSED)
         return status;
-    if (code != AMQP_ACCESS_REFUSED)
-        *ret_difference = text_format(arena, "%s", error->text);
+    if (!exists || code != AMQP_ACCESS_REFUSED)
+        *ret_difference = text_format(arena, "%s", cause.text);
     return TRANSPORT_OK;
 }
 
@@ -201,19 +222,10 @@ static enum transport_status check_all(struct connection *connection,
     struct text differences;
     enum transport_status status = compare_all(connection, topology, arena, &differences, error);
     if (status == TRANSPORT_OK && differences.length > 0) {
-        error_set(error, "%.*s", (int)differences.length - 1, differences.bytes);
+        error_set(error, "%.*s", (int)differences.length - 1, differences.bytes); /* no last \n */
         status = TRANSPORT_REFUSED;
     }
     arena_free(arena);
-    return status;
-}
-
-static enum transport_status close_channel(struct connection *connection, struct error *error)
-{
-    amqp_rpc_reply_t reply =
-        amqp_channel_close(connection->state, CHANNEL_TOPOLOGY, AMQP_REPLY_SUCCESS);
-    enum transport_status status = status_of_reply(reply, "closing a channel", error);
-    connection->lost = status != TRANSPORT_OK;
     return status;
 }
 
@@ -227,15 +239,18 @@ enum transport_status topology_declare_or_check(struct connection *connection,
         return status;
     status = declare_missing ? declare_all(connection, topology, error)
                              : check_all(connection, topology, error);
-    return status == TRANSPORT_OK ? close_channel(connection, error) : status;
+    return status == TRANSPORT_OK ? connection_close_channel(connection, CHANNEL_TOPOLOGY, error)
+                                  : status;
 }
 
 /*
- * A stream that is not durable is refused in any case, so nothing is ever made: as a wrong argument
- * where the flag is on, as a disabled kind of queue where it is off.
+ * AMQP cannot read feature flags. So this declares a stream that is not durable, which the broker
+ * rejects in any case, and nothing is created. With the flag it rejects the argument, without the
+ * flag it fails with 541 (INTERNAL_ERROR), because the queue type is disabled.
  */
-enum transport_status topology_probe(struct connection *connection, const struct topology *topology,
-                                     struct error *error)
+enum transport_status topology_check_feature_flag(struct connection *connection,
+                                                  const struct topology *topology,
+                                                  struct error *error)
 {
     if (connection->version_minor >= STREAM_FLAG_REQUIRED_FROM)
         return TRANSPORT_OK;
@@ -243,7 +258,7 @@ enum transport_status topology_probe(struct connection *connection, const struct
         connection_open_channel(connection, CHANNEL_TOPOLOGY, false, error);
     if (status != TRANSPORT_OK)
         return status;
-    struct what name;
+    struct description name;
     (void)snprintf(name.text, sizeof name.text, "%.*s.probe", TEXT_ARGS(topology->queue));
     struct object stream = {.kind = OBJECT_QUEUE, .name = text_of(name.text)};
     add_text(&stream, "x-queue-type", text_of("stream"));
@@ -251,30 +266,32 @@ enum transport_status topology_probe(struct connection *connection, const struct
     (void)amqp_queue_declare(connection->state, CHANNEL_TOPOLOGY, bytes_of(stream.name), 0, 0, 0, 0,
                              arguments);
     int code = 0;
-    struct error refusal; /* there is one in any case */
-    status = judge(connection, "probing the feature flag stream_queue", &code, &refusal);
-    if (status == TRANSPORT_REFUSED && code != AMQP_INTERNAL_ERROR)
-        return close_channel(connection, error);
-    error_set(error, "%s", refusal.text);
-    if (code != AMQP_INTERNAL_ERROR)
-        return status;
-    error_prefix(error, "the broker's feature flag stream_queue is off, and without it "
-                        "dead-lettering is at most once; enable it with rabbitmqctl "
-                        "enable_feature_flag stream_queue");
-    return TRANSPORT_REFUSED;
+    struct error cause;
+    status = check_rpc(connection, "probe of the feature flag stream_queue", &code, &cause);
+    if (code == AMQP_INTERNAL_ERROR) {
+        error_set(error, "the broker's feature flag stream_queue is disabled, so dead-lettering "
+                         "would be at most once; enable it with: rabbitmqctl enable_feature_flag "
+                         "stream_queue");
+        return TRANSPORT_REFUSED;
+    }
+    if (status == TRANSPORT_REFUSED)
+        return connection_close_channel(connection, CHANNEL_TOPOLOGY, error);
+    error_set(error, "%s", cause.text);
+    return status;
 }
 
-/* --- on a connection of its own ------------------------------------------------------------- */
+/* --- with a connection of its own ----------------------------------------------------------- */
 
-static enum transport_status connect_alone(struct text uri, const struct amqp_tls *tls,
-                                           struct arena *arena, struct connection **ret_connection,
-                                           struct error *error)
+static enum transport_status open_connection(struct text uri, const struct amqp_tls *tls,
+                                             struct arena *arena,
+                                             struct connection **ret_connection,
+                                             struct error *error)
 {
     struct login_options options;
     if (!login_options_read(uri, tls, arena, &options, error))
         return TRANSPORT_REFUSED;
     options.name = text_of("allot topology");
-    options.heartbeat_ms = ALONE_HEARTBEAT_MS;
+    options.heartbeat_ms = HEARTBEAT_MS;
     return connection_open(&options, 0, ret_connection, error);
 }
 
@@ -283,11 +300,11 @@ enum transport_status topology_declare(struct text uri, const struct amqp_tls *t
 {
     struct arena *arena = arena_new(0);
     struct connection *connection = NULL;
-    enum transport_status status = connect_alone(uri, tls, arena, &connection, error);
+    enum transport_status status = open_connection(uri, tls, arena, &connection, error);
     if (status == TRANSPORT_OK)
         status = topology_declare_or_check(connection, topology, true, error);
     if (status == TRANSPORT_OK)
-        status = topology_probe(connection, topology, error);
+        status = topology_check_feature_flag(connection, topology, error);
     connection_free(connection);
     arena_free(arena);
     return status;
@@ -299,13 +316,11 @@ enum transport_status topology_check(struct text uri, const struct amqp_tls *tls
 {
     struct arena *own = arena_new(0);
     struct connection *connection = NULL;
-    struct error ignored;
-    struct error *heard = error != NULL ? error : &ignored;
-    enum transport_status status = connect_alone(uri, tls, own, &connection, heard);
+    enum transport_status status = open_connection(uri, tls, own, &connection, error);
     if (status == TRANSPORT_OK)
-        status = connection_open_channel(connection, CHANNEL_TOPOLOGY, false, heard);
+        status = connection_open_channel(connection, CHANNEL_TOPOLOGY, false, error);
     if (status == TRANSPORT_OK)
-        status = compare_all(connection, topology, arena, ret_differences, heard);
+        status = compare_all(connection, topology, arena, ret_differences, error);
     connection_free(connection);
     arena_free(own);
     return status;

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The broker's objects of docs/protocol.md, section 1: declared, or checked. Deletes nothing. */
+/*
+ * The exchanges, queues and bindings of docs/protocol.md, section 1: declared (created if missing)
+ * or checked. Nothing here deletes or changes an existing one.
+ */
 #ifndef ALLOT_AMQP_TOPOLOGY_H
 #define ALLOT_AMQP_TOPOLOGY_H
 
 #include "allot/transport.h"
 #include "common/amqp/tls.h"
 
-/* Routing key of the queue's binding is the queue's name. */
+/* `queue` is bound to `exchange` with its own name as routing key. */
 struct topology {
     struct text exchange;
     struct text queue;
@@ -15,34 +18,37 @@ struct topology {
 };
 
 /*
- * Connects, and makes what is missing. REFUSED where an object is there with other arguments (the
- * error names it, and the difference as the broker words it), or a right is missing.
+ * Connects, and creates what is missing. REFUSED: an exchange or queue exists with other arguments
+ * (the error has the broker's text, with its name and the difference), or a permission is missing.
  */
 enum transport_status topology_declare(struct text uri, const struct amqp_tls *tls,
                                        const struct topology *topology, struct error *error);
 /*
- * Connects, and gives what is absent or other than it should be, a line each, in `arena`; empty
- * where all is well. AMQP has no way to look at bindings: they are not checked. Where the user may
- * not configure an object, its arguments are not compared, only its presence.
+ * Connects, and gives one line for each exchange or queue that is missing or different, copied to
+ * `arena`; no line if all is as it should be. Bindings are not checked, because AMQP cannot read
+ * them. The arguments of an object that the user may not configure are not checked either.
  */
 enum transport_status topology_check(struct text uri, const struct amqp_tls *tls,
                                      const struct topology *topology, struct arena *arena,
                                      struct text *ret_differences, struct error *error);
 
-/* --- inside this folder --- */
+/* --- for this folder only --- */
 
 struct connection;
 
-/* On an open connection: as topology_declare, or, without `declare_missing`, REFUSED with what
-   topology_check finds. */
+/*
+ * Does the same on an open connection: declares if `declare_missing`, else checks. REFUSED: as in
+ * topology_declare, or the check found a difference, which the error names.
+ */
 enum transport_status topology_declare_or_check(struct connection *connection,
                                                 const struct topology *topology,
                                                 bool declare_missing, struct error *error);
 /*
- * REFUSED where the broker's feature flag stream_queue is off: it would take the strategy
- * at-least-once without a word, and dead-letter at most once.
+ * Checks that the broker's feature flag stream_queue is enabled, else REFUSED. Without the flag the
+ * broker accepts the dead-letter strategy at-least-once, but dead-letters at most once.
  */
-enum transport_status topology_probe(struct connection *connection, const struct topology *topology,
-                                     struct error *error);
+enum transport_status topology_check_feature_flag(struct connection *connection,
+                                                  const struct topology *topology,
+                                                  struct error *error);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Messages as the worker sees them, whatever the transport: what came (a delivery) and what goes
- * out (a reply or a dead letter). Texts are borrowed: of a delivery from the arena it came with, of
- * an outgoing message for the time of the call.
+ * Messages in a form that does not depend on the transport: deliveries come in, outgoing messages
+ * (replies and dead letters) go out. Texts are borrowed: those of a delivery from the arena that
+ * comes with it, those of an outgoing message from the caller, for the time of the call.
  */
 #ifndef ALLOT_MESSAGE_H
 #define ALLOT_MESSAGE_H
@@ -12,7 +12,7 @@
 
 #include "common/base/text.h"
 
-/* AMQP basic properties; an absent text was not set. */
+/* AMQP basic properties. An absent text is a property that was not set. */
 struct properties {
     struct text content_type;
     struct text content_encoding;
@@ -33,12 +33,12 @@ enum header_integer { HEADER_ABSENT, HEADER_INTEGER, HEADER_WRONG_TYPE };
 
 struct delivery {
     uint64_t tag;
-    int64_t delivery_count; /* x-delivery-count: how often it was delivered before; 0 if absent */
+    int64_t delivery_count; /* x-delivery-count: deliveries before this one; 0 if absent */
     struct properties properties;
-    struct text raw_headers;      /* the transport's own form of all headers: for a dead letter */
+    struct text raw_headers;      /* an encoded field table of all headers, or absent */
     enum header_integer deadline; /* x-allot-deadline */
-    int64_t deadline_ms;
-    struct text traceparent; /* well-formed, or absent */
+    int64_t deadline_ms;          /* since the epoch; where `deadline` is HEADER_INTEGER */
+    struct text traceparent;      /* absent if missing or malformed */
     struct text body;
 };
 
@@ -47,22 +47,22 @@ enum outgoing_header_kind { OUTGOING_BOOL, OUTGOING_INTEGER, OUTGOING_TEXT };
 struct outgoing_header {
     const char *name;
     enum outgoing_header_kind kind;
-    int64_t integer; /* also the bool */
+    int64_t integer; /* OUTGOING_BOOL, OUTGOING_INTEGER */
     struct text text;
 };
 
 enum outgoing_kind { OUTGOING_REPLY, OUTGOING_DEAD_LETTER };
 
-/* Published persistent, with a confirm that is reported under `sequence`. */
+/* A message to publish: persistent, with a confirm that is reported under `sequence`. */
 struct outgoing {
-    enum outgoing_kind kind; /* each kind has a channel of its own */
-    uint64_t sequence;       /* unique for the connection's life and beyond */
-    struct text exchange;    /* "" for replies */
+    enum outgoing_kind kind; /* each kind has its own channel */
+    uint64_t sequence;       /* used once by a process, over all connections */
+    struct text exchange;    /* "" for replies: the default exchange */
     struct text routing_key;
     bool mandatory;
     struct properties properties;
-    struct text raw_headers; /* of the original, or absent; `headers` overwrite those of one name */
-    const struct outgoing_header *headers;
+    struct text raw_headers;               /* the original message's headers, or absent */
+    const struct outgoing_header *headers; /* replace those of the same name in `raw_headers` */
     size_t header_count;
     struct text body;
 };

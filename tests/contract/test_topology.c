@@ -1,7 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The table of section 1 of the contract, a row a test: what topology_declare makes is what another
- * client declares by the letter of the contract, and nothing else. The broker compares.
+ * Tests each row of the table in docs/protocol.md, section 1.
+ *
+ * setup() lets topology_declare() create exchanges and queues with random names. A test then
+ * declares the same object once more, with librabbitmq and the arguments of the table. The broker
+ * compares: it accepts equal arguments, and rejects others with 406. So each test also declares the
+ * object with something changed, which has to be rejected.
+ *
+ * A binding cannot be compared over AMQP. assert_routed() publishes a message instead, which has to
+ * arrive in the queue. It may use amqp_consume_message(), because no other channel has frames that
+ * this function could drop (common/amqp/frames.c).
+ *
+ * Not here: errors and checks of the topology (transport_only.c).
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,17 +31,17 @@
 
 enum { NAME_MAX_BYTES = 64, ARGUMENTS_MAX = 5, DURABLE = 1, WAIT_S = 10 };
 
-struct place {
+struct fixture {
     amqp_connection_state_t admin;
-    amqp_channel_t channel; /* the broker closes one for every refusal */
+    amqp_channel_t channel; /* a new one after each rejection, which closes it */
     char commands[NAME_MAX_BYTES];
     char dead[NAME_MAX_BYTES];
 };
 
-static void open_channel(struct place *place)
+static void open_channel(struct fixture *fixture)
 {
-    (void)amqp_channel_open(place->admin, ++place->channel);
-    assert_int_equal(amqp_get_rpc_reply(place->admin).reply_type, AMQP_RESPONSE_NORMAL);
+    (void)amqp_channel_open(fixture->admin, ++fixture->channel);
+    assert_int_equal(amqp_get_rpc_reply(fixture->admin).reply_type, AMQP_RESPONSE_NORMAL);
 }
 
 static const char *broker_uri(void)
@@ -42,83 +52,85 @@ static const char *broker_uri(void)
     return uri;
 }
 
-static void log_in(struct place *place)
+static void log_in(struct fixture *fixture)
 {
     char *copy = strdup(broker_uri());
     struct amqp_connection_info info;
     assert_int_equal(amqp_parse_url(copy, &info), AMQP_STATUS_OK);
-    place->admin = amqp_new_connection();
-    amqp_socket_t *socket = amqp_tcp_socket_new(place->admin);
+    fixture->admin = amqp_new_connection();
+    amqp_socket_t *socket = amqp_tcp_socket_new(fixture->admin);
     assert_int_equal(amqp_socket_open(socket, info.host, info.port), AMQP_STATUS_OK);
-    assert_int_equal(amqp_login(place->admin, info.vhost, 0, 131072, 0, AMQP_SASL_METHOD_PLAIN,
+    assert_int_equal(amqp_login(fixture->admin, info.vhost, 0, 131072, 0, AMQP_SASL_METHOD_PLAIN,
                                 info.user, info.password)
                          .reply_type,
                      AMQP_RESPONSE_NORMAL);
     free(copy);
-    open_channel(place);
+    open_channel(fixture);
 }
 
 static int setup(void **state)
 {
-    struct place *place = calloc(1, sizeof *place);
-    assert_non_null(place);
+    struct fixture *fixture = calloc(1, sizeof *fixture);
+    assert_non_null(fixture);
     uint64_t number = 0;
     assert_int_equal(getrandom(&number, sizeof number, 0), (ssize_t)sizeof number);
-    (void)snprintf(place->commands, sizeof place->commands, "allot.topology-%016llx.commands",
+    (void)snprintf(fixture->commands, sizeof fixture->commands, "allot.topology-%016llx.commands",
                    (unsigned long long)number);
-    (void)snprintf(place->dead, sizeof place->dead, "allot.topology-%016llx.dead",
+    (void)snprintf(fixture->dead, sizeof fixture->dead, "allot.topology-%016llx.dead",
                    (unsigned long long)number);
-    log_in(place);
-    struct topology topology = {text_of(place->commands), text_of(place->commands),
-                                text_of(place->dead), text_of(place->dead)};
+    log_in(fixture);
+    struct topology topology = {text_of(fixture->commands), text_of(fixture->commands),
+                                text_of(fixture->dead), text_of(fixture->dead)};
     struct error error = {""};
     if (topology_declare(text_of(broker_uri()), &(struct amqp_tls){0}, &topology, &error) !=
         TRANSPORT_OK)
         fail_msg("%s", error.text);
-    *state = place;
+    *state = fixture;
     return 0;
 }
 
 static int teardown(void **state)
 {
-    struct place *place = *state;
-    const char *const names[] = {place->commands, place->dead};
+    struct fixture *fixture = *state;
+    const char *const names[] = {fixture->commands, fixture->dead};
     for (size_t i = 0; i < 2; i++) {
-        (void)amqp_queue_delete(place->admin, place->channel, amqp_cstring_bytes(names[i]), 0, 0);
-        (void)amqp_exchange_delete(place->admin, place->channel, amqp_cstring_bytes(names[i]), 0);
+        (void)amqp_queue_delete(fixture->admin, fixture->channel, amqp_cstring_bytes(names[i]), 0,
+                                0);
+        (void)amqp_exchange_delete(fixture->admin, fixture->channel, amqp_cstring_bytes(names[i]),
+                                   0);
     }
-    (void)amqp_connection_close(place->admin, AMQP_REPLY_SUCCESS);
-    (void)amqp_destroy_connection(place->admin);
-    free(place);
+    (void)amqp_connection_close(fixture->admin, AMQP_REPLY_SUCCESS);
+    (void)amqp_destroy_connection(fixture->admin);
+    free(fixture);
     return 0;
 }
 
-/* Whether the broker found what was just declared to be the same. */
-static bool agrees(struct place *place)
+/* Returns whether the broker accepted the last declaration; opens a new channel if not. */
+static bool was_accepted(struct fixture *fixture)
 {
-    amqp_rpc_reply_t reply = amqp_get_rpc_reply(place->admin);
+    amqp_rpc_reply_t reply = amqp_get_rpc_reply(fixture->admin);
     if (reply.reply_type == AMQP_RESPONSE_NORMAL)
         return true;
     assert_int_equal(reply.reply_type, AMQP_RESPONSE_SERVER_EXCEPTION);
     const amqp_channel_close_t *closed = reply.reply.decoded;
     assert_int_equal(closed->reply_code, AMQP_PRECONDITION_FAILED);
-    open_channel(place);
+    open_channel(fixture);
     return false;
 }
 
-static bool is_exchange(struct place *place, const char *name, const char *type, int durable)
+static bool is_exchange(struct fixture *fixture, const char *name, const char *type, int durable)
 {
-    (void)amqp_exchange_declare(place->admin, place->channel, amqp_cstring_bytes(name),
+    (void)amqp_exchange_declare(fixture->admin, fixture->channel, amqp_cstring_bytes(name),
                                 amqp_cstring_bytes(type), 0, durable, 0, 0, amqp_empty_table);
-    return agrees(place);
+    return was_accepted(fixture);
 }
 
-static bool is_queue(struct place *place, const char *name, amqp_table_entry_t *arguments,
+static bool is_queue(struct fixture *fixture, const char *name, amqp_table_entry_t *arguments,
                      int count)
 {
-    (void)amqp_queue_declare(place->admin, place->channel, amqp_cstring_bytes(name), 0, DURABLE, 0,
-                             0, (amqp_table_t){count, arguments});
-    return agrees(place);
+    (void)amqp_queue_declare(fixture->admin, fixture->channel, amqp_cstring_bytes(name), 0, DURABLE,
+                             0, 0, (amqp_table_t){count, arguments});
+    return was_accepted(fixture);
 }
 
 static amqp_table_entry_t text_argument(const char *key, const char *value)
@@ -137,20 +149,20 @@ static amqp_table_entry_t number_argument(const char *key, int64_t value)
     return entry;
 }
 
-/* What is published there, under that key, has to come out of that queue. */
-static void assert_routed(struct place *place, const char *exchange, const char *key,
+/* Publishes a message to `exchange` with this routing key, and asserts that `queue` gets it. */
+static void assert_routed(struct fixture *fixture, const char *exchange, const char *key,
                           const char *queue)
 {
-    assert_int_equal(amqp_basic_publish(place->admin, place->channel, amqp_cstring_bytes(exchange),
-                                        amqp_cstring_bytes(key), 0, 0, NULL,
-                                        amqp_cstring_bytes("body")),
+    assert_int_equal(amqp_basic_publish(fixture->admin, fixture->channel,
+                                        amqp_cstring_bytes(exchange), amqp_cstring_bytes(key), 0, 0,
+                                        NULL, amqp_cstring_bytes("body")),
                      AMQP_STATUS_OK);
-    (void)amqp_basic_consume(place->admin, place->channel, amqp_cstring_bytes(queue),
+    (void)amqp_basic_consume(fixture->admin, fixture->channel, amqp_cstring_bytes(queue),
                              amqp_empty_bytes, 0, 1, 0, amqp_empty_table);
-    assert_int_equal(amqp_get_rpc_reply(place->admin).reply_type, AMQP_RESPONSE_NORMAL);
-    struct timeval patience = {.tv_sec = WAIT_S};
+    assert_int_equal(amqp_get_rpc_reply(fixture->admin).reply_type, AMQP_RESPONSE_NORMAL);
+    struct timeval timeout = {.tv_sec = WAIT_S};
     amqp_envelope_t envelope;
-    amqp_rpc_reply_t reply = amqp_consume_message(place->admin, &envelope, &patience, 0);
+    amqp_rpc_reply_t reply = amqp_consume_message(fixture->admin, &envelope, &timeout, 0);
     assert_int_equal(reply.reply_type, AMQP_RESPONSE_NORMAL);
     assert_int_equal(envelope.message.body.len, 4);
     amqp_destroy_envelope(&envelope);
@@ -158,53 +170,53 @@ static void assert_routed(struct place *place, const char *exchange, const char 
 
 static void test_the_exchange_of_commands_is_direct_and_durable(void **state)
 {
-    struct place *place = *state;
-    assert_true(is_exchange(place, place->commands, "direct", DURABLE));
-    assert_false(is_exchange(place, place->commands, "fanout", DURABLE));
-    assert_false(is_exchange(place, place->commands, "direct", 0));
+    struct fixture *fixture = *state;
+    assert_true(is_exchange(fixture, fixture->commands, "direct", DURABLE));
+    assert_false(is_exchange(fixture, fixture->commands, "fanout", DURABLE));
+    assert_false(is_exchange(fixture, fixture->commands, "direct", 0));
 }
 
 static void test_the_queue_of_commands_has_the_arguments_of_the_contract(void **state)
 {
-    struct place *place = *state;
+    struct fixture *fixture = *state;
     amqp_table_entry_t arguments[ARGUMENTS_MAX] = {
         text_argument("x-queue-type", "quorum"),
         number_argument("x-delivery-limit", 1000000),
-        text_argument("x-dead-letter-exchange", place->dead),
+        text_argument("x-dead-letter-exchange", fixture->dead),
         text_argument("x-dead-letter-strategy", "at-least-once"),
         text_argument("x-overflow", "reject-publish"),
     };
-    assert_true(is_queue(place, place->commands, arguments, ARGUMENTS_MAX));
+    assert_true(is_queue(fixture, fixture->commands, arguments, ARGUMENTS_MAX));
     for (int left_out = 1; left_out < ARGUMENTS_MAX; left_out++) {
         amqp_table_entry_t others[ARGUMENTS_MAX];
         memcpy(others, arguments, sizeof others);
         others[left_out] = others[ARGUMENTS_MAX - 1];
-        assert_false(is_queue(place, place->commands, others, ARGUMENTS_MAX - 1));
+        assert_false(is_queue(fixture, fixture->commands, others, ARGUMENTS_MAX - 1));
     }
 }
 
 static void test_the_queue_of_commands_is_bound_with_its_own_name(void **state)
 {
-    struct place *place = *state;
-    assert_routed(place, place->commands, place->commands, place->commands);
+    struct fixture *fixture = *state;
+    assert_routed(fixture, fixture->commands, fixture->commands, fixture->commands);
 }
 
 static void test_the_exchange_of_dead_letters_is_fanout_and_durable(void **state)
 {
-    struct place *place = *state;
-    assert_true(is_exchange(place, place->dead, "fanout", DURABLE));
-    assert_false(is_exchange(place, place->dead, "direct", DURABLE));
-    assert_false(is_exchange(place, place->dead, "fanout", 0));
+    struct fixture *fixture = *state;
+    assert_true(is_exchange(fixture, fixture->dead, "fanout", DURABLE));
+    assert_false(is_exchange(fixture, fixture->dead, "direct", DURABLE));
+    assert_false(is_exchange(fixture, fixture->dead, "fanout", 0));
 }
 
 static void test_the_queue_of_dead_letters_is_a_quorum_queue_and_bound(void **state)
 {
-    struct place *place = *state;
+    struct fixture *fixture = *state;
     amqp_table_entry_t quorum = text_argument("x-queue-type", "quorum");
     amqp_table_entry_t classic = text_argument("x-queue-type", "classic");
-    assert_true(is_queue(place, place->dead, &quorum, 1));
-    assert_false(is_queue(place, place->dead, &classic, 1));
-    assert_routed(place, place->dead, "any key", place->dead);
+    assert_true(is_queue(fixture, fixture->dead, &quorum, 1));
+    assert_false(is_queue(fixture, fixture->dead, &classic, 1));
+    assert_routed(fixture, fixture->dead, "any key", fixture->dead);
 }
 
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)

@@ -1,5 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The transport port's contract, claim by claim, against the broker in memory and RabbitMQ. */
+/*
+ * Tests each promise of the transport port (include/allot/transport.h). BOTH runs a test against
+ * the broker in memory and against RabbitMQ: the simulations use the one in memory, so it has to
+ * behave as RabbitMQ does. RABBITMQ runs a test against RabbitMQ only.
+ *
+ *   this file                 deliveries, acks, the AMQP consumer, waiting
+ *   transport_publishing.c    replies and dead letters, with confirms and returns
+ *   transport_only.c          opening, silent peers, topology, large messages, the client
+ *   transport_fixture.[ch]    what the tests share
+ *   transport_memory.c, transport_rabbitmq.[ch]   the two backends
+ *
+ * A test gets a fixture with an open transport and empty queues of its own.
+ */
 #include "tests/contract/transport_rabbitmq.h"
 
 #include <sys/eventfd.h>
@@ -15,7 +27,7 @@ static void test_a_delivery_arrives_with_all_properties_and_headers(void **state
 {
     struct fixture *fixture = *state;
     const struct outgoing_header headers[] = {
-        {.name = "traceparent", .kind = OUTGOING_TEXT, .text = text_of(LAB_TRACE)},
+        {.name = "traceparent", .kind = OUTGOING_TEXT, .text = text_of(FIXTURE_TRACE)},
         {.name = "x-allot-deadline", .kind = OUTGOING_INTEGER, .integer = 1700000000123},
         {.name = "a-flag", .kind = OUTGOING_BOOL, .integer = 1},
         {.name = "a-text", .kind = OUTGOING_TEXT, .text = text_of("with \xc3\xa4")}};
@@ -26,12 +38,12 @@ static void test_a_delivery_arrives_with_all_properties_and_headers(void **state
     fixture->backend->send(fixture, &command);
     fixture_consume(fixture, 10);
     const struct delivery *delivery = fixture_delivery(fixture, 0);
-    assert_lab_properties(&delivery->properties);
+    assert_fixture_properties(&delivery->properties);
     assert_text(delivery->body, "{\"version\":1}");
     assert_int_equal(delivery->delivery_count, 0);
     assert_int_equal(delivery->deadline, HEADER_INTEGER);
     assert_int_equal(delivery->deadline_ms, 1700000000123);
-    assert_text(delivery->traceparent, LAB_TRACE);
+    assert_text(delivery->traceparent, FIXTURE_TRACE);
     assert_text(fixture_text_header(delivery->raw_headers, "a-text"), "with \xc3\xa4");
     struct field flag;
     assert_true(field_table_find(delivery->raw_headers, "a-flag", &flag));
@@ -39,7 +51,7 @@ static void test_a_delivery_arrives_with_all_properties_and_headers(void **state
     assert_int_equal(flag.integer, 1);
 }
 
-static void test_what_was_not_sent_is_absent(void **state)
+static void test_absent_properties_and_headers_stay_absent(void **state)
 {
     struct fixture *fixture = *state;
     fixture_send(fixture, "a", text_of(""));
@@ -81,21 +93,21 @@ static void test_a_forged_delivery_count_is_ignored_on_the_first_delivery(void *
     assert_int_equal(fixture_delivery(fixture, 1)->delivery_count, 1);
 }
 
-static void test_the_prefetch_bounds_what_is_unacknowledged(void **state)
+static void test_the_prefetch_limits_unacknowledged_deliveries(void **state)
 {
     struct fixture *fixture = *state;
     fixture_send_some(fixture, 10);
     fixture_consume(fixture, 3);
     fixture_await(fixture, TRANSPORT_DELIVERY, 3);
-    fixture_rest(fixture);
+    fixture_poll_a_while(fixture);
     assert_int_equal(fixture_count(fixture, TRANSPORT_DELIVERY), 3);
     fixture_ack(fixture, fixture_delivery(fixture, 1)->tag);
     fixture_await(fixture, TRANSPORT_DELIVERY, 4);
-    fixture_rest(fixture);
+    fixture_poll_a_while(fixture);
     assert_int_equal(fixture_count(fixture, TRANSPORT_DELIVERY), 4);
 }
 
-static void test_what_is_acknowledged_does_not_come_again(void **state)
+static void test_acknowledged_commands_are_not_redelivered(void **state)
 {
     struct fixture *fixture = *state;
     fixture_send_some(fixture, 3);
@@ -103,16 +115,16 @@ static void test_what_is_acknowledged_does_not_come_again(void **state)
     fixture_await(fixture, TRANSPORT_DELIVERY, 3);
     fixture_ack(fixture, fixture_delivery(fixture, 2)->tag);
     fixture_ack(fixture, fixture_delivery(fixture, 0)->tag);
-    fixture_rest(fixture);
-    fixture_forget(fixture);
+    fixture_poll_a_while(fixture);
+    fixture_clear_events(fixture);
     fixture_open(fixture);
     fixture_consume(fixture, 10);
     assert_text(fixture_delivery(fixture, 0)->properties.message_id, "b");
-    fixture_rest(fixture);
+    fixture_poll_a_while(fixture);
     assert_int_equal(fixture_count(fixture, TRANSPORT_DELIVERY), 1);
 }
 
-static void test_what_is_given_back_comes_again_with_a_higher_count(void **state)
+static void test_a_requeued_command_is_redelivered_with_a_higher_count(void **state)
 {
     struct fixture *fixture = *state;
     fixture_send_some(fixture, 1);
@@ -127,7 +139,7 @@ static void test_what_is_given_back_comes_again_with_a_higher_count(void **state
     }
 }
 
-static void test_a_lost_connection_brings_all_unacknowledged_back(void **state)
+static void test_a_lost_connection_redelivers_all_unacknowledged_commands(void **state)
 {
     struct fixture *fixture = *state;
     fixture_send_some(fixture, 3);
@@ -135,7 +147,7 @@ static void test_a_lost_connection_brings_all_unacknowledged_back(void **state)
     fixture_await(fixture, TRANSPORT_DELIVERY, 3);
     fixture->backend->cut(fixture);
     fixture_await_lost(fixture);
-    fixture_forget(fixture);
+    fixture_clear_events(fixture);
     fixture_open(fixture);
     fixture_consume(fixture, 10);
     fixture_await(fixture, TRANSPORT_DELIVERY, 3);
@@ -143,7 +155,7 @@ static void test_a_lost_connection_brings_all_unacknowledged_back(void **state)
         assert_int_equal(fixture_delivery(fixture, i)->delivery_count, 1);
 }
 
-static void test_after_a_loss_every_call_is_lost_until_open(void **state)
+static void test_after_a_loss_each_call_returns_lost_until_open(void **state)
 {
     struct fixture *fixture = *state;
     struct transport *transport = fixture->transport;
@@ -180,19 +192,20 @@ static void test_cancel_stops_deliveries_and_consume_resumes_them(void **state)
     assert_int_equal(fixture->transport->ops->cancel(fixture->transport, &fixture->error),
                      TRANSPORT_OK);
     fixture_send(fixture, "later", text_of("{}"));
-    fixture_rest(fixture);
+    fixture_poll_a_while(fixture);
     assert_int_equal(fixture_count(fixture, TRANSPORT_DELIVERY), 1);
-    fixture_ack(fixture, fixture_delivery(fixture, 0)->tag); /* what was delivered is still ours */
+    /* A delivery from before the cancel can still be acknowledged. */
+    fixture_ack(fixture, fixture_delivery(fixture, 0)->tag);
     fixture_consume(fixture, 10);
     assert_text(fixture_delivery(fixture, 1)->properties.message_id, "later");
-    fixture_rest(fixture);
+    fixture_poll_a_while(fixture);
     assert_int_equal(fixture_count(fixture, TRANSPORT_DELIVERY), 2);
     assert_int_equal(fixture_count(fixture, TRANSPORT_CANCELLED), 0);
 }
 
-/* As flow control does it: ended in the midst of deliveries, some given back, and started again
-   while others are unsettled still. */
-static void test_a_consumer_started_again_beside_unsettled_deliveries_gets_the_rest(void **state)
+/* As the worker's flow control does it: the consumer is cancelled while deliveries arrive; some of
+   them are requeued; the consumer is started again while others are not acknowledged. */
+static void test_a_consumer_restarted_beside_unacknowledged_deliveries_gets_the_rest(void **state)
 {
     enum { COMMANDS = 24, KEPT = 8 };
     struct fixture *fixture = *state;
@@ -208,7 +221,7 @@ static void test_a_consumer_started_again_beside_unsettled_deliveries_gets_the_r
             TRANSPORT_OK);
     for (size_t i = 0; i < KEPT / 2; i++)
         fixture_ack(fixture, fixture_delivery(fixture, i)->tag);
-    fixture_rest(fixture);
+    fixture_poll_a_while(fixture);
     fixture_consume(fixture, 9);
     for (size_t i = KEPT / 2; i < KEPT; i++)
         fixture_ack(fixture, fixture_delivery(fixture, i)->tag);
@@ -216,11 +229,11 @@ static void test_a_consumer_started_again_beside_unsettled_deliveries_gets_the_r
         assert_int_equal(fixture_delivery(fixture, i)->delivery_count, 1);
         fixture_ack(fixture, fixture_delivery(fixture, i)->tag);
     }
-    fixture_rest(fixture);
-    fixture_forget(fixture);
+    fixture_poll_a_while(fixture);
+    fixture_clear_events(fixture);
     fixture_open(fixture);
     fixture_consume(fixture, COMMANDS);
-    fixture_rest(fixture);
+    fixture_poll_a_while(fixture);
     assert_int_equal(fixture_count(fixture, TRANSPORT_DELIVERY), 0);
 }
 
@@ -242,11 +255,11 @@ static void test_a_deleted_queue_cancels_the_consumer(void **state)
 static void test_a_readable_wake_fd_ends_a_poll(void **state)
 {
     struct fixture *fixture = *state;
-    const struct transport_handler handler = {fixture, NULL}; /* nothing is to be handed out */
+    const struct transport_handler handler = {fixture, NULL}; /* no event may arrive */
     int wake = eventfd(1, EFD_NONBLOCK);
     assert_true(wake >= 0);
-    fixture_rest(fixture);
-    alarm(5); /* the poll itself would last much longer */
+    fixture_poll_a_while(fixture);
+    alarm(5); /* ends the test if the poll does not; its own timeout is much longer */
     enum transport_status status =
         fixture->transport->ops->poll(fixture->transport, 600000, wake, &handler, &fixture->error);
     alarm(0);
@@ -257,7 +270,7 @@ static void test_a_readable_wake_fd_ends_a_poll(void **state)
 static void test_an_idle_connection_outlives_three_heartbeats(void **state)
 {
     struct fixture *fixture = *state;
-    assert_int_equal(fixture_poll(fixture, 3 * LAB_HEARTBEAT_MS + LAB_HEARTBEAT_MS / 2),
+    assert_int_equal(fixture_poll(fixture, 3 * FIXTURE_HEARTBEAT_MS + FIXTURE_HEARTBEAT_MS / 2),
                      TRANSPORT_OK);
     struct outgoing reply = fixture_reply(fixture, "still here");
     fixture_publish(fixture, &reply);
@@ -271,25 +284,25 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         BOTH(test_a_delivery_arrives_with_all_properties_and_headers),
-        BOTH(test_what_was_not_sent_is_absent),
+        BOTH(test_absent_properties_and_headers_stay_absent),
         BOTH(test_bodies_of_any_size_arrive_whole),
         BOTH(test_a_forged_delivery_count_is_ignored_on_the_first_delivery),
-        BOTH(test_the_prefetch_bounds_what_is_unacknowledged),
-        BOTH(test_what_is_acknowledged_does_not_come_again),
-        BOTH(test_what_is_given_back_comes_again_with_a_higher_count),
-        BOTH(test_a_lost_connection_brings_all_unacknowledged_back),
-        BOTH(test_after_a_loss_every_call_is_lost_until_open),
+        BOTH(test_the_prefetch_limits_unacknowledged_deliveries),
+        BOTH(test_acknowledged_commands_are_not_redelivered),
+        BOTH(test_a_requeued_command_is_redelivered_with_a_higher_count),
+        BOTH(test_a_lost_connection_redelivers_all_unacknowledged_commands),
+        BOTH(test_after_a_loss_each_call_returns_lost_until_open),
         BOTH(test_an_unknown_tag_loses_the_connection),
         BOTH(test_cancel_stops_deliveries_and_consume_resumes_them),
-        BOTH(test_a_consumer_started_again_beside_unsettled_deliveries_gets_the_rest),
+        BOTH(test_a_consumer_restarted_beside_unacknowledged_deliveries_gets_the_rest),
         BOTH(test_a_deleted_queue_cancels_the_consumer),
-#define X(claim) BOTH(claim),
-        PUBLISHING_CLAIMS(X)
+#define X(test) BOTH(test),
+        PUBLISHING_TESTS(X)
 #undef X
             BOTH(test_a_readable_wake_fd_ends_a_poll),
         BOTH(test_an_idle_connection_outlives_three_heartbeats),
-#define X(claim) RABBITMQ(claim),
-        RABBITMQ_CLAIMS(X)
+#define X(test) RABBITMQ(test),
+        RABBITMQ_TESTS(X)
 #undef X
     };
     return cmocka_run_group_tests_name("transport", tests, NULL, NULL) != 0;

@@ -1,4 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Design. fixture_setup() starts the backend and opens its transport. keep_event() is the handler
+ * of every poll: it copies each event to fixture->events. fixture_await() polls until enough events
+ * of a kind are there; the other functions are built on it.
+ *
+ * Guarantees. A test fails with a message after FIXTURE_TIMEOUT_MS without the expected event. All
+ * memory is freed in fixture_teardown(), also of a test that failed.
+ *
+ * Not here: what is different between the backends (transport_memory.c, transport_rabbitmq.c), and
+ * the tests.
+ */
 #include "tests/contract/transport_fixture.h"
 
 #include <stdlib.h>
@@ -7,13 +18,13 @@
 
 #include "common/codec/field_table.h"
 
-enum { SLICE_MS = 50, REST_SLICES = 6, TRIES_MAX = LAB_PATIENCE_MS / SLICE_MS };
+enum { SLICE_MS = 50, SLICES_A_WHILE = 6, SLICES_MAX = FIXTURE_TIMEOUT_MS / SLICE_MS };
 
-static void record(void *context, const struct transport_event *event)
+static void keep_event(void *context, const struct transport_event *event)
 {
     struct fixture *fixture = context;
-    assert_true(fixture->record_count < LAB_RECORDS_MAX);
-    struct transport_event *kept = &fixture->records[fixture->record_count++];
+    assert_true(fixture->event_count < FIXTURE_EVENTS_MAX);
+    struct transport_event *kept = &fixture->events[fixture->event_count++];
     *kept = *event;
     if (event->reason != NULL)
         kept->reason = text_copy(fixture->arena, text_of(event->reason)).bytes;
@@ -27,18 +38,18 @@ int fixture_setup(void **state)
     struct fixture *fixture = calloc(1, sizeof *fixture);
     fixture->backend = backend;
     fixture->arena = arena_new(0);
-    fixture->records = calloc(LAB_RECORDS_MAX, sizeof fixture->records[0]);
+    fixture->events = calloc(FIXTURE_EVENTS_MAX, sizeof fixture->events[0]);
     *state = fixture;
     backend->start(fixture);
     fixture_open(fixture);
     return 0;
 }
 
-void fixture_forget(struct fixture *fixture)
+void fixture_clear_events(struct fixture *fixture)
 {
-    for (size_t i = 0; i < fixture->record_count; i++)
-        arena_free(fixture->records[i].arena);
-    fixture->record_count = 0;
+    for (size_t i = 0; i < fixture->event_count; i++)
+        arena_free(fixture->events[i].arena);
+    fixture->event_count = 0;
 }
 
 int fixture_teardown(void **state)
@@ -46,10 +57,10 @@ int fixture_teardown(void **state)
     struct fixture *fixture = *state;
     fixture->transport->ops->free(fixture->transport);
     fixture->backend->finish(fixture);
-    fixture_forget(fixture);
+    fixture_clear_events(fixture);
     for (size_t i = 0; i < fixture->taken_count; i++)
         arena_free(fixture->taken[i]);
-    free(fixture->records);
+    free(fixture->events);
     arena_free(fixture->arena);
     free(fixture);
     return 0;
@@ -70,32 +81,32 @@ void fixture_consume(struct fixture *fixture, uint16_t prefetch)
 
 enum transport_status fixture_poll(struct fixture *fixture, int timeout_ms)
 {
-    const struct transport_handler handler = {fixture, record};
+    const struct transport_handler handler = {fixture, keep_event};
     return fixture->transport->ops->poll(fixture->transport, timeout_ms, -1, &handler,
                                          &fixture->error);
 }
 
 void fixture_await(struct fixture *fixture, enum transport_event_kind kind, size_t count)
 {
-    for (int i = 0; i < TRIES_MAX && fixture_count(fixture, kind) < count; i++) {
+    for (int i = 0; i < SLICES_MAX && fixture_count(fixture, kind) < count; i++) {
         if (fixture_poll(fixture, SLICE_MS) != TRANSPORT_OK)
             fail_msg("poll: %s", fixture->error.text);
     }
     if (fixture_count(fixture, kind) < count)
-        fail_msg("%zu events of kind %d came, not %zu", fixture_count(fixture, kind), (int)kind,
+        fail_msg("%zu events of kind %d, expected %zu", fixture_count(fixture, kind), (int)kind,
                  count);
 }
 
-void fixture_rest(struct fixture *fixture)
+void fixture_poll_a_while(struct fixture *fixture)
 {
-    for (int i = 0; i < REST_SLICES; i++)
+    for (int i = 0; i < SLICES_A_WHILE; i++)
         assert_int_equal(fixture_poll(fixture, SLICE_MS), TRANSPORT_OK);
 }
 
 void fixture_await_lost(struct fixture *fixture)
 {
     enum transport_status status = TRANSPORT_OK;
-    for (int i = 0; i < TRIES_MAX && status == TRANSPORT_OK; i++)
+    for (int i = 0; i < SLICES_MAX && status == TRANSPORT_OK; i++)
         status = fixture_poll(fixture, SLICE_MS);
     assert_int_equal(status, TRANSPORT_LOST);
 }
@@ -103,25 +114,25 @@ void fixture_await_lost(struct fixture *fixture)
 size_t fixture_count(const struct fixture *fixture, enum transport_event_kind kind)
 {
     size_t count = 0;
-    for (size_t i = 0; i < fixture->record_count; i++)
-        count += fixture->records[i].kind == kind;
+    for (size_t i = 0; i < fixture->event_count; i++)
+        count += fixture->events[i].kind == kind;
     return count;
 }
 
-size_t fixture_place(const struct fixture *fixture, enum transport_event_kind kind, size_t index)
+size_t fixture_position(const struct fixture *fixture, enum transport_event_kind kind, size_t index)
 {
-    for (size_t i = 0; i < fixture->record_count; i++) {
-        if (fixture->records[i].kind == kind && index-- == 0)
+    for (size_t i = 0; i < fixture->event_count; i++) {
+        if (fixture->events[i].kind == kind && index-- == 0)
             return i;
     }
-    fail_msg("no such event of kind %d", (int)kind);
+    fail_msg("no event of kind %d at this index", (int)kind);
     return 0;
 }
 
 const struct transport_event *fixture_event(const struct fixture *fixture,
                                             enum transport_event_kind kind, size_t index)
 {
-    return &fixture->records[fixture_place(fixture, kind, index)];
+    return &fixture->events[fixture_position(fixture, kind, index)];
 }
 
 void fixture_send(struct fixture *fixture, const char *message_id, struct text body)
@@ -168,9 +179,9 @@ struct fixture_message fixture_take(struct fixture *fixture, const char *queue)
 {
     const struct timespec pause = {0, SLICE_MS * 1000000L};
     struct fixture_message message;
-    for (int i = 0; i < TRIES_MAX; i++) {
+    for (int i = 0; i < SLICES_MAX; i++) {
         if (fixture->backend->take(fixture, queue, &message)) {
-            assert_true(fixture->taken_count < LAB_TAKEN_MAX);
+            assert_true(fixture->taken_count < FIXTURE_TAKEN_MAX);
             fixture->taken[fixture->taken_count++] = message.arena;
             return message;
         }
@@ -226,7 +237,7 @@ struct properties fixture_properties(void)
                                .timestamp = 1700000000};
 }
 
-void assert_lab_properties(const struct properties *properties)
+void assert_fixture_properties(const struct properties *properties)
 {
     assert_text(properties->content_type, "application/json");
     assert_text(properties->content_encoding, "");

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The transport suite's backend on the broker in memory. */
 #include "tests/contract/transport_fixture.h"
 #include "tests/support/memory_transport.h"
 
@@ -32,17 +33,10 @@ static bool take(struct fixture *fixture, const char *queue, struct fixture_mess
     const struct memory_message *message = memory_broker_message(fixture->data, queue, 0);
     if (message == NULL)
         return false;
-    struct properties properties = message->properties;
-    struct text *const texts[] = {
-        &properties.content_type, &properties.content_encoding, &properties.correlation_id,
-        &properties.reply_to,     &properties.expiration,       &properties.message_id,
-        &properties.type,         &properties.user_id,          &properties.app_id};
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
-        *texts[i] = text_copy(fixture->arena, *texts[i]);
-    *ret_message =
-        (struct fixture_message){.properties = properties,
-                                 .raw_headers = text_copy(fixture->arena, message->raw_headers),
-                                 .body = text_copy(fixture->arena, message->body)};
+    *ret_message = (struct fixture_message){
+        .properties = memory_properties_copy(fixture->arena, &message->properties),
+        .raw_headers = text_copy(fixture->arena, message->raw_headers),
+        .body = text_copy(fixture->arena, message->body)};
     return memory_broker_drop_first(fixture->data, queue);
 }
 

@@ -1,5 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Claims that only a real broker, or none at all, can be asked about. */
+/*
+ * Tests the transport and the client where only RabbitMQ makes sense: opening, peers that fall
+ * silent, the topology, extreme messages, and the client of allotctl (common/amqp/client.h).
+ *
+ * A relay between transport and broker (struct relay) makes a peer that falls silent. It runs in a
+ * thread of its own, accepts one connection, and passes all bytes on until the test sets `silent`.
+ * From then on it reads nothing, so the kernel's buffers fill up, as with a host that hangs.
+ *
+ * The list of the tests is RABBITMQ_TESTS in transport_rabbitmq.h; main() in test_transport.c runs
+ * them.
+ *
+ * Not here: TLS and SASL EXTERNAL, for which the stack has no certificates.
+ */
 #include "tests/contract/transport_rabbitmq.h"
 
 #include <arpa/inet.h>
@@ -32,7 +44,7 @@ static int64_t now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Opens a transport of these options once, and gives how it ended. */
+/* Opens a transport with these options, frees it, and returns the status of `open`. */
 static enum transport_status try_open(struct fixture *fixture, const struct amqp_options *options)
 {
     struct transport *transport = amqp_transport_new(options, &fixture->error);
@@ -54,7 +66,7 @@ static bool error_names(const struct fixture *fixture, const char *what)
     return strstr(fixture->error.text, what) != NULL;
 }
 
-/* A listener on a port of its own; `backlog` connections are accepted by the kernel alone. */
+/* Listens on a free port and gives a URI for it. A connection succeeds, but gets no answer. */
 static int listen_somewhere(struct fixture *fixture, const char **ret_uri)
 {
     struct sockaddr_in address = {.sin_family = AF_INET,
@@ -110,7 +122,7 @@ void test_a_closed_port_is_lost_and_the_next_host_is_tried(void **state)
     assert_int_equal(try_open(fixture, &options), TRANSPORT_OK);
 }
 
-void test_a_silent_peer_is_given_up_within_the_time_out(void **state)
+void test_a_silent_peer_is_given_up_within_the_timeout(void **state)
 {
     struct fixture *fixture = *state;
     struct amqp_options options = rabbitmq_options(fixture);
@@ -123,14 +135,14 @@ void test_a_silent_peer_is_given_up_within_the_time_out(void **state)
     (void)close(fd);
 }
 
-/* --- a relay that can fall silent ----------------------------------------------------------- */
+/* --- silent peers --------------------------------------------------------------------------- */
 
 struct relay {
     pthread_t thread;
     int listener;
     int ends[2];
     struct sockaddr_in broker;
-    atomic_bool silent; /* takes nothing any more, and passes nothing on */
+    atomic_bool silent; /* reads and sends nothing any more */
     atomic_bool ended;
 };
 
@@ -162,7 +174,7 @@ static void *run_relay(void *argument)
     return NULL;
 }
 
-/* The fixture's transport anew, open through the relay. */
+/* Replaces the fixture's transport by one that is open through the relay. */
 static void open_through_relay(struct fixture *fixture, struct relay *relay)
 {
     struct amqp_host host = broker_of(fixture);
@@ -197,11 +209,11 @@ void test_a_peer_that_falls_silent_is_noticed_while_polling(void **state)
     open_through_relay(fixture, &relay);
     relay.silent = true;
     int64_t begin_ms = now_ms();
-    enum transport_status status = fixture_poll(fixture, LAB_PATIENCE_MS);
+    enum transport_status status = fixture_poll(fixture, FIXTURE_TIMEOUT_MS);
     int64_t end_ms = now_ms();
     end_relay(&relay);
     assert_int_equal(status, TRANSPORT_LOST);
-    assert_true(end_ms - begin_ms < 4 * LAB_HEARTBEAT_MS);
+    assert_true(end_ms - begin_ms < 4 * FIXTURE_HEARTBEAT_MS);
 }
 
 void test_a_publish_to_a_peer_that_fell_silent_does_not_hang(void **state)
@@ -211,7 +223,7 @@ void test_a_publish_to_a_peer_that_fell_silent_does_not_hang(void **state)
     struct outgoing reply = fixture_reply(fixture, "x");
     open_through_relay(fixture, &relay);
     relay.silent = true;
-    (void)poll(NULL, 0, 3 * LAB_HEARTBEAT_MS); /* nobody polls the transport meanwhile */
+    (void)poll(NULL, 0, 3 * FIXTURE_HEARTBEAT_MS); /* the transport is not polled meanwhile */
     int64_t begin_ms = now_ms();
     alarm(HANG_S);
     enum transport_status status =
@@ -220,12 +232,12 @@ void test_a_publish_to_a_peer_that_fell_silent_does_not_hang(void **state)
     int64_t end_ms = now_ms();
     end_relay(&relay);
     assert_int_equal(status, TRANSPORT_LOST);
-    assert_true(end_ms - begin_ms < LAB_HEARTBEAT_MS);
+    assert_true(end_ms - begin_ms < FIXTURE_HEARTBEAT_MS);
 }
 
 /* --- topology ------------------------------------------------------------------------------- */
 
-static void rpc_is_well(struct fixture *fixture)
+static void assert_rpc_ok(struct fixture *fixture)
 {
     amqp_rpc_reply_t reply = amqp_get_rpc_reply(rabbitmq_of(fixture)->admin);
     assert_int_equal(reply.reply_type, AMQP_RESPONSE_NORMAL);
@@ -240,7 +252,7 @@ void test_a_queue_with_other_arguments_is_refused_and_named(void **state)
     (void)amqp_queue_declare(rabbitmq_of(fixture)->admin, 1,
                              amqp_cstring_bytes(fixture->names.queue), 0, 1, 0, 0,
                              amqp_empty_table);
-    rpc_is_well(fixture);
+    assert_rpc_ok(fixture);
     for (int declare = 0; declare < 2; declare++) {
         options.declare = declare != 0;
         assert_int_equal(try_open(fixture, &options), TRANSPORT_REFUSED);
@@ -257,16 +269,16 @@ void test_an_exchange_of_another_type_is_refused_and_named(void **state)
     fixture->transport->ops->close(fixture->transport);
     (void)amqp_exchange_delete(admin, 1, amqp_cstring_bytes(fixture->names.dead_letter_exchange),
                                0);
-    rpc_is_well(fixture);
+    assert_rpc_ok(fixture);
     (void)amqp_exchange_declare(admin, 1, amqp_cstring_bytes(fixture->names.dead_letter_exchange),
                                 amqp_cstring_bytes("topic"), 0, 1, 0, 0, amqp_empty_table);
-    rpc_is_well(fixture);
+    assert_rpc_ok(fixture);
     assert_int_equal(try_open(fixture, &options), TRANSPORT_REFUSED);
     assert_true(error_names(fixture, fixture->names.dead_letter_exchange));
     assert_true(error_names(fixture, "'topic'"));
 }
 
-static size_t lines_of(struct text text)
+static size_t count_lines(struct text text)
 {
     size_t lines = 0;
     for (size_t i = 0; i < text.length; i++)
@@ -274,7 +286,7 @@ static size_t lines_of(struct text text)
     return lines;
 }
 
-void test_a_check_names_what_is_absent_and_makes_nothing(void **state)
+void test_a_check_names_what_is_missing_and_creates_nothing(void **state)
 {
     struct fixture *fixture = *state;
     struct amqp_options options = rabbitmq_options(fixture);
@@ -289,14 +301,14 @@ void test_a_check_names_what_is_absent_and_makes_nothing(void **state)
         assert_int_equal(topology_check(options.uri, &options.tls, &options.topology,
                                         fixture->arena, &differences, &fixture->error),
                          TRANSPORT_OK);
-        assert_int_equal(lines_of(differences), 1);
+        assert_int_equal(count_lines(differences), 1);
     }
     options.topology.exchange = text_of(fixture->names.missing);
     options.topology.queue = text_of(fixture->names.missing);
     assert_int_equal(topology_check(options.uri, &options.tls, &options.topology, fixture->arena,
                                     &differences, &fixture->error),
                      TRANSPORT_OK);
-    assert_int_equal(lines_of(differences), 3);
+    assert_int_equal(count_lines(differences), 3);
 }
 
 void test_a_declared_topology_passes_the_check(void **state)
@@ -318,7 +330,7 @@ void test_a_declared_topology_passes_the_check(void **state)
 
 /* --- extremes ------------------------------------------------------------------------------- */
 
-/* A table of one entry "deep": arrays within arrays. */
+/* Makes a field table with one entry "deep": NESTED arrays, each within the one before. */
 static struct text nested_table(struct fixture *fixture)
 {
     static const char name[] = "\4deep";
@@ -340,12 +352,11 @@ static struct text nested_table(struct fixture *fixture)
     return text_view(bytes, 4 + length);
 }
 
+/* Publishes the first command as a dead letter, and takes it from the queue. */
 static struct fixture_message dead_letter_first(struct fixture *fixture)
 {
-    /* What a large message takes to send may be more than the heartbeat of a fixture that does not
-     * poll. */
-    assert_int_equal(fixture->transport->ops->open(fixture->transport, &fixture->error),
-                     TRANSPORT_OK);
+    /* Sending a large message may take longer than the heartbeat, and nothing was polled. */
+    fixture_open(fixture);
     fixture_consume(fixture, 1);
     fixture_await(fixture, TRANSPORT_DELIVERY, 1);
     const struct delivery *delivery = &fixture_event(fixture, TRANSPORT_DELIVERY, 0)->delivery;

@@ -1,5 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The claims about what the worker sends: replies, dead letters, and what is heard of them. */
+/*
+ * Tests what the transport port promises about publishing: replies and dead letters, their confirms
+ * and returns, and the headers of a dead letter.
+ *
+ * Each test publishes through the fixture's transport, waits for the events, and compares the
+ * message in the queue. The list of the tests is PUBLISHING_TESTS in transport_fixture.h; main()
+ * in test_transport.c runs them against both backends.
+ *
+ * Not here: retries of failed publishes, which are the worker's (tests/sim).
+ */
 #include "tests/contract/transport_fixture.h"
 
 #include <string.h>
@@ -21,7 +30,7 @@ void test_a_routable_reply_is_confirmed_and_arrives_whole(void **state)
     struct fixture *fixture = *state;
     const struct outgoing_header headers[] = {
         {.name = "x-allot-replayed", .kind = OUTGOING_BOOL, .integer = 1},
-        {.name = "traceparent", .kind = OUTGOING_TEXT, .text = text_of(LAB_TRACE)}};
+        {.name = "traceparent", .kind = OUTGOING_TEXT, .text = text_of(FIXTURE_TRACE)}};
     struct outgoing reply = fixture_reply(fixture, "{\"status\":\"success\"}");
     reply.properties = fixture_properties();
     reply.headers = headers;
@@ -30,14 +39,14 @@ void test_a_routable_reply_is_confirmed_and_arrives_whole(void **state)
     fixture_await(fixture, TRANSPORT_CONFIRMED, 1);
     assert_int_equal(fixture_event(fixture, TRANSPORT_CONFIRMED, 0)->sequence, reply.sequence);
     struct fixture_message message = fixture_take(fixture, fixture->names.reply_queue);
-    assert_lab_properties(&message.properties);
+    assert_fixture_properties(&message.properties);
     assert_text(message.body, "{\"status\":\"success\"}");
-    assert_text(fixture_text_header(message.raw_headers, "traceparent"), LAB_TRACE);
+    assert_text(fixture_text_header(message.raw_headers, "traceparent"), FIXTURE_TRACE);
     struct field replayed;
     assert_true(field_table_find(message.raw_headers, "x-allot-replayed", &replayed));
     assert_int_equal(replayed.kind, FIELD_BOOLEAN);
     assert_int_equal(replayed.integer, 1);
-    assert_int_equal(fixture->record_count, 1);
+    assert_int_equal(fixture->event_count, 1);
 }
 
 void test_an_unroutable_mandatory_reply_is_returned_then_confirmed(void **state)
@@ -55,8 +64,8 @@ void test_an_unroutable_mandatory_reply_is_returned_then_confirmed(void **state)
     size_t confirm =
         fixture_event(fixture, TRANSPORT_CONFIRMED, 0)->sequence == bad.sequence ? 0 : 1;
     assert_int_equal(fixture_event(fixture, TRANSPORT_CONFIRMED, confirm)->sequence, bad.sequence);
-    assert_true(fixture_place(fixture, TRANSPORT_RETURNED, 0) <
-                fixture_place(fixture, TRANSPORT_CONFIRMED, confirm));
+    assert_true(fixture_position(fixture, TRANSPORT_RETURNED, 0) <
+                fixture_position(fixture, TRANSPORT_CONFIRMED, confirm));
 }
 
 void test_an_unroutable_reply_that_is_not_mandatory_is_only_confirmed(void **state)
@@ -67,8 +76,8 @@ void test_an_unroutable_reply_that_is_not_mandatory_is_only_confirmed(void **sta
     reply.mandatory = false;
     fixture_publish(fixture, &reply);
     fixture_await(fixture, TRANSPORT_CONFIRMED, 1);
-    fixture_rest(fixture);
-    assert_int_equal(fixture->record_count, 1);
+    fixture_poll_a_while(fixture);
+    assert_int_equal(fixture->event_count, 1);
 }
 
 void test_each_of_a_burst_is_confirmed_once(void **state)
@@ -82,8 +91,8 @@ void test_each_of_a_burst_is_confirmed_once(void **state)
         fixture_publish(fixture, &dead);
     }
     fixture_await(fixture, TRANSPORT_CONFIRMED, 2 * BURST);
-    fixture_rest(fixture);
-    assert_int_equal(fixture->record_count, 2 * BURST);
+    fixture_poll_a_while(fixture);
+    assert_int_equal(fixture->event_count, 2 * BURST);
     for (size_t i = 0; i < 2 * BURST; i++) {
         uint64_t sequence = fixture_event(fixture, TRANSPORT_CONFIRMED, i)->sequence;
         assert_true(sequence >= 1 && sequence <= 2 * BURST && !seen[sequence]);
@@ -93,7 +102,7 @@ void test_each_of_a_burst_is_confirmed_once(void **state)
 
 static void publish_and_acknowledge(struct fixture *fixture, const struct delivery *delivery)
 {
-    struct outgoing reply = fixture_reply(fixture, "in turn");
+    struct outgoing reply = fixture_reply(fixture, "from the handler");
     fixture_publish(fixture, &reply);
     fixture_ack(fixture, delivery->tag);
 }
@@ -108,7 +117,7 @@ void test_the_handler_may_publish_and_acknowledge(void **state)
     fixture_await(fixture, TRANSPORT_CONFIRMED, 20);
 }
 
-void test_a_missing_exchange_unsettles_its_kind_alone(void **state)
+void test_a_missing_exchange_loses_the_confirms_of_its_kind_only(void **state)
 {
     struct fixture *fixture = *state;
     struct outgoing lost = fixture_dead_letter(fixture, "lost");
@@ -136,7 +145,7 @@ static const struct outgoing_header dead_headers[] = {
     {.name = "x-allot-detail", .kind = OUTGOING_TEXT, .text = {"no object", 9}},
     {.name = "x-allot-dead-at", .kind = OUTGOING_INTEGER, .integer = 1700000000000}};
 
-/* The delivery, dead-lettered as the worker does it. */
+/* Publishes the delivery as a dead letter, as the worker does, and takes it from the queue. */
 static struct fixture_message dead_letter(struct fixture *fixture, const struct delivery *delivery)
 {
     struct outgoing letter = fixture_dead_letter(fixture, "");
@@ -166,7 +175,7 @@ void test_a_dead_letter_carries_the_original_headers_and_ours_over_them(void **s
     fixture->backend->send(fixture, &command);
     fixture_consume(fixture, 1);
     struct fixture_message letter = dead_letter(fixture, fixture_delivery(fixture, 0));
-    assert_lab_properties(&letter.properties);
+    assert_fixture_properties(&letter.properties);
     assert_text(letter.body, "garbage");
     assert_text(fixture_text_header(letter.raw_headers, "own"), "kept");
     assert_text(fixture_text_header(letter.raw_headers, "x-allot-reason"), "malformed");
@@ -187,7 +196,7 @@ void test_headers_that_do_not_fit_are_left_out_and_the_detail_says_so(void **sta
     const struct outgoing_header big = {
         .name = "big", .kind = OUTGOING_TEXT, .text = fixture_pattern(fixture, TOO_BIG)};
     struct outgoing command = {.headers = &big, .header_count = 1, .body = text_of("x")};
-    /* Fits for the producer; with the properties and our headers it is too much. */
+    /* The producer's headers fit into a frame, but not beside those that are added here. */
     fixture->backend->send(fixture, &command);
     fixture_consume(fixture, 1);
     struct delivery delivery = *fixture_delivery(fixture, 0);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The transport suite's backend on RabbitMQ; exchanges and queues get random names. */
 #include "tests/contract/transport_rabbitmq.h"
 
 #include <amqp_tcp_socket.h>
@@ -62,7 +63,7 @@ struct amqp_options rabbitmq_options(struct fixture *fixture)
                      .dead_letter_exchange = text_of(fixture->names.dead_letter_exchange),
                      .dead_letter_queue = text_of(fixture->names.dead_letter_queue)},
         .declare = true,
-        .heartbeat_ms = LAB_HEARTBEAT_MS,
+        .heartbeat_ms = FIXTURE_HEARTBEAT_MS,
         .connection_name = text_of("transport contract")};
 }
 
@@ -136,7 +137,7 @@ static bool take(struct fixture *fixture, const char *queue, struct fixture_mess
     return true;
 }
 
-/* The newest connection to the broker is the transport's: the others came before it. */
+/* Returns the process's newest socket to the broker: the transport connects last. */
 static int newest_broker_socket(int admin_fd)
 {
     struct sockaddr_storage broker;

@@ -1,35 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* RabbitMQ behind the transport suite, for the tests that are about it alone. */
+/* The transport suite's RabbitMQ backend, for the tests that run against RabbitMQ only. */
 #ifndef ALLOT_TRANSPORT_RABBITMQ_H
 #define ALLOT_TRANSPORT_RABBITMQ_H
 
 #include <amqp.h>
 
-#include "tests/contract/transport_fixture.h"
 #include "common/amqp/amqp_transport.h"
 #include "common/amqp/client.h"
+#include "tests/contract/transport_fixture.h"
 
 struct rabbitmq {
     struct text uri;
-    struct client *client;         /* producer and operator; owns the reply queue */
-    amqp_connection_state_t admin; /* deletes, and makes what the client can't */
+    struct client *client; /* publishes commands, takes messages, declares the reply queue */
+    amqp_connection_state_t admin; /* deletes queues, and declares those that a test needs */
 };
 
 struct rabbitmq *rabbitmq_of(struct fixture *fixture);
-/* Those of the fixture's transport. */
+/* Returns the options of the fixture's transport. */
 struct amqp_options rabbitmq_options(struct fixture *fixture);
 
-/* The claims, in transport_only.c. */
-#define RABBITMQ_CLAIMS(X)                                                                         \
+/* The tests in transport_only.c. */
+#define RABBITMQ_TESTS(X)                                                                          \
     X(test_a_wrong_password_is_refused)                                                            \
     X(test_an_unknown_virtual_host_is_refused)                                                     \
     X(test_a_closed_port_is_lost_and_the_next_host_is_tried)                                       \
-    X(test_a_silent_peer_is_given_up_within_the_time_out)                                          \
+    X(test_a_silent_peer_is_given_up_within_the_timeout)                                           \
     X(test_a_peer_that_falls_silent_is_noticed_while_polling)                                      \
     X(test_a_publish_to_a_peer_that_fell_silent_does_not_hang)                                     \
     X(test_a_queue_with_other_arguments_is_refused_and_named)                                      \
     X(test_an_exchange_of_another_type_is_refused_and_named)                                       \
-    X(test_a_check_names_what_is_absent_and_makes_nothing)                                         \
+    X(test_a_check_names_what_is_missing_and_creates_nothing)                                      \
     X(test_a_declared_topology_passes_the_check)                                                   \
     X(test_deeply_nested_headers_pass_to_the_dead_letter)                                          \
     X(test_a_body_of_twenty_mebibytes_is_dead_lettered_whole)                                      \
@@ -37,8 +37,8 @@ struct amqp_options rabbitmq_options(struct fixture *fixture);
     X(test_a_client_looks_through_a_queue_and_leaves_it_as_it_was)                                 \
     X(test_a_client_learns_of_a_return)
 
-#define X(claim) void claim(void **state);
-RABBITMQ_CLAIMS(X)
+#define X(test) void test(void **state);
+RABBITMQ_TESTS(X)
 #undef X
 
 #endif

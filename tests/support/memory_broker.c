@@ -1,10 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Design. The broker owns a list of queues, and each queue a list of its ready messages. A
+ * delivered message belongs to the transport that it was delivered to, until it is acknowledged
+ * (then it is freed) or requeued (memory_broker_requeue). The broker knows its transports, to cut
+ * them and to report events to them.
+ *
+ * Guarantees. A requeued message gets its old place, by its position, and a higher delivery count.
+ * A message of a queue that was deleted meanwhile is dropped, even if a queue of that name exists
+ * again: the epochs differ.
+ *
+ * Not here: deliveries, confirms and faults (memory_transport.c).
+ */
 #include "tests/support/memory_broker.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/memory.h"
 #include "common/codec/field_table.h"
 #include "tests/support/memory_internal.h"
 
@@ -86,8 +99,7 @@ void memory_broker_declare(struct memory_broker *broker, const char *name)
 {
     if (memory_broker_find(broker, name) != NULL)
         return;
-    struct memory_queue *queue = calloc(1, sizeof *queue);
-    assert(queue != NULL);
+    struct memory_queue *queue = MEMORY_NEW(struct memory_queue);
     queue->name = strdup(name);
     queue->epoch = ++broker->last_epoch;
     queue->next = broker->queues;
@@ -107,7 +119,7 @@ static void cancel_consumers(struct memory_broker *broker)
         if (!at->consuming)
             continue;
         at->consuming = false;
-        memory_transport_tell(at, (struct transport_event){.kind = TRANSPORT_CANCELLED});
+        memory_transport_report(at, (struct transport_event){.kind = TRANSPORT_CANCELLED});
     }
 }
 
@@ -130,7 +142,7 @@ void memory_broker_bind_dead(struct memory_broker *broker, bool bound)
     broker->dead_bound = bound;
 }
 
-/* In order of position: what comes back takes its old place. */
+/* Keeps the queue in order of position, so a requeued message gets its old place. */
 static void insert(struct memory_queue *queue, struct memory_message *message)
 {
     struct memory_message **at = &queue->first;
@@ -153,6 +165,7 @@ void memory_broker_requeue(struct memory_broker *broker, struct memory_message *
 
 /* --- routing -------------------------------------------------------------------------------- */
 
+/* Gives the queue for a message; NULL: unroutable. False: there is no such exchange. */
 static bool find_target(const struct memory_broker *broker, const struct memory_message *message,
                         struct memory_queue **ret_queue)
 {
@@ -178,10 +191,10 @@ enum memory_routing memory_broker_route(struct memory_broker *broker,
                                         struct memory_message *message)
 {
     struct memory_queue *queue = NULL;
-    bool known = find_target(broker, message, &queue);
+    bool exchange_exists = find_target(broker, message, &queue);
     if (queue == NULL) {
         memory_message_free(message);
-        return known ? UNROUTABLE : NO_EXCHANGE;
+        return exchange_exists ? UNROUTABLE : NO_EXCHANGE;
     }
     message->position = ++broker->last_position;
     insert(queue, message);
@@ -198,7 +211,7 @@ bool memory_broker_send(struct memory_broker *broker, const struct outgoing *out
     return memory_broker_route(broker, message) == ROUTED;
 }
 
-/* --- looking -------------------------------------------------------------------------------- */
+/* --- inspection ----------------------------------------------------------------------------- */
 
 size_t memory_broker_count(const struct memory_broker *broker, const char *name)
 {
@@ -240,7 +253,7 @@ size_t memory_broker_unacked(const struct memory_broker *broker)
     return count;
 }
 
-/* --- the broker's states -------------------------------------------------------------------- */
+/* --- outages -------------------------------------------------------------------------------- */
 
 void memory_broker_block(struct memory_broker *broker, const char *reason)
 {
@@ -249,10 +262,10 @@ void memory_broker_block(struct memory_broker *broker, const char *reason)
     for (struct memory_transport *at = broker->transports; changes && at != NULL; at = at->next) {
         if (!at->connected)
             continue;
-        memory_transport_tell(at,
-                              (struct transport_event){.kind = reason != NULL ? TRANSPORT_BLOCKED
-                                                                              : TRANSPORT_UNBLOCKED,
-                                                       .reason = reason});
+        memory_transport_report(at, (struct transport_event){.kind = reason != NULL
+                                                                         ? TRANSPORT_BLOCKED
+                                                                         : TRANSPORT_UNBLOCKED,
+                                                             .reason = reason});
     }
 }
 
@@ -263,12 +276,11 @@ void memory_broker_set_down(struct memory_broker *broker, bool down)
         memory_transport_cut(&at->base);
 }
 
-/* --- making --------------------------------------------------------------------------------- */
+/* --- life cycle ----------------------------------------------------------------------------- */
 
 struct memory_broker *memory_broker_new(const struct memory_names *names)
 {
-    struct memory_broker *broker = calloc(1, sizeof *broker);
-    assert(broker != NULL);
+    struct memory_broker *broker = MEMORY_NEW(struct memory_broker);
     broker->arena = arena_new(0);
     broker->names = (struct memory_names){
         .exchange = text_copy(broker->arena, text_of(names->exchange)).bytes,

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A broker in memory, as RabbitMQ would behave towards the worker: the queue of commands with its
- * delivery counts, the dead-letter exchange and queue, reply queues by name. Deterministic: no
- * thread, no clock, nothing at random. Tests send and look with these calls; the worker comes in
- * through memory_transport.h.
+ * A broker in memory that behaves towards the worker as RabbitMQ does. It has the command exchange
+ * and queue, with delivery counts, the dead-letter exchange and queue, and reply queues by name.
+ * It is deterministic: no thread, no clock, no random number. Tests send messages and look into
+ * queues with the calls below; a worker connects through memory_transport.h.
+ *
+ * What it does not have: users, policies, other exchanges, delivery limits, expiration, durability.
  */
 #ifndef ALLOT_MEMORY_BROKER_H
 #define ALLOT_MEMORY_BROKER_H
@@ -13,7 +15,7 @@
 struct memory_broker;
 
 struct memory_names {
-    const char *exchange; /* direct; its queue's routing key is the queue's name */
+    const char *exchange; /* direct; `queue` is bound with its own name as routing key */
     const char *queue;
     const char *dead_letter_exchange; /* fanout */
     const char *dead_letter_queue;
@@ -22,46 +24,53 @@ struct memory_names {
 #define MEMORY_NAMES_DEFAULT                                                                       \
     ((struct memory_names){"allot.commands", "allot.commands", "allot.dead", "allot.dead"})
 
-/* A message in a queue; lives until it leaves the queue for good. */
+/* A message in a queue, or delivered and unacknowledged. */
 struct memory_message {
     struct memory_message *next;
     struct arena *arena;
-    uint64_t position;       /* in order of arrival at the broker */
-    uint64_t epoch;          /* of the queue: a deleted queue takes nothing back */
-    int64_t delivery_count;  /* how often it was delivered, and came back */
-    struct text exchange;    /* it came through */
-    struct text routing_key; /* it came with */
+    uint64_t position;      /* counts all messages of the broker, in order of arrival */
+    uint64_t epoch;         /* number of its queue; a queue that is declared again has a new one */
+    int64_t delivery_count; /* deliveries that ended with a requeue */
+    struct text exchange;
+    struct text routing_key;
     struct properties properties;
     struct text raw_headers; /* an encoded field table: common/codec/field_table.h */
     struct text body;
 };
 
+/* Copies properties; their texts go to `arena`. */
+struct properties memory_properties_copy(struct arena *arena, const struct properties *properties);
+
+/* Makes a broker with the exchanges and queues of `names` (copied); no reply queue exists yet. */
 struct memory_broker *memory_broker_new(const struct memory_names *names);
-/* After all of its transports. NULL is allowed. */
+/* Frees the broker; its transports have to be freed before. NULL is allowed. */
 void memory_broker_free(struct memory_broker *broker);
 
-/* Reply queues; there are none in the beginning. The four objects of the names are there. */
+/* Creates a queue if it is missing, such as a reply queue. */
 void memory_broker_declare(struct memory_broker *broker, const char *queue);
-/* Any queue, with its messages; consumers of the queue of commands are cancelled. */
+/* Deletes a queue with its messages. If it is the command queue, its AMQP consumers are cancelled,
+   and its unacknowledged messages cannot be requeued any more. */
 void memory_broker_delete(struct memory_broker *broker, const char *queue);
+/* Binds the dead-letter queue to its exchange, as at first, or unbinds it. */
 void memory_broker_bind_dead(struct memory_broker *broker, bool bound);
 
-/* A producer's message, as it is: only the message's own raw_headers and headers. False: no queue
-   took it. */
+/* Publishes a message as a producer does: without a sequence header. False: it is unroutable. */
 bool memory_broker_send(struct memory_broker *broker, const struct outgoing *message);
 
-/* Ready messages, in order; 0 and NULL where there is no such queue, or no such message. */
+/* Counts the ready messages of a queue; 0 if there is no such queue. */
 size_t memory_broker_count(const struct memory_broker *broker, const char *queue);
+/* Returns the ready message at `index`, borrowed until the queue changes; NULL if there is none. */
 const struct memory_message *memory_broker_message(const struct memory_broker *broker,
                                                    const char *queue, size_t index);
-/* Takes the first one away for good; false: there is none. */
+/* Removes the first ready message. False: there is none. */
 bool memory_broker_drop_first(struct memory_broker *broker, const char *queue);
-/* Commands that transports hold unacknowledged. */
+/* Counts the unacknowledged commands of all transports. */
 size_t memory_broker_unacked(const struct memory_broker *broker);
 
-/* Asks not to publish (what is published waits), until `reason` is NULL. */
+/* Blocks publishing (connection.blocked) with this reason, borrowed; NULL unblocks it. Messages
+   that are published meanwhile are accepted after the unblocking. */
 void memory_broker_block(struct memory_broker *broker, const char *reason);
-/* Nobody can open a connection, while it is down; those that are open are cut. */
+/* Down: cuts all connections, and no new one can be opened. */
 void memory_broker_set_down(struct memory_broker *broker, bool down);
 
 #endif

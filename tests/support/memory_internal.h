@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Between memory_broker.c and memory_transport.c; nobody else's. */
+/* What memory_broker.c and memory_transport.c share; for these two files only. */
 #ifndef ALLOT_MEMORY_INTERNAL_H
 #define ALLOT_MEMORY_INTERNAL_H
 
@@ -17,7 +17,7 @@ struct memory_queue {
 };
 
 struct memory_broker {
-    struct arena *arena; /* of the names */
+    struct arena *arena; /* holds the names */
     struct memory_names names;
     struct memory_queue *queues;
     struct memory_transport *transports;
@@ -28,14 +28,14 @@ struct memory_broker {
     const char *blocked; /* the reason, or NULL */
 };
 
-/* A delivery that is not settled. */
+/* An unacknowledged delivery. */
 struct memory_unacked {
     struct memory_unacked *next;
     uint64_t tag;
     struct memory_message *message;
 };
 
-/* Published while the broker was blocked. */
+/* A message that was published while the broker was blocked. */
 struct memory_held {
     struct memory_held *next;
     struct memory_message *message;
@@ -44,7 +44,7 @@ struct memory_held {
     bool mandatory;
 };
 
-/* Something to tell at the next poll. */
+/* An event for the next poll. */
 struct memory_event {
     struct memory_event *next;
     struct transport_event event; /* never a DELIVERY */
@@ -52,13 +52,13 @@ struct memory_event {
 
 struct memory_transport {
     struct transport base;
-    struct memory_transport *next; /* of the broker's */
+    struct memory_transport *next; /* in the broker's list */
     struct memory_broker *broker;
     struct memory_faults faults;
     uint64_t calls;
     bool connected;
     bool consuming;
-    bool closed[MEMORY_KINDS]; /* a kind's channel, until the next poll opens it again */
+    bool closed[MEMORY_KINDS]; /* the channel of a kind, until the next poll opens it again */
     uint16_t prefetch;
     uint64_t last_tag;
     size_t unacked_count;
@@ -68,19 +68,20 @@ struct memory_transport {
     struct memory_held *held;
 };
 
-/* A copy with headers as they are given. */
+/* Makes a message of `outgoing` with these encoded headers; both are copied. */
 struct memory_message *memory_message_new(const struct outgoing *outgoing, struct text headers);
 struct memory_message *memory_message_copy(const struct memory_message *message);
-struct properties memory_properties_copy(struct arena *arena, const struct properties *properties);
 void memory_message_free(struct memory_message *message);
 
 struct memory_queue *memory_broker_find(const struct memory_broker *broker, const char *queue);
-/* Takes the message in any case. */
+/* Puts a message into its queue. Owns it from here on; frees it where no queue matches. */
 enum memory_routing memory_broker_route(struct memory_broker *broker,
                                         struct memory_message *message);
-/* Puts a delivered command back to its place, delivered once more; or away, if its queue is. */
+/* Requeues a delivered command at its old place, with a higher delivery count. Owns it from here
+   on; frees it if its queue was deleted. */
 void memory_broker_requeue(struct memory_broker *broker, struct memory_message *message);
 
-void memory_transport_tell(struct memory_transport *transport, struct transport_event event);
+/* Appends an event for the next poll. */
+void memory_transport_report(struct memory_transport *transport, struct transport_event event);
 
 #endif

@@ -1,26 +1,40 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Design. Each call of the port is between begin_call() and end_call(), which count calls and apply
+ * the fault lose_at_call. What the broker has to report (confirms, returns, cancels, blocks) waits
+ * in a list of events until the next poll. Deliveries are made in the poll itself, from the command
+ * queue, as far as the prefetch allows.
+ *
+ * Guarantees. Events come in the order of their causes. Messages that are published while the
+ * broker is blocked are held, and accepted in their order at the first poll or publish after the
+ * unblocking. A missing exchange closes the channel of its kind: later messages of that kind are
+ * dropped until the poll that reports CONFIRMS_LOST. A poll hands out at most what was there when
+ * it began, so a handler that requeues does not keep it forever.
+ *
+ * Not here: queues and routing (memory_broker.c). An unknown delivery tag loses the connection at
+ * once; on RabbitMQ this takes a moment.
+ */
 #include "tests/support/memory_transport.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
+#include "common/base/memory.h"
 #include "common/codec/field_table.h"
 #include "common/codec/outgoing_headers.h"
 #include "tests/support/memory_internal.h"
 
 enum { FRAME_BYTES = 131072 }; /* RabbitMQ's default frame_max */
 
-static struct memory_transport *of(struct transport *transport)
+static struct memory_transport *to_memory(struct transport *transport)
 {
     return (struct memory_transport *)transport;
 }
 
-/* --- what is kept --------------------------------------------------------------------------- */
+/* --- events and unacknowledged messages ----------------------------------------------------- */
 
-void memory_transport_tell(struct memory_transport *self, struct transport_event event)
+void memory_transport_report(struct memory_transport *self, struct transport_event event)
 {
-    struct memory_event *entry = calloc(1, sizeof *entry);
-    assert(entry != NULL);
+    struct memory_event *entry = MEMORY_NEW(struct memory_event);
     entry->event = event;
     *self->events_end = entry;
     self->events_end = &entry->next;
@@ -47,7 +61,7 @@ static size_t count_events(const struct memory_transport *self)
     return count;
 }
 
-/* NULL where no such delivery is out. */
+/* Removes an unacknowledged message from the list; NULL: the tag is unknown. */
 static struct memory_message *take_unacked(struct memory_transport *self, uint64_t tag)
 {
     struct memory_unacked **at = &self->unacked;
@@ -65,8 +79,7 @@ static struct memory_message *take_unacked(struct memory_transport *self, uint64
 
 static void add_unacked(struct memory_transport *self, struct memory_message *message)
 {
-    struct memory_unacked *entry = calloc(1, sizeof *entry);
-    assert(entry != NULL);
+    struct memory_unacked *entry = MEMORY_NEW(struct memory_unacked);
     *entry = (struct memory_unacked){self->unacked, ++self->last_tag, message};
     self->unacked = entry;
     self->unacked_count++;
@@ -76,7 +89,7 @@ static void add_unacked(struct memory_transport *self, struct memory_message *me
 
 void memory_transport_cut(struct transport *transport)
 {
-    struct memory_transport *self = of(transport);
+    struct memory_transport *self = to_memory(transport);
     struct transport_event event;
     while (self->unacked != NULL)
         memory_broker_requeue(self->broker, take_unacked(self, self->unacked->tag));
@@ -94,15 +107,15 @@ void memory_transport_cut(struct transport *transport)
         self->closed[i] = false;
 }
 
-/* Counts a fault down; true when it is its turn. */
+/* Counts a fault down; true when it is due. */
 static bool is_due(uint64_t *countdown)
 {
     return *countdown > 0 && --*countdown == 0;
 }
 
 struct call {
-    bool lost;       /* it has no effect */
-    bool lost_after; /* it has, and then the connection is gone */
+    bool lost;       /* the connection is lost, so the call has no effect */
+    bool lost_after; /* the connection is lost after the effect */
 };
 
 static struct call begin_call(struct memory_transport *self, struct error *error)
@@ -115,7 +128,7 @@ static struct call begin_call(struct memory_transport *self, struct error *error
         memory_transport_cut(&self->base);
     call.lost = !self->connected;
     if (call.lost || call.lost_after)
-        error_set(error, "the connection to the broker is lost");
+        error_set(error, "not connected to the broker");
     return call;
 }
 
@@ -129,7 +142,7 @@ static enum transport_status end_call(struct memory_transport *self, struct call
 
 static enum transport_status open_transport(struct transport *transport, struct error *error)
 {
-    struct memory_transport *self = of(transport);
+    struct memory_transport *self = to_memory(transport);
     memory_transport_cut(transport);
     self->connected = !self->broker->down;
     struct call call = begin_call(self, error);
@@ -139,20 +152,20 @@ static enum transport_status open_transport(struct transport *transport, struct 
     memory_broker_declare(self->broker, self->broker->names.dead_letter_queue);
     self->last_tag = 0;
     if (self->broker->blocked != NULL)
-        memory_transport_tell(self, (struct transport_event){.kind = TRANSPORT_BLOCKED,
-                                                             .reason = self->broker->blocked});
+        memory_transport_report(self, (struct transport_event){.kind = TRANSPORT_BLOCKED,
+                                                               .reason = self->broker->blocked});
     return end_call(self, call);
 }
 
 static enum transport_status consume(struct transport *transport, uint16_t prefetch,
                                      struct error *error)
 {
-    struct memory_transport *self = of(transport);
+    struct memory_transport *self = to_memory(transport);
     struct call call = begin_call(self, error);
     if (call.lost)
         return TRANSPORT_LOST;
     if (memory_broker_find(self->broker, self->broker->names.queue) == NULL) {
-        error_set(error, "consuming: no queue %s", self->broker->names.queue);
+        error_set(error, "cannot consume: no queue %s", self->broker->names.queue);
         memory_transport_cut(transport);
         return TRANSPORT_LOST;
     }
@@ -163,7 +176,7 @@ static enum transport_status consume(struct transport *transport, uint16_t prefe
 
 static enum transport_status cancel(struct transport *transport, struct error *error)
 {
-    struct memory_transport *self = of(transport);
+    struct memory_transport *self = to_memory(transport);
     struct call call = begin_call(self, error);
     if (call.lost)
         return TRANSPORT_LOST;
@@ -173,13 +186,13 @@ static enum transport_status cancel(struct transport *transport, struct error *e
 
 /* --- publishing ----------------------------------------------------------------------------- */
 
-/* Confirms can't come any more for what the broker closed the channel over, or after it. */
+/* The message that closed the channel, and those after it, are never confirmed. */
 static void close_channel(struct memory_transport *self, enum outgoing_kind kind)
 {
     self->closed[kind] = true;
-    memory_transport_tell(self, (struct transport_event){.kind = TRANSPORT_CONFIRMS_LOST,
-                                                         .outgoing_kind = kind,
-                                                         .reason = "NOT_FOUND - no exchange"});
+    memory_transport_report(self, (struct transport_event){.kind = TRANSPORT_CONFIRMS_LOST,
+                                                           .outgoing_kind = kind,
+                                                           .reason = "NOT_FOUND - no exchange"});
 }
 
 static void accept(struct memory_transport *self, const struct outgoing *outgoing,
@@ -193,7 +206,7 @@ static void accept(struct memory_transport *self, const struct outgoing *outgoin
     if (is_due(&self->faults.nack_publish)) {
         memory_message_free(message);
         event.kind = TRANSPORT_NACKED;
-        memory_transport_tell(self, event);
+        memory_transport_report(self, event);
         return;
     }
     enum memory_routing routing = memory_broker_route(self->broker, message);
@@ -202,11 +215,11 @@ static void accept(struct memory_transport *self, const struct outgoing *outgoin
         return;
     }
     if (routing == UNROUTABLE && outgoing->mandatory)
-        memory_transport_tell(self, (struct transport_event){.kind = TRANSPORT_RETURNED,
-                                                             .sequence = outgoing->sequence,
-                                                             .reason = "NO_ROUTE"});
+        memory_transport_report(self, (struct transport_event){.kind = TRANSPORT_RETURNED,
+                                                               .sequence = outgoing->sequence,
+                                                               .reason = "NO_ROUTE"});
     if (!is_due(&self->faults.swallow_confirm))
-        memory_transport_tell(self, event);
+        memory_transport_report(self, event);
 }
 
 static struct memory_message *make_message(const struct outgoing *outgoing)
@@ -218,12 +231,11 @@ static struct memory_message *make_message(const struct outgoing *outgoing)
     return message;
 }
 
-/* In the order in which they were published. */
+/* Appends a message to those that wait for the unblocking. */
 static void hold(struct memory_transport *self, const struct outgoing *outgoing,
                  struct memory_message *message)
 {
-    struct memory_held *entry = calloc(1, sizeof *entry);
-    assert(entry != NULL);
+    struct memory_held *entry = MEMORY_NEW(struct memory_held);
     *entry = (struct memory_held){NULL, message, outgoing->kind, outgoing->sequence,
                                   outgoing->mandatory};
     struct memory_held **at = &self->held;
@@ -247,7 +259,7 @@ static void accept_held(struct memory_transport *self)
 static enum transport_status publish(struct transport *transport, const struct outgoing *outgoing,
                                      struct error *error)
 {
-    struct memory_transport *self = of(transport);
+    struct memory_transport *self = to_memory(transport);
     struct call call = begin_call(self, error);
     if (call.lost)
         return TRANSPORT_LOST;
@@ -262,11 +274,11 @@ static enum transport_status publish(struct transport *transport, const struct o
 
 /* --- settling deliveries -------------------------------------------------------------------- */
 
-/* An unknown tag closes the consumer's channel, and with it, here, the connection. */
+/* Settles a delivery. An unknown tag loses the connection. */
 static enum transport_status settle(struct transport *transport, uint64_t tag, bool requeue,
                                     struct error *error)
 {
-    struct memory_transport *self = of(transport);
+    struct memory_transport *self = to_memory(transport);
     struct call call = begin_call(self, error);
     if (call.lost)
         return TRANSPORT_LOST;
@@ -307,7 +319,7 @@ static struct transport_event delivery_of(const struct memory_message *message, 
                           .raw_headers = headers,
                           .body = text_copy(arena, message->body)};
     field_table_read_delivery(&event.delivery);
-    /* On the first delivery the header can only be the producer's own invention. */
+    /* On the first delivery the header can only come from the producer. */
     if (message->delivery_count == 0)
         event.delivery.delivery_count = 0;
     return event;
@@ -330,7 +342,7 @@ static bool deliver(struct memory_transport *self, const struct transport_handle
     return true;
 }
 
-static void tell_waiting(struct memory_transport *self, const struct transport_handler *handler)
+static void report_events(struct memory_transport *self, const struct transport_handler *handler)
 {
     struct transport_event event;
     for (size_t left = count_events(self); left > 0 && take_event(self, &event); left--) {
@@ -346,30 +358,30 @@ static enum transport_status poll_transport(struct transport *transport, int tim
 {
     (void)timeout_ms;
     (void)wake_fd;
-    struct memory_transport *self = of(transport);
+    struct memory_transport *self = to_memory(transport);
     struct call call = begin_call(self, error);
     if (call.lost)
         return TRANSPORT_LOST;
     accept_held(self);
-    /* Only what is there now: a handler that gives back must not keep us here for ever. */
+    /* Only what is there now: a requeue of the handler adds more, and the loop has to end. */
     size_t ready = memory_broker_count(self->broker, self->broker->names.queue);
-    tell_waiting(self, handler);
+    report_events(self, handler);
     while (ready > 0 && self->connected && deliver(self, handler))
         ready--;
     if (!self->connected) {
-        error_set(error, "the connection to the broker is lost");
+        error_set(error, "not connected to the broker");
         return TRANSPORT_LOST;
     }
     return end_call(self, call);
 }
 
-/* --- making --------------------------------------------------------------------------------- */
+/* --- the port ------------------------------------------------------------------------------- */
 
 static void free_transport(struct transport *transport)
 {
     if (transport == NULL)
         return;
-    struct memory_transport *self = of(transport);
+    struct memory_transport *self = to_memory(transport);
     memory_transport_cut(transport);
     struct memory_transport **at = &self->broker->transports;
     while (*at != self)
@@ -392,8 +404,7 @@ static const struct transport_ops operations = {
 
 struct transport *memory_transport_new(struct memory_broker *broker)
 {
-    struct memory_transport *self = calloc(1, sizeof *self);
-    assert(self != NULL);
+    struct memory_transport *self = MEMORY_NEW(struct memory_transport);
     self->base.ops = &operations;
     self->broker = broker;
     self->events_end = &self->events;
@@ -404,7 +415,7 @@ struct transport *memory_transport_new(struct memory_broker *broker)
 
 struct memory_faults *memory_transport_faults(struct transport *transport)
 {
-    return &of(transport)->faults;
+    return &to_memory(transport)->faults;
 }
 
 uint64_t memory_transport_calls(const struct transport *transport)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The transport port on a broker in memory. `poll` never waits. Faults are set by tests, and count
- * calls, so that "fail the n-th until nothing fails" is a loop.
+ * The transport port on a broker in memory (memory_broker.h). `poll` never waits. A test can let
+ * the n-th publish, delivery or call fail. A loop over n then tests a failure at each place, until
+ * a run is over before its failure.
  */
 #ifndef ALLOT_MEMORY_TRANSPORT_H
 #define ALLOT_MEMORY_TRANSPORT_H
@@ -9,21 +10,23 @@
 #include "allot/transport.h"
 #include "tests/support/memory_broker.h"
 
-/* Each counts down from the time it is set: 1 is the next one; 0 is never. */
+/* Each number counts down from the time when it is set: 1 is the next one, 0 means never. */
 struct memory_faults {
-    uint64_t nack_publish;       /* the broker does not take it */
-    uint64_t swallow_confirm;    /* it takes the message, and never says so */
-    uint64_t duplicate_delivery; /* a delivered message stays in the queue as well */
-    uint64_t lose_at_call;       /* of all calls but close and free: the connection is gone */
-    bool lose_after_effect;      /* the lost call does its work first */
+    uint64_t nack_publish;       /* the broker nacks this publish, and drops the message */
+    uint64_t swallow_confirm;    /* the broker accepts this message, but sends no confirm */
+    uint64_t duplicate_delivery; /* a copy of this delivery stays in the queue */
+    uint64_t lose_at_call;       /* the connection is lost at this call; close, free do not count */
+    bool lose_after_effect;      /* that call has its effect before the connection is lost */
 };
 
-/* Freed before its broker. */
+/* Makes a closed transport of this broker. It has to be freed before the broker. */
 struct transport *memory_transport_new(struct memory_broker *broker);
+/* Returns the faults, for a test to set; borrowed. */
 struct memory_faults *memory_transport_faults(struct transport *transport);
-/* Cuts the connection: what is unacknowledged goes back, the next call gives LOST. */
+/* Cuts the connection: the broker requeues what is unacknowledged, and the next call returns LOST.
+ */
 void memory_transport_cut(struct transport *transport);
-/* The calls of the port so far, but close and free. */
+/* Counts the calls of the port so far, without close and free. */
 uint64_t memory_transport_calls(const struct transport *transport);
 
 #endif
