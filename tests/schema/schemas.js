@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The schemas of docs/schemas, compiled, and the form in which results are counted.
+// Loads and compiles the schemas of docs/schemas, and prints the results of checks in the form that
+// script/lib/count_tests counts.
 'use strict';
 
 const fs = require('node:fs');
@@ -16,13 +17,13 @@ function filesBelow(directory) {
   });
 }
 
-/** Name, as in "failure/invalid.json", to schema. */
+/** Maps the name of a schema, such as "failure/invalid.json", to the schema. */
 function loadSchemas() {
   const files = filesBelow(folder).sort();
   return new Map(files.map((file) => [path.relative(folder, file), JSON.parse(fs.readFileSync(file, 'utf8'))]));
 }
 
-/** Name to validating function. Strict: an unknown keyword, or one that cannot apply, is an error. */
+/** Maps names to validating functions. Strict: an unknown keyword, or one that cannot apply, is an error. */
 function compileSchemas() {
   const schemas = loadSchemas();
   const ajv = new Ajv({ strict: true, strictRequired: false, allowUnionTypes: true, allErrors: false });
@@ -30,27 +31,28 @@ function compileSchemas() {
   return new Map([...schemas.keys()].map((name) => [name, ajv.getSchema(name)]));
 }
 
+/** The names in one folder of the schemas, without folder and suffix. */
 function namesIn(schemas, kind) {
   return [...schemas.keys()].filter((name) => name.startsWith(`${kind}/`)).map((name) => path.basename(name, '.json'));
 }
 
-/** Runs claims in turn; a claim returns the list of what speaks against it, or throws. */
-async function runClaims(claims) {
+/** Runs the checks one after the other. A check returns a list of problems, empty if it passed, or throws. */
+async function runChecks(checks) {
   let failed = false;
-  for (const [name, claim] of Object.entries(claims)) {
+  for (const [name, check] of Object.entries(checks)) {
     console.log(`[ RUN      ] ${name}`);
-    let objections;
+    let problems;
     try {
-      objections = await claim();
+      problems = await check();
     } catch (error) {
-      objections = [error.stack];
+      problems = [error.stack];
     }
-    for (const objection of objections.slice(0, 20)) console.log(`  ${objection}`);
-    if (objections.length > 20) console.log(`  and ${objections.length - 20} more`);
-    console.log(objections.length === 0 ? `[       OK ] ${name}` : `[  FAILED  ] ${name}`);
-    failed ||= objections.length > 0;
+    for (const problem of problems.slice(0, 20)) console.log(`  ${problem}`);
+    if (problems.length > 20) console.log(`  and ${problems.length - 20} more`);
+    console.log(problems.length === 0 ? `[       OK ] ${name}` : `[  FAILED  ] ${name}`);
+    failed ||= problems.length > 0;
   }
   process.exitCode = failed ? 1 : 0;
 }
 
-module.exports = { root, folder, loadSchemas, compileSchemas, namesIn, runClaims };
+module.exports = { root, folder, loadSchemas, compileSchemas, namesIn, runChecks };
