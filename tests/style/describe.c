@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Prints the lists that the code declares once (commands, failure codes), so that
+ * script/generate can write them into documents and tests/style/lists can compare them. One row a
+ * line, columns separated by tabs.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/core/command.h"
+#include "common/core/verdict.h"
+
+static const char *yes_no(int value)
+{
+    return value ? "yes" : "no";
+}
+
+/* name, mode, summary */
+static void print_commands(void)
+{
+#define X(id, name, mode, summary) (void)printf("%s\t%s\t%s\n", name, #mode, summary);
+    COMMANDS(X)
+#undef X
+}
+
+/* code, recorded, retryable, always dead-lettered, when, details */
+static void print_codes(void)
+{
+#define X(id, name, recorded, retryable, dead, when, details)                                      \
+    (void)printf("%s\t%s\t%s\t%s\t%s\t%s\n", name, yes_no(recorded), yes_no(retryable),            \
+                 yes_no(dead), when, details);
+    VERDICT_FAILURES(X)
+#undef X
+}
+
+struct list {
+    const char *name;
+    void (*print)(void);
+};
+
+static const struct list lists[] = {
+    {"commands", print_commands},
+    {"codes", print_codes},
+};
+
+int main(int argc, char **argv)
+{
+    for (size_t i = 0; argc == 2 && i < sizeof lists / sizeof lists[0]; i++) {
+        if (strcmp(argv[1], lists[i].name) == 0) {
+            lists[i].print();
+            return EXIT_SUCCESS;
+        }
+    }
+    (void)fputs("usage: describe LIST\n", stderr);
+    return 2;
+}
