@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Is it UTF-8? As RFC 3629 has it: no overlong forms, no surrogates, nothing beyond U+10FFFF. */
+/*
+ * UTF-8 as in RFC 3629: no overlong forms, no surrogates, nothing beyond U+10FFFF. Why not a
+ * library: mbrtowc depends on the locale, jansson's check is private, and libunistring would be one
+ * more dependency for these few lines.
+ */
 #ifndef ALLOT_BASE_UTF8_H
 #define ALLOT_BASE_UTF8_H
 
