@@ -3,12 +3,12 @@
  * The text is taken apart from the outside in: amqp_uri_parse splits it into groups (one scheme and
  * what follows it, up to the comma before the next scheme), parse_group splits a group into user,
  * hosts and virtual host, add_host reads one host. All hosts of a group share its user and virtual
- * host, which stand in a model that is copied for each.
+ * host: these are in a model, which is copied for each host.
  *
  * Every error begins with "AMQP URI: " and says which part is wrong, but never shows any of it.
  *
  * Why not amqp_parse_url of librabbitmq (0.11): it reads one URL with one host, fills in the user
- * "guest", overwrites its input, and says only that an URL is bad, not why.
+ * "guest", overwrites its input, and does not say what is wrong.
  */
 #include "common/codec/amqp_uri.h"
 

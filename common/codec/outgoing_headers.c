@@ -34,7 +34,7 @@ static struct text detail_without_original(struct arena *arena, struct text deta
     return text_cut(whole, DEAD_DETAIL_BYTES_MAX);
 }
 
-/* `left_out`: there were original headers, and `original` is not them. */
+/* `left_out`: the message has original headers, but they are not in `original`. */
 static struct text encode(struct arena *arena, const struct outgoing *outgoing,
                           struct text original, bool left_out)
 {

@@ -136,8 +136,7 @@ struct text settings_mask_uri(struct arena *arena, struct text uri)
 {
     if (!text_present(uri))
         return TEXT_NONE;
-    /* Each mask follows a ':' or '=', so there are at most `length` of them, of three bytes each.
-     */
+    /* Each mask follows a ':' or '=', so there are at most `length` masks of three bytes. */
     struct output output = {arena_alloc(arena, uri.length * (1 + strlen(mask)) + 1), 0};
     const char *place = uri.bytes, *end = uri.bytes + uri.length;
     while (place < end) {

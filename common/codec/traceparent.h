@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The header `traceparent` of W3C Trace Context (Recommendation, section 3.2). Only its form is
- * checked. Why not a library: OpenTelemetry has none for C; POSIX regexec
- * stops at a NUL, so that it would accept whatever follows one.
+ * checked. Why not a library: OpenTelemetry has none for C; regexec of
+ * POSIX stops at a NUL, so that it would accept whatever follows one.
  */
 #ifndef ALLOT_CODEC_TRACEPARENT_H
 #define ALLOT_CODEC_TRACEPARENT_H
