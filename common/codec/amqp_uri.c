@@ -1,4 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The text is taken apart from the outside in: amqp_uri_parse splits it into groups (one scheme and
+ * what follows it, up to the comma before the next scheme), parse_group splits a group into user,
+ * hosts and virtual host, add_host reads one host. All hosts of a group share its user and virtual
+ * host: these are in a model, which is copied for each host.
+ *
+ * Every error begins with "AMQP URI: " and says which part is wrong, but never shows any of it.
+ *
+ * Why not amqp_parse_url of librabbitmq (0.11): it reads one URL with one host, fills in the user
+ * "guest", overwrites its input, and does not say what is wrong.
+ */
 #include "common/codec/amqp_uri.h"
 
 #include <string.h>
@@ -20,12 +31,13 @@ static bool has_scheme(struct text text)
     return text_starts_with(text, scheme_plain) || text_starts_with(text, scheme_tls);
 }
 
+/* Returns the text from the byte `start` on. */
 static struct text from(struct text text, size_t start)
 {
     return text_view(text.bytes + start, text.length - start);
 }
 
-/* The place of the first `sought`; the text's length where there is none. */
+/* Returns the index of the first `sought`, or the length of the text if there is none. */
 static size_t place_of(struct text text, char sought)
 {
     const char *found = text.length > 0 ? memchr(text.bytes, sought, text.length) : NULL;
@@ -43,7 +55,7 @@ static int hex_value(char digit)
     return -1;
 }
 
-/* A percent-encoded byte at the text's start; -1 where it is none, or NUL. */
+/* Returns the percent-encoded byte at the start of the text; -1 if it is invalid, or NUL. */
 static int escaped_byte(struct text text)
 {
     if (text.length < 3)
@@ -55,6 +67,7 @@ static int escaped_byte(struct text text)
     return high * 16 + low;
 }
 
+/* Removes the percent-encoding; the result is in the arena. `what` names the part, for errors. */
 static bool decode(struct parser *parser, struct text text, const char *what, struct text *ret_text)
 {
     char *bytes = arena_alloc(parser->arena, text.length + 1);
@@ -65,7 +78,7 @@ static bool decode(struct parser *parser, struct text text, const char *what, st
             continue;
         int byte = escaped_byte(from(text, i));
         if (byte < 0) {
-            error_set(parser->error, "AMQP URI: bad percent-encoding in the %s", what);
+            error_set(parser->error, "AMQP URI: invalid percent-encoding in the %s", what);
             return false;
         }
         bytes[length - 1] = (char)byte;
@@ -84,14 +97,15 @@ static bool parse_port(struct parser *parser, struct text text, uint16_t *ret_po
         port = port * 10 + (unsigned int)(text.bytes[i] - '0');
     }
     if (!digits || port == 0 || port > PORT_MAX) {
-        error_set(parser->error, "AMQP URI: a port is not a number from 1 to %d", PORT_MAX);
+        error_set(parser->error, "AMQP URI: invalid port: expected a number from 1 to %d",
+                  PORT_MAX);
         return false;
     }
     *ret_port = (uint16_t)port;
     return true;
 }
 
-/* The end of the host's name: of an IPv6 address, after its bracket. */
+/* Returns the index behind the name of the host; an IPv6 address ends with its bracket. */
 static size_t name_end(struct text text)
 {
     if (!text_starts_with(text, "["))
@@ -109,17 +123,17 @@ static struct text without_brackets(struct text name)
 static bool add_host(struct parser *parser, struct text text, const struct amqp_host *model)
 {
     if (parser->count == AMQP_HOSTS_MAX) {
-        error_set(parser->error, "AMQP URI: more than %d hosts", AMQP_HOSTS_MAX);
+        error_set(parser->error, "AMQP URI: too many hosts (limit %d)", AMQP_HOSTS_MAX);
         return false;
     }
     size_t end = name_end(text);
     struct text name = without_brackets(text_view(text.bytes, end));
     struct text rest = from(text, end);
-    bool rest_fits = rest.length == 0 || rest.bytes[0] == ':';
-    /* A second "@" means one that was not encoded: what looks like a host is part of a secret. */
-    bool name_fits = place_of(name, '[') == name.length && place_of(name, '@') == name.length;
-    if (name.length == 0 || !name_fits || !rest_fits) {
-        error_set(parser->error, "AMQP URI: a host is missing or ill-formed");
+    bool rest_valid = rest.length == 0 || rest.bytes[0] == ':';
+    /* With a second "@", a password has one that is not encoded, and this is part of it. */
+    bool name_valid = place_of(name, '[') == name.length && place_of(name, '@') == name.length;
+    if (name.length == 0 || !name_valid || !rest_valid) {
+        error_set(parser->error, "AMQP URI: missing or malformed host");
         return false;
     }
     struct amqp_host host = *model;
@@ -149,7 +163,7 @@ static bool parse_user(struct parser *parser, struct text user_info, struct amqp
     if (!decode(parser, text_view(user_info.bytes, colon), "user", &model->user))
         return false;
     if (model->user.length == 0) {
-        error_set(parser->error, "AMQP URI: the user is empty");
+        error_set(parser->error, "AMQP URI: missing user name");
         return false;
     }
     if (colon == user_info.length)
@@ -161,22 +175,23 @@ static bool parse_vhost(struct parser *parser, struct text path, struct amqp_hos
 {
     model->vhost = text_of("/");
     if (path.length <= 1)
-        return true; /* RabbitMQ knows no virtual host without a name */
+        return true; /* in RabbitMQ no virtual host has an empty name */
     if (place_of(path, ',') < path.length) {
-        error_set(parser->error, "AMQP URI: a comma after a virtual host, and no URI after it");
+        error_set(parser->error,
+                  "AMQP URI: expected another URI after the comma behind the virtual host");
         return false;
     }
     return decode(parser, from(path, 1), "virtual host", &model->vhost);
 }
 
-/* One scheme and all that follows it, up to the next scheme. */
+/* Parses one scheme and what follows it, up to the next scheme. */
 static bool parse_group(struct parser *parser, struct text group)
 {
     struct amqp_host model = {.tls = text_starts_with(group, scheme_tls)};
     model.port = model.tls ? PORT_TLS : PORT_PLAIN;
     struct text text = from(group, model.tls ? sizeof scheme_tls - 1 : sizeof scheme_plain - 1);
     if (place_of(text, '?') < text.length || place_of(text, '#') < text.length) {
-        error_set(parser->error, "AMQP URI: options (\"?\") are not supported");
+        error_set(parser->error, "AMQP URI: options ('?') and fragments ('#') are not supported");
         return false;
     }
     size_t slash = place_of(text, '/');
@@ -190,7 +205,7 @@ static bool parse_group(struct parser *parser, struct text group)
            add_hosts(parser, from(authority, at + 1), &model);
 }
 
-/* The place of the comma before the next scheme; the text's length where there is none. */
+/* Returns the index of the comma before the next scheme, or the length if there is none. */
 static size_t group_end(struct text text)
 {
     for (size_t i = 0; i < text.length; i++) {
@@ -205,11 +220,11 @@ bool amqp_uri_parse(struct text uri, struct arena *arena, struct amqp_hosts *ret
 {
     struct parser parser = {arena, ARENA_ARRAY(arena, struct amqp_host, AMQP_HOSTS_MAX), 0, error};
     if (!has_scheme(uri)) {
-        error_set(error, "AMQP URI: it does not begin with amqp:// or amqps://");
+        error_set(error, "AMQP URI: must begin with amqp:// or amqps://");
         return false;
     }
     if (place_of(uri, '\0') < uri.length) {
-        error_set(error, "AMQP URI: it holds a NUL");
+        error_set(error, "AMQP URI: NUL characters are not allowed");
         return false;
     }
     for (;;) {

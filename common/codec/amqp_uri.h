@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * AMQP URIs: amqp[s]://[user[:password]@]host[:port][,host[:port]...][/vhost], several of them
- * separated by commas; user, password and vhost percent-encoded. Pure. Errors never hold any part
- * of the URI, which is a secret.
+ * AMQP URIs: amqp[s]://[user[:password]@]host[:port][,host[:port]...][/vhost], or several of them,
+ * separated by commas. User, password, host and vhost may be percent-encoded. Pure. An error never
+ * contains any part of the URI, since it may be a secret.
  */
 #ifndef ALLOT_CODEC_AMQP_URI_H
 #define ALLOT_CODEC_AMQP_URI_H
@@ -14,14 +14,14 @@
 
 enum { AMQP_HOSTS_MAX = 32 };
 
-/* One place to connect to; the texts have a NUL behind them, and none within. */
+/* One host to connect to. The texts are NUL-terminated, and contain no NUL. */
 struct amqp_host {
     bool tls;
     struct text name;
-    uint16_t port;        /* the scheme's, if the URI has none */
+    uint16_t port;        /* default: 5672, with TLS 5671 */
     struct text user;     /* absent: none given */
     struct text password; /* absent: none given */
-    struct text vhost;    /* "/" where there is none, or an empty one */
+    struct text vhost;    /* "/" if there is none, or an empty one */
 };
 
 struct amqp_hosts {
@@ -29,7 +29,10 @@ struct amqp_hosts {
     size_t count; /* at least 1 */
 };
 
-/* All goes to `arena`. */
+/*
+ * Parses a list of URIs into the hosts to try, in their order; everything is copied to `arena`.
+ * False, with an error, if any of them is invalid.
+ */
 ALLOT_CHECK bool amqp_uri_parse(struct text uri, struct arena *arena, struct amqp_hosts *ret_hosts,
                                 struct error *error);
 

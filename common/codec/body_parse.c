@@ -28,7 +28,7 @@ static bool is_in_any_case(struct text text, const char *expected)
     return text.length == strlen(expected) && strncasecmp(text.bytes, expected, text.length) == 0;
 }
 
-/* Splits at the first `separator`; without one, the second part is absent. */
+/* Returns the part before the first `separator`; without one, the rest is absent. */
 static struct text split(struct text text, char separator, struct text *ret_rest)
 {
     const char *at = text.length > 0 ? memchr(text.bytes, separator, text.length) : NULL;
@@ -56,7 +56,7 @@ bool content_type_is_json(struct text content_type)
            (is_in_any_case(value, "utf-8") || is_in_any_case(value, "\"utf-8\""));
 }
 
-/* The index behind the string that starts at `start`, or the length where it does not end. */
+/* Returns the index behind the string that starts at `start`; the length if it does not end. */
 static size_t skip_string(struct text body, size_t start)
 {
     for (size_t i = start + 1; i < body.length; i++) {
@@ -69,8 +69,8 @@ static size_t skip_string(struct text body, size_t start)
 }
 
 /*
- * Looked at before parsing, because the parser's own limit is far higher. It is exact for JSON; of
- * what is not JSON, the parser will say so.
+ * Whether containers nest deeper than the limit. Checked before parsing, because jansson's own
+ * limit is 2048, compiled in. The count is exact for valid JSON; other input fails in the parser.
  */
 static bool is_too_deep(struct text body)
 {
@@ -98,33 +98,31 @@ static json_t *parse_object(struct text body, struct arena *arena, struct text *
     if (root == NULL && json_error_code(&error) == json_error_out_of_memory)
         memory_exhausted();
     if (root == NULL) {
-        *ret_reason =
-            text_format(arena, "not well-formed JSON: %s (at byte %d)", error.text, error.position);
+        *ret_reason = text_format(arena, "invalid JSON at byte %d: %s", error.position, error.text);
         return NULL;
     }
     if (!json_is_object(root)) {
-        *ret_reason = text_of("the body is not a JSON object");
+        *ret_reason = text_of("the body must be a JSON object");
         json_decref(root);
         return NULL;
     }
     return root;
 }
 
-/* A property that was set counts, even if it is empty: only one that was not is "absent". */
+/* A property that is set to the empty text is set: it is not a valid type or encoding. */
 json_t *body_parse(const struct delivery *delivery, struct arena *arena, struct text *ret_reason)
 {
     const struct properties *properties = &delivery->properties;
     if (text_present(properties->content_type) && !content_type_is_json(properties->content_type)) {
-        *ret_reason = text_of("content_type is not application/json in UTF-8");
+        *ret_reason = text_of("content_type must be application/json, in UTF-8");
         return NULL;
     }
     if (text_present(properties->content_encoding)) {
-        *ret_reason = text_of("content_encoding is set, but no encoding is supported");
+        *ret_reason = text_of("content_encoding must not be set: no encoding is supported");
         return NULL;
     }
     if (is_too_deep(delivery->body)) {
-        *ret_reason = text_format(arena, "nested deeper than the limit: a depth of %d containers",
-                                  BODY_DEPTH_MAX);
+        *ret_reason = text_format(arena, "nesting too deep (limit: a depth of %d)", BODY_DEPTH_MAX);
         return NULL;
     }
     return parse_object(delivery->body, arena, ret_reason);

@@ -1,4 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The checks stand in the order of precedence of their failures, since the first failure is the
+ * answer:
+ *
+ *   decode        too_large, then (body_parse.c) malformed
+ *   check_sender  missing_message_id, unauthenticated
+ *   check_known   unsupported_version, unknown_command
+ *   check_valid   invalid: the deadline, the envelope, the params (command_codec.c)
+ *
+ * Each check sets the verdict and returns false on failure. What is known of the request before
+ * (principal, message id, reply_to, deadline) is filled in first, by request_of, because a failure
+ * needs it too. The fingerprint is taken last, of a valid body.
+ *
+ * Not here: whether the policy allows the command. The planner decides that, since it depends on
+ * the stored state; only reply_to of a failed command is checked here.
+ */
 #include "common/codec/command_decode.h"
 
 #include "allot/limits.h"
@@ -9,7 +25,7 @@
 
 enum { VERSION = 1, MESSAGE_POINTER_BYTES = 200 };
 
-/* What a body asks for, before anybody has judged it. */
+/* The members of a body, none of them checked yet. */
 struct envelope {
     struct json_place root;
     struct json_place version;
@@ -26,20 +42,21 @@ static bool is_printable(struct text text)
     return true;
 }
 
+/* Returns the message id if it is valid, otherwise the absent text. */
 static struct text key_of(const struct delivery *delivery)
 {
     struct text id = delivery->properties.message_id;
-    bool held = id.length >= 1 && id.length <= MESSAGE_ID_BYTES_MAX && is_printable(id);
-    return held ? id : TEXT_NONE;
+    bool valid = id.length >= 1 && id.length <= MESSAGE_ID_BYTES_MAX && is_printable(id);
+    return valid ? id : TEXT_NONE;
 }
 
-/* An empty name is nobody, and an empty queue is none. */
+/* An empty principal or reply_to is the same as none. */
 static struct text unless_empty(struct text text)
 {
     return text.length > 0 ? text : TEXT_NONE;
 }
 
-/* A `user_id` that is not to be trusted is not looked at, even if there is no default. */
+/* Without trust in user_id, it is never used, not even if there is no default principal. */
 static struct text principal_of(const struct decode_context *context,
                                 const struct delivery *delivery)
 {
@@ -59,14 +76,12 @@ static struct request request_of(const struct decode_context *context,
     };
 }
 
-/* Each of these refuses and returns false, or finds nothing to refuse. */
-
 static bool check_size(const struct delivery *delivery, struct arena *arena,
                        struct verdict *verdict)
 {
     if (delivery->body.length <= BODY_BYTES_MAX)
         return true;
-    verdict_refuse(verdict, arena, VERDICT_TOO_LARGE, "the body has %zu bytes, the limit is %d",
+    verdict_refuse(verdict, arena, VERDICT_TOO_LARGE, "body too large: %zu bytes (limit %d)",
                    delivery->body.length, BODY_BYTES_MAX);
     verdict_add_integer(verdict, "size", (int64_t)delivery->body.length);
     verdict_add_integer(verdict, "limit", BODY_BYTES_MAX);
@@ -85,19 +100,22 @@ static bool check_sender(const struct decode_context *context, struct arena *are
     const struct request *request = &decoded->request;
     if (!text_present(request->key)) {
         verdict_refuse(&decoded->verdict, arena, VERDICT_MISSING_MESSAGE_ID,
-                       "message_id must be there, 1 to %d bytes of printable ASCII",
+                       "message_id is required: 1 to %d bytes of printable ASCII",
                        MESSAGE_ID_BYTES_MAX);
         return false;
     }
-    bool named = text_present(request->principal);
-    if (named && policy_principal(context->policy, request->principal) != NULL)
+    struct text principal = request->principal;
+    if (!text_present(principal))
+        verdict_refuse(&decoded->verdict, arena, VERDICT_UNAUTHENTICATED, "missing user_id");
+    else if (policy_principal(context->policy, principal) == NULL)
+        verdict_refuse(&decoded->verdict, arena, VERDICT_UNAUTHENTICATED,
+                       "unknown principal '%.*s'", TEXT_ARGS(principal));
+    else
         return true;
-    verdict_refuse(&decoded->verdict, arena, VERDICT_UNAUTHENTICATED, "%s",
-                   named ? "the policy does not know this principal" : "there is no user_id");
     return false;
 }
 
-/* What is named but not known comes before all that is ill-formed. */
+/* An unknown version or command comes before all that is invalid. */
 static bool check_known(const struct envelope *envelope, struct arena *arena,
                         struct decoded *decoded)
 {
@@ -105,7 +123,7 @@ static bool check_known(const struct envelope *envelope, struct arena *arena,
     if (json_is_integer(version) && json_integer_value(version) != VERSION) {
         int64_t given = json_integer_value(version);
         verdict_refuse(&decoded->verdict, arena, VERDICT_UNSUPPORTED_VERSION,
-                       "version %lld is not supported", (long long)given);
+                       "unsupported version: %lld (supported: %d)", (long long)given, VERSION);
         verdict_add_integer(&decoded->verdict, "given", given);
         verdict_add_integer(&decoded->verdict, "supported", VERSION);
         return false;
@@ -114,7 +132,7 @@ static bool check_known(const struct envelope *envelope, struct arena *arena,
         command_parse(decoded->command, &decoded->request.command.kind))
         return true;
     struct text shown = text_cut(decoded->command, MESSAGE_POINTER_BYTES);
-    verdict_refuse(&decoded->verdict, arena, VERDICT_UNKNOWN_COMMAND, "there is no command '%.*s'",
+    verdict_refuse(&decoded->verdict, arena, VERDICT_UNKNOWN_COMMAND, "unknown command '%.*s'",
                    TEXT_ARGS(shown));
     verdict_add_text(&decoded->verdict, "given", decoded->command);
     return false;
@@ -155,6 +173,7 @@ static bool check_valid(const struct envelope *envelope, const struct delivery *
     return false;
 }
 
+/* Returns the command of the body, known or not, in the arena; absent if it is not a string. */
 static struct text name_given(const struct json_place *command, struct arena *arena)
 {
     if (!json_is_string(command->value))

@@ -7,15 +7,18 @@
 #include <openssl/evp.h>
 #include <pthread.h>
 
-static void require(bool held)
+static void require(bool ok)
 {
-    if (held)
+    if (ok)
         return;
-    (void)fputs("allot: SHA-256 failed: out of memory?\n", stderr);
+    (void)fputs("allot: SHA-256 failed, probably out of memory\n", stderr);
     abort();
 }
 
-/* Looked up once: by EVP_sha256() it would be looked up for each digest. Lives to the end. */
+/*
+ * Fetched once, never freed. OpenSSL 3 would search its providers for each digest that is started
+ * with EVP_sha256().
+ */
 static EVP_MD *sha256;
 
 static void fetch_sha256(void)

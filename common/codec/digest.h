@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SHA-256 of what the codec names things by. Running out of memory, the only way in which this can
- * fail, aborts the process, as in the arena.
+ * SHA-256, by OpenSSL, of bodies and of pairs of texts. It fails only without memory, and then
+ * aborts the process, as the arena does. Safe from any thread.
  */
 #ifndef ALLOT_CODEC_DIGEST_H
 #define ALLOT_CODEC_DIGEST_H
@@ -11,11 +11,14 @@
 #include "common/core/request.h"
 
 /*
- * Of the canonical form of a parsed body: keys in order of bytes, no spaces, numbers as parsed,
- * strings as given. Source: docs/protocol.md, section 4.
+ * Returns the digest of the canonical form of a parsed body: keys sorted by bytes, no spaces,
+ * numbers as parsed, strings as given. Source: docs/protocol.md, section 4.
  */
 struct fingerprint fingerprint_of_json(const json_t *body);
-/* Of the length of `first` (8 bytes, big-endian) and both texts, so that no two pairs agree. */
+/*
+ * Returns the digest of the length of `first` (8 bytes, big-endian), `first` and `second`. The
+ * length keeps ("ab", "c") and ("a", "bc") apart.
+ */
 struct fingerprint fingerprint_of_pair(struct text first, struct text second);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * AMQP 0-9-1 field tables (message headers) in their encoded form: four bytes of length, then
- * entries of name, kind and value, in the dialect of RabbitMQ. Entries are walked without looking
- * into nested values, so that depth costs nothing. Pure; it knows no library.
+ * AMQP 0-9-1 field tables (message headers) in their encoded form, in the dialect of RabbitMQ: four
+ * bytes of length, then entries of name, kind and value. Nested values are not entered. Pure; it
+ * uses no AMQP library.
  */
 #ifndef ALLOT_CODEC_FIELD_TABLE_H
 #define ALLOT_CODEC_FIELD_TABLE_H
@@ -18,41 +18,43 @@ enum field_kind {
     FIELD_OTHER    /* decimal, float, timestamp, array, table, bytes, void */
 };
 
+/* One entry. All texts are views of the table. */
 struct field {
     struct text name;
     enum field_kind kind;
-    int64_t integer; /* also the boolean */
-    struct text text;
-    struct text encoded; /* the entry as it stands in the table */
+    int64_t integer;     /* of an integer or a boolean; otherwise 0 */
+    struct text text;    /* of a text; otherwise absent */
+    struct text encoded; /* the whole entry, as in the table */
 };
 
-/* An absent table is an empty one; so is what is not a table. */
+/* The place of the next entry. */
 struct field_cursor {
     const char *at;
     const char *end;
 };
 
+/* Returns a cursor at the first entry. An absent or malformed table has none. */
 struct field_cursor field_table_begin(struct text table);
-/* False at the end, and where what follows is no entry. */
+/* Reads the next entry. False at the end, and where the next bytes are no valid entry. */
 ALLOT_CHECK bool field_table_next(struct field_cursor *cursor, struct field *ret_field);
-/* The first entry of that name. */
+/* Finds the first entry with that name. */
 ALLOT_CHECK bool field_table_find(struct text table, const char *name, struct field *ret_field);
-/* Whether it is a table from the first byte to the last. */
+/* Whether all bytes are one table of valid entries. */
 ALLOT_CHECK bool field_table_well_formed(struct text table);
 
 /*
- * `table` without the entries named in `headers`, followed by `headers`. Names are at most
- * FIELD_NAME_BYTES_MAX long. The result is a table in `arena`, also when it is empty.
+ * Returns a table in `arena`: `table` without the entries that `headers` has too, then `headers`.
+ * Names have at most FIELD_NAME_BYTES_MAX bytes.
  */
 struct text field_table_merge(struct arena *arena, struct text table,
                               const struct outgoing_header *headers, size_t count);
-/* `table` without the entries of these names. */
+/* Returns a table in `arena`: `table` without the entries with these names. */
 struct text field_table_without(struct arena *arena, struct text table, const char *const *names,
                                 size_t count);
 
 /*
- * What the worker reads from a delivery's `raw_headers`: fills delivery_count (0 where there is
- * none, or a negative one), deadline, deadline_ms, traceparent.
+ * Fills the members of a delivery that come from its `raw_headers`: delivery_count (0 if there is
+ * none, or a negative one), deadline, deadline_ms, and traceparent (absent if it is not valid).
  */
 void field_table_read_delivery(struct delivery *delivery);
 

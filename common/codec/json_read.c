@@ -1,68 +1,44 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Each reader looks at the value of one place, checks its type and range, and copies what it needs
+ * to the arena. json_fail records the first failure: the place, as a JSON Pointer, and the reason.
+ * read_entries and the two readers of keys turn an object into a sorted array, since jansson keeps
+ * members in the order of the body.
+ *
+ * Why not jansson's json_unpack_ex: it does not tell the place of a failure as a pointer, has no
+ * ranges, and its "i" truncates large integers without an error (2.14). Parsing itself is
+ * jansson's (body_parse.c).
+ */
 #include "common/codec/json_read.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-static size_t digits_of(size_t number)
+/* Returns the key with "~" and "/" escaped (RFC 6901). */
+static struct text escaped(struct arena *arena, struct text key)
 {
-    size_t digits = 1;
-    while (number >= 10) {
-        number /= 10;
-        digits++;
+    char *bytes = arena_alloc(arena, 2 * key.length + 1);
+    size_t length = 0;
+    for (size_t i = 0; i < key.length; i++) {
+        char c = key.bytes[i];
+        bool special = c == '~' || c == '/';
+        bytes[length++] = special ? '~' : c;
+        if (special)
+            bytes[length++] = c == '~' ? '0' : '1';
     }
-    return digits;
+    return text_view(bytes, length);
 }
 
-static bool is_escaped(char c)
-{
-    return c == '~' || c == '/';
-}
-
-static size_t token_length(const struct json_place *place)
-{
-    if (!text_present(place->key))
-        return digits_of(place->index);
-    size_t length = place->key.length;
-    for (size_t i = 0; i < place->key.length; i++)
-        length += is_escaped(place->key.bytes[i]);
-    return length;
-}
-
-/* The token is written so that it ends before `end`; the result is where it starts. */
-static char *token_before(char *end, const struct json_place *place)
-{
-    if (!text_present(place->key)) {
-        size_t number = place->index;
-        for (size_t digits = digits_of(number); digits > 0; digits--) {
-            *--end = (char)('0' + number % 10);
-            number /= 10;
-        }
-        return end;
-    }
-    for (size_t i = place->key.length; i > 0; i--) {
-        char c = place->key.bytes[i - 1];
-        if (is_escaped(c))
-            *--end = c == '~' ? '0' : '1';
-        *--end = is_escaped(c) ? '~' : c;
-    }
-    return end;
-}
-
+/* The recursion is as deep as the forms of params nest: less than ten. */
 static struct text pointer_to(struct arena *arena, const struct json_place *place)
 {
-    size_t length = 0;
-    for (const struct json_place *p = place; p->parent != NULL; p = p->parent)
-        length += 1 + token_length(p);
-    char *bytes = arena_alloc(arena, length + 1);
-    char *end = bytes + length;
-    for (const struct json_place *p = place; p->parent != NULL; p = p->parent) {
-        end = token_before(end, p);
-        *--end = '/';
-    }
-    assert(end == bytes);
-    return text_view(bytes, length);
+    if (place->parent == NULL)
+        return text_of("");
+    struct text parent = pointer_to(arena, place->parent);
+    if (!text_present(place->key))
+        return text_format(arena, "%.*s/%zu", TEXT_ARGS(parent), place->index);
+    return text_format(arena, "%.*s/%.*s", TEXT_ARGS(parent),
+                       TEXT_ARGS(escaped(arena, place->key)));
 }
 
 bool json_fail(struct json_reader *reader, const struct json_place *place, const char *reason)
@@ -98,6 +74,7 @@ struct text json_text(const json_t *string)
     return text_view(json_string_value(string), json_string_length(string));
 }
 
+/* Fails because the value has another type than `reason` says, or is missing. */
 static bool wrong_type(struct json_reader *reader, const struct json_place *place,
                        const char *reason)
 {
@@ -113,7 +90,7 @@ static bool is_one_of(struct text key, const char *const *known)
     return false;
 }
 
-/* jansson's iteration wants an object that it could change; none of these changes it. */
+/* jansson's iterators take an object that is not const, but do not change it. */
 static void *first_member(const struct json_place *object)
 {
     return json_object_iter((json_t *)object->value);
@@ -141,12 +118,12 @@ bool json_read_object(struct json_reader *reader, const struct json_place *place
     for (void *m = first_member(place); m != NULL; m = next_member(place, m)) {
         struct json_place member = place_of(place, m);
         if (!is_one_of(member.key, known))
-            return json_fail(reader, &member, "is not a known member");
+            return json_fail(reader, &member, "is an unknown member");
     }
     return true;
 }
 
-/* All members in the order of the body, their keys not yet judged. */
+/* Returns all members in the order of the body; their keys are still to be checked. */
 static bool read_entries(struct json_reader *reader, const struct json_place *place,
                          struct json_size size, struct json_entries *ret_entries)
 {
@@ -185,12 +162,13 @@ bool json_read_uuid_keys(struct json_reader *reader, const struct json_place *pl
         return false;
     for (size_t i = 0; i < entries.count; i++) {
         if (!uuid_parse(entries.items[i].place.key, &entries.items[i].uuid))
-            return json_fail(reader, &entries.items[i].place, "its name must be a UUID");
+            return json_fail(reader, &entries.items[i].place, "must be named by a UUID");
     }
     qsort(entries.items, entries.count, sizeof *entries.items, by_uuid);
     for (size_t i = 1; i < entries.count; i++) {
         if (uuid_equal(entries.items[i - 1].uuid, entries.items[i].uuid))
-            return json_fail(reader, &entries.items[i].place, "names a UUID for the second time");
+            return json_fail(reader, &entries.items[i].place,
+                             "is a duplicate: another member has the same UUID");
     }
     *ret_entries = entries;
     return true;
@@ -220,7 +198,11 @@ bool json_read_integer(struct json_reader *reader, const struct json_place *plac
         return wrong_type(reader, place, "must be an integer");
     int64_t integer = json_integer_value(place->value);
     if (integer < range.least || integer > range.most)
-        return json_fail(reader, place, "is out of range");
+        return json_fail(reader, place,
+                         text_format(reader->arena, "is out of range: %lld (allowed: %lld to %lld)",
+                                     (long long)integer, (long long)range.least,
+                                     (long long)range.most)
+                             .bytes);
     *ret_integer = integer;
     return true;
 }
@@ -229,7 +211,7 @@ bool json_read_uuid(struct json_reader *reader, const struct json_place *place,
                     struct uuid *ret_uuid)
 {
     if (!json_is_string(place->value))
-        return wrong_type(reader, place, "must be a string with a UUID");
+        return wrong_type(reader, place, "must be a string that is a UUID");
     if (!uuid_parse(json_text(place->value), ret_uuid))
         return json_fail(reader, place, "must be a UUID");
     return true;
@@ -244,7 +226,7 @@ bool json_read_text(struct json_reader *reader, const struct json_place *place,
     return true;
 }
 
-/* Of valid UTF-8, which is all that the parser lets through. */
+/* Counts the code points of valid UTF-8; the parser accepts nothing else. */
 static size_t code_points(struct text text)
 {
     size_t count = 0;
@@ -261,7 +243,10 @@ bool json_read_chars(struct json_reader *reader, const struct json_place *place,
         return false;
     size_t count = code_points(text);
     if (count < 1 || count > most)
-        return json_fail(reader, place, "is empty or has too many characters");
+        return json_fail(
+            reader, place,
+            text_format(reader->arena, "must have 1 to %zu characters, not %zu", most, count)
+                .bytes);
     *ret_text = text;
     return true;
 }

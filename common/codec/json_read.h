@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Typed reading of parsed JSON. A value is reached through its place, which knows the way back to
- * the root: so every failure has a JSON Pointer (RFC 6901). The first failure is kept, and each
- * reader returns false from then on, or rather its caller stops. It knows nothing of commands.
+ * Typed reading of parsed JSON. A value is reached through its place, which knows its parents: so
+ * every failure has a JSON Pointer (RFC 6901). A reader returns false on failure, and its caller
+ * stops; only the first failure is kept. It knows nothing of commands.
  */
 #ifndef ALLOT_CODEC_JSON_READ_H
 #define ALLOT_CODEC_JSON_READ_H
@@ -13,21 +13,24 @@
 
 #include "common/base/uuid.h"
 
-/* Where a value is, or would be. Places live on the stack or in the reader's arena. */
+/*
+ * Where a value is, or would be. `parent` and `key` are borrowed: a parent must stay where it is as
+ * long as its children are used.
+ */
 struct json_place {
     const struct json_place *parent; /* NULL: the root */
     struct text key;                 /* absent: an element of an array */
-    size_t index;
-    const json_t *value; /* NULL: nothing is there */
+    size_t index;                    /* of an element */
+    const json_t *value;             /* borrowed; NULL: missing */
 };
 
 struct json_reader {
-    struct arena *arena; /* gets all texts that are read */
-    struct text pointer; /* absent while nothing failed */
-    const char *reason;
+    struct arena *arena; /* borrowed; all texts that are read are copied to it */
+    struct text pointer; /* of the first failure; absent: none yet */
+    const char *reason;  /* a predicate, such as "must be an integer"; static or in the arena */
 };
 
-/* Both ends are allowed. */
+/* The least and the greatest valid value. */
 struct json_range {
     int64_t least;
     int64_t most;
@@ -35,61 +38,64 @@ struct json_range {
 
 #define JSON_ANY_INTEGER ((struct json_range){INT64_MIN, INT64_MAX})
 
-/* A member whose key was judged; `uuid` counts where the keys are UUIDs. */
+/* A member of an object, with a valid key. */
 struct json_entry {
-    struct uuid uuid;
+    struct uuid uuid; /* the key, if keys are UUIDs */
     struct json_place place;
 };
 
 struct json_entries {
-    struct json_entry *items; /* in order of uuid, or of key */
+    struct json_entry *items; /* sorted by uuid, or by key; in the arena */
     size_t count;
 };
 
-/* How many members an object must have, and what to say where it has not. */
+/* How many members an object may have, and the reason if it has fewer or more. */
 struct json_size {
     size_t least;
     size_t most;
     const char *reason;
 };
 
-/* Judges the key of a member: NULL, or the reason why it may not be one. */
+/* Returns NULL if the key is valid, else the reason why not. Static. */
 typedef const char *(*json_key_check)(struct text key);
 
-/* Records a failure at that place; always false. `reason` is static. */
+/*
+ * Records a failure at that place, unless there is one already. Always false. `reason` is borrowed:
+ * static or in the arena.
+ */
 bool json_fail(struct json_reader *reader, const struct json_place *place, const char *reason);
 
-/* The place of a member, be it there or not; `name` is static. */
+/* Returns the place of a member, even if it is missing. `name` is borrowed. */
 struct json_place json_member(const struct json_place *object, const char *name);
-/* Is there anything? JSON's null is something. */
+/* Whether there is a value; null is one. */
 bool json_present(const struct json_place *place);
-/* Is there anything but null? */
+/* Whether there is a value other than null. */
 bool json_given(const struct json_place *place);
 
-/* An object whose members are all in `known`, a NULL-terminated list. */
+/* Checks that the place has an object, and that `known`, ended by NULL, has all its members. */
 ALLOT_CHECK bool json_read_object(struct json_reader *reader, const struct json_place *place,
                                   const char *const *known);
-/* An object with UUIDs for keys, each once however it is spelt. */
+/* Reads an object with UUIDs as keys. Two spellings of one UUID are duplicates. */
 ALLOT_CHECK bool json_read_uuid_keys(struct json_reader *reader, const struct json_place *place,
                                      struct json_size size, struct json_entries *ret_entries);
-/* An object whose keys pass `check`. */
+/* Reads an object whose keys pass `check`. */
 ALLOT_CHECK bool json_read_text_keys(struct json_reader *reader, const struct json_place *place,
                                      struct json_size size, json_key_check check,
                                      struct json_entries *ret_entries);
 
-/* The values at a place; false where there is none or one of another type. */
+/* Read the value of a place; false if it is missing, of another type or out of range. */
 ALLOT_CHECK bool json_read_integer(struct json_reader *reader, const struct json_place *place,
                                    struct json_range range, int64_t *ret_integer);
 ALLOT_CHECK bool json_read_uuid(struct json_reader *reader, const struct json_place *place,
                                 struct uuid *ret_uuid);
-/* Any string, copied to the arena. */
+/* Reads any string. */
 ALLOT_CHECK bool json_read_text(struct json_reader *reader, const struct json_place *place,
                                 struct text *ret_text);
-/* A string of 1 to `most` code points. */
+/* Reads a string of 1 to `most` code points. */
 ALLOT_CHECK bool json_read_chars(struct json_reader *reader, const struct json_place *place,
                                  size_t most, struct text *ret_text);
 
-/* A view of a JSON string; it lives as long as the value. */
+/* Returns a view of a JSON string, borrowed from the value. */
 struct text json_text(const json_t *string);
 
 #endif

@@ -65,6 +65,7 @@ void json_write_close(struct json_writer *writer, char bracket)
 
 static void append_escape(struct json_writer *writer, char c)
 {
+    /* Pairs: the character, and the letter that escapes it. */
     static const char named[] = "\"\"\\\\\bb\ff\nn\rr\tt";
     for (const char *pair = named; *pair != '\0'; pair += 2) {
         if (*pair == c) {
@@ -83,7 +84,7 @@ static bool needs_escape(char c)
     return (unsigned char)c < 0x20 || c == '"' || c == '\\';
 }
 
-/* The bytes from the start that can be written as they are. */
+/* Returns how many bytes from the start can be written unchanged. */
 static size_t plain_run(struct text text)
 {
     size_t run = 0;

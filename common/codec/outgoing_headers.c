@@ -5,6 +5,7 @@
 
 #include "allot/limits.h"
 #include "common/codec/field_table.h"
+#include "common/codec/text_cut.h"
 
 enum {
     /* Frame: type, channel, size, end. Content header: class, weight, body size, flags. Properties:
@@ -13,7 +14,7 @@ enum {
     TEXTS = 9
 };
 
-/* What a content header takes besides the headers. */
+/* Returns the size of the frame with the content header, without the table of headers. */
 static size_t properties_bytes(const struct properties *properties)
 {
     const struct text texts[TEXTS] = {
@@ -26,23 +27,14 @@ static size_t properties_bytes(const struct properties *properties)
     return bytes;
 }
 
-/* At most DEAD_DETAIL_BYTES_MAX bytes, cut between code points. */
-static struct text cut_detail(struct text detail)
-{
-    if (detail.length <= DEAD_DETAIL_BYTES_MAX)
-        return detail;
-    size_t length = DEAD_DETAIL_BYTES_MAX;
-    while (length > 0 && ((uint8_t)detail.bytes[length] & 0xc0) == 0x80)
-        length--;
-    return text_view(detail.bytes, length);
-}
-
 static struct text detail_without_original(struct arena *arena, struct text detail)
 {
-    return cut_detail(text_format(arena, "original headers left out: too large%s%.*s",
-                                  detail.length > 0 ? "; " : "", TEXT_ARGS(detail)));
+    struct text whole = text_format(arena, "original headers left out: too large%s%.*s",
+                                    detail.length > 0 ? "; " : "", TEXT_ARGS(detail));
+    return text_cut(whole, DEAD_DETAIL_BYTES_MAX);
 }
 
+/* `left_out`: the message has original headers, but they are not in `original`. */
 static struct text encode(struct arena *arena, const struct outgoing *outgoing,
                           struct text original, bool left_out)
 {

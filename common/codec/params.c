@@ -1,4 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Each reader lists the members that it knows, has json_read_object reject all others, and then
+ * reads one after another. Objects with UUIDs as keys (consumers, providers) come back sorted,
+ * which is the order that the planner relies on.
+ *
+ * Not here: which command has which reader (command_codec.c), and the parts that are large or used
+ * by several readers (params_claim.c, params_inventory.c).
+ */
 #include "common/codec/params.h"
 
 #include "allot/limits.h"
@@ -92,7 +100,8 @@ bool params_read_usage(struct json_reader *reader, const struct json_place *para
         return false;
     return consumer_type_valid(usage->consumer_type) || text_is(usage->consumer_type, "all") ||
            text_is(usage->consumer_type, "unknown") ||
-           json_fail(reader, &type, "is not a consumer type, \"all\" or \"unknown\"");
+           json_fail(reader, &type,
+                     "must be a consumer type (A-Z, 0-9 and _), \"all\" or \"unknown\"");
 }
 
 bool params_read_inventory(struct json_reader *reader, const struct json_place *params,

@@ -3,9 +3,9 @@
  * Readers of a command's params, from JSON to structs: one function for each form that params have.
  * command_codec.c says which command has which form. Source: docs/protocol.md, section 2, commands.
  *
- * Each reader checks that `params` (the place of that member) holds exactly the members of its form
- * and fills its own member of `command->params`. Everything that is read is copied to the reader's
- * arena. On failure it returns false, and the reader has the place and the reason.
+ * Each function checks that `params`, the place of that member, has the members of its form and no
+ * others, and fills one member of `command->params`. Texts are copied to the reader's arena. On
+ * failure it returns false; then the reader has the place and the reason.
  */
 #ifndef ALLOT_CODEC_PARAMS_H
 #define ALLOT_CODEC_PARAMS_H
@@ -13,38 +13,38 @@
 #include "common/codec/json_read.h"
 #include "common/core/command.h"
 
-/* `uuid`, `name`, `parent_provider_uuid`. Fills `provider`. */
+/* Reads `uuid`, `name` and `parent_provider_uuid` into `provider`. */
 ALLOT_CHECK bool params_read_provider(struct json_reader *reader, const struct json_place *params,
                                       struct command *command);
-/* `uuid`. Fills `provider.uuid`. */
+/* Reads `uuid` into `provider.uuid`. */
 ALLOT_CHECK bool params_read_provider_uuid(struct json_reader *reader,
                                            const struct json_place *params,
                                            struct command *command);
-/* `uuid`, `limit`, `after`. Fills `page`. */
+/* Reads `uuid`, `limit` and `after` into `page`. */
 ALLOT_CHECK bool params_read_page(struct json_reader *reader, const struct json_place *params,
                                   struct command *command);
-/* The whole inventory of one provider. Fills `change`. */
+/* Reads the whole inventory of one provider into `change`. */
 ALLOT_CHECK bool params_read_inventory(struct json_reader *reader, const struct json_place *params,
                                        struct command *command);
-/* All allocations of one consumer. Fills `change`. */
+/* Reads all allocations of one consumer into `change`. */
 ALLOT_CHECK bool params_read_allocation(struct json_reader *reader, const struct json_place *params,
                                         struct command *command);
-/* `consumers`: the allocations of many consumers. Fills `change`. */
+/* Reads `consumers`, the allocations of many consumers, into `change`. */
 ALLOT_CHECK bool params_read_allocation_batch(struct json_reader *reader,
                                               const struct json_place *params,
                                               struct command *command);
-/* `consumer_uuid`, `consumer_generation`. Fills `change`. */
+/* Reads `consumer_uuid` and `consumer_generation` into `change`. */
 ALLOT_CHECK bool params_read_allocation_delete(struct json_reader *reader,
                                                const struct json_place *params,
                                                struct command *command);
-/* `consumer_uuid`. Fills `consumer`. */
+/* Reads `consumer_uuid` into `consumer`. */
 ALLOT_CHECK bool params_read_consumer_uuid(struct json_reader *reader,
                                            const struct json_place *params,
                                            struct command *command);
-/* `project_id`, `user_id`, `consumer_type`. Fills `usage`. */
+/* Reads `project_id`, `user_id` and `consumer_type` into `usage`. */
 ALLOT_CHECK bool params_read_usage(struct json_reader *reader, const struct json_place *params,
                                    struct command *command);
-/* `inventories` and `allocations`. Fills `change`. */
+/* Reads `inventories` and `allocations` into `change`. */
 ALLOT_CHECK bool params_read_reshape(struct json_reader *reader, const struct json_place *params,
                                      struct command *command);
 

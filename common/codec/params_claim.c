@@ -5,7 +5,7 @@
 #include "common/codec/json_write.h"
 #include "common/codec/resource_class.h"
 
-/* One entry of `allocations`: a provider with its amounts by class. */
+/* One entry of `allocations`: the amounts on one provider, by class. */
 struct provider_entry {
     struct json_place resources;
     struct json_entries classes;
@@ -19,7 +19,7 @@ static bool read_provider_entry(struct json_reader *reader, const struct json_en
     if (!json_read_object(reader, &entry->place, known))
         return false;
 
-    /* The classes point to the place of `resources`, so that has to stay where it is. */
+    /* The places of the classes point to this one as their parent, so it must not move. */
     ret_entry->resources = json_member(&entry->place, "resources");
     if (!json_read_text_keys(reader, &ret_entry->resources, size, params_check_class,
                              &ret_entry->classes))
@@ -46,6 +46,7 @@ static bool read_amounts(struct json_reader *reader, struct uuid provider,
     return true;
 }
 
+/* Two passes: the first counts the allocations, the second fills the array. */
 static bool read_allocations(struct json_reader *reader, const struct json_place *place,
                              struct claim *claim)
 {
@@ -86,14 +87,15 @@ static bool is_mapping_char(char c)
 static const char *check_mapping_key(struct text key)
 {
     if (key.length > MAPPING_KEY_MAX)
-        return "its name is too long for a mapping";
+        return "must have a name of at most 64 characters";
     for (size_t i = 0; i < key.length; i++) {
         if (!is_mapping_char(key.bytes[i]))
-            return "its name has a character that a mapping may not have";
+            return "must have a name of A-Z, a-z, 0-9, _ and -";
     }
     return NULL;
 }
 
+/* Writes one mapping with its UUIDs in canonical form. */
 static bool copy_mapping(struct json_reader *reader, const struct json_place *place,
                          struct json_writer *writer)
 {
@@ -134,7 +136,7 @@ static bool read_mappings(struct json_reader *reader, const struct json_place *p
     return true;
 }
 
-/* The member has to be there: null says that there must be no such consumer yet. */
+/* The member is required: null says that the consumer must not exist yet. */
 static bool read_generation(struct json_reader *reader, const struct json_place *object,
                             struct claim *claim)
 {
@@ -155,7 +157,7 @@ static bool read_owner(struct json_reader *reader, const struct json_place *obje
         !json_read_text(reader, &type, &claim->consumer_type))
         return false;
     return consumer_type_valid(claim->consumer_type) ||
-           json_fail(reader, &type, "is not a consumer type");
+           json_fail(reader, &type, "must be a consumer type: A-Z, 0-9 and _");
 }
 
 bool params_claim(struct json_reader *reader, const struct json_place *object,

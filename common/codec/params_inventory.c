@@ -9,10 +9,10 @@ static const struct json_range unit_range = {1, AMOUNT_MAX};
 
 const char *params_check_class(struct text name)
 {
-    return resource_class_valid(name) ? NULL : "is not a resource class";
+    return resource_class_valid(name) ? NULL : "is an unknown resource class";
 }
 
-/* Absent: `ret_integer` keeps its default. */
+/* Reads an optional integer. If it is missing, `ret_integer` keeps its value. */
 static bool read_optional(struct json_reader *reader, const struct json_place *record,
                           const char *name, struct json_range range, int64_t *ret_integer)
 {
@@ -28,10 +28,11 @@ static bool read_ratio(struct json_reader *reader, const struct json_place *reco
         return true;
     if (!json_is_number(place.value))
         return json_fail(reader, &place, "must be a number");
-    bool held = json_is_integer(place.value)
-                    ? ratio_from_integer(json_integer_value(place.value), ret_ratio)
-                    : ratio_from_double(json_real_value(place.value), ret_ratio);
-    return held || json_fail(reader, &place, "must be 0.000001 to 1000000 with at most 6 decimals");
+    bool valid = json_is_integer(place.value)
+                     ? ratio_from_integer(json_integer_value(place.value), ret_ratio)
+                     : ratio_from_double(json_real_value(place.value), ret_ratio);
+    return valid ||
+           json_fail(reader, &place, "must be from 0.000001 to 1000000, with at most 6 decimals");
 }
 
 static bool read_record(struct json_reader *reader, const struct json_place *record,

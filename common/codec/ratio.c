@@ -18,8 +18,10 @@ bool ratio_from_double(double number, int64_t *ret_ratio)
     const double one = (double)RATIO_ONE;
     if (!(number > 0.0) || number > (double)(RATIO_MAX / RATIO_ONE))
         return false;
-    /* The product is off by less than a thousandth, so rounding finds the only candidate. Both
-     * operands of the division are exact, hence its result is the double nearest to the decimal. */
+    /*
+     * The product is wrong by less than 0.001, so rounding finds the only candidate. Both operands
+     * of the division are exact; therefore its result is the double nearest to the decimal.
+     */
     int64_t ratio = (int64_t)(number * one + 0.5);
     if (!in_range(ratio) || (double)ratio / one != number)
         return false;

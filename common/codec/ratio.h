@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Exact decimals with six places, kept as a count of millionths. This is the only place where an
- * allocation ratio meets a floating-point number. Source: docs/protocol.md, inventory record.
+ * Allocation ratios: exact decimals with six places, stored as a number of millionths. Only this
+ * module converts them from and to floating-point numbers. Source: docs/protocol.md, section 2,
+ * inventory record.
  */
 #ifndef ALLOT_CODEC_RATIO_H
 #define ALLOT_CODEC_RATIO_H
@@ -17,12 +18,12 @@ struct ratio_text {
 };
 
 /*
- * The millionths whose decimal has `number` for its nearest double; false where there are none, or
- * where they are beyond RATIO_MIN and RATIO_MAX.
+ * Finds the millionths whose decimal has `number` as its nearest double. False if there are none,
+ * or if they are not between RATIO_MIN and RATIO_MAX.
  */
 ALLOT_CHECK bool ratio_from_double(double number, int64_t *ret_ratio);
 ALLOT_CHECK bool ratio_from_integer(int64_t number, int64_t *ret_ratio);
-/* The decimal without needless zeros, but with one place at least: "1.0", "0.57". */
+/* Returns the decimal without zeros at its end, but with at least one place: "1.0", "0.57". */
 struct ratio_text ratio_format(int64_t ratio);
 
 #endif

@@ -8,7 +8,7 @@
 
 #define CUSTOM_PREFIX "CUSTOM_"
 
-/* In order of bytes: it is searched by halves. */
+/* Sorted by bytes, for bsearch. */
 static const char *const standard_classes[] = {
     "DISK_GB",
     "FPGA",

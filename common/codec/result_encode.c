@@ -1,4 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * First the helpers that write one member, then the parts that several results have (a provider's
+ * place, inventories, the resources of one consumer on one provider), then a writer for each form
+ * of result. Members are in the order of docs/protocol.md.
+ *
+ * What is shown comes from struct result alone: no writer looks anything up elsewhere, so that the
+ * same result always gives the same bytes, which are the recorded outcome.
+ */
 #include "common/codec/result_encode.h"
 
 #include <assert.h>

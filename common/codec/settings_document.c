@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Both documents walk over the table of settings, in its order, and begin a section where the key
- * of a setting has another prefix than the one before ("amqp." or "amqp.tls."). The example wraps
- * its comments at COLUMNS; the manual has one line per paragraph, since scdoc and man wrap them.
+ * Both functions walk over the table of settings in its order. A section begins with the first
+ * setting whose key has its prefix ("amqp." or "amqp.tls."). The example wraps its comments at
+ * COLUMNS; the manual has one line per paragraph, since man wraps them.
  */
 #include "common/codec/settings_document.h"
 
@@ -57,7 +57,7 @@ static const struct example examples[] = {
 #undef X
 };
 
-/* Returns the length of the key's first parts, without the dot before the last one; 0: no dot. */
+/* Returns the length of the key without its last part and the dot before it; 0 without a dot. */
 static size_t section_length(const char *key)
 {
     const char *dot = strrchr(key, '.');
@@ -73,12 +73,11 @@ static bool is_in_section(const char *key, const char *section)
 /* Returns the section that begins with setting `index`, or NULL. */
 static const struct section *section_start(size_t index)
 {
-    const char *key = settings_table[index].key;
     for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
-        if (is_in_section(key, sections[i].key))
-            return index > 0 && is_in_section(settings_table[index - 1].key, sections[i].key)
-                       ? NULL
-                       : &sections[i];
+        const char *section = sections[i].key;
+        bool begun = index > 0 && is_in_section(settings_table[index - 1].key, section);
+        if (!begun && is_in_section(settings_table[index].key, section))
+            return &sections[i];
     }
     return NULL;
 }
@@ -157,7 +156,7 @@ static const char *last_part(const char *key)
     return dot != NULL ? dot + 1 : key;
 }
 
-/* Whether all settings of the section are commented out; a mapping without members is invalid. */
+/* Whether all its settings are; then the section is too, since an empty mapping is invalid. */
 static bool is_commented_out(const struct section *section)
 {
     for (size_t i = 0; i < SETTINGS_LENGTH; i++) {

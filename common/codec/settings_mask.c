@@ -1,4 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Hides the passwords of URIs, valid or not: an operator may have forgotten to encode a character
+ * of a password. Therefore it does not parse, but looks for places of secrets: from the ':' behind
+ * the user to the last '@' before the host, and options whose names end with "password" or
+ * "properties". Where it is unclear what an '@' belongs to, all from the first ':' or '?' on is
+ * hidden.
+ */
 #include "common/codec/settings_file.h"
 
 #include <ctype.h>
@@ -24,7 +31,7 @@ static bool is_scheme_char(char c)
     return isalnum((unsigned char)c) || c == '+' || c == '-' || c == '.';
 }
 
-/* Where "scheme://" begins at `bytes`, its length; else 0. */
+/* Returns the length of "scheme://" if `bytes` begins with it, else 0. */
 static size_t scheme_length(const char *bytes, const char *end)
 {
     const char *place = bytes;
@@ -35,7 +42,7 @@ static size_t scheme_length(const char *bytes, const char *end)
     return (size_t)(place - bytes) + 3;
 }
 
-/* The end of the URI that begins at `bytes`: a comma with another URI behind it, or the end. */
+/* Returns the end of the first URI: a comma that another URI follows, or `end`. */
 static const char *uri_end(const char *bytes, const char *end)
 {
     for (const char *place = bytes; place < end; place++) {
@@ -45,6 +52,7 @@ static const char *uri_end(const char *bytes, const char *end)
     return end;
 }
 
+/* Returns the first byte that is in `set`, or `end`. */
 static const char *first_of(const char *bytes, const char *end, const char *set)
 {
     while (bytes < end && strchr(set, *bytes) == NULL)
@@ -52,15 +60,15 @@ static const char *first_of(const char *bytes, const char *end, const char *set)
     return bytes;
 }
 
-/* The '@' behind the user's part; NULL where there is none. */
+/* Returns the '@' that ends user and password; NULL if there is none. */
 static const char *user_end(const char *bytes, const char *end)
 {
     const char *at = memrchr(bytes, '@', (size_t)(first_of(bytes, end, "/,") - bytes));
-    /* A password with an unescaped slash or comma looks like a host with a path: hide that too. */
+    /* A password with a plain slash or comma looks like a host with a path, so look further. */
     return at != NULL ? at : memrchr(bytes, '@', (size_t)(end - bytes));
 }
 
-/* The length of the option's "name=" where its value is a secret; else 0. */
+/* Returns the length of the option's "name=" if its value is a secret, else 0. */
 static size_t secret_option(const char *bytes, const char *end)
 {
     const char *equals = first_of(bytes, end, "=&;");
@@ -75,7 +83,7 @@ static size_t secret_option(const char *bytes, const char *end)
     return secret ? length + 1 : 0;
 }
 
-/* What is behind the user's part: host, path and options. */
+/* Copies host, path and options, and hides the options that are secrets. */
 static void put_rest(struct output *output, const char *bytes, const char *end)
 {
     const char *option = first_of(bytes, end, "?&;");
@@ -94,8 +102,8 @@ static void put_rest(struct output *output, const char *bytes, const char *end)
 }
 
 /*
- * Is the "@" one of a password with a "?" that was not encoded, or of an option's value? Where it
- * cannot be told, all that follows may be a secret.
+ * Whether it is unclear what the "@" at `at` belongs to: a password that contains a plain "?", or
+ * the value of an option.
  */
 static bool is_unclear(const char *bytes, const char *at)
 {
@@ -128,7 +136,7 @@ struct text settings_mask_uri(struct arena *arena, struct text uri)
 {
     if (!text_present(uri))
         return TEXT_NONE;
-    /* Each mask stands for a ':' or a '=' at least, and is three bytes more at most. */
+    /* Each mask follows a ':' or '=', so there are at most `length` masks of three bytes. */
     struct output output = {arena_alloc(arena, uri.length * (1 + strlen(mask)) + 1), 0};
     const char *place = uri.bytes, *end = uri.bytes + uri.length;
     while (place < end) {

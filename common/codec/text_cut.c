@@ -12,7 +12,7 @@ struct text text_cut(struct text text, size_t most)
 {
     if (text.length <= most)
         return text;
-    /* Bytes that are no UTF-8 at all are cut anywhere: one code point is all that is gone back. */
+    /* Goes back by at most one code point, since bytes that are not UTF-8 may be cut anywhere. */
     size_t length = most;
     for (size_t i = 1;
          i < CODE_POINT_BYTES_MAX && length > 0 && is_continuation(text.bytes[length]); i++)

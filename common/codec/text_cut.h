@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Shortening a text for people without spoiling its UTF-8. */
+/* Shortens a text and keeps it valid UTF-8. */
 #ifndef ALLOT_CODEC_TEXT_CUT_H
 #define ALLOT_CODEC_TEXT_CUT_H
 
 #include "common/base/text.h"
 
-/* The start of the text, at most `most` bytes, with no code point cut in two. */
+/* Returns the start of the text (a view): at most `most` bytes, with no code point cut in two. */
 struct text text_cut(struct text text, size_t most);
 
 #endif

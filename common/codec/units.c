@@ -9,7 +9,7 @@ struct unit {
     int64_t factor;
 };
 
-/* Each list goes from the smallest to the largest and ends with a NULL name. */
+/* Each list is sorted from the smallest unit to the largest, and ends with a NULL name. */
 static const struct unit counts[] = {{"", 1}, {NULL, 0}};
 static const struct unit durations[] = {
     {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}, {NULL, 0},

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Numbers as people write them in settings: "3", "10s", "8MiB". Decimal digits only: no sign, no
- * leading zero (it would be octal elsewhere), no space, no fraction.
+ * Numbers in settings and options: "3", "10s", "8MiB". Only decimal digits: no sign, no leading
+ * zero (some readers would take it for octal), no space, no fraction. strtoll is of no help: it
+ * accepts signs and spaces, and needs a NUL-terminated string.
  */
 #ifndef ALLOT_CODEC_UNITS_H
 #define ALLOT_CODEC_UNITS_H
@@ -22,15 +23,16 @@ struct units_text {
 };
 
 /*
- * False where `text` is no such number, or its unit is missing or another. What is beyond 64 bits
- * becomes INT64_MAX: a range check refuses it, and says why.
+ * Parses a number with its unit. False if it is not a number of that form, or if its unit is
+ * missing or unknown. A number beyond 64 bits becomes INT64_MAX, so that the caller's range check
+ * reports it.
  */
 ALLOT_CHECK bool units_parse(enum unit_kind kind, struct text text, int64_t *ret_value);
 
-/* A value (not negative) with the largest unit that gives a whole number. */
+/* Formats a value, which is not negative, with the largest unit that gives a whole number. */
 struct units_text units_format(enum unit_kind kind, int64_t value);
 
-/* What to write instead, for an error: "a number and one of ms, s, m, h, d". Static. */
+/* Describes valid input, for errors: "a whole number with one of the units ms, s, ...". Static. */
 const char *units_wanted(enum unit_kind kind);
 
 #endif

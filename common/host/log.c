@@ -1,4 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * log_write formats the message, log_format_line makes the line in a buffer on the stack, and one
+ * write(2) sends it to stderr, so that the lines of several threads do not mix. Nothing is
+ * allocated, and no lock is taken.
+ *
+ * A line is built in a sink, which has a limit. Once something does not fit, the sink is cut and
+ * takes nothing more; room for the end of the line (TAIL_BYTES) is kept, so that a cut line is
+ * still valid JSON and says that it is cut. Each put_ function adds all of a field or, after a cut,
+ * leaves no half of one.
+ *
+ * Why not jansson: it allocates, rejects texts that are not UTF-8, and cannot cut a line. Why not
+ * syslog(3): the service manager reads stderr and adds what it needs; containers have no syslog.
+ */
 #include "common/host/log.h"
 
 #include <errno.h>
@@ -9,11 +22,12 @@
 #include <unistd.h>
 
 #include "common/base/utf8.h"
+#include "common/codec/settings_table.h"
 #include "common/host/system_clock.h"
 
 enum { MESSAGE_BYTES = 4096, WORKER_BYTES = 256 };
 
-/* Set before threads, read only after: the one global state beside the signal flag. */
+/* Set before there are threads, only read afterwards. */
 static struct {
     enum log_level level;
     enum log_format format;
@@ -22,10 +36,10 @@ static struct {
 
 static const char cut_json[] = ",\"truncated\":true", cut_text[] = " truncated=true";
 
-/* Room that is kept for the end of a line that is cut: a quote, the mark, "}\n". */
+/* Kept for the end of a cut line: a quote, the mark above, "}\n". */
 enum { TAIL_BYTES = sizeof cut_json + 4 };
 
-/* A line in the making. Once something did not fit, nothing more goes in but the tail. */
+/* A line that is being built. After a cut it takes only the tail. */
 struct sink {
     char *bytes;
     size_t length;
@@ -77,7 +91,7 @@ static void put_escaped(struct sink *sink, struct text text)
     }
 }
 
-/* The closing quote belongs to a string that was opened: it may use the tail's room. */
+/* The closing quote of an opened string is always written: it may use the room of the tail. */
 static void put_quoted(struct sink *sink, struct text text)
 {
     if (!put_string(sink, "\""))
@@ -106,18 +120,7 @@ static void put_integer(struct sink *sink, int64_t value)
     (void)put_string(sink, digits);
 }
 
-static const char *level_word(enum log_level level)
-{
-    switch (level) {
-    case LOG_LEVEL_ERROR: return "error";
-    case LOG_LEVEL_WARNING: return "warning";
-    case LOG_LEVEL_INFO: return "info";
-    case LOG_LEVEL_DEBUG: return "debug";
-    }
-    return "";
-}
-
-/* Of one width, so that columns stand. */
+/* All words have the same width, so that the columns align. */
 static const char *level_column(enum log_level level)
 {
     switch (level) {
@@ -134,7 +137,7 @@ static void put_member_name(struct sink *sink, const char *name)
     size_t before = sink->length;
     (void)put_string(sink, ",\"");
     (void)put_string(sink, name);
-    /* A name without room for the shortest value would leave half a member. */
+    /* Without room for the shortest value, the name would be half a member. */
     if (!put_string(sink, "\":") || sink->length + sizeof "null" > sink->room) {
         sink->cut = true;
         sink->length = before;
@@ -147,7 +150,7 @@ static void put_json_text(struct sink *sink, const char *name, const char *value
     put_quoted(sink, text_of(value));
 }
 
-/* All of it or, back to `before` the field's name, nothing. */
+/* Writes the value, or removes the field from `before` its name on. */
 static void put_number_or_null(struct sink *sink, const struct log_field *field, size_t before)
 {
     if (field->kind == LOG_INTEGER)
@@ -174,7 +177,7 @@ static void format_json(struct sink *sink, const struct log_line *line)
     (void)put_string(sink, "{\"ts\":\"");
     put_timestamp(sink, line->wall_ms, "%Y-%m-%dT%H:%M:%S");
     (void)put_string(sink, "Z\"");
-    put_json_text(sink, "level", level_word(line->level));
+    put_json_text(sink, "level", setting_words(SETTING_LEVEL)[line->level]);
     put_json_text(sink, "event", line->event);
     put_json_text(sink, "message", line->message);
     if (line->worker != NULL && line->worker[0] != '\0')
@@ -183,7 +186,7 @@ static void format_json(struct sink *sink, const struct log_line *line)
         put_json_field(sink, field);
 }
 
-/* May the value stand without quotes? Only visible ASCII does, and nothing that looks like more. */
+/* Whether the value needs no quotes: visible ASCII without quotes, backslashes and '='. */
 static bool is_bare(struct text text)
 {
     for (size_t i = 0; i < text.length; i++) {
@@ -284,7 +287,7 @@ void log_write(enum log_level level, const char *event, const struct log_field *
 
     const struct log_line line = {system_wall_ms(), level, event, message, state.worker, fields};
     size_t length = log_format_line(&line, format_in_use(), buffer);
-    /* A log that cannot be written is no reason to stop working. */
+    /* A worker whose log cannot be written goes on. */
     ssize_t written = write(STDERR_FILENO, buffer, length);
     (void)written;
     errno = saved;

@@ -147,7 +147,7 @@ enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_JSON, LOG_FORMAT_TEXT };
 /* X(section, help): the mappings of the YAML file, in the order of their settings. */
 #define SETTING_SECTIONS(X)                                                                        \
     X("amqp", "The broker, RabbitMQ.")                                                             \
-    X("amqp.tls", "TLS, for amqps:// URIs. Empty: not used.")                                      \
+    X("amqp.tls", "TLS, for amqps:// URIs. An empty setting is not used.")                         \
     X("mongodb", "The database, a MongoDB replica set.")                                           \
     X("policy", "Access control.")                                                                 \
     X("batch", "A batch holds the commands that are waiting when the batch before it is done, up " \

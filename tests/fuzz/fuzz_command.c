@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The command decoder: the input is a body. What is accepted is held against what the planner
- * relies on, and decided alike however its JSON is laid out; what is refused has one of the
- * decoder's own codes, and a reply that is whole.
+ * The command decoder; the input is a body. Properties: an accepted command has everything that the
+ * planner relies on; a failure has one of the decoder's own codes and a complete reply; the layout
+ * of the JSON (spaces, escapes, order) changes nothing.
  */
 #include <jansson.h>
 #include <string.h>
@@ -41,7 +41,7 @@ static bool has_chars(struct text text, size_t most)
            memchr(text.bytes, '\0', text.length) == NULL;
 }
 
-static int compare_holdings(const struct allocation *a, const struct allocation *b)
+static int compare_allocations(const struct allocation *a, const struct allocation *b)
 {
     int order = uuid_compare(a->provider, b->provider);
     return order != 0 ? order : text_compare(a->resource_class, b->resource_class);
@@ -82,7 +82,7 @@ static void check_claim(const struct claim *claim)
     REQUIRE(consumer_type_valid(claim->consumer_type));
     for (size_t i = 0; i < claim->allocation_count; i++) {
         const struct allocation *allocation = &claim->allocations[i];
-        REQUIRE(i == 0 || compare_holdings(allocation - 1, allocation) < 0);
+        REQUIRE(i == 0 || compare_allocations(allocation - 1, allocation) < 0);
         REQUIRE(in_range(allocation->amount, 1, AMOUNT_MAX));
         REQUIRE(resource_class_valid(allocation->resource_class));
     }
@@ -159,10 +159,10 @@ static void check_command(const struct command *command)
     case COMMAND_PROVIDER_GET:
     case COMMAND_ALLOCATION_GET: return;
     }
-    REQUIRE(!"a command of the list");
+    REQUIRE(!"an unknown kind of command");
 }
 
-/* RFC 6901: empty, or tokens that each begin with '/'; '~' only as ~0 and ~1. */
+/* RFC 6901: empty, or tokens that each begin with '/'; a '~' is followed by 0 or 1. */
 static void check_pointer(struct text pointer)
 {
     REQUIRE(pointer.length == 0 || pointer.bytes[0] == '/');
@@ -223,8 +223,7 @@ static bool same_request(const struct request *a, const struct request *b)
            memcmp(&a->fingerprint, &b->fingerprint, sizeof a->fingerprint) == 0;
 }
 
-/* The same JSON with other spaces and escapes and in another order is the same command, or the same
- * refusal. */
+/* The same JSON with other spaces, escapes and order gives the same command or failure. */
 static void check_layout(struct arena *arena, const struct delivery *delivery,
                          const struct decoded *decoded)
 {
@@ -246,7 +245,7 @@ static void check_layout(struct arena *arena, const struct delivery *delivery,
     REQUIRE(!again.accepted || same_request(&again.request, &decoded->request));
 }
 
-/* What comes before in the order of failures wins; what comes after changes nothing. */
+/* An earlier failure in the order of precedence wins, a later one changes nothing. */
 static void check_precedence(struct arena *arena, const struct delivery *delivery,
                              const struct decoded *decoded)
 {

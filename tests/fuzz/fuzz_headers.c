@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Message headers: the input is taken for the properties of a content header as they come over the
- * wire, for a table, for the entries of one, for a traceparent, and for a content type.
+ * Message headers. The input is used five times: as the properties of a content header in the form
+ * of the wire, as a table, as the entries of a table, as a traceparent, and as a content type.
  */
 #include <string.h>
 
@@ -42,7 +42,7 @@ static void check_field(const struct field *field, const struct field_cursor *be
     REQUIRE(field->kind == FIELD_BOOLEAN || field->kind == FIELD_INTEGER || field->integer == 0);
 }
 
-/* Whether the walk reached the table's end; every entry is looked at. */
+/* Checks every entry. Returns whether the walk reached the end of the table. */
 static bool check_entries(struct text table)
 {
     struct field_cursor cursor = field_table_begin(table);
@@ -72,7 +72,7 @@ static bool is_own(struct text name)
     return text_is(name, SEQUENCE_HEADER);
 }
 
-/* The entries of `original` that are not our own stand at the start of `merged`, as they were. */
+/* `merged` begins with the entries of `original` that are not our own, unchanged. */
 static void check_kept(struct text original, struct text merged)
 {
     struct field_cursor from = field_table_begin(original);
@@ -133,14 +133,14 @@ static void check_outgoing(struct arena *arena, struct text table, struct text d
     REQUIRE(check_entries(bare) && entry_count(bare) == OWN_HEADERS + 1);
     check_own(bare, &outgoing, !text_present(table));
 
-    /* What is larger than the frame can only be what is left without the original. */
+    /* Only headers without the original may be larger than the frame. */
     bool fits = encoded.length <= frame_bytes;
     REQUIRE(fits || text_equal(encoded, bare));
     if (text_equal(encoded, bare))
         return;
     check_own(encoded, &outgoing, true);
     check_kept(table, encoded);
-    /* All of it had to fit beside the properties, which take some bytes in any case. */
+    /* The properties always take some bytes of the frame. */
     REQUIRE(encoded.length < frame_bytes);
 }
 
@@ -159,7 +159,7 @@ static void check_without(struct arena *arena, struct text table, bool well_form
     REQUIRE(text_equal(rest, field_table_without(arena, rest, own_names, OWN_HEADERS)));
 }
 
-/* The form of the Recommendation, written once more in another way. */
+/* The rules of the Recommendation, implemented in another way than by the product. */
 static bool has_trace_form(struct text text)
 {
     static const char form[] = "hh-hhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhh-hhhhhhhhhhhhhhhh-hh";
@@ -223,7 +223,7 @@ static void check_properties(struct text input)
     REQUIRE(cursor.at != NULL && cursor.end == raw.bytes + raw.length);
 }
 
-/* JSON by any spelling of its name, and nothing behind it but a charset. */
+/* The name of JSON in any case, and nothing after it except a charset. */
 static void check_content_type(struct text input)
 {
     static const char name[] = "application/json";

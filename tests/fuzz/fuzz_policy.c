@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The access policy: the input is the file. One that loads is asked about its own words, and each
- * answer is held against one that is worked out without the planner's bit sets.
+ * The access policy; the input is the file. A valid policy is asked about its own patterns and
+ * names, and each answer is compared with a simple implementation that uses no bit sets.
  */
 #include <string.h>
 
@@ -20,7 +20,7 @@ static const enum command_kind kinds[] = {
 
 enum { KIND_COUNT = sizeof kinds / sizeof kinds[0] };
 
-/* Row by row of the table "does this start of the pattern match that start of the subject". */
+/* Dynamic programming: row[s] says whether the pattern so far matches `s` bytes of the subject. */
 static bool matches(struct text pattern, struct text subject)
 {
     bool row[SUBJECT_BYTES_MAX + 1] = {true};
@@ -79,7 +79,7 @@ static void check_principal(const struct policy *policy, size_t index)
     }
 }
 
-/* What is asked: one command, two projects, one provider. */
+/* A question: one command, two projects, one provider. */
 struct question {
     enum command_kind kind;
     struct text projects[2];
@@ -120,7 +120,7 @@ static struct text short_text(struct text text)
     return text_view(text.bytes, text.length < SUBJECT_BYTES_MAX ? text.length : SUBJECT_BYTES_MAX);
 }
 
-/* Projects and providers are the policy's own patterns, so that questions come near the rules. */
+/* The subjects are the policy's own patterns, so that many of them match. */
 static void ask_about(const struct policy *policy, const struct policy_principal *principal,
                       const struct policy_rule *rule)
 {

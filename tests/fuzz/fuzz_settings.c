@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Settings: the input is the YAML file; its lines "#ALLOT_X=value" are the variables as well, so
- * that one input gives both. Every line is also tried as a number with a unit.
+ * Settings. The input is the YAML file; its comments "#ALLOT_X=value" are the variables. Every line
+ * is also parsed as a number with a unit.
  */
 #include <string.h>
 
@@ -12,7 +12,7 @@
 #include "tests/fuzz/libfyaml_leak.h"
 
 static const char file_name[] = "s.yaml";
-/* As long as each other, so that no error is cut at another place. */
+/* Of the same length, so that an error is cut at the same place. */
 static const char *const secrets[] = {"Zq70xPw9", "kkkkkkkk"};
 
 struct variables {
@@ -20,7 +20,7 @@ struct variables {
     struct text input;
 };
 
-/* The value behind "#NAME=" in the input, to the end of its line. */
+/* Returns the value after "#NAME=" in the input, up to the end of the line. */
 static const char *variable(void *context, const char *name)
 {
     const struct variables *variables = context;
@@ -110,8 +110,8 @@ static void check_file(struct arena *arena, struct text input)
 }
 
 /*
- * A file whose URI holds a password, and that has something else wrong: whatever it is, the error
- * is the same for another password. The URI stands where the input has its first '$'.
+ * A URI with a password replaces the first '$' of the input. Whatever is wrong with the file, the
+ * error must be the same for another password.
  */
 static void check_secret(struct arena *arena, struct text input)
 {

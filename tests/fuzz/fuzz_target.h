@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the fuzz targets share. A target is fuzz_<noun>.c with libFuzzer's entry; script/fuzz drives
- * it with clang's libFuzzer, and run_corpus.c with the kept inputs of corpus/<noun>/.
+ * Shared by the fuzz targets. A target is a file fuzz_<noun>.c with the function that libFuzzer
+ * calls. script/fuzz runs it under libFuzzer, run_corpus.c with the inputs in corpus/<noun>/.
  */
 #ifndef ALLOT_FUZZ_TARGET_H
 #define ALLOT_FUZZ_TARGET_H
@@ -11,10 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* libFuzzer's name for it. Returns 0; a property that does not hold aborts. */
+/* Checks one input; the name is libFuzzer's. Returns 0; aborts if a property does not hold. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* The property that every input has to have; where it has not, the process says so and ends. */
+/* Checks a property that every input must have; prints it and aborts if it does not hold. */
 #define REQUIRE(property)                                                                          \
     do {                                                                                           \
         if (!(property)) {                                                                         \

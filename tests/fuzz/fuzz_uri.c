@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * AMQP URIs, parsed and masked: the input is a URI, and the part around a secret in another. That a
- * mask hides a secret means that it is the same for any other secret in its place.
+ * AMQP URIs, parsed and masked. The input is a URI, and also the part around a secret in other
+ * URIs. A mask hides a secret if the masked URI is the same for another secret.
  */
 #include <string.h>
 
@@ -39,7 +39,7 @@ static bool same_mask(struct arena *arena, struct text uri, struct text other)
     return text_equal(masked, settings_mask_uri(arena, other));
 }
 
-/* The URI again from what was parsed, so that the parser is held to its own words. */
+/* Builds a URI from the parsed hosts. Parsing it must give the same hosts. */
 static struct text put_encoded(struct arena *arena, struct text text)
 {
     char *bytes = arena_alloc(arena, 3 * text.length + 1);
@@ -126,7 +126,7 @@ static struct text uri_with(struct arena *arena, size_t form, const char *hidden
     }
 }
 
-/* The input before its first NUL is the user, the rest goes where anything may be. */
+/* The input before its first NUL is the user, what follows is the rest. */
 static void check_masks(struct arena *arena, struct text input)
 {
     size_t half = strnlen(input.bytes, input.length);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The kept inputs of one fuzz target, run without libFuzzer: every file of a folder, in order of
- * name. Usage: fuzz_x FOLDER. The line at the end has the form that script/lib/count_tests counts;
- * a folder without a file is a failure, so that a lost corpus does not pass.
+ * Runs one fuzz target, without libFuzzer, on every file of a folder, sorted by name. Usage: fuzz_x
+ * FOLDER. script/lib/count_tests counts the line at the end. An empty folder is a failure, so that
+ * a lost corpus is noticed.
  */
 #include <dirent.h>
 #include <string.h>
@@ -41,10 +41,10 @@ static int run_input(const char *folder, const char *name)
     size_t size = 0;
     uint8_t *data = read_input(path, &size);
     if (data == NULL) {
-        (void)fprintf(stderr, "%s cannot be read, or is too large\n", path);
+        (void)fprintf(stderr, "cannot read %s, or it is too large\n", path);
         return 1;
     }
-    /* Said before it runs: a property that does not hold ends the process. */
+    /* Printed before the run, since a failure ends the process. */
     (void)fprintf(stderr, "%s\n", path);
     (void)LLVMFuzzerTestOneInput(data, size);
     free(data);

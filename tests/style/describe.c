@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Prints the lists that the code declares once (commands, failure codes), so that
- * script/generate can write them into documents and tests/style/lists can compare them. One row a
- * line, columns separated by tabs.
+ * Prints the lists that the code declares once (commands, failure codes, settings), so
+ * that script/generate can write them into documents and tests/style/lists can compare them. A list
+ * has one row per line, with columns separated by tabs; the settings are printed as whole
+ * documents.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/codec/settings_document.h"
 #include "common/core/command.h"
 #include "common/core/verdict.h"
 
@@ -34,6 +36,16 @@ static void print_codes(void)
 #undef X
 }
 
+static void print_settings_example(void)
+{
+    settings_write_example(stdout);
+}
+
+static void print_settings_manual(void)
+{
+    settings_write_manual(stdout);
+}
+
 struct list {
     const char *name;
     void (*print)(void);
@@ -42,6 +54,8 @@ struct list {
 static const struct list lists[] = {
     {"commands", print_commands},
     {"codes", print_codes},
+    {"settings-example", print_settings_example},
+    {"settings-manual", print_settings_manual},
 };
 
 int main(int argc, char **argv)

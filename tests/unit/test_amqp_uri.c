@@ -93,7 +93,7 @@ static void test_several_uris_are_each_their_own(void **state)
     assert_false(hosts.hosts[3].tls);
 }
 
-static void test_ill_formed_uris_are_refused_and_never_quoted(void **state)
+static void test_malformed_uris_are_refused_and_never_quoted(void **state)
 {
     static const char *const bad[] = {
         "",
@@ -158,7 +158,7 @@ int main(void)
         cmocka_unit_test(test_an_ipv6_address_stands_in_brackets),
         cmocka_unit_test(test_several_hosts_share_user_and_virtual_host),
         cmocka_unit_test(test_several_uris_are_each_their_own),
-        cmocka_unit_test(test_ill_formed_uris_are_refused_and_never_quoted),
+        cmocka_unit_test(test_malformed_uris_are_refused_and_never_quoted),
         cmocka_unit_test(test_a_nul_is_refused),
         cmocka_unit_test(test_the_number_of_hosts_has_a_bound),
     };

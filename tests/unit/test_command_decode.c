@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The envelope: properties, members, and which refusal comes first. */
+/* The envelope of a command: its properties and members, and which failure comes first. */
 #include "tests/unit/test_command_decode.h"
 
 #define GOOD "{\"version\":1,\"command\":\"provider.get\",\"params\":{\"uuid\":\"" UUID_A "\"}}"
@@ -20,7 +20,7 @@ static void test_a_plain_command_is_accepted(void **state)
     assert_int_equal(decoded.request.command.kind, COMMAND_PROVIDER_GET);
     assert_uuid(decoded.request.command.params.provider.uuid, UUID_A);
     assert_int_equal(decoded.verdict.code, VERDICT_SUCCESS);
-    /* Whether its reply may go out is for the planner, under the policy of the whole batch. */
+    /* Whether the policy allows the reply is decided by the planner, for the whole batch. */
     assert_false(decoded.verdict.reply_allowed);
 }
 
@@ -196,7 +196,7 @@ static void test_the_envelope_has_exactly_three_members(void **state)
     }
 }
 
-static void test_a_reason_tells_missing_from_ill_typed(void **state)
+static void test_a_reason_tells_missing_from_a_wrong_type(void **state)
 {
     struct decoded missing = decode_command(*state, "provider.get", "{}");
     assert_invalid(&missing, "/params/uuid");
@@ -235,7 +235,7 @@ static void test_a_deadline_is_an_integer_header(void **state)
     assert_false(decoded.request.has_deadline);
 }
 
-/* Each row mends what the row before was refused for: so each refusal hides all that follow. */
+/* Each step corrects what the step before failed for: so each failure hides all later ones. */
 static void test_refusals_come_in_the_order_of_the_contract(void **state)
 {
     struct arena *arena = *state;
@@ -315,7 +315,7 @@ int main(void)
         ARENA_TEST(test_another_version_is_unsupported),
         ARENA_TEST(test_an_unknown_command_comes_before_all_that_is_invalid),
         ARENA_TEST(test_the_envelope_has_exactly_three_members),
-        ARENA_TEST(test_a_reason_tells_missing_from_ill_typed),
+        ARENA_TEST(test_a_reason_tells_missing_from_a_wrong_type),
         ARENA_TEST(test_a_pointer_of_a_megabyte_leaves_the_message_short),
         ARENA_TEST(test_a_deadline_is_an_integer_header),
         ARENA_TEST(test_refusals_come_in_the_order_of_the_contract),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the tests of the decoder share: a policy of one principal, and a delivery to vary. */
+/* Shared by the tests of the decoder: a policy with one principal, a delivery to change. */
 #ifndef ALLOT_TEST_COMMAND_DECODE_H
 #define ALLOT_TEST_COMMAND_DECODE_H
 
@@ -115,7 +115,7 @@ static inline void assert_invalid(const struct decoded *decoded, const char *poi
     assert_int_equal(decoded->verdict.detail_count, 2);
 }
 
-/* A row a rule: params, and the pointer of their refusal. */
+/* One rule: params, and the pointer of the failure. */
 struct row {
     const char *params;
     const char *pointer; /* NULL: accepted */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is a body at all: its size, its type, and what JSON the contract takes for well-formed. */
+/* The body before its members: its size, its content type, and which JSON is malformed. */
 #include "tests/unit/test_command_decode.h"
 
 #define GOOD "{\"version\":1,\"command\":\"provider.get\",\"params\":{\"uuid\":\"" UUID_A "\"}}"
@@ -29,7 +29,7 @@ static void test_content_type_is_json_or_absent(void **state)
 {
     static const struct {
         const char *content_type;
-        bool held;
+        bool accepted;
     } rows[] = {
         {NULL, true},
         {"application/json", true},
@@ -57,9 +57,9 @@ static void test_content_type_is_json_or_absent(void **state)
         struct delivery delivery = delivery_of(text_of(GOOD));
         delivery.properties.content_type = text_of(rows[i].content_type);
         struct decoded decoded = decode_delivery(*state, delivery);
-        if (decoded.accepted != rows[i].held)
+        if (decoded.accepted != rows[i].accepted)
             fail_msg("content type '%s'", rows[i].content_type);
-        if (!rows[i].held) {
+        if (!rows[i].accepted) {
             assert_code(&decoded, VERDICT_MALFORMED);
             assert_true(detail_text(&decoded, "reason").length > 0);
         }
@@ -136,14 +136,14 @@ static void test_what_is_not_one_json_object_in_utf8_is_malformed(void **state)
         ROW(WITH("\"\\ud83d\\u0041\"")),
         ROW(WITH("\"\\ud83d\\ud83d\"")),
         ROW("{\"\\ud800\":1}"),
-        /* one key twice, however it is spelt, wherever it is */
+        /* duplicate keys, in any spelling, at any level */
         ROW("{\"version\":1,\"version\":1}"),
         ROW("{\"version\":1,\"versio\\u006e\":1}"),
         ROW("{\"a\":{\"/\":1,\"\\/\":1}}"),
         ROW("{\"a\":[{\"\":1,\"\":1}]}"),
         ROW("{\"\xC3\xA9\":1,\"\\u00e9\":1}"),
         ROW("{\"\\ud83d\\ude00\":1,\"\xF0\x9F\x98\x80\":1}"),
-        /* numbers that no 64 bits and no double hold, be the member known or not */
+        /* numbers beyond 64 bits and beyond a double, of known and unknown members */
         ROW(WITH("9223372036854775808")),
         ROW(WITH("-9223372036854775809")),
         ROW(WITH("100000000000000000000000000000")),
@@ -187,7 +187,7 @@ static void test_what_looks_odd_but_is_json_is_not_malformed(void **state)
     }
 }
 
-/* {"version":1, ..., "x": nested arrays}: `depth` containers, the outermost included. */
+/* An object with nested arrays: `depth` containers, including the outermost. */
 static struct text nested(struct arena *arena, size_t depth)
 {
     char open[4096];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the params of allocations and reshapes may not be, and the place that is named. */
+/* Invalid params of allocations and reshapes, and the pointer of each failure. */
 #include "tests/unit/test_command_decode.h"
 
-/* {uuid 0: entry, uuid 1: entry, ...} */
+/* Returns {uuid 0: entry, uuid 1: entry, ...} in the arena. */
 static const char *many(struct arena *arena, size_t count, const char *entry)
 {
     size_t room = count * (strlen(entry) + 48) + 3;
@@ -274,7 +274,7 @@ static void test_a_command_names_at_most_1000_consumers_and_inventories(void **s
     }
 }
 
-static void test_the_number_of_providers_is_not_for_the_decoder_to_judge(void **state)
+static void test_the_decoder_does_not_limit_the_number_of_providers(void **state)
 {
     struct arena *arena = *state;
     const char *providers = many(arena, CONSUMER_PROVIDERS_MAX + 1, ENTRY);
@@ -297,7 +297,7 @@ int main(void)
         ARENA_TEST(test_a_batch_holds_sets_without_the_consumer_uuid),
         ARENA_TEST(test_a_reshape_holds_inventories_and_allocations),
         ARENA_TEST(test_a_command_names_at_most_1000_consumers_and_inventories),
-        ARENA_TEST(test_the_number_of_providers_is_not_for_the_decoder_to_judge),
+        ARENA_TEST(test_the_decoder_does_not_limit_the_number_of_providers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }

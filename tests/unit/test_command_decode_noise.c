@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Bodies that were damaged at random: whatever comes, the decoder gives one of its own answers. */
+/* Bodies with random damage: for each, the decoder accepts it or gives one of its own failures. */
 #include "tests/unit/test_command_decode.h"
 
 #include <stdlib.h>
@@ -54,7 +54,7 @@ static size_t below(uint64_t *random, size_t limit)
     return (size_t)(next_random(random) >> 33) % limit;
 }
 
-/* Bytes that matter to the grammar come more often than their share. */
+/* Two of three bytes are those that have a meaning in JSON. */
 static char random_byte(uint64_t *random)
 {
     static const char telling[] = "{}[]\",:\\/u0019-+.eE ~\x80\xC3\xED\xF4\xFF";
@@ -113,7 +113,7 @@ static void assert_own_answer(const struct decoded *decoded)
     assert_true(decoded->verdict.reply_allowed);
 }
 
-/* The reply to a refusal is JSON again, whatever bytes it quotes: the decoder is asked itself. */
+/* Checks with the decoder itself that the reply is JSON, whatever bytes it quotes. */
 static void assert_answerable(struct arena *arena, const struct decoded *decoded)
 {
     if (decoded->accepted)
@@ -148,7 +148,7 @@ static void test_damaged_bodies_get_one_of_the_decoders_answers(void **state)
         accepted += decoded.accepted;
         arena_reset(arena);
     }
-    /* Otherwise the damage would be so crude that nothing behind the parser was tried. */
+    /* With fewer, hardly any body would get past the parser; with more, few would be damaged. */
     assert_in_range(accepted, VARIANTS / 100, VARIANTS / 2);
 }
 

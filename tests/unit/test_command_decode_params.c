@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the params of providers, inventories and reads may not be, and the place that is named. */
+/* Invalid params of providers, inventories and reads, and the pointer of each failure. */
 #include "tests/unit/test_command_decode.h"
 
 static void test_a_uuid_is_32_digits_with_all_hyphens_or_none(void **state)

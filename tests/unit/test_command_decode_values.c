@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What an accepted command holds: every member in its place, lists sorted, defaults filled in. */
+/* The structs of an accepted command: every member, lists sorted, defaults filled in. */
 #include "tests/unit/test_command_decode.h"
 
 static struct command accepted(struct arena *arena, const char *command, const char *params)
@@ -235,7 +235,7 @@ static void test_a_reshape_is_sorted_by_provider_and_consumer(void **state)
     assert_int_equal(change.inventories[1].count, 0);
 }
 
-/* The body is gone before the planner looks: nothing of the request may point into it. */
+/* The body is freed before the planner runs, so nothing of the request may point into it. */
 static void test_a_request_does_not_live_in_the_body(void **state)
 {
     static const char text[] = "{\"version\":1,\"command\":\"allocation.set\",\"params\":"

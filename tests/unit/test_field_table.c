@@ -10,7 +10,7 @@
 
 #include "common/codec/field_table.h"
 
-/* A table around entries that are given as a string literal. */
+/* A table with the entries of a string literal. */
 #define TABLE(entries) table_of(arena, entries, sizeof(entries) - 1)
 #define TRACE "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -200,7 +200,7 @@ static void test_a_table_cut_anywhere_is_not_well_formed_and_reads_no_further(vo
                               "cF\x00\x00\x00\x02\x00V");
     assert_true(field_table_well_formed(whole));
     for (size_t length = 0; length < whole.length; length++) {
-        /* On the heap, and as long as it says, so that a read beyond it is noticed. */
+        /* On the heap with the exact length, so that the sanitizer sees a read beyond it. */
         char *cut = malloc(length > 0 ? length : 1);
         memcpy(cut, whole.bytes, length);
         if (length >= 4)

@@ -30,7 +30,7 @@ static struct log_line line_of(const char *message, const struct log_field *fiel
     return (struct log_line){WHEN_MS, LOG_LEVEL_INFO, "e.v", message, NULL, fields};
 }
 
-/* The line as a C string, in a buffer of exactly the size that the header names. */
+/* Returns the line as a C string; it is formatted in a buffer of exactly LOG_LINE_BYTES_MAX. */
 static char *formatted(const struct log_line *line, enum log_format format, size_t *ret_length)
 {
     char *buffer = malloc(LOG_LINE_BYTES_MAX);
@@ -214,7 +214,7 @@ static void test_numbers_are_written_whole(void **state)
                 JSON_HEAD "\"m\",\"a\":-9223372036854775808,\"b\":9223372036854775807,\"c\":0}\n");
 }
 
-/* A field before, one of that many units, two after: at each length the line is cut elsewhere. */
+/* One field before, one of `count` units, three after: each length cuts the line elsewhere. */
 static void check_cut(const char *unit, size_t count, enum log_format format)
 {
     size_t size = strlen(unit) * count, length = 0;
@@ -251,7 +251,7 @@ static void test_a_line_is_cut_at_a_character_and_says_so(void **state)
     static const char *const units[] = {"a", "\xc3\xa9", "\xf0\x9f\x98\x80", "\n", "\"", " "};
     static const size_t widths[] = {1, 2, 4, 6, 2, 1};
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
-        /* Every place of a cut once, with the simplest unit; samples with the others. */
+        /* The simplest unit tries every place of a cut, the others some of them. */
         size_t full = LOG_LINE_BYTES_MAX / widths[i], step = i == 0 ? 1 : 7;
         for (size_t count = full - 250 / widths[i]; count < full + 4; count += step) {
             check_cut(units[i], count, LOG_FORMAT_JSON);
@@ -303,7 +303,7 @@ static void test_a_long_message_or_name_is_cut_as_well(void **state)
     free(message);
 }
 
-/* Standard error goes to a pipe between begin and end. */
+/* Between begin and end, stderr is a pipe. */
 struct capture {
     int saved;
     int ends[2];

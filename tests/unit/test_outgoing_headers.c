@@ -32,7 +32,7 @@ static struct text filled(struct arena *arena, char byte, size_t length)
     return text_view(bytes, length);
 }
 
-/* The original headers: one text "big" of so many bytes. */
+/* Returns original headers: one text "big" of `length` bytes. */
 static struct text original(struct arena *arena, size_t length)
 {
     const struct outgoing_header big = {

@@ -94,7 +94,7 @@ static void test_the_example_is_the_policy_of_the_protocol(void **state)
     assert_patterns(blue->reply_to, "team-blue.*");
 }
 
-static void test_what_was_read_judges_as_it_was_written(void **state)
+static void test_a_policy_decides_as_it_was_written(void **state)
 {
     struct policy policy = accepted_text(*state, example(*state));
     struct policy_question question;
@@ -303,7 +303,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(test_the_example_is_the_policy_of_the_protocol),
-        TEST(test_what_was_read_judges_as_it_was_written),
+        TEST(test_a_policy_decides_as_it_was_written),
         TEST(test_a_principal_may_have_no_rules_no_queues_and_several_rules),
         TEST(test_every_scalar_is_a_string),
         TEST(test_only_a_star_is_special),

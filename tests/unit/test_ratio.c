@@ -34,7 +34,7 @@ static void test_every_ratio_survives_writing_and_reading(void **state)
         assert_round_trip(ratio);
 }
 
-/* Of a positive double: the one that is `steps` further on. */
+/* Returns the double that is `steps` after `number`, which is positive. */
 static double neighbour(double number, int steps)
 {
     int64_t bits = 0;
@@ -44,7 +44,7 @@ static double neighbour(double number, int steps)
     return number;
 }
 
-static void test_a_neighbour_of_a_decimal_is_none(void **state)
+static void test_a_neighbour_of_a_decimal_is_no_ratio(void **state)
 {
     (void)state;
     for (int64_t ratio = RATIO_MIN; ratio < RATIO_MAX; ratio += 1 + ratio / 97) {
@@ -56,7 +56,7 @@ static void test_a_neighbour_of_a_decimal_is_none(void **state)
     }
 }
 
-static void test_a_number_beyond_the_range_is_none(void **state)
+static void test_a_number_beyond_the_range_is_no_ratio(void **state)
 {
     (void)state;
     static const double bad[] = {0.0,       -0.0,   -1.0,  1e-7,   4.9e-324, 1000000.000001,
@@ -98,8 +98,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_ratio_survives_writing_and_reading),
-        cmocka_unit_test(test_a_neighbour_of_a_decimal_is_none),
-        cmocka_unit_test(test_a_number_beyond_the_range_is_none),
+        cmocka_unit_test(test_a_neighbour_of_a_decimal_is_no_ratio),
+        cmocka_unit_test(test_a_number_beyond_the_range_is_no_ratio),
         cmocka_unit_test(test_integers_are_ratios_too),
         cmocka_unit_test(test_a_ratio_is_written_as_a_short_decimal),
     };

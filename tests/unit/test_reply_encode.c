@@ -131,7 +131,7 @@ static void test_inventory_set_is_answered_with_the_whole_inventory(void **state
         SUCCESS("inventory.set", "{\"resource_provider_generation\":3,\"inventories\":{}}"));
 }
 
-static void test_a_page_shows_what_is_held_on_its_provider_only(void **state)
+static void test_a_page_shows_the_allocations_on_its_provider_only(void **state)
 {
     struct provider provider = provider_of(UUID_A);
     struct allocation allocations[] = {{provider.id, text_of("DISK_GB"), 5},
@@ -291,7 +291,7 @@ static void test_what_could_not_be_read_is_null(void **state)
     assert_true(text_starts_with(reply, "{\"version\":1,\"command\":\"\","));
 }
 
-/* The detail `reply_to` of a refusal, as it comes out. */
+/* Returns how a text is written in a reply. */
 static struct text written(struct arena *arena, struct text value)
 {
     struct verdict verdict = {.code = VERDICT_FORBIDDEN};
@@ -311,7 +311,7 @@ static void test_texts_are_escaped_where_json_wants_it(void **state)
                 "\"\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80\"");
 }
 
-/* Properties are bytes of anybody's choice; a reply is UTF-8 all the same. */
+/* Properties may contain any bytes; a reply is always UTF-8. */
 static void test_bytes_that_are_no_utf8_are_replaced(void **state)
 {
 #define NO "\xEF\xBF\xBD"
@@ -419,7 +419,7 @@ int main(void)
         ARENA_TEST(test_a_delete_is_answered_with_an_empty_object),
         ARENA_TEST(test_provider_get_shows_usages_of_zero_too),
         ARENA_TEST(test_inventory_set_is_answered_with_the_whole_inventory),
-        ARENA_TEST(test_a_page_shows_what_is_held_on_its_provider_only),
+        ARENA_TEST(test_a_page_shows_the_allocations_on_its_provider_only),
         ARENA_TEST(test_a_consumer_that_ended_has_no_generation),
         ARENA_TEST(test_a_batch_and_a_reshape_list_their_consumers),
         ARENA_TEST(test_allocation_get_groups_by_provider),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a file of settings may look like, and where a value comes from. */
+/* Which settings files are valid, and which of file, variable and default counts. */
 #include "tests/unit/test_settings_file.h"
 
 static void test_an_empty_file_gives_every_default(void **state)
@@ -127,7 +127,7 @@ static void test_unknown_keys_are_refused_at_every_level(void **state)
     refused(*state, "\"\": 1\n", "allotd.yaml:1: unknown key ''");
 }
 
-/* A file that sets the one setting `key`, which has two parts. */
+/* Returns a file with the setting `key`, which has two parts, on line 3. */
 static struct text yaml_with(struct arena *arena, const char *key)
 {
     return text_format(arena, "lanes: 1\n%.*s:\n  %s: x\n", (int)strcspn(key, "."), key,
@@ -234,7 +234,7 @@ static void test_a_key_without_a_value_is_refused(void **state)
     assert_text(accepted(*state, "worker: {name: ''}\n")->worker_name, "");
 }
 
-static void test_a_required_text_may_come_from_either_place_but_has_to_come(void **state)
+static void test_a_required_text_may_come_from_the_file_or_a_variable(void **state)
 {
     struct fixture *fixture = *state;
     static const char *const empty_uri[] = {"ALLOT_AMQP_URI", "", NULL};
@@ -341,7 +341,7 @@ int main(void)
         TEST(test_a_repeated_key_is_refused_however_it_is_spelled),
         TEST(test_a_value_of_the_wrong_kind_is_refused),
         TEST(test_a_key_without_a_value_is_refused),
-        TEST(test_a_required_text_may_come_from_either_place_but_has_to_come),
+        TEST(test_a_required_text_may_come_from_the_file_or_a_variable),
         TEST(test_a_distrusted_user_id_needs_a_principal),
         TEST(test_a_certificate_and_its_key_come_together),
         TEST(test_no_error_shows_a_uri),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Settings read from a text and a table of variables, for the tests of settings_file. */
+/* Reads settings from a text and a table of variables, for the tests of settings_file. */
 #ifndef ALLOT_TEST_SETTINGS_FILE_H
 #define ALLOT_TEST_SETTINGS_FILE_H
 
@@ -16,7 +16,7 @@
 
 #include "common/codec/settings_file.h"
 
-/* The variables that every installation has to give, and those that a test adds. */
+/* The variables: the usual ones, which have what is required, and those of a test. */
 struct environment {
     const char *const *pairs; /* name, value, ..., NULL */
     bool bare;                /* without the usual ones */
@@ -105,7 +105,7 @@ static inline void assert_text(struct text text, const char *string)
         fail_msg("\"%.*s\" is not \"%s\"", TEXT_ARGS(text), string);
 }
 
-/* The variable of a setting, for as long as the buffer lives. */
+/* Returns the variable of a setting, in `buffer`. */
 static inline const char *variable_name(const char *key, char *buffer, size_t size)
 {
     (void)snprintf(buffer, size, "ALLOT_%s", key);

@@ -13,7 +13,7 @@
 static void assert_masked(const char *uri, const char *expected)
 {
     struct arena *arena = arena_new(0);
-    /* An exact copy, so that the sanitizer sees a look beyond the end. */
+    /* A copy of the exact length, so that the sanitizer sees a read beyond the end. */
     size_t length = strlen(uri);
     char *exact = malloc(length + 1);
     assert_non_null(exact);
@@ -26,7 +26,7 @@ static void assert_masked(const char *uri, const char *expected)
     arena_free(arena);
 }
 
-static void test_the_password_goes_and_the_rest_stays(void **state)
+static void test_the_password_is_hidden_and_the_rest_is_not(void **state)
 {
     (void)state;
     assert_masked("amqp://u:p@h:5672/v", "amqp://u:***@h:5672/v");
@@ -38,7 +38,7 @@ static void test_the_password_goes_and_the_rest_stays(void **state)
     assert_masked("amqp://:p@h", "amqp://:***@h");
 }
 
-static void test_what_has_no_password_stays_as_it_is(void **state)
+static void test_a_text_without_a_password_is_unchanged(void **state)
 {
     (void)state;
     static const char *const uris[] = {"amqp://h",
@@ -66,7 +66,7 @@ static void test_each_of_several_uris_is_masked(void **state)
     assert_masked("amqp://u:p@h,", "amqp://u:***@h,");
 }
 
-static void test_a_password_with_special_characters_goes_whole(void **state)
+static void test_a_password_with_special_characters_is_hidden_whole(void **state)
 {
     (void)state;
     assert_masked("amqp://u:p@q@h/v", "amqp://u:***@h/v");
@@ -79,7 +79,7 @@ static void test_a_password_with_special_characters_goes_whole(void **state)
     assert_masked("amqp://u:p#q@h,amqp://w:p/q@h", "amqp://u:***@h,amqp://w:***@h");
 }
 
-static void test_secrets_among_the_options_go_too(void **state)
+static void test_secrets_among_the_options_are_hidden_too(void **state)
 {
     (void)state;
     assert_masked("mongodb://u:p@h/?tls=true&tlsCertificateKeyFilePassword=x&a=b",
@@ -112,7 +112,7 @@ static void test_the_absent_text_stays_absent(void **state)
     arena_free(arena);
 }
 
-/* All texts of a few characters over those that mean something: no crash, no growth out of hand. */
+/* All texts of six characters that have a meaning: no read beyond the end, a bounded length. */
 static void test_garbage_is_survived(void **state)
 {
     (void)state;
@@ -133,7 +133,7 @@ static void test_garbage_is_survived(void **state)
     arena_free(arena);
 }
 
-/* Whatever stands there: better too much hidden than a secret shown. */
+/* In doubt, too much is hidden rather than a secret shown. */
 static void test_an_at_sign_in_the_options_leaks_nothing(void **state)
 {
     (void)state;
@@ -155,11 +155,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_an_at_sign_in_the_options_leaks_nothing),
-        cmocka_unit_test(test_the_password_goes_and_the_rest_stays),
-        cmocka_unit_test(test_what_has_no_password_stays_as_it_is),
+        cmocka_unit_test(test_the_password_is_hidden_and_the_rest_is_not),
+        cmocka_unit_test(test_a_text_without_a_password_is_unchanged),
         cmocka_unit_test(test_each_of_several_uris_is_masked),
-        cmocka_unit_test(test_a_password_with_special_characters_goes_whole),
-        cmocka_unit_test(test_secrets_among_the_options_go_too),
+        cmocka_unit_test(test_a_password_with_special_characters_is_hidden_whole),
+        cmocka_unit_test(test_secrets_among_the_options_are_hidden_too),
         cmocka_unit_test(test_what_is_no_uri_is_masked_rather_too_much),
         cmocka_unit_test(test_the_absent_text_stays_absent),
         cmocka_unit_test(test_garbage_is_survived),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Numbers, units, ranges and words of settings, and that each reaches its own member. */
+/* Numbers, units, ranges and words of settings; each value reaches the member of its setting. */
 #include "tests/unit/test_settings_file.h"
 
 #include "common/codec/units.h"
@@ -68,7 +68,7 @@ static void test_a_value_out_of_range_is_told_the_bounds_in_its_unit(void **stat
             "365d)");
 }
 
-/* A file that sets the one setting `key`. */
+/* Writes a file with the one setting `key`. */
 static void yaml_of(const char *key, const char *value, char *yaml, size_t size)
 {
     size_t length = 0;
@@ -114,7 +114,7 @@ static void test_every_number_takes_its_bounds_and_nothing_beyond(void **state)
 #undef X
 }
 
-/* A value for every setting that is not its default; of a text, the variable's own name. */
+/* A value of a setting that is not its default; for a text, the name of the variable. */
 struct assignment {
     char variable[96];
     char value[96];

@@ -67,7 +67,7 @@ static void test_any_other_byte_in_any_place_is_refused(void **state)
     }
 }
 
-static void test_none_and_every_shorter_text_are_refused(void **state)
+static void test_an_absent_and_every_shorter_text_are_refused(void **state)
 {
     (void)state;
     const char good[] = "00-" TRACE "-" PARENT "-01";
@@ -84,7 +84,7 @@ int main(void)
         cmocka_unit_test(test_a_later_version_may_go_on_after_a_hyphen),
         cmocka_unit_test(test_version_ff_and_zero_ids_are_refused),
         cmocka_unit_test(test_any_other_byte_in_any_place_is_refused),
-        cmocka_unit_test(test_none_and_every_shorter_text_are_refused),
+        cmocka_unit_test(test_an_absent_and_every_shorter_text_are_refused),
     };
     return cmocka_run_group_tests_name("traceparent", tests, NULL, NULL) != 0;
 }

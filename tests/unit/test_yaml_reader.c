@@ -92,7 +92,7 @@ static void test_only_plain_words_for_nothing_are_nothing(void **state)
     assert_true(accepted(*state, text_of("a:\n"))->children->is_null);
 }
 
-static void test_what_is_yaml_but_too_clever_is_refused_with_its_line(void **state)
+static void test_what_yaml_has_and_configuration_does_not_need_is_refused(void **state)
 {
     static const char *const cases[][2] = {
         {"a: 1\nb: &x 2\n", "f:2: anchors and tags are not allowed"},
@@ -194,7 +194,7 @@ static void test_the_size_of_a_file_is_bounded(void **state)
     free(yaml);
 }
 
-/* Reading must not look beyond the text's end, nor leak, wherever the text is cut. */
+/* Wherever the text is cut, nothing beyond its end is read, and nothing leaks. */
 static void test_every_prefix_of_a_file_is_accepted_or_refused_cleanly(void **state)
 {
     static const char yaml[] = "%YAML 1.2\n---\na: [x, 'y', \"z\\n\"]\nb:\n  - {c: 1, d: ~}\n"
@@ -259,7 +259,7 @@ int main(void)
         TEST(test_the_tree_has_the_order_and_lines_of_the_file),
         TEST(test_a_member_that_is_not_there_is_null),
         TEST(test_only_plain_words_for_nothing_are_nothing),
-        TEST(test_what_is_yaml_but_too_clever_is_refused_with_its_line),
+        TEST(test_what_yaml_has_and_configuration_does_not_need_is_refused),
         TEST(test_what_is_not_utf8_text_is_refused_with_its_line),
         TEST(test_what_is_no_yaml_is_refused_with_its_line),
         TEST(test_nesting_is_bounded),
