@@ -509,6 +509,9 @@ static void start_threads(struct lane *lane)
         pthread_create(&lane->apply_thread, &attributes, apply_main, lane) != 0 ||
         pthread_create(&lane->transport_thread, &attributes, transport_main, lane) != 0)
         abort(); /* out of descriptors or threads at the start, with nothing in flight */
+    /* for debuggers and top -H; at most 15 bytes */
+    (void)pthread_setname_np(lane->apply_thread, "apply");
+    (void)pthread_setname_np(lane->transport_thread, "transport");
     (void)pthread_attr_destroy(&attributes);
 }
 
