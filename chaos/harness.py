@@ -12,7 +12,7 @@ import urllib.request
 
 import pymongo
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+ROOT = pathlib.Path(__file__).resolve().parents[1]
 MOUNT_HOSTS = 'mount --bind "$0" /etc/hosts && exec "$@"'
 # A disk of the worker's own for its log, with room for one page.
 MOUNT_FULL_DISK = ('mount --bind "$0" /etc/hosts && disk=$1 && shift && mount -t tmpfs -o size=64k allot-log "$disk" && '

@@ -1,22 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/arguments.h"
-#include "common/base/version.h"
 
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/base/version.h"
+
 enum { EXIT_USAGE = 2 };
 
 static void usage(FILE *out)
 {
-    (void)fputs("usage: allotd --config FILE [--check]\n"
-                "       allotd --version | --help\n"
-                "\n"
-                "  --config FILE  the settings, as config/allotd.example.yaml explains them;\n"
-                "                 the variable ALLOT_A_B overrides the setting a.b\n"
-                "  --check        say whether settings and policy are well, and exit\n",
-                out);
+    (void)fputs(
+        "usage: allotd [--config FILE] [--check]\n"
+        "       allotd --version | --help\n"
+        "\n"
+        "  --config FILE  settings file (YAML; every key is described in\n"
+        "                 config/allotd.example.yaml)\n"
+        "  --check        validate settings, policy and URIs without connecting, then exit\n"
+        "\n"
+        "The variable ALLOT_A_B overrides the setting a.b; ALLOT_A_B_FILE names a file with its\n"
+        "value. Without --config, variables must give amqp.uri, mongodb.uri and policy.file.\n"
+        "\n"
+        "exit status: 0 success; 1 failure, or commands left in flight at shutdown.timeout;\n"
+        "             2 usage error; 3 second signal\n",
+        out);
 }
 
 struct arguments arguments_parse(int argc, char **argv)
@@ -38,7 +46,8 @@ struct arguments arguments_parse(int argc, char **argv)
         default: usage(stderr); exit(EXIT_USAGE);
         }
     }
-    if (optind < argc || arguments.config == NULL) {
+    if (optind < argc) {
+        (void)fprintf(stderr, "allotd: unexpected argument '%s'\n", argv[optind]);
         usage(stderr);
         exit(EXIT_USAGE);
     }

@@ -6,11 +6,12 @@
 #include <stdbool.h>
 
 struct arguments {
-    const char *config;
-    bool check;
+    const char *config; /* path of the settings file; NULL: settings come from variables alone */
+    bool check;         /* validate and exit */
 };
 
-/* Exits by itself for --help, --version and mistakes. */
+/* Parses the command line; strings are borrowed from `argv`. Exits for --help, --version and usage
+   errors. */
 struct arguments arguments_parse(int argc, char **argv);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* allotd: reads the settings, starts the lanes, and waits for signals. */
+/* allotd: loads the configuration, starts the lanes, and waits for signals. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,41 +7,46 @@
 #include "common/base/version.h"
 #include "common/codec/settings_file.h"
 #include "worker/arguments.h"
-#include "common/host/log.h"
+#include "worker/service/events.h"
 #include "worker/signals.h"
 #include "worker/wiring.h"
 
-enum { CHECK_MS = 1000 };
+enum { CHECK_MS = 1000, DRIVER_CRITICAL = 1 /* level 0 is error */ };
 
 static void reload(struct worker *worker)
 {
     struct error error;
     if (policy_source_reload(worker->policy, &error))
-        log_write(LOG_LEVEL_INFO, "policy.reloaded", LOG_NONE, "the policy is loaded again");
+        event_log(EVENT_POLICY_RELOADED, LOG_NONE,
+                  "policy reloaded; it applies from the next batch");
     else
-        log_write(LOG_LEVEL_ERROR, "policy.reload_failed", LOG_FIELDS(LOG_S("error", error.text)),
-                  "the policy file does not load; the old policy stays in force");
+        event_log(EVENT_POLICY_RELOAD_FAILED, LOG_FIELDS(LOG_S("error", error.text)),
+                  "cannot reload the policy; keeping the current one");
 }
 
 static bool stop(struct worker *worker, int signals)
 {
-    log_write(LOG_LEVEL_INFO, "worker.stopping", LOG_NONE, "finishing what is in hand");
+    event_log(EVENT_WORKER_STOPPING,
+              LOG_FIELDS(LOG_I("in_flight", (int64_t)worker_in_flight(worker)),
+                         LOG_I("timeout_ms", worker->settings.shutdown_timeout_ms)),
+              "shutting down, waiting for in-flight commands");
     signals_end_at_next(signals);
     bool finished = worker_stop(worker);
-    log_write(finished ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "worker.stopped", LOG_NONE,
-              finished ? "all that was in hand is answered"
-                       : "shutdown.timeout is over; what is not answered comes again");
+    event_log_at(finished ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, EVENT_WORKER_STOPPED, LOG_NONE,
+                 finished ? "shutdown complete, no command left in flight"
+                          : "shutdown.timeout exceeded; unanswered commands will be redelivered");
     return finished;
 }
 
+/* Writes a message of the MongoDB driver to the log: its errors as warnings, all else at debug. */
 static void log_library(void *context, int level, const char *domain, const char *message)
 {
     (void)context;
-    log_write(level <= 1 ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG, "storage.library",
-              LOG_FIELDS(LOG_S("domain", domain)), "%s", message);
+    event_log_at(level <= DRIVER_CRITICAL ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG,
+                 EVENT_STORAGE_LIBRARY, LOG_FIELDS(LOG_S("domain", domain)), "%s", message);
 }
 
-/* Until a signal asks for the end. */
+/* Runs until SIGTERM or SIGINT; reloads the policy on SIGHUP. */
 static void serve(struct worker *worker, int signals)
 {
     for (;;) {
@@ -55,24 +60,28 @@ static void serve(struct worker *worker, int signals)
     }
 }
 
+static void log_started(const struct worker *worker)
+{
+    const struct settings *settings = &worker->settings;
+    event_log(EVENT_WORKER_STARTED,
+              LOG_FIELDS(LOG_S("version", version_text()), LOG_T("queue", settings->amqp_queue),
+                         LOG_T("broker", settings_mask_uri(worker->arena, settings->amqp_uri)),
+                         LOG_T("storage", settings_mask_uri(worker->arena, settings->mongodb_uri)),
+                         LOG_I("lanes", settings->lanes)),
+              "starting: configuration loaded, connecting to broker and database");
+}
+
 static int run(struct worker *worker, int signals)
 {
     struct error error = {""};
     bool started = worker_start(worker, &error);
-    if (!started)
-        log_write(LOG_LEVEL_ERROR, "worker.start_failed", LOG_FIELDS(LOG_S("error", error.text)),
-                  "cannot start");
-    else
-        log_write(
-            LOG_LEVEL_INFO, "worker.started",
-            LOG_FIELDS(
-                LOG_S("version", version_text()), LOG_T("queue", worker->settings.amqp_queue),
-                LOG_T("broker", settings_mask_uri(worker->arena, worker->settings.amqp_uri)),
-                LOG_T("storage", settings_mask_uri(worker->arena, worker->settings.mongodb_uri)),
-                LOG_I("lanes", worker->settings.lanes)),
-            "settings and policy are read; connecting");
-    if (started)
+    if (started) {
+        log_started(worker);
         serve(worker, signals);
+    } else {
+        event_log(EVENT_WORKER_START_FAILED, LOG_FIELDS(LOG_S("error", error.text)),
+                  "cannot start");
+    }
     bool finished = stop(worker, signals);
     return started && finished ? EXIT_SUCCESS : EXIT_FAILURE;
 }
@@ -81,7 +90,7 @@ int main(int argc, char **argv)
 {
     struct arguments arguments = arguments_parse(argc, argv);
     struct worker worker = {.arena = arena_new(0)};
-    struct error error = {"no descriptor for signals"};
+    struct error error = {"cannot create signalfd"};
     int signals = signals_open();
     int status = EXIT_FAILURE;
 
@@ -91,7 +100,7 @@ int main(int argc, char **argv)
         !worker_check(&worker, &error)) {
         (void)fprintf(stderr, "allotd: %s\n", error.text);
     } else if (arguments.check) {
-        (void)puts("settings and policy are well");
+        (void)puts("configuration OK");
         status = EXIT_SUCCESS;
     } else {
         status = run(&worker, signals);

@@ -9,7 +9,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "common/host/log.h"
+#include "worker/service/events.h"
 
 enum { EXIT_SECOND_SIGNAL = 3 };
 
@@ -35,6 +35,7 @@ int signals_next(int fd, int timeout_ms)
     do
         got = read(fd, &info, sizeof info);
     while (got < 0 && errno == EINTR);
+    /* A worker that cannot read signals could not be stopped, so it ends now. */
     return got == (ssize_t)sizeof info ? (int)info.ssi_signo : SIGTERM;
 }
 
@@ -42,7 +43,7 @@ static void *end_at_second_signal(void *fd)
 {
     while (signals_next((int)(intptr_t)fd, -1) == SIGHUP)
         continue;
-    log_write(LOG_LEVEL_WARNING, "worker.forced_exit", LOG_NONE, "a second signal: ending at once");
+    event_log(EVENT_WORKER_FORCED_EXIT, LOG_NONE, "second signal received, exiting immediately");
     _exit(EXIT_SECOND_SIGNAL);
 }
 
@@ -50,5 +51,5 @@ void signals_end_at_next(int fd)
 {
     pthread_t watcher;
     if (pthread_create(&watcher, NULL, end_at_second_signal, (void *)(intptr_t)fd) == 0)
-        (void)pthread_detach(watcher); /* it ends with the process */
+        (void)pthread_detach(watcher); /* nobody joins it; it ends with the process */
 }

@@ -85,7 +85,7 @@ static bool check_principal(const struct worker *worker, struct error *error)
                  policy_principal(policy_of(policy), settings->security_default_principal) != NULL;
     policy_release(policy);
     if (!known)
-        error_set(error, "security.default_principal: the policy does not know %.*s",
+        error_set(error, "security.default_principal: unknown principal '%.*s'",
                   TEXT_ARGS(settings->security_default_principal));
     return known;
 }
@@ -119,6 +119,14 @@ void worker_check_progress(struct worker *worker)
 {
     for (size_t i = 0; i < worker->lane_count; i++)
         lane_check(worker->lanes[i]);
+}
+
+uint64_t worker_in_flight(const struct worker *worker)
+{
+    uint64_t count = 0;
+    for (size_t i = 0; i < worker->lane_count; i++)
+        count += counter_read(lane_counters(worker->lanes[i]), COUNTER_IN_FLIGHT);
+    return count;
 }
 
 bool worker_stop(struct worker *worker)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The worker as a whole: which adapters the lanes run on. The only place that knows them all. */
+/*
+ * The worker as a whole: settings, policy, and the lanes with their adapters. Nothing else in
+ * worker/ knows which adapters there are. Belongs to the main thread.
+ */
 #ifndef ALLOT_WIRING_H
 #define ALLOT_WIRING_H
 
@@ -11,27 +14,31 @@
 enum { LANES_MAX = 64 };
 
 struct worker {
-    struct arena *arena; /* of settings and names; the caller's */
+    struct arena *arena; /* borrowed from the caller; holds settings and names */
     struct settings settings;
     struct text name;
-    struct policy_source *policy;
+    struct policy_source *policy; /* owned, as pool and lanes */
     struct mongo_pool *pool;
     struct lane *lanes[LANES_MAX];
     size_t lane_count;
 };
 
-/* Reads settings and policy; false, with an error, where they are not well. */
+/* Loads settings and policy, and configures the log. `config` may be NULL: settings come from
+   variables alone. Returns false, with an error, if something is missing or invalid. */
 ALLOT_CHECK bool worker_load(struct worker *worker, const char *config, struct error *error);
-/* Looks at what worker_load does not: whether the URIs are some, and the default principal is
-   known. Connects to nothing. */
+/* Validates the URIs and the default principal. Does not connect. */
 ALLOT_CHECK bool worker_check(struct worker *worker, struct error *error);
-/* Starts the lanes; false, with an error: some may run, worker_stop ends them. */
+/* Starts the lanes. Returns false, with an error, if one cannot start; worker_stop ends the rest.
+ */
 ALLOT_CHECK bool worker_start(struct worker *worker, struct error *error);
-/* Ends the process where a lane is stuck; about once a second. */
+/* Aborts the process if a lane is stalled; call it about once a second. */
 void worker_check_progress(struct worker *worker);
-/* Finishes what is in hand; true where all of it was answered in time. */
+/* Returns the number of commands in flight, of all lanes. */
+uint64_t worker_in_flight(const struct worker *worker);
+/* Stops all lanes and waits for them. Returns false if shutdown.timeout passed with commands in
+   flight. */
 bool worker_stop(struct worker *worker);
-/* What worker_load made. */
+/* Frees what worker_load created. */
 void worker_clear(struct worker *worker);
 
 #endif

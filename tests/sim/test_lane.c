@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The lane with its real threads, on a storage and a broker that hang: that it notices, what it
- * does about it, and that an outage is none of that.
+ * The lane with its real threads, on a database and a broker that hang: the watchdog notices, the
+ * lane reconnects or the process aborts, and an outage of the database is not taken for a stall.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,18 +12,19 @@
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "common/codec/settings_file.h"
+#include "common/host/log.h"
+#include "common/host/system_clock.h"
 #include "tests/support/applier_bench.h"
 #include "tests/support/blank_store.h"
 #include "tests/support/fake_clock.h"
 #include "worker/service/lane.h"
-#include "common/host/log.h"
-#include "common/host/system_clock.h"
 
 enum { STALL_MS = 150, PATIENCE_S = 60, BEGINS = 5 };
 
@@ -33,16 +34,16 @@ static void nap(void)
     (void)nanosleep(&slice, NULL);
 }
 
-/* --- a broker with one command, which it delivers on each connection until it is acked --- */
+/* --- a broker with one command, delivered on each connection until it is acknowledged --- */
 
 struct one_command {
     struct transport base;
     atomic_int opens;
-    atomic_int replies; /* on the present connection's terms: published and confirmed */
+    atomic_int replies; /* confirmed */
     atomic_bool acked;
     atomic_int polls;
     bool hangs;       /* poll does not return */
-    bool no_consumer; /* it lets us in, and no further */
+    bool no_consumer; /* open succeeds, consume fails */
     bool delivered, confirming;
     uint64_t sequence;
 };
@@ -142,43 +143,54 @@ static const struct transport_ops one_command_ops = {.open = open_it,
                                                      .close = nothing,
                                                      .free = nothing};
 
-/* --- a storage that does not come back, or is away --- */
+/* --- a store whose begin blocks, or that has an outage --- */
 
-struct odd_store {
+struct blocking_store {
     struct store base;
-    sem_t release; /* each begin takes one */
-    atomic_bool away;
+    sem_t release; /* each begin waits for one */
+    atomic_bool outage;
+    atomic_int conflicts; /* so many commits fail */
     atomic_int begins;
 };
 
 static enum store_status begin(struct store *store, struct error *error)
 {
-    struct odd_store *self = (struct odd_store *)store;
+    struct blocking_store *self = (struct blocking_store *)store;
     atomic_fetch_add(&self->begins, 1);
-    if (atomic_load(&self->away)) {
-        error_set(error, "away");
+    if (atomic_load(&self->outage)) {
+        error_set(error, "no primary");
         return STORE_UNAVAILABLE;
     }
     (void)sem_wait(&self->release);
     return STORE_OK;
 }
 
-static const struct store_ops odd_ops = {.prepare = blank_call,
-                                         .begin = begin,
-                                         .load = blank_load,
-                                         .write = blank_write,
-                                         .commit = blank_call,
-                                         .end = blank_end,
-                                         .free = blank_end};
+static enum store_status commit(struct store *store, struct error *error)
+{
+    struct blocking_store *self = (struct blocking_store *)store;
+    (void)error;
+    if (atomic_load(&self->conflicts) == 0)
+        return STORE_OK;
+    atomic_fetch_sub(&self->conflicts, 1);
+    return STORE_CONFLICT;
+}
 
-/* --- the bench --- */
+static const struct store_ops blocking_ops = {.prepare = blank_call,
+                                              .begin = begin,
+                                              .load = blank_load,
+                                              .write = blank_write,
+                                              .commit = commit,
+                                              .end = blank_end,
+                                              .free = blank_end};
 
-struct bench {
+/* --- the lane between them --- */
+
+struct fixture {
     struct arena *arena;
     struct settings settings;
     struct policy_source *policy;
     struct one_command broker;
-    struct odd_store store;
+    struct blocking_store store;
     struct lane *lane;
 };
 
@@ -193,124 +205,181 @@ static const char *no_variable(void *context, const char *name)
     return NULL;
 }
 
-static void set_up(struct bench *bench)
+static void set_up(struct fixture *fixture)
 {
     struct error error = {""};
-    memset(bench, 0, sizeof *bench);
-    bench->arena = arena_new(0);
-    if (!settings_read(text_of(settings_text), "settings", no_variable, NULL, bench->arena,
-                       &bench->settings, &error))
+    memset(fixture, 0, sizeof *fixture);
+    fixture->arena = arena_new(0);
+    if (!settings_read(text_of(settings_text), "settings", no_variable, NULL, fixture->arena,
+                       &fixture->settings, &error))
         fail_msg("%s", error.text);
-    bench->settings.worker_watchdog_timeout_ms = STALL_MS;
-    bench->policy = policy_source_new("config/policy.example.yaml", &error);
-    assert_non_null(bench->policy);
-    bench->broker.base.ops = &one_command_ops;
-    bench->store.base.ops = &odd_ops;
-    assert_int_equal(sem_init(&bench->store.release, 0, 0), 0);
-    log_configure(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT, "bench");
+    fixture->settings.worker_watchdog_timeout_ms = STALL_MS;
+    fixture->policy = policy_source_new("config/policy.example.yaml", &error);
+    assert_non_null(fixture->policy);
+    fixture->broker.base.ops = &one_command_ops;
+    fixture->store.base.ops = &blocking_ops;
+    assert_int_equal(sem_init(&fixture->store.release, 0, 0), 0);
+    log_configure(LOG_LEVEL_ERROR, LOG_FORMAT_JSON, "lane test");
 }
 
-static void start(struct bench *bench, struct clock *clock)
+static void start(struct fixture *fixture, struct clock *clock)
 {
     struct lane_options options = {
-        .settings = &bench->settings,
-        .worker = text_of("bench"),
+        .settings = &fixture->settings,
+        .worker = text_of("lane test"),
         .clock = clock,
-        .policy = bench->policy,
-        .transport = &bench->broker.base,
-        .store = &bench->store.base,
+        .policy = fixture->policy,
+        .transport = &fixture->broker.base,
+        .store = &fixture->store.base,
     };
-    bench->lane = lane_start(&options);
+    fixture->lane = lane_start(&options);
 }
 
-static void tear_down(struct bench *bench)
+static void tear_down(struct fixture *fixture)
 {
-    lane_stop(bench->lane);
-    assert_true(lane_join(bench->lane));
-    (void)sem_destroy(&bench->store.release);
-    policy_source_free(bench->policy);
-    arena_free(bench->arena);
+    lane_stop(fixture->lane);
+    assert_true(lane_join(fixture->lane));
+    (void)sem_destroy(&fixture->store.release);
+    policy_source_free(fixture->policy);
+    arena_free(fixture->arena);
 }
 
 static void await_at_least(const atomic_int *what, int count)
 {
-    (void)alarm(PATIENCE_S); /* what never comes ends the program */
+    (void)alarm(PATIENCE_S); /* ends the program if it waits in vain */
     while (atomic_load(what) < count)
         nap();
     (void)alarm(0);
 }
 
-static void test_a_lane_whose_storage_call_hangs_starts_afresh_and_answers(void **state)
+static uint64_t count(const struct fixture *fixture, enum counter counter)
 {
-    (void)state;
-    struct bench bench;
-    set_up(&bench);
-    start(&bench, system_clock());
-    await_at_least(&bench.broker.opens, 2);
-    assert_int_equal(atomic_load(&bench.broker.replies), 0);
-    (void)sem_post(&bench.store.release);
-    (void)sem_post(&bench.store.release); /* the second delivery's */
-    await_at_least(&bench.broker.replies, 1);
-    tear_down(&bench);
-    assert_true(atomic_load(&bench.broker.acked));
-    assert_int_equal(atomic_load(&bench.broker.opens), 2);
-    assert_int_equal(atomic_load(&bench.broker.replies), 1);
+    return counter_read(lane_counters(fixture->lane), counter);
 }
 
-static void test_an_outage_of_the_storage_never_costs_the_broker_connection(void **state)
+/* Waits until the command is acknowledged and its job released. */
+static void await_release(const struct fixture *fixture)
 {
-    (void)state;
-    struct bench bench;
-    set_up(&bench);
-    bench.settings.worker_watchdog_timeout_ms = 20; /* the pauses between tries are far longer */
-    atomic_store(&bench.store.away, true);
-    start(&bench, system_clock());
-    await_at_least(&bench.store.begins, BEGINS);
-    atomic_store(&bench.store.away, false);
-    (void)sem_post(&bench.store.release);
-    await_at_least(&bench.broker.replies, 1);
-    assert_int_equal(atomic_load(&bench.broker.opens), 1);
-    tear_down(&bench);
+    (void)alarm(PATIENCE_S);
+    while (count(fixture, COUNTER_DELIVERIES_ACKNOWLEDGED) == 0 ||
+           count(fixture, COUNTER_IN_FLIGHT) > 0)
+        nap();
+    (void)alarm(0);
 }
 
-/* Pauses of 0.1, 0.2, 0.4 s and so on, a half of each at the least, allow six connections at the
-   most in 2 s; a machine that is slow has fewer. Without growing ones there would be twenty. */
-static void test_a_broker_that_gives_no_consumer_is_not_stormed(void **state)
+static void test_a_lane_whose_database_call_hangs_reconnects_and_answers(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    set_up(&fixture);
+    start(&fixture, system_clock());
+    await_at_least(&fixture.broker.opens, 2);
+    assert_int_equal(atomic_load(&fixture.broker.replies), 0);
+    (void)sem_post(&fixture.store.release);
+    (void)sem_post(&fixture.store.release); /* for the redelivery */
+    await_release(&fixture);
+    assert_int_equal(count(&fixture, COUNTER_BROKER_CONNECTIONS), 2);
+    assert_int_equal(count(&fixture, COUNTER_WATCHDOG_STALLS), 1);
+    assert_int_equal(count(&fixture, COUNTER_DELIVERIES_RECEIVED), 2);
+    assert_int_equal(count(&fixture, COUNTER_DELIVERIES_ACKNOWLEDGED), 1);
+    tear_down(&fixture);
+    assert_true(atomic_load(&fixture.broker.acked));
+    assert_int_equal(atomic_load(&fixture.broker.opens), 2);
+    assert_int_equal(atomic_load(&fixture.broker.replies), 1);
+}
+
+static void test_an_outage_of_the_database_never_costs_the_broker_connection(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    set_up(&fixture);
+    fixture.settings.worker_watchdog_timeout_ms = 20; /* the pauses between tries are far longer */
+    atomic_store(&fixture.store.outage, true);
+    start(&fixture, system_clock());
+    await_at_least(&fixture.store.begins, BEGINS);
+    atomic_store(&fixture.store.outage, false);
+    (void)sem_post(&fixture.store.release);
+    await_release(&fixture);
+    assert_int_equal(atomic_load(&fixture.broker.opens), 1);
+    assert_in_range(count(&fixture, COUNTER_RETRIES_OUTAGE), BEGINS - 1, UINT64_MAX);
+    tear_down(&fixture);
+}
+
+static void test_the_counters_say_what_became_of_a_command(void **state)
+{
+    enum { CONFLICTS = 2 };
+    (void)state;
+    struct fixture fixture;
+    set_up(&fixture);
+    atomic_store(&fixture.store.conflicts, CONFLICTS);
+    for (int i = 0; i <= CONFLICTS; i++)
+        (void)sem_post(&fixture.store.release);
+    start(&fixture, system_clock());
+    await_release(&fixture);
+    assert_int_equal(count(&fixture, COUNTER_DELIVERIES_RECEIVED), 1);
+    assert_int_equal(count(&fixture, COUNTER_RETRIES_CONFLICT), CONFLICTS);
+    assert_int_equal(count(&fixture, COUNTER_TRANSACTIONS_COMMITTED), 1);
+    assert_int_equal(count(&fixture, COUNTER_COMMANDS_COMMITTED), 1);
+    assert_int_equal(count(&fixture, COUNTER_REPLIES_PUBLISHED), 1);
+    assert_int_equal(count(&fixture, COUNTER_COMMANDS_SUCCEEDED), 1);
+    assert_int_equal(count(&fixture, COUNTER_BROKER_CONNECTIONS), 1);
+    assert_int_equal(count(&fixture, COUNTER_COMMANDS_FAILED), 0);
+    assert_int_equal(count(&fixture, COUNTER_PUBLISHES_FAILED), 0);
+    assert_int_equal(count(&fixture, COUNTER_BYTES_IN_FLIGHT), 0);
+    tear_down(&fixture);
+}
+
+/* The pauses are 0.1, 0.2, 0.4 s and so on, of which at least half is waited for. So there are six
+   connections at most in 2 s, and fewer on a slow machine. With equal pauses there were twenty. */
+static void test_a_broker_that_refuses_the_consumer_is_not_hammered(void **state)
 {
     enum { WATCHED_MS = 2000, OPENS_MAX = 7 };
     (void)state;
-    struct bench bench;
-    set_up(&bench);
-    bench.broker.no_consumer = true;
+    struct fixture fixture;
+    set_up(&fixture);
+    fixture.broker.no_consumer = true;
     struct clock *clock = system_clock();
     int64_t end_ms = clock->monotonic_ms(clock) + WATCHED_MS;
-    start(&bench, clock);
+    start(&fixture, clock);
     while (clock->monotonic_ms(clock) < end_ms)
         nap();
-    assert_in_range(atomic_load(&bench.broker.opens), 2, OPENS_MAX);
-    tear_down(&bench);
+    assert_in_range(atomic_load(&fixture.broker.opens), 2, OPENS_MAX);
+    tear_down(&fixture);
 }
 
-/* The signal that a child ends by, which runs `body`. */
-static int signal_of(void (*body)(void))
+struct child_end {
+    int signal;     /* that ended it; 0: none did */
+    char log[4096]; /* what it wrote to stderr */
+};
+
+/* Runs `body` in a child process until its end. */
+static struct child_end run_child(void (*body)(void))
 {
+    struct child_end end = {0};
+    FILE *file = tmpfile();
+    assert_non_null(file);
     pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
+        (void)dup2(fileno(file), STDERR_FILENO);
         (void)alarm(PATIENCE_S);
         body();
         _exit(0);
     }
     int status = 0;
     assert_int_equal(waitpid(child, &status, 0), child);
-    return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    end.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    rewind(file);
+    end.log[fread(end.log, 1, sizeof end.log - 1, file)] = '\0';
+    (void)fclose(file);
+    return end;
 }
 
 static void hang_for_good(void)
 {
-    static struct bench bench;
-    set_up(&bench);
-    start(&bench, system_clock());
+    static struct fixture fixture;
+    set_up(&fixture);
+    start(&fixture, system_clock());
     for (;;)
         nap();
 }
@@ -318,48 +387,52 @@ static void hang_for_good(void)
 static void test_the_second_stall_in_a_row_ends_the_process(void **state)
 {
     (void)state;
-    assert_int_equal(signal_of(hang_for_good), SIGABRT);
+    struct child_end end = run_child(hang_for_good);
+    assert_int_equal(end.signal, SIGABRT);
+    assert_non_null(strstr(end.log, "\"event\":\"lane.stalled\""));
+    assert_non_null(strstr(end.log, "\"stage\":\"begin\""));
 }
 
-static void check_after(struct bench *bench, int64_t passed_ms)
+static void check_after(struct fixture *fixture, int64_t passed_ms)
 {
     struct fake_clock clock = fake_clock_make();
-    bench->broker.hangs = true;
-    start(bench, &clock.base);
-    await_at_least(&bench->broker.polls, 1); /* the call that hangs */
-    lane_check(bench->lane);
+    fixture->broker.hangs = true;
+    start(fixture, &clock.base);
+    await_at_least(&fixture->broker.polls, 1); /* the call that hangs */
+    lane_check(fixture->lane);
     fake_clock_advance(&clock, passed_ms);
-    lane_check(bench->lane);
+    lane_check(fixture->lane);
 }
 
 static void check_too_late(void)
 {
-    static struct bench bench;
-    set_up(&bench);
-    check_after(&bench, STALL_MS + 60 * 1000);
+    static struct fixture fixture;
+    set_up(&fixture);
+    check_after(&fixture, STALL_MS + 60 * 1000);
 }
 
 static void check_in_time(void)
 {
-    static struct bench bench;
-    set_up(&bench);
-    check_after(&bench, STALL_MS + 59 * 1000);
-    (void)raise(SIGUSR1); /* it came so far */
+    static struct fixture fixture;
+    set_up(&fixture);
+    check_after(&fixture, STALL_MS + 59 * 1000);
+    (void)raise(SIGUSR1); /* lane_check has returned */
 }
 
 static void test_a_transport_thread_that_hangs_ends_the_process_and_no_sooner(void **state)
 {
     (void)state;
-    assert_int_equal(signal_of(check_too_late), SIGABRT);
-    assert_int_equal(signal_of(check_in_time), SIGUSR1);
+    assert_int_equal(run_child(check_too_late).signal, SIGABRT);
+    assert_int_equal(run_child(check_in_time).signal, SIGUSR1);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_lane_whose_storage_call_hangs_starts_afresh_and_answers),
-        cmocka_unit_test(test_an_outage_of_the_storage_never_costs_the_broker_connection),
-        cmocka_unit_test(test_a_broker_that_gives_no_consumer_is_not_stormed),
+        cmocka_unit_test(test_a_lane_whose_database_call_hangs_reconnects_and_answers),
+        cmocka_unit_test(test_an_outage_of_the_database_never_costs_the_broker_connection),
+        cmocka_unit_test(test_the_counters_say_what_became_of_a_command),
+        cmocka_unit_test(test_a_broker_that_refuses_the_consumer_is_not_hammered),
         cmocka_unit_test(test_the_second_stall_in_a_row_ends_the_process),
         cmocka_unit_test(test_a_transport_thread_that_hangs_ends_the_process_and_no_sooner),
     };

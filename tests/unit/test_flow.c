@@ -5,201 +5,266 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "common/host/log.h"
 #include "worker/service/flow.h"
 
-/* A transport that only remembers what it was asked for. */
-struct noted {
-    struct transport transport;
+/* A transport that records what is asked of it. */
+struct recorder {
+    struct transport base;
     bool consuming;
-    bool refuses; /* no consumer is to be had */
+    bool refuses; /* consume fails */
     unsigned consumes;
     uint16_t prefetch;
     uint64_t requeued[8];
     size_t requeued_count;
 };
 
-static enum transport_status note_consume(struct transport *transport, uint16_t prefetch,
-                                          struct error *error)
+static enum transport_status record_consume(struct transport *transport, uint16_t prefetch,
+                                            struct error *error)
 {
-    struct noted *noted = (struct noted *)transport;
+    struct recorder *self = (struct recorder *)transport;
     (void)error;
-    noted->consumes++;
-    if (noted->refuses)
+    self->consumes++;
+    if (self->refuses)
         return TRANSPORT_LOST;
-    noted->consuming = true;
-    noted->prefetch = prefetch;
+    self->consuming = true;
+    self->prefetch = prefetch;
     return TRANSPORT_OK;
 }
 
-static enum transport_status note_cancel(struct transport *transport, struct error *error)
+static enum transport_status record_cancel(struct transport *transport, struct error *error)
 {
     (void)error;
-    ((struct noted *)transport)->consuming = false;
+    ((struct recorder *)transport)->consuming = false;
     return TRANSPORT_OK;
 }
 
-static enum transport_status note_requeue(struct transport *transport, uint64_t tag,
-                                          struct error *error)
+static enum transport_status record_requeue(struct transport *transport, uint64_t tag,
+                                            struct error *error)
 {
-    struct noted *noted = (struct noted *)transport;
+    struct recorder *self = (struct recorder *)transport;
     (void)error;
-    assert_false(noted->consuming); /* or the broker would send it straight back */
-    noted->requeued[noted->requeued_count++] = tag;
+    assert_false(self->consuming); /* else the broker would send it straight back */
+    self->requeued[self->requeued_count++] = tag;
     return TRANSPORT_OK;
 }
 
-static const struct transport_ops note_ops = {
-    .consume = note_consume,
-    .cancel = note_cancel,
-    .requeue = note_requeue,
+static const struct transport_ops record_ops = {
+    .consume = record_consume,
+    .cancel = record_cancel,
+    .requeue = record_requeue,
 };
 
-static void steer(struct flow *flow, struct noted *noted, bool stopping, int64_t now_ms)
+static void update(struct flow *flow, struct recorder *recorder, bool stopping, int64_t now_ms)
 {
-    assert_int_equal(flow_update(flow, &noted->transport, stopping, now_ms, NULL), TRANSPORT_OK);
+    assert_int_equal(flow_update(flow, &recorder->base, stopping, now_ms, NULL), TRANSPORT_OK);
 }
 
 static void test_consuming_starts_with_the_whole_prefetch_and_ends_when_stopping(void **state)
 {
     (void)state;
-    struct noted noted = {.transport = {&note_ops}};
+    struct recorder recorder = {.base = {&record_ops}};
     struct flow flow;
-    flow_init(&flow, 1000, 100);
-    steer(&flow, &noted, false, 0);
-    assert_true(noted.consuming);
-    assert_int_equal(noted.prefetch, 100);
-    steer(&flow, &noted, true, 0);
-    assert_false(noted.consuming);
-    steer(&flow, &noted, true, 0);
-    assert_int_equal(noted.consumes, 1);
+    flow_init(&flow, 1000, 100, NULL);
+    update(&flow, &recorder, false, 0);
+    assert_true(recorder.consuming);
+    assert_int_equal(recorder.prefetch, 100);
+    update(&flow, &recorder, true, 0);
+    assert_false(recorder.consuming);
+    update(&flow, &recorder, true, 0);
+    assert_int_equal(recorder.consumes, 1);
 }
 
-static void test_it_consumes_only_where_a_consumer_was_had(void **state)
+static void test_it_is_consuming_only_after_a_successful_consume(void **state)
 {
     (void)state;
-    struct noted noted = {.transport = {&note_ops}, .refuses = true};
+    struct recorder recorder = {.base = {&record_ops}, .refuses = true};
     struct flow flow;
-    flow_init(&flow, 1000, 100);
-    assert_int_equal(flow_update(&flow, &noted.transport, false, 0, NULL), TRANSPORT_LOST);
+    flow_init(&flow, 1000, 100, NULL);
+    assert_int_equal(flow_update(&flow, &recorder.base, false, 0, NULL), TRANSPORT_LOST);
     assert_false(flow.consuming);
-    noted.refuses = false;
-    steer(&flow, &noted, false, 0);
+    recorder.refuses = false;
+    update(&flow, &recorder, false, 0);
     assert_true(flow.consuming);
-    assert_int_equal(noted.consumes, 2);
+    assert_int_equal(recorder.consumes, 2);
 }
 
-static void test_what_comes_above_the_limit_is_given_back_after_the_consumer_ended(void **state)
+static void test_deliveries_over_the_limit_are_requeued_after_the_subscription_ended(void **state)
 {
     (void)state;
-    struct noted noted = {.transport = {&note_ops}};
+    struct recorder recorder = {.base = {&record_ops}};
     struct flow flow;
-    flow_init(&flow, 1000, 100);
-    steer(&flow, &noted, false, 0);
+    flow_init(&flow, 1000, 100, NULL);
+    update(&flow, &recorder, false, 0);
     assert_true(flow_admit(&flow, 1));
-    flow_add(&flow, 1001); /* one body may go over: it has to be judged */
+    flow_add(&flow, 1001); /* one delivery may exceed the limit */
     assert_false(flow_admit(&flow, 2));
     assert_false(flow_admit(&flow, 3));
-    steer(&flow, &noted, false, 0);
-    assert_int_equal(noted.requeued_count, 2);
-    assert_false(flow_admit(&flow, 4)); /* was on its way when the consumer ended */
-    steer(&flow, &noted, false, 0);
-    assert_int_equal(noted.requeued_count, 3);
-    assert_false(noted.consuming);
+    update(&flow, &recorder, false, 0);
+    assert_int_equal(recorder.requeued_count, 2);
+    assert_false(flow_admit(&flow, 4)); /* was on its way when the subscription ended */
+    update(&flow, &recorder, false, 0);
+    assert_int_equal(recorder.requeued_count, 3);
+    assert_false(recorder.consuming);
 }
 
 static void test_it_consumes_again_below_half_with_half_the_prefetch(void **state)
 {
     (void)state;
-    struct noted noted = {.transport = {&note_ops}};
+    struct recorder recorder = {.base = {&record_ops}};
     struct flow flow;
-    flow_init(&flow, 1000, 6);
-    steer(&flow, &noted, false, 0);
+    flow_init(&flow, 1000, 6, NULL);
+    update(&flow, &recorder, false, 0);
     for (int i = 0; i < 5; i++)
         flow_add(&flow, 220);
-    steer(&flow, &noted, false, 0);
+    update(&flow, &recorder, false, 0);
     flow_remove(&flow, 220);
     flow_remove(&flow, 220);
-    steer(&flow, &noted, false, 0);
-    assert_false(noted.consuming);
+    update(&flow, &recorder, false, 0);
+    assert_false(recorder.consuming);
     flow_remove(&flow, 220);
-    steer(&flow, &noted, false, 0);
-    assert_true(noted.consuming);
-    assert_int_equal(noted.prefetch, 3); /* though four would fit */
+    update(&flow, &recorder, false, 0);
+    assert_true(recorder.consuming);
+    assert_int_equal(recorder.prefetch, 3); /* though four would fit */
 }
 
 static void test_the_prefetch_is_cut_at_once_to_what_fits_of_large_bodies(void **state)
 {
     (void)state;
-    struct noted noted = {.transport = {&note_ops}};
+    struct recorder recorder = {.base = {&record_ops}};
     struct flow flow;
-    flow_init(&flow, 1000, 100);
-    steer(&flow, &noted, false, 0);
+    flow_init(&flow, 1000, 100, NULL);
+    update(&flow, &recorder, false, 0);
     for (int i = 0; i < 5; i++)
         flow_add(&flow, 220);
-    steer(&flow, &noted, false, 0);
+    update(&flow, &recorder, false, 0);
     for (int i = 0; i < 5; i++)
         flow_remove(&flow, 220);
-    steer(&flow, &noted, false, 0);
-    assert_int_equal(noted.prefetch, 4);
-    flow_add(&flow, 5000); /* one that is larger than all that may be in hand */
-    steer(&flow, &noted, false, 0);
+    update(&flow, &recorder, false, 0);
+    assert_int_equal(recorder.prefetch, 4);
+    flow_add(&flow, 5000); /* larger than the limit by itself */
+    update(&flow, &recorder, false, 0);
     flow_remove(&flow, 5000);
-    steer(&flow, &noted, false, 0);
-    assert_int_equal(noted.prefetch, 1);
+    update(&flow, &recorder, false, 0);
+    assert_int_equal(recorder.prefetch, 1);
 }
 
 static void test_the_prefetch_grows_back_in_quiet_times_up_to_what_is_set(void **state)
 {
     (void)state;
-    struct noted noted = {.transport = {&note_ops}};
+    struct recorder recorder = {.base = {&record_ops}};
     struct flow flow;
-    flow_init(&flow, 1000, 3);
-    steer(&flow, &noted, false, 0);
+    flow_init(&flow, 1000, 3, NULL);
+    update(&flow, &recorder, false, 0);
     flow_add(&flow, 1001);
-    steer(&flow, &noted, false, 0);
+    update(&flow, &recorder, false, 0);
     flow_remove(&flow, 1001);
-    steer(&flow, &noted, false, 0);
-    assert_int_equal(noted.prefetch, 1);
-    steer(&flow, &noted, false, 9999);
-    assert_int_equal(noted.consumes, 2); /* too early */
-    steer(&flow, &noted, false, 10000);
-    steer(&flow, &noted, false, 10000);
-    assert_int_equal(noted.prefetch, 2);
-    steer(&flow, &noted, false, 20000);
-    steer(&flow, &noted, false, 20000);
-    assert_int_equal(noted.prefetch, 3);
-    steer(&flow, &noted, false, 30000);
-    assert_int_equal(noted.consumes, 4);
+    update(&flow, &recorder, false, 0);
+    assert_int_equal(recorder.prefetch, 1);
+    update(&flow, &recorder, false, 9999);
+    assert_int_equal(recorder.consumes, 2); /* too early */
+    update(&flow, &recorder, false, 10000);
+    update(&flow, &recorder, false, 10000);
+    assert_int_equal(recorder.prefetch, 2);
+    update(&flow, &recorder, false, 20000);
+    update(&flow, &recorder, false, 20000);
+    assert_int_equal(recorder.prefetch, 3);
+    update(&flow, &recorder, false, 30000);
+    assert_int_equal(recorder.consumes, 4);
 }
 
-static void test_a_lost_connection_has_nothing_to_give_back(void **state)
+static void test_a_lost_connection_leaves_nothing_to_requeue(void **state)
 {
     (void)state;
-    struct noted noted = {.transport = {&note_ops}};
+    struct recorder recorder = {.base = {&record_ops}};
     struct flow flow;
-    flow_init(&flow, 1000, 100);
-    steer(&flow, &noted, false, 0);
+    flow_init(&flow, 1000, 100, NULL);
+    update(&flow, &recorder, false, 0);
     flow_add(&flow, 1001);
     assert_false(flow_admit(&flow, 2));
     flow_reset(&flow);
     flow_remove(&flow, 1001);
-    steer(&flow, &noted, false, 0);
-    assert_int_equal(noted.requeued_count, 0);
-    assert_true(noted.consuming);
+    update(&flow, &recorder, false, 0);
+    assert_int_equal(recorder.requeued_count, 0);
+    assert_true(recorder.consuming);
+}
+
+/* Runs `flow_update` and returns what it logged; the text is valid until the next call. */
+static const char *log_of_update(struct flow *flow, struct recorder *recorder, int64_t now_ms)
+{
+    static char line[1024];
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    int saved = dup(STDERR_FILENO);
+    assert_int_equal(dup2(fileno(file), STDERR_FILENO), STDERR_FILENO);
+    update(flow, recorder, false, now_ms);
+    assert_int_equal(dup2(saved, STDERR_FILENO), STDERR_FILENO);
+    (void)close(saved);
+    rewind(file);
+    line[fread(line, 1, sizeof line - 1, file)] = '\0';
+    (void)fclose(file);
+    return line;
+}
+
+static void test_a_pause_and_its_end_are_logged_with_its_length(void **state)
+{
+    (void)state;
+    struct recorder recorder = {.base = {&record_ops}};
+    struct flow flow;
+    flow_init(&flow, 1000, 100, NULL);
+    assert_string_equal(log_of_update(&flow, &recorder, 5000), "");
+    flow_add(&flow, 1001);
+    assert_non_null(strstr(log_of_update(&flow, &recorder, 5000), "\"event\":\"flow.paused\""));
+    flow_reset(&flow); /* a new connection does not end the pause */
+    assert_string_equal(log_of_update(&flow, &recorder, 6000), "");
+    flow_remove(&flow, 1001);
+    const char *resumed = log_of_update(&flow, &recorder, 7500);
+    assert_non_null(strstr(resumed, "\"event\":\"flow.resumed\""));
+    assert_non_null(strstr(resumed, "\"paused_ms\":2500"));
+    flow_reset(&flow);
+    assert_string_equal(log_of_update(&flow, &recorder, 8000), "");
+}
+
+static void
+test_it_counts_what_is_in_flight_the_pauses_and_the_deliveries_over_the_limit(void **state)
+{
+    (void)state;
+    struct recorder recorder = {.base = {&record_ops}};
+    struct counters counters = {0};
+    struct flow flow;
+    flow_init(&flow, 1000, 100, &counters);
+    update(&flow, &recorder, false, 0);
+    flow_add(&flow, 400);
+    flow_add(&flow, 601);
+    assert_int_equal(counter_read(&counters, COUNTER_IN_FLIGHT), 2);
+    assert_int_equal(counter_read(&counters, COUNTER_BYTES_IN_FLIGHT), 1001);
+    assert_false(flow_admit(&flow, 3));
+    update(&flow, &recorder, false, 0);
+    flow_remove(&flow, 400);
+    assert_int_equal(counter_read(&counters, COUNTER_IN_FLIGHT), 1);
+    assert_int_equal(counter_read(&counters, COUNTER_BYTES_IN_FLIGHT), 601);
+    assert_int_equal(counter_read(&counters, COUNTER_FLOW_PAUSES), 1);
+    assert_int_equal(counter_read(&counters, COUNTER_DELIVERIES_OVER_LIMIT), 1);
 }
 
 int main(void)
 {
+    log_configure(LOG_LEVEL_INFO, LOG_FORMAT_JSON, "");
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_consuming_starts_with_the_whole_prefetch_and_ends_when_stopping),
-        cmocka_unit_test(test_it_consumes_only_where_a_consumer_was_had),
-        cmocka_unit_test(test_what_comes_above_the_limit_is_given_back_after_the_consumer_ended),
+        cmocka_unit_test(test_it_is_consuming_only_after_a_successful_consume),
+        cmocka_unit_test(test_deliveries_over_the_limit_are_requeued_after_the_subscription_ended),
         cmocka_unit_test(test_it_consumes_again_below_half_with_half_the_prefetch),
         cmocka_unit_test(test_the_prefetch_is_cut_at_once_to_what_fits_of_large_bodies),
         cmocka_unit_test(test_the_prefetch_grows_back_in_quiet_times_up_to_what_is_set),
-        cmocka_unit_test(test_a_lost_connection_has_nothing_to_give_back),
+        cmocka_unit_test(test_a_lost_connection_leaves_nothing_to_requeue),
+        cmocka_unit_test(test_a_pause_and_its_end_are_logged_with_its_length),
+        cmocka_unit_test(
+            test_it_counts_what_is_in_flight_the_pauses_and_the_deliveries_over_the_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }

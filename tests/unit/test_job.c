@@ -3,7 +3,6 @@
 #include <stddef.h>
 #include <setjmp.h>
 #include <stdint.h>
-
 #include <cmocka.h>
 
 #include "worker/service/job.h"
@@ -70,12 +69,21 @@ static void test_an_answer_outlives_the_arena_of_its_batch(void **state)
     job_free(job);
 }
 
+static void test_each_settle_stage_has_a_name(void **state)
+{
+    (void)state;
+    assert_string_equal(settle_stage_name(SETTLE_REPLY), "reply");
+    assert_string_equal(settle_stage_name(SETTLE_DEAD_LETTER), "dead_letter");
+    assert_string_equal(settle_stage_name(SETTLE_DONE), "done");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_queue_is_first_in_first_out),
         cmocka_unit_test(test_an_appended_queue_is_empty_afterwards),
         cmocka_unit_test(test_an_answer_outlives_the_arena_of_its_batch),
+        cmocka_unit_test(test_each_settle_stage_has_a_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }

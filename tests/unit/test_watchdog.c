@@ -9,7 +9,7 @@
 
 enum { LIMIT_MS = 1000 };
 
-static void test_who_gets_on_never_stalls(void **state)
+static void test_a_thread_with_progress_is_never_reported(void **state)
 {
     (void)state;
     struct watchdog watchdog = {0};
@@ -17,7 +17,7 @@ static void test_who_gets_on_never_stalls(void **state)
         assert_false(watchdog_check(&watchdog, (uint64_t)now_ms, true, now_ms, LIMIT_MS));
 }
 
-static void test_who_has_nothing_to_do_never_stalls(void **state)
+static void test_an_idle_thread_is_never_reported(void **state)
 {
     (void)state;
     struct watchdog watchdog = {0};
@@ -25,7 +25,7 @@ static void test_who_has_nothing_to_do_never_stalls(void **state)
         assert_false(watchdog_check(&watchdog, 7, false, now_ms, LIMIT_MS));
 }
 
-static void test_time_counts_from_the_first_sight_of_work(void **state)
+static void test_time_counts_from_the_first_check_with_work(void **state)
 {
     (void)state;
     struct watchdog watchdog = {0};
@@ -44,7 +44,7 @@ static void test_time_without_work_does_not_count(void **state)
     assert_true(watchdog_check(&watchdog, 3, true, 2900, LIMIT_MS));
 }
 
-static void test_a_stall_is_told_once_each_limit_and_counted(void **state)
+static void test_a_stall_is_reported_once_each_limit_and_counted(void **state)
 {
     (void)state;
     struct watchdog watchdog = {0};
@@ -56,7 +56,7 @@ static void test_a_stall_is_told_once_each_limit_and_counted(void **state)
     assert_int_equal(watchdog.consecutive, 2);
 }
 
-static void test_progress_begins_the_count_anew(void **state)
+static void test_progress_restarts_the_count(void **state)
 {
     (void)state;
     struct watchdog watchdog = {0};
@@ -71,12 +71,12 @@ static void test_progress_begins_the_count_anew(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_who_gets_on_never_stalls),
-        cmocka_unit_test(test_who_has_nothing_to_do_never_stalls),
-        cmocka_unit_test(test_time_counts_from_the_first_sight_of_work),
+        cmocka_unit_test(test_a_thread_with_progress_is_never_reported),
+        cmocka_unit_test(test_an_idle_thread_is_never_reported),
+        cmocka_unit_test(test_time_counts_from_the_first_check_with_work),
         cmocka_unit_test(test_time_without_work_does_not_count),
-        cmocka_unit_test(test_a_stall_is_told_once_each_limit_and_counted),
-        cmocka_unit_test(test_progress_begins_the_count_anew),
+        cmocka_unit_test(test_a_stall_is_reported_once_each_limit_and_counted),
+        cmocka_unit_test(test_progress_restarts_the_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }

@@ -1,4 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Design. The applier is a state machine: STAGES lists the stages of a batch, each with the
+ * function that runs it. A stage either sets the next one, or calls handle_failure, which ends the
+ * transaction, returns the commands to `waiting`, and starts again at GATHER. applier_step runs one
+ * stage.
+ *
+ * Sections: attempt records left to delete; gathering a batch; failures; the stages.
+ *
+ * Guarantees:
+ * - All effects and outcomes of a batch are in one transaction. A job is answered only after the
+ *   commit succeeded, so an answer is never taken back.
+ * - A retry starts from a new load. After a commit with an unknown result, the load finds the
+ *   outcomes if they were committed, and the commands are replayed.
+ * - Reads are never in one batch with writes. A command that was delivered three times or more, or
+ *   whose mode is exclusive, has its own batch.
+ * - A command whose connection was lost is dropped when it is gathered: the broker redelivers it.
+ *
+ * Not here: the rules of commands (common/core/plan.c), the choice of pause and batch size
+ * (common/core/retry.c), threads (lane.c), replies (settler.c).
+ */
 #include "worker/service/applier.h"
 
 #include <assert.h>
@@ -10,45 +30,71 @@
 #include "common/codec/reply_encode.h"
 #include "common/core/plan.h"
 #include "common/core/retry.h"
-#include "common/host/log.h"
+#include "worker/service/events.h"
 #include "worker/service/poison.h"
 
-enum { ATTEMPT_RECORDED_FROM = 2, BATCH_ARENA_BYTES = 256 * 1024, ATTEMPT_CLEANUP_TRIES_MAX = 5 };
+enum {
+    SUSPECT_REDELIVERIES = 2, /* so an attempt is recorded from the third delivery on */
+    BATCH_ARENA_BYTES = 256 * 1024,
+    ATTEMPT_CLEANUP_TRIES_MAX = 5
+};
+
+/* X(id, name in the log, function), in the order of a batch. */
+#define STAGES(X)                                                                                  \
+    X(GATHER, "gather", gather_batch)                                                              \
+    X(RECORD_ATTEMPT, "record_attempt", record_attempt)                                            \
+    X(BEGIN, "begin", begin)                                                                       \
+    X(LOCK, "lock", take_advisory_lock)                                                            \
+    X(LOAD, "load", load)                                                                          \
+    X(LOAD_MORE, "load_more", load_more)                                                           \
+    X(PLAN, "plan", plan)                                                                          \
+    X(WRITE, "write", write_batch)                                                                 \
+    X(COMMIT, "commit", commit)
 
 enum stage {
-    STAGE_GATHER,
-    STAGE_RECORD_ATTEMPT,
-    STAGE_BEGIN,
-    STAGE_LOCK,
-    STAGE_LOAD,
-    STAGE_LOAD_MORE,
-    STAGE_WRITE,
-    STAGE_COMMIT
+#define X(id, name, run) STAGE_##id,
+    STAGES(X)
+#undef X
+};
+
+#define X(id, name, run)                                                                           \
+    static enum applier_next run(struct applier *applier, int64_t *ret_pause_ms);
+STAGES(X)
+#undef X
+
+static const struct {
+    const char *name;
+    enum applier_next (*run)(struct applier *applier, int64_t *ret_pause_ms);
+} stages[] = {
+#define X(id, name, run) [STAGE_##id] = {name, run},
+    STAGES(X)
+#undef X
 };
 
 struct applier {
     struct applier_options options;
-    struct job_queue waiting;
-    struct job_queue attempt_cleanups; /* marks to forget or take back */
-    struct job_queue done;
-    unsigned cleanup_tries;
+    struct job_queue waiting;          /* commands for the next batches */
+    struct job_queue attempt_cleanups; /* jobs whose attempt record has to be deleted */
+    struct job_queue done;             /* to be reaped */
+    unsigned cleanup_tries;            /* of the first of attempt_cleanups */
     enum stage stage;
     bool in_transaction;
-    int64_t began_ms; /* the transaction */
-    bool in_outage;   /* an outage was logged */
+    int64_t batch_began_ms;       /* monotonic, as the next */
+    int64_t transaction_began_ms; /* without the attempt record, which is no part of it */
+    bool in_outage;               /* an outage was logged, and nothing was committed since */
     struct retry retry;
     uint64_t random;
-    uint64_t attempts; /* begun so far: their numbers */
+    uint64_t attempts; /* number of the last attempt record */
 
     /* the batch */
-    struct arena *arena;
-    struct job **jobs;
+    struct arena *arena; /* owns all but the jobs and the policy; reset for each batch */
+    struct job **jobs;   /* owned while they are in the batch */
     const struct request **requests;
     size_t count;
     struct policy_ref *policy;
     struct snapshot *snapshot;
     struct verdict *verdicts;
-    struct text *bodies;
+    struct text *bodies; /* of the replies */
 };
 
 struct applier *applier_new(const struct applier_options *options)
@@ -103,7 +149,19 @@ bool applier_in_outage(const struct applier *applier)
     return applier->in_outage;
 }
 
-/* A random part of the pause, at least half of it: those that collided do not meet again. */
+const char *applier_stage_name(const struct applier *applier)
+{
+    return stages[applier->stage].name;
+}
+
+enum applier_next applier_step(struct applier *applier, int64_t *ret_pause_ms)
+{
+    *ret_pause_ms = 0;
+    return stages[applier->stage].run(applier, ret_pause_ms);
+}
+
+/* Returns a random time from half of the pause to all of it, so that workers that collided do not
+   meet again. xorshift64, seeded by the caller, so that a simulation can be repeated. */
 static int64_t jittered(struct applier *applier, int64_t pause_ms)
 {
     applier->random ^= applier->random << 13;
@@ -124,15 +182,24 @@ static bool is_current(const struct applier *applier, const struct job *job)
     return job->epoch == atomic_load(applier->options.epoch);
 }
 
-/* --- attempt_cleanups: marks of attempts
- * -------------------------------------------------------------- */
+/* Leaves the batch, which is answered or back in `waiting`; the next step gathers a new one. */
+static void leave_batch(struct applier *applier)
+{
+    policy_release(applier->policy);
+    applier->policy = NULL;
+    applier->stage = STAGE_GATHER;
+}
 
+/* --- attempt records left to delete --------------------------------------------------------- */
+
+/* Deletes the attempt record of the first job in attempt_cleanups. A record that cannot be deleted
+   is logged and left: it expires, and must not keep later commands waiting. */
 static enum applier_next clean_up_attempt(struct applier *applier, int64_t *ret_pause_ms)
 {
     const struct store_ops *ops = applier->options.store->ops;
     struct job *job = applier->attempt_cleanups.head;
     const struct request *request = &job->decoded.request;
-    struct error error;
+    struct error error = {""};
     enum store_status status =
         job->answered
             ? ops->clear_attempts(applier->options.store, request->principal, request->key, &error)
@@ -143,9 +210,9 @@ static enum applier_next clean_up_attempt(struct applier *applier, int64_t *ret_
         return APPLIER_WAIT;
     }
     if (status != STORE_OK)
-        log_write(LOG_LEVEL_WARNING, "attempt.cleanup_failed",
+        event_log(EVENT_ATTEMPT_CLEANUP_FAILED,
                   LOG_FIELDS(LOG_T("message_id", request->key), LOG_S("error", error.text)),
-                  "the mark of an attempt could not be removed");
+                  "cannot delete the attempt record; it counts as a crash until it expires");
     applier->cleanup_tries = 0;
     job = job_queue_pop(&applier->attempt_cleanups);
     job->attempt_sent = false;
@@ -153,31 +220,32 @@ static enum applier_next clean_up_attempt(struct applier *applier, int64_t *ret_
     return APPLIER_GO_ON;
 }
 
-/* --- gathering ------------------------------------------------------------------------------ */
-
-static bool is_repeat(const struct job *job)
-{
-    return job->delivery.delivery_count >= ATTEMPT_RECORDED_FROM &&
-           command_mode(job->decoded.request.command.kind) != MODE_READ;
-}
-
-static bool needs_own_batch(const struct job *job)
-{
-    return is_repeat(job) || command_mode(job->decoded.request.command.kind) == MODE_EXCLUSIVE;
-}
+/* --- gathering a batch ---------------------------------------------------------------------- */
 
 static bool is_read(const struct job *job)
 {
     return command_mode(job->decoded.request.command.kind) == MODE_READ;
 }
 
-/* What a batch comes to, as far as the commands by themselves say. */
+/* Returns whether the command may be one that crashes its workers. */
+static bool is_suspect(const struct job *job)
+{
+    return job->delivery.delivery_count >= SUSPECT_REDELIVERIES && !is_read(job);
+}
+
+static bool needs_own_batch(const struct job *job)
+{
+    return is_suspect(job) || command_mode(job->decoded.request.command.kind) == MODE_EXCLUSIVE;
+}
+
+/* Size of a batch, as far as it is known before loading. */
 struct extent {
     size_t bytes;
     size_t documents;
 };
 
-/* Consumers and the outcome: providers are shared, and counted when all is loaded. */
+/* Counts the consumers and the outcome. Commands share providers, so these are counted once all of
+   them are loaded (plan_prefix). */
 static size_t documents_of(const struct job *job)
 {
     const struct command *command = &job->decoded.request.command;
@@ -194,7 +262,8 @@ static bool fits(const struct applier *applier, const struct job *job, const str
            extent->documents + documents_of(job) <= applier->options.max_documents;
 }
 
-/* The first that waits says what kind of batch it is; others of that kind join it. */
+/* Fills the batch from `waiting`. The first command decides the kind of the batch, and others of
+   that kind join it; the rest keeps its order. */
 static void gather(struct applier *applier)
 {
     struct job_queue later = {0};
@@ -207,7 +276,7 @@ static void gather(struct applier *applier)
         } else if (!fits(applier, job, &extent)) {
             job_queue_push(&later, job);
             if (needs_own_batch(job))
-                break; /* it closes the batch, and is the first of the next */
+                break; /* it closes this batch and is the first of the next */
         } else {
             extent.bytes += job->delivery.body.length;
             extent.documents += documents_of(job);
@@ -220,13 +289,14 @@ static void gather(struct applier *applier)
     applier->waiting = later;
 }
 
+/* Moves the commands of the batch from index `first` on to the front of `waiting`. */
 static void return_to_waiting(struct applier *applier, size_t first)
 {
     while (applier->count > first)
         job_queue_push_front(&applier->waiting, applier->jobs[--applier->count]);
 }
 
-/* --- when it did not go through ------------------------------------------------------------- */
+/* --- failures ------------------------------------------------------------------------------- */
 
 static enum retry_cause cause_of(const struct applier *applier, enum store_status status)
 {
@@ -242,24 +312,43 @@ static enum retry_cause cause_of(const struct applier *applier, enum store_statu
     return RETRY_OUTAGE;
 }
 
-static void log_failure(struct applier *applier, enum store_status status, bool outage,
-                        const struct error *error)
+static void count_failure(const struct applier *applier, enum retry_cause cause)
 {
-    enum log_level level = LOG_LEVEL_DEBUG;
+    static const enum counter counters[] = {
+        [RETRY_CONFLICT] = COUNTER_RETRIES_CONFLICT, [RETRY_LOCK_HELD] = COUNTER_RETRIES_LOCK_HELD,
+        [RETRY_OUTAGE] = COUNTER_RETRIES_OUTAGE,     [RETRY_EXPIRED] = COUNTER_RETRIES_EXPIRED,
+        [RETRY_REFUSED] = COUNTER_RETRIES_REFUSED,
+    };
+    counter_add(applier->options.counters, counters[cause], 1);
+}
+
+/* A warning once an outage; a conflict is daily business. */
+static enum log_level failure_level(const struct applier *applier, enum store_status status,
+                                    bool outage)
+{
     if (status == STORE_MISCONFIGURED)
-        level = LOG_LEVEL_ERROR;
-    else if (outage && !applier->in_outage)
-        level = LOG_LEVEL_WARNING;
-    else if (status == STORE_REFUSED || status == STORE_EXPIRED)
-        level = LOG_LEVEL_WARNING;
-    log_write(level, "batch.failed",
-              LOG_FIELDS(LOG_S("status", store_status_name(status)),
-                         LOG_I("commands", (int64_t)applier->count), LOG_S("error", error->text)),
-              "the transaction did not go through; nothing took effect that is not on record");
+        return LOG_LEVEL_ERROR;
+    if (status == STORE_REFUSED || status == STORE_EXPIRED || (outage && !applier->in_outage))
+        return LOG_LEVEL_WARNING;
+    return LOG_LEVEL_DEBUG;
+}
+
+static void log_failure(struct applier *applier, enum store_status status, bool rejected,
+                        int64_t retry_in_ms, const struct error *error)
+{
+    bool outage = cause_of(applier, status) == RETRY_OUTAGE;
+    event_log_at(failure_level(applier, status, outage), EVENT_BATCH_FAILED,
+                 LOG_FIELDS(LOG_S("status", store_status_name(status)),
+                            LOG_S("stage", applier_stage_name(applier)),
+                            LOG_I("commands", (int64_t)applier->count),
+                            LOG_I("duration_ms", now_ms(applier) - applier->batch_began_ms),
+                            LOG_I("retry_in_ms", retry_in_ms), LOG_S("error", error->text)),
+                 rejected ? "the command cannot be committed; answering it with internal"
+                          : "transaction failed, retrying the batch");
     applier->in_outage = applier->in_outage || outage;
 }
 
-/* The command that stands alone: the next plan answers it `internal`. */
+/* Marks the only command of its batch: the next plan answers it with `internal`. */
 static void reject_permanently(struct job *job, const struct error *error)
 {
     struct request *request = &job->decoded.request;
@@ -268,32 +357,50 @@ static void reject_permanently(struct job *job, const struct error *error)
     request->storage_reason = text_copy(job->arena, text_of(error->text));
 }
 
+/* Ends the transaction and returns the batch to `waiting`. Nothing has to be undone, because an
+   aborted transaction leaves nothing behind. */
 static enum applier_next handle_failure(struct applier *applier, enum store_status status,
                                         const struct error *error, int64_t *ret_pause_ms)
 {
     enum retry_cause cause = cause_of(applier, status);
-    log_failure(applier, status, cause == RETRY_OUTAGE, error);
+    int64_t pause_ms = 0;
+    bool rejected = retry_after(&applier->retry, cause, applier->count, &pause_ms);
+    if (rejected && applier->jobs[0]->decoded.request.rejection_unrecordable)
+        pause_ms = RETRY_OUTAGE_PAUSE_MAX_MS; /* the write that answers `internal` failed as well */
+    *ret_pause_ms = jittered(applier, pause_ms);
+    count_failure(applier, cause);
+    log_failure(applier, status, rejected, *ret_pause_ms, error);
     end_transaction(applier);
     if (status == STORE_UNKNOWN)
         applier->options.store->ops->renew(applier->options.store);
-    int64_t pause_ms = 0;
-    if (retry_after(&applier->retry, cause, applier->count, &pause_ms)) {
-        if (applier->jobs[0]->decoded.request.rejection_unrecordable)
-            pause_ms = RETRY_OUTAGE_PAUSE_MAX_MS; /* not even the touch goes through */
+    if (rejected)
         reject_permanently(applier->jobs[0], error);
-    }
     return_to_waiting(applier, 0);
-    policy_release(applier->policy);
-    applier->policy = NULL;
-    applier->stage = STAGE_GATHER;
-    *ret_pause_ms = jittered(applier, pause_ms);
+    leave_batch(applier);
     return pause_ms > 0 ? APPLIER_WAIT : APPLIER_GO_ON;
 }
 
-/* --- the steps of a transaction ------------------------------------------------------------- */
+/* --- the stages ----------------------------------------------------------------------------- */
 
-/* A mark whose answer is lost may be there: it is sent again as the same one. */
-static enum applier_next mark(struct applier *applier, int64_t *ret_pause_ms)
+/* Gathers a batch, once no attempt record is left to delete. */
+static enum applier_next gather_batch(struct applier *applier, int64_t *ret_pause_ms)
+{
+    if (applier->attempt_cleanups.head != NULL)
+        return clean_up_attempt(applier, ret_pause_ms);
+    gather(applier);
+    if (applier->count == 0)
+        return applier->waiting.head != NULL ? APPLIER_GO_ON : APPLIER_IDLE;
+    applier->batch_began_ms = now_ms(applier);
+    const struct job *first = applier->jobs[0];
+    applier->stage =
+        is_suspect(first) && !first->attempt_recorded ? STAGE_RECORD_ATTEMPT : STAGE_BEGIN;
+    return APPLIER_GO_ON;
+}
+
+/* Writes the attempt record, durably, before the command is touched: if it crashes this worker, the
+   record remains and counts. A record whose write was not answered may exist, so it is written
+   again under the same number. */
+static enum applier_next record_attempt(struct applier *applier, int64_t *ret_pause_ms)
 {
     struct job *job = applier->jobs[0];
     struct request *request = &job->decoded.request;
@@ -311,7 +418,8 @@ static enum applier_next mark(struct applier *applier, int64_t *ret_pause_ms)
     return APPLIER_GO_ON;
 }
 
-static void prepare_batch(struct applier *applier)
+/* Lists the documents to load first, in an empty snapshot. */
+static void prepare_load(struct applier *applier)
 {
     arena_reset(applier->arena);
     applier->policy = policy_acquire(applier->options.policy);
@@ -331,11 +439,11 @@ static enum applier_next begin(struct applier *applier, int64_t *ret_pause_ms)
     if (status != STORE_OK)
         return handle_failure(applier, status, &error, ret_pause_ms);
     applier->in_transaction = true;
-    applier->began_ms = now_ms(applier);
+    applier->transaction_began_ms = now_ms(applier);
     if (retry_wants_lock(&applier->retry) && !is_read(applier->jobs[0]))
         applier->stage = STAGE_LOCK;
     else
-        prepare_batch(applier);
+        prepare_load(applier);
     return APPLIER_GO_ON;
 }
 
@@ -343,12 +451,39 @@ static enum applier_next take_advisory_lock(struct applier *applier, int64_t *re
 {
     struct store *store = applier->options.store;
     struct error error = {""};
-    bool shared = false;
-    enum store_status status = store->ops->take_advisory_lock(store, &shared, &error);
+    bool contended = false;
+    enum store_status status = store->ops->take_advisory_lock(store, &contended, &error);
     if (status != STORE_OK)
         return handle_failure(applier, status, &error, ret_pause_ms);
-    retry_got_lock(&applier->retry, shared);
-    prepare_batch(applier);
+    retry_got_lock(&applier->retry, contended);
+    prepare_load(applier);
+    return APPLIER_GO_ON;
+}
+
+/* Loads what the commands name, cuts the batch to max_documents, and lists what the loaded
+   documents refer to. */
+static enum applier_next load(struct applier *applier, int64_t *ret_pause_ms)
+{
+    struct store *store = applier->options.store;
+    struct error error = {""};
+    enum store_status status = store->ops->load(store, applier->snapshot, &error);
+    if (status != STORE_OK)
+        return handle_failure(applier, status, &error, ret_pause_ms);
+    return_to_waiting(applier, plan_prefix(applier->snapshot, applier->requests, applier->count,
+                                           applier->options.max_documents));
+    bool more = plan_want_second(applier->snapshot, applier->requests, applier->count);
+    applier->stage = more ? STAGE_LOAD_MORE : STAGE_PLAN;
+    return APPLIER_GO_ON;
+}
+
+static enum applier_next load_more(struct applier *applier, int64_t *ret_pause_ms)
+{
+    struct store *store = applier->options.store;
+    struct error error = {""};
+    enum store_status status = store->ops->load(store, applier->snapshot, &error);
+    if (status != STORE_OK)
+        return handle_failure(applier, status, &error, ret_pause_ms);
+    applier->stage = STAGE_PLAN;
     return APPLIER_GO_ON;
 }
 
@@ -361,16 +496,31 @@ static struct text encode(struct applier *applier, size_t index)
         reply_encode(applier->arena, name, request->command.kind, request->key, verdict);
     if (body.length <= REPLY_BYTES_MAX)
         return body;
-    /* Only a read can have so much to tell: no effect goes with it. */
+    /* Only the result of a read can be too large, and a read has no effect to undo. */
     assert(is_read(applier->jobs[index]));
-    verdict_refuse(verdict, applier->arena, VERDICT_LIMIT_EXCEEDED, "the reply would be too large");
+    verdict_refuse(verdict, applier->arena, VERDICT_LIMIT_EXCEEDED,
+                   "reply too large: %zu bytes (limit %d)", body.length, REPLY_BYTES_MAX);
     verdict_add_integer(verdict, "limit", REPLY_BYTES_MAX);
     verdict_add_integer(verdict, "given", (int64_t)body.length);
     return reply_encode(applier->arena, name, request->command.kind, request->key, verdict);
 }
 
-static void plan(struct applier *applier)
+/* Returns the reply's body: a new one, the stored one, or that of the command in this batch which
+   had the same key. */
+static struct text body_of(struct applier *applier, size_t index)
 {
+    const struct verdict *verdict = &applier->verdicts[index];
+    if (!verdict->replayed)
+        return encode(applier, index);
+    if (text_present(verdict->replay_body))
+        return verdict->replay_body;
+    return applier->bodies[verdict->replay_of];
+}
+
+/* Decides all commands against the snapshot, and puts the bodies of new outcomes into it. */
+static enum applier_next plan(struct applier *applier, int64_t *ret_pause_ms)
+{
+    (void)ret_pause_ms; /* it cannot fail */
     struct plan_context context = {
         .policy = policy_of(applier->policy),
         .now_ms = applier->options.clock->wall_ms(applier->options.clock),
@@ -380,43 +530,18 @@ static void plan(struct applier *applier)
     applier->verdicts = ARENA_ARRAY(applier->arena, struct verdict, applier->count);
     applier->bodies = ARENA_ARRAY(applier->arena, struct text, applier->count);
     plan_run(&context, applier->snapshot, applier->requests, applier->count, applier->verdicts);
-    for (size_t i = 0; i < applier->count; i++) {
-        const struct verdict *verdict = &applier->verdicts[i];
-        if (!verdict->replayed)
-            applier->bodies[i] = encode(applier, i);
-        else if (text_present(verdict->replay_body))
-            applier->bodies[i] = verdict->replay_body;
-        else
-            applier->bodies[i] = applier->bodies[verdict->replay_of];
-    }
+    for (size_t i = 0; i < applier->count; i++)
+        applier->bodies[i] = body_of(applier, i);
     for (size_t i = 0; i < applier->snapshot->outcome_count; i++) {
         struct outcome *outcome = &applier->snapshot->outcomes[i];
         if (outcome->state.dirty && outcome->state.exists)
             outcome->body = applier->bodies[outcome->decided_by];
     }
     applier->stage = snapshot_is_dirty(applier->snapshot) ? STAGE_WRITE : STAGE_COMMIT;
-}
-
-static enum applier_next load(struct applier *applier, int64_t *ret_pause_ms)
-{
-    struct store *store = applier->options.store;
-    struct error error = {""};
-    enum store_status status = store->ops->load(store, applier->snapshot, &error);
-    if (status != STORE_OK)
-        return handle_failure(applier, status, &error, ret_pause_ms);
-    if (applier->stage == STAGE_LOAD) {
-        return_to_waiting(applier, plan_prefix(applier->snapshot, applier->requests, applier->count,
-                                               applier->options.max_documents));
-        if (plan_want_second(applier->snapshot, applier->requests, applier->count)) {
-            applier->stage = STAGE_LOAD_MORE;
-            return APPLIER_GO_ON;
-        }
-    }
-    plan(applier);
     return APPLIER_GO_ON;
 }
 
-static enum applier_next write_all(struct applier *applier, int64_t *ret_pause_ms)
+static enum applier_next write_batch(struct applier *applier, int64_t *ret_pause_ms)
 {
     struct store *store = applier->options.store;
     struct error error = {""};
@@ -427,6 +552,20 @@ static enum applier_next write_all(struct applier *applier, int64_t *ret_pause_m
     return APPLIER_GO_ON;
 }
 
+static void log_commit(struct applier *applier)
+{
+    if (applier->in_outage)
+        event_log(EVENT_STORAGE_RECOVERED, LOG_NONE, "the database is available again");
+    applier->in_outage = false;
+    event_log(EVENT_BATCH_COMMITTED,
+              LOG_FIELDS(LOG_I("commands", (int64_t)applier->count),
+                         LOG_I("duration_ms", now_ms(applier) - applier->batch_began_ms)),
+              "batch committed");
+    counter_add(applier->options.counters, COUNTER_TRANSACTIONS_COMMITTED, 1);
+    counter_add(applier->options.counters, COUNTER_COMMANDS_COMMITTED, applier->count);
+}
+
+/* Gives each job its answer and moves it to `done`. */
 static void complete_batch(struct applier *applier)
 {
     for (size_t i = 0; i < applier->count; i++) {
@@ -444,46 +583,11 @@ static enum applier_next commit(struct applier *applier, int64_t *ret_pause_ms)
     if (status != STORE_OK)
         return handle_failure(applier, status, &error, ret_pause_ms);
     end_transaction(applier);
-    if (applier->in_outage)
-        log_write(LOG_LEVEL_INFO, "storage.recovered", LOG_NONE, "the storage answers again");
-    applier->in_outage = false;
-    log_write(LOG_LEVEL_DEBUG, "batch.committed",
-              LOG_FIELDS(LOG_I("commands", (int64_t)applier->count)), "a batch is committed");
+    log_commit(applier);
     complete_batch(applier);
     *ret_pause_ms =
         jittered(applier, retry_succeeded(&applier->retry, applier->options.max_commands,
-                                          now_ms(applier) - applier->began_ms));
-    policy_release(applier->policy);
-    applier->policy = NULL;
-    applier->stage = STAGE_GATHER;
+                                          now_ms(applier) - applier->transaction_began_ms));
+    leave_batch(applier);
     return *ret_pause_ms > 0 ? APPLIER_WAIT : APPLIER_GO_ON;
-}
-
-static enum applier_next start_batch(struct applier *applier, int64_t *ret_pause_ms)
-{
-    if (applier->attempt_cleanups.head != NULL)
-        return clean_up_attempt(applier, ret_pause_ms);
-    gather(applier);
-    if (applier->count == 0)
-        return applier->waiting.head != NULL ? APPLIER_GO_ON : APPLIER_IDLE;
-    applier->stage = is_repeat(applier->jobs[0]) && !applier->jobs[0]->attempt_recorded
-                         ? STAGE_RECORD_ATTEMPT
-                         : STAGE_BEGIN;
-    return APPLIER_GO_ON;
-}
-
-enum applier_next applier_step(struct applier *applier, int64_t *ret_pause_ms)
-{
-    *ret_pause_ms = 0;
-    switch (applier->stage) {
-    case STAGE_GATHER: return start_batch(applier, ret_pause_ms);
-    case STAGE_RECORD_ATTEMPT: return mark(applier, ret_pause_ms);
-    case STAGE_BEGIN: return begin(applier, ret_pause_ms);
-    case STAGE_LOCK: return take_advisory_lock(applier, ret_pause_ms);
-    case STAGE_LOAD:
-    case STAGE_LOAD_MORE: return load(applier, ret_pause_ms);
-    case STAGE_WRITE: return write_all(applier, ret_pause_ms);
-    case STAGE_COMMIT: return commit(applier, ret_pause_ms);
-    }
-    return APPLIER_IDLE;
 }

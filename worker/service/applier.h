@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Takes jobs, gathers them into batches, and brings each batch through one transaction: load, plan,
- * write, commit; again where another was in the way, smaller where it cannot go through, `internal`
- * for the one that the storage refuses for good. Knows the storage port, never the broker. It goes
- * step by step, one port call a step, so that a simulator can stop it anywhere.
+ * Runs each batch as one transaction: gather, load, plan, write, commit. On a write conflict the
+ * batch is retried; if the database permanently rejects it, it is halved; a single command that is
+ * rejected is answered `internal`. Knows the storage port, never the broker. A step makes at most
+ * one port call, so that a simulator can stop it between any two. Belongs to one thread.
  */
 #ifndef ALLOT_SERVICE_APPLIER_H
 #define ALLOT_SERVICE_APPLIER_H
@@ -12,41 +12,47 @@
 
 #include "allot/clock.h"
 #include "allot/store.h"
+#include "worker/service/counters.h"
 #include "worker/service/job.h"
 #include "worker/service/policy_source.h"
 
 struct applier_options {
-    struct store *store;           /* not owned */
-    struct clock *clock;           /* not owned */
-    struct policy_source *policy;  /* not owned */
-    const _Atomic uint64_t *epoch; /* of the broker connection; jobs of another one are dropped */
-    size_t max_commands;
+    struct store *store;           /* borrowed */
+    struct clock *clock;           /* borrowed */
+    struct policy_source *policy;  /* borrowed */
+    const _Atomic uint64_t *epoch; /* borrowed: the current one; jobs of another are dropped */
+    struct counters *counters;     /* borrowed; NULL: nothing is counted */
+    size_t max_commands;           /* in one batch, as the next two */
     size_t max_documents;
     size_t max_bytes;
-    int64_t max_attempts;
-    uint64_t seed; /* of the jitter */
+    int64_t max_attempts; /* crashes on one command, before it is dead-lettered */
+    uint64_t seed;        /* of the jitter */
 };
 
 struct applier;
 
+/* Creates an applier with nothing to do; never NULL. */
 struct applier *applier_new(const struct applier_options *options);
-/* Frees the jobs that it holds as well. */
+/* Ends an open transaction and frees the applier with its jobs. NULL is allowed. */
 void applier_free(struct applier *applier);
 
-/* Takes over the jobs: accepted commands, or marks to forget or take back. */
+/* Takes ownership of the jobs: accepted commands, or jobs whose attempt record has to go. */
 void applier_submit(struct applier *applier, struct job_queue *jobs);
-/* The jobs that are done with: answered, or dropped since their connection is gone. */
+/* Moves the finished jobs to `ret_jobs`: answered, or dropped because their connection was lost. */
 void applier_reap(struct applier *applier, struct job_queue *ret_jobs);
 
 enum applier_next {
     APPLIER_GO_ON, /* step again */
     APPLIER_WAIT,  /* step again after `ret_pause_ms` */
-    APPLIER_IDLE,  /* nothing to do until more is given */
+    APPLIER_IDLE,  /* nothing to do until jobs are submitted */
 };
 
+/* Runs one stage of the batch and says when to run the next; may block in a call to the store. */
 enum applier_next applier_step(struct applier *applier, int64_t *ret_pause_ms);
 
-/* Is it waiting for a storage that does not answer? */
+/* Returns the name of the stage that the next step runs, for the log; static. */
+const char *applier_stage_name(const struct applier *applier);
+/* Returns whether a database outage was logged that is not over yet. */
 bool applier_in_outage(const struct applier *applier);
 
 #endif

@@ -1,16 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Design. Above the limit the subscription is cancelled, below half of the limit it starts again.
+ * The broker limits deliveries only by the prefetch, which counts messages, not bytes, and which
+ * RabbitMQ fixes for the life of a subscription. So each pause also halves the prefetch, or cuts it
+ * to the number of commands of the present size that fit. After GROW_AFTER_MS without a pause and
+ * with nothing in flight, the subscription is replaced by one with twice the prefetch, up to
+ * amqp.prefetch.
+ *
+ * The broker may already have sent a whole prefetch of large messages when the limit is reached.
+ * Such deliveries are not kept: flow_admit notes their tags, and they are requeued after the
+ * subscription is cancelled. Requeued earlier, the broker would send them straight back.
+ *
+ * One delivery may exceed the limit, because any command must be answered, whatever its size.
+ */
 #include "worker/service/flow.h"
 
 #include <assert.h>
 
-#include "common/host/log.h"
+#include "worker/service/events.h"
 
 enum { GROW_AFTER_MS = 10000 };
 
-void flow_init(struct flow *flow, size_t bytes_max, uint16_t prefetch_max)
+void flow_init(struct flow *flow, size_t bytes_max, uint16_t prefetch_max,
+               struct counters *counters)
 {
     assert(prefetch_max <= PREFETCH_MAX);
     *flow = (struct flow){
+        .counters = counters,
         .bytes_max = bytes_max,
         .prefetch_max = prefetch_max,
         .prefetch = prefetch_max,
@@ -20,7 +36,7 @@ void flow_init(struct flow *flow, size_t bytes_max, uint16_t prefetch_max)
 void flow_reset(struct flow *flow)
 {
     flow->consuming = false;
-    flow->over_limit_count = 0; /* they come again by themselves */
+    flow->over_limit_count = 0; /* the broker redelivers them by itself */
 }
 
 bool flow_admit(struct flow *flow, uint64_t tag)
@@ -28,13 +44,21 @@ bool flow_admit(struct flow *flow, uint64_t tag)
     if (flow->bytes <= flow->bytes_max || flow->over_limit_count == PREFETCH_MAX)
         return true;
     flow->over_limit[flow->over_limit_count++] = tag;
+    counter_add(flow->counters, COUNTER_DELIVERIES_OVER_LIMIT, 1);
     return false;
+}
+
+static void set_gauges(const struct flow *flow)
+{
+    counter_set(flow->counters, COUNTER_IN_FLIGHT, flow->count);
+    counter_set(flow->counters, COUNTER_BYTES_IN_FLIGHT, flow->bytes);
 }
 
 void flow_add(struct flow *flow, size_t bytes)
 {
     flow->bytes += bytes;
     flow->count++;
+    set_gauges(flow);
 }
 
 void flow_remove(struct flow *flow, size_t bytes)
@@ -42,10 +66,11 @@ void flow_remove(struct flow *flow, size_t bytes)
     assert(bytes <= flow->bytes);
     flow->bytes -= bytes;
     flow->count--;
+    set_gauges(flow);
 }
 
-static enum transport_status end_consumer(struct flow *flow, struct transport *transport,
-                                          struct error *error)
+static enum transport_status end_subscription(struct flow *flow, struct transport *transport,
+                                              struct error *error)
 {
     flow->consuming = false;
     enum transport_status status = transport->ops->cancel(transport, error);
@@ -55,7 +80,8 @@ static enum transport_status end_consumer(struct flow *flow, struct transport *t
     return status;
 }
 
-/* Half of it, or what fits where the commands in hand are such as will come. */
+/* Returns half of the prefetch, or the number of commands that fit if the next ones are as large as
+   those in flight, whichever is less; at least 1. */
 static uint16_t smaller_prefetch(const struct flow *flow)
 {
     size_t half = flow->prefetch / 2;
@@ -70,15 +96,33 @@ static enum transport_status pause(struct flow *flow, struct transport *transpor
 {
     flow->prefetch = smaller_prefetch(flow);
     flow->grow_at_ms = now_ms + GROW_AFTER_MS;
-    log_write(LOG_LEVEL_INFO, "flow.paused",
+    flow->paused = true;
+    flow->paused_at_ms = now_ms;
+    counter_add(flow->counters, COUNTER_FLOW_PAUSES, 1);
+    event_log(EVENT_FLOW_PAUSED,
               LOG_FIELDS(LOG_I("bytes", (int64_t)flow->bytes),
                          LOG_I("requeued", (int64_t)flow->over_limit_count),
                          LOG_I("prefetch", flow->prefetch)),
-              "amqp.max_bytes_in_flight is reached: taking no more for now");
-    return end_consumer(flow, transport, error);
+              "amqp.max_bytes_in_flight reached; consumer cancelled until usage falls below half");
+    return end_subscription(flow, transport, error);
 }
 
-/* A quiet phase with a prefetch that was cut: the next consumer may have twice as much. */
+static enum transport_status subscribe(struct flow *flow, struct transport *transport,
+                                       int64_t now_ms, struct error *error)
+{
+    enum transport_status status = transport->ops->consume(transport, flow->prefetch, error);
+    flow->consuming = status == TRANSPORT_OK;
+    if (flow->consuming && flow->paused) {
+        event_log(EVENT_FLOW_RESUMED,
+                  LOG_FIELDS(LOG_I("paused_ms", now_ms - flow->paused_at_ms),
+                             LOG_I("prefetch", flow->prefetch)),
+                  "bytes in flight fell below half of amqp.max_bytes_in_flight; consuming again");
+        flow->paused = false;
+    }
+    return status;
+}
+
+/* Returns whether a reduced prefetch may grow: nothing is in flight, and no pause was recent. */
 static bool may_grow(const struct flow *flow, int64_t now_ms)
 {
     return flow->prefetch < flow->prefetch_max && flow->bytes == 0 && now_ms >= flow->grow_at_ms;
@@ -95,19 +139,16 @@ enum transport_status flow_update(struct flow *flow, struct transport *transport
                                   int64_t now_ms, struct error *error)
 {
     if (flow->consuming && stopping)
-        return end_consumer(flow, transport, error);
+        return end_subscription(flow, transport, error);
     if (flow->consuming && (flow->bytes > flow->bytes_max || flow->over_limit_count > 0))
         return pause(flow, transport, now_ms, error);
     if (flow->consuming && may_grow(flow, now_ms)) {
         grow(flow, now_ms);
-        return end_consumer(flow, transport, error);
+        return end_subscription(flow, transport, error); /* the next update subscribes */
     }
     if (!flow->consuming && flow->over_limit_count > 0)
-        return end_consumer(flow, transport, error); /* they came after its end */
-    if (!flow->consuming && !stopping && flow->bytes <= flow->bytes_max / 2) {
-        enum transport_status status = transport->ops->consume(transport, flow->prefetch, error);
-        flow->consuming = status == TRANSPORT_OK;
-        return status;
-    }
+        return end_subscription(flow, transport, error); /* deliveries that were on their way */
+    if (!flow->consuming && !stopping && flow->bytes <= flow->bytes_max / 2)
+        return subscribe(flow, transport, now_ms, error);
     return TRANSPORT_OK;
 }

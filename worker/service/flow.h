@@ -1,40 +1,47 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How much a lane takes: counts the bytes in hand against amqp.max_bytes_in_flight, ends the
- * consumer above it and starts it again, with a smaller prefetch, below half of it. What comes
- * above the limit is not kept but given back, so that memory is bounded whatever the bodies' size.
- * Belongs to the transport's thread.
+ * Flow control of a lane: bounds the memory of the commands in flight by
+ * amqp.max_bytes_in_flight, whatever the size of a body. Belongs to the transport thread.
  */
 #ifndef ALLOT_SERVICE_FLOW_H
 #define ALLOT_SERVICE_FLOW_H
 
 #include "allot/transport.h"
+#include "worker/service/counters.h"
 
-enum { PREFETCH_MAX = 2000 }; /* a quorum queue's own bound */
+enum { PREFETCH_MAX = 2000 }; /* the limit of a quorum queue */
 
 struct flow {
+    struct counters *counters; /* borrowed; NULL: nothing is counted */
     size_t bytes_max;
     uint16_t prefetch_max;
-    size_t bytes; /* in hand */
-    size_t count; /* of commands in hand */
+    size_t bytes; /* of the commands in flight */
+    size_t count; /* of the commands in flight */
     bool consuming;
-    uint16_t prefetch;
-    int64_t grow_at_ms;                /* monotonic: not before, the prefetch grows again */
-    uint64_t over_limit[PREFETCH_MAX]; /* tags to be given back */
+    uint16_t prefetch;                 /* of this subscription, or of the next */
+    int64_t grow_at_ms;                /* monotonic: the prefetch does not grow before */
+    bool paused;                       /* by the limit; ends with the next subscription */
+    int64_t paused_at_ms;              /* monotonic */
+    uint64_t over_limit[PREFETCH_MAX]; /* delivery tags to requeue */
     size_t over_limit_count;
 };
 
-void flow_init(struct flow *flow, size_t bytes_max, uint16_t prefetch_max);
-/* The connection is gone: no consumer, nothing to give back; the bytes in hand stay counted. */
+void flow_init(struct flow *flow, size_t bytes_max, uint16_t prefetch_max,
+               struct counters *counters);
+/* Forgets the subscription and the tags to requeue, because the connection is lost. Commands in
+   flight stay counted until they are removed. */
 void flow_reset(struct flow *flow);
 
-/* False: too much is in hand; its tag is noted, and the caller drops the delivery. */
+/* Returns whether there is room for a delivery. If not, its tag is kept to be requeued, and the
+   caller drops the delivery. */
 ALLOT_CHECK bool flow_admit(struct flow *flow, uint64_t tag);
+/* Counts one command in flight, of so many bytes. */
 void flow_add(struct flow *flow, size_t bytes);
+/* Ends the count of one command; `bytes` as in flow_add. */
 void flow_remove(struct flow *flow, size_t bytes);
 
-/* Starts or ends the consumer as the bytes in hand and `stopping` ask for; gives back what has to
-   be. Between polls. */
+/* Starts or cancels the subscription, as the bytes in flight and `stopping` demand, and requeues
+   the deliveries over the limit. Call it between polls. */
 enum transport_status flow_update(struct flow *flow, struct transport *transport, bool stopping,
                                   int64_t now_ms, struct error *error);
 

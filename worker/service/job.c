@@ -3,6 +3,16 @@
 
 #include "common/codec/reply_encode.h"
 
+const char *settle_stage_name(enum settle_stage stage)
+{
+    static const char *const names[] = {
+#define X(id, name) [SETTLE_##id] = (name),
+        SETTLE_STAGES(X)
+#undef X
+    };
+    return names[stage];
+}
+
 struct job *job_new(struct arena *arena, const struct delivery *delivery, uint64_t epoch)
 {
     struct job *job = ARENA_NEW(arena, struct job);

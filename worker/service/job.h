@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A delivery on its way through the worker: what came, what it asks for, what the answer is, and
- * how far the answering has come. One thread at a time owns it; it is handed on by queues.
+ * A job: one delivery inside the worker, with its command, later its answer, and how far the
+ * delivery is settled. One thread at a time owns a job; queues hand it from thread to thread.
  */
 #ifndef ALLOT_SERVICE_JOB_H
 #define ALLOT_SERVICE_JOB_H
@@ -9,50 +9,65 @@
 #include "allot/message.h"
 #include "common/codec/command_decode.h"
 
-enum settle_stage { SETTLE_REPLY, SETTLE_DEAD_LETTER, SETTLE_DONE };
+/* X(id, name in the log): the message that is published now, and has to be confirmed. */
+#define SETTLE_STAGES(X)                                                                           \
+    X(REPLY, "reply")                                                                              \
+    X(DEAD_LETTER, "dead_letter")                                                                  \
+    X(DONE, "done") /* none: the delivery is acknowledged */
+
+enum settle_stage {
+#define X(id, name) SETTLE_##id,
+    SETTLE_STAGES(X)
+#undef X
+};
+
+/* Returns the name of a stage, for the log; static. */
+const char *settle_stage_name(enum settle_stage stage);
 
 struct job {
-    struct job *next; /* in a queue */
-    struct arena *arena;
+    struct job *next;    /* in a queue */
+    struct arena *arena; /* owned; holds the job itself and all its texts */
     struct delivery delivery;
-    uint64_t epoch;       /* of the broker connection it came with */
-    size_t counted_bytes; /* what flow control counts it for */
+    uint64_t epoch;       /* number of the broker connection that delivered it */
+    int64_t received_ms;  /* monotonic */
+    size_t counted_bytes; /* bytes that flow control counts for it */
     struct decoded decoded;
 
     /* the answer */
     enum verdict_code code;
     bool replayed;
-    bool reply_allowed;
+    bool reply_allowed; /* the policy allows the command's reply_to */
     struct text body;   /* of the reply */
-    struct text detail; /* for the dead letter */
+    struct text detail; /* of the dead letter, and for the log */
 
-    /* an attempt that is, or may be, attempt_sent in the storage: to be taken back or forgotten */
-    bool attempt_sent;
-    bool attempt_recorded; /* the storage has said so */
+    /* the attempt record in the database, deleted when the command is answered or its connection
+       is lost */
+    bool attempt_sent;     /* the record may exist */
+    bool attempt_recorded; /* the database has confirmed it */
     uint64_t attempt;      /* its number */
-    bool answered;         /* the mark is to be forgotten, not taken back */
+    bool answered;         /* delete the records of all workers, not only our own */
 
     /* settling */
     enum settle_stage stage;
-    bool dead_letter; /* after the reply */
-    bool returned;
-    unsigned tries;
-    uint64_t sequence; /* of the message in flight; 0: none */
-    int64_t due_ms;    /* of the confirm, or of the next try; monotonic */
+    bool dead_letter;  /* a dead letter follows the reply */
+    bool returned;     /* the broker returned the message in flight as unroutable */
+    unsigned tries;    /* publishes in this stage */
+    uint64_t sequence; /* of the message that waits for its confirm; 0: none */
+    int64_t due_ms;    /* when the confirm is overdue, or the next publish is due; monotonic */
 };
 
-/* Takes over the event's arena and lives in it. */
+/* Creates a job in the delivery's arena, and takes ownership of the arena. */
 struct job *job_new(struct arena *arena, const struct delivery *delivery, uint64_t epoch);
 /* NULL is allowed. */
 void job_free(struct job *job);
 
-/* The bytes that it keeps in memory, for flow control. */
+/* Returns the memory that the job holds, in bytes. */
 size_t job_bytes(const struct job *job);
 
-/* Takes over the verdict as the job's answer; texts are copied to the job's arena. */
+/* Makes the verdict the job's answer; its texts are copied to the job's arena. */
 void job_answer(struct job *job, const struct verdict *verdict, struct text body);
 
-/* First in, first out; owns nothing. */
+/* A linked list, first in, first out; all zero is empty. Who has the list owns its jobs. */
 struct job_queue {
     struct job *head;
     struct job *tail;
@@ -61,10 +76,11 @@ struct job_queue {
 
 void job_queue_push(struct job_queue *queue, struct job *job);
 void job_queue_push_front(struct job_queue *queue, struct job *job);
-/* NULL: it is empty. */
+/* Removes the first job and returns it; NULL if the queue is empty. */
 struct job *job_queue_pop(struct job_queue *queue);
-/* All of `from` to the end of `queue`. */
+/* Moves all of `from` to the end of `queue`. */
 void job_queue_append(struct job_queue *queue, struct job_queue *from);
+/* Empties the queue and frees its jobs. */
 void job_queue_free_all(struct job_queue *queue);
 
 #endif

@@ -1,4 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Design. transport_main opens the connection, and run_connection repeats run_once until the
+ * connection is lost or the lane has stopped. One iteration of run_once:
+ *   1. reap what the apply thread completed, and give it to the settler;
+ *   2. let the settler publish what is due;
+ *   3. let flow control start or cancel the subscription;
+ *   4. poll the socket: deliveries are decoded, confirms go to the settler;
+ *   5. submit the deliveries of this poll to the apply thread, all at once, so that they become one
+ *      batch;
+ *   6. release the settled jobs, and check the apply thread's progress.
+ * apply_main prepares the database, then repeats applier_step.
+ *
+ * Sections: the apply thread; the transport thread: jobs, events, watchdog, loop; start and stop.
+ *
+ * Guarantees:
+ * - A job belongs to one thread at a time; the work queue hands it over. What both threads read is
+ *   atomic.
+ * - `epoch` is the number of the broker connection. A job of an older epoch is released without a
+ *   reply, since the broker redelivers its command.
+ * - A connection that is lost is replaced, after a pause that grows up to RECONNECT_PAUSE_MAX_MS.
+ *
+ * Not here: the transaction (applier.c), replies (settler.c), memory limits (flow.c).
+ */
 #include "worker/service/lane.h"
 
 #include <pthread.h>
@@ -9,78 +32,76 @@
 #include "common/base/memory.h"
 #include "common/codec/reply_encode.h"
 #include "worker/service/applier.h"
+#include "worker/service/events.h"
 #include "worker/service/flow.h"
-#include "worker/service/work_queue.h"
-#include "common/host/log.h"
 #include "worker/service/settler.h"
 #include "worker/service/watchdog.h"
+#include "worker/service/work_queue.h"
 
 enum {
     STACK_BYTES = 16 * 1024 * 1024, /* librabbitmq decodes nested headers by recursion */
     POLL_MS_MAX = 500,
     RECONNECT_PAUSE_FIRST_MS = 100,
     RECONNECT_PAUSE_MAX_MS = 2000,
-    OPEN_MS_MAX = 60000, /* every call of an `open` that is answered late */
-    STORE_PAUSE_MS = 1000,
+    OPEN_MS_MAX = 60000, /* an open in which every call is answered just in time */
+    PREPARE_PAUSE_MS = 1000,
 };
 
 struct lane {
     struct lane_options options;
+    struct counters counters;
     pthread_t transport_thread;
     pthread_t apply_thread;
     struct work_queue *work_queue;
     _Atomic uint64_t epoch;
     atomic_bool stopping;
-    bool finished; /* all that was in hand was answered */
 
-    /* how the apply thread is doing, for the other one */
+    /* written by the apply thread, for the watchdog and the log */
     _Atomic uint64_t steps;
+    _Atomic(const char *) stage; /* name of the stage that runs, or runs next; static */
     atomic_bool in_step;
     atomic_bool storage_outage;
 
-    /* the transport thread's */
+    /* written by the transport thread, for lane_check */
+    _Atomic uint64_t loop_iterations;
+    struct watchdog transport_watchdog; /* of the thread that calls lane_check */
+
+    /* of the transport thread alone */
     struct settler *settler;
-    struct job_queue
-        incoming;    /* of this poll: handed over at once, so that what waits is a batch */
-    size_t applying; /* given, not back yet */
+    struct job_queue incoming; /* the accepted deliveries of this poll */
+    size_t applying;           /* jobs submitted and not yet reaped */
     struct flow flow;
     struct watchdog apply_watchdog;
-
-    /* how the transport thread is doing, for who calls lane_check */
-    _Atomic uint64_t loop_iterations;
-    struct watchdog transport_watchdog;
-
     bool connection_lost;
-    unsigned random; /* of the pauses between connections */
+    unsigned random; /* state of rand_r, for the pauses between connections */
     struct error error;
+    bool finished; /* every command in flight was answered before the lane ended */
 };
-
-static void give(struct lane *lane, struct job_queue *jobs)
-{
-    lane->applying += jobs->count;
-    work_queue_submit(lane->work_queue, jobs);
-}
 
 /* --- the apply thread ----------------------------------------------------------------------- */
 
-/* Collections and indexes have to be there before the first transaction. */
+static void log_prepare_failed(enum store_status status, const struct error *error, bool first)
+{
+    event_log_at(first ? event_level(EVENT_STORAGE_PREPARE_FAILED) : LOG_LEVEL_DEBUG,
+                 EVENT_STORAGE_PREPARE_FAILED,
+                 LOG_FIELDS(LOG_S("status", store_status_name(status)),
+                            LOG_I("retry_in_ms", PREPARE_PAUSE_MS), LOG_S("error", error->text)),
+                 "database not ready, retrying");
+}
+
+/* Creates collections, validators and indexes, which have to exist before the first transaction. */
 static void prepare_store(struct lane *lane, struct applier *applier)
 {
-    bool logged = false;
-    for (;;) {
+    for (bool first = true;; first = false) {
         struct error error = {""};
         enum store_status status = lane->options.store->ops->prepare(lane->options.store, &error);
         if (status == STORE_OK)
             break;
-        log_write(
-            logged ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR, "storage.prepare_failed",
-            LOG_FIELDS(LOG_S("status", store_status_name(status)), LOG_S("error", error.text)),
-            "the storage is not ready; trying again");
-        logged = true;
-        if (!work_queue_wait(lane->work_queue, applier, STORE_PAUSE_MS))
+        log_prepare_failed(status, &error, first);
+        if (!work_queue_wait(lane->work_queue, applier, PREPARE_PAUSE_MS))
             return;
     }
-    log_write(LOG_LEVEL_INFO, "storage.ready", LOG_NONE, "the storage is ready");
+    event_log(EVENT_STORAGE_READY, LOG_NONE, "database ready");
 }
 
 static enum applier_next step(struct lane *lane, struct applier *applier, int64_t *ret_pause_ms)
@@ -88,36 +109,44 @@ static enum applier_next step(struct lane *lane, struct applier *applier, int64_
     atomic_store(&lane->in_step, true);
     enum applier_next next = applier_step(applier, ret_pause_ms);
     atomic_store(&lane->in_step, false);
+    atomic_store(&lane->stage, applier_stage_name(applier));
     atomic_store(&lane->storage_outage, applier_in_outage(applier));
     atomic_fetch_add(&lane->steps, 1);
     return next;
 }
 
-static void *apply_main(void *argument)
+static struct applier *new_applier(struct lane *lane)
 {
-    struct lane *lane = argument;
-    struct settings settings = *lane->options.settings;
+    const struct settings *settings = lane->options.settings;
     struct applier_options options = {
         .store = lane->options.store,
         .clock = lane->options.clock,
         .policy = lane->options.policy,
         .epoch = &lane->epoch,
-        .max_commands = (size_t)settings.batch_max_commands,
-        .max_documents = (size_t)settings.batch_max_documents,
-        .max_bytes = (size_t)settings.batch_max_bytes,
-        .max_attempts = settings.delivery_max_attempts,
+        .counters = &lane->counters,
+        .max_commands = (size_t)settings->batch_max_commands,
+        .max_documents = (size_t)settings->batch_max_documents,
+        .max_bytes = (size_t)settings->batch_max_bytes,
+        .max_attempts = settings->delivery_max_attempts,
         .seed = (uint64_t)getpid() ^ (uint64_t)(uintptr_t)lane,
     };
-    struct applier *applier = applier_new(&options);
+    return applier_new(&options);
+}
+
+static void *apply_main(void *argument)
+{
+    struct lane *lane = argument;
+    struct applier *applier = new_applier(lane);
     prepare_store(lane, applier);
+    atomic_store(&lane->stage, applier_stage_name(applier));
     atomic_store(&lane->storage_outage, false);
     bool open = true;
     while (open) {
         int64_t pause_ms = 0;
         enum applier_next next = step(lane, applier, &pause_ms);
-        struct transferred transferred = work_queue_transfer(lane->work_queue, applier);
-        open = transferred.open;
-        if (open && next == APPLIER_IDLE && !transferred.got)
+        struct transfer transfer = work_queue_transfer(lane->work_queue, applier);
+        open = transfer.open;
+        if (open && next == APPLIER_IDLE && !transfer.submitted)
             open = work_queue_wait(lane->work_queue, applier, -1);
         else if (open && next == APPLIER_WAIT)
             open = work_queue_wait(lane->work_queue, applier, pause_ms);
@@ -126,7 +155,18 @@ static void *apply_main(void *argument)
     return NULL;
 }
 
-/* --- the transport thread ------------------------------------------------------------------- */
+/* --- the transport thread: jobs ------------------------------------------------------------- */
+
+static void submit(struct lane *lane, struct job_queue *jobs)
+{
+    lane->applying += jobs->count;
+    work_queue_submit(lane->work_queue, jobs);
+}
+
+static void settle(struct lane *lane, struct job *job)
+{
+    lane->connection_lost |= settler_settle(lane->settler, job, &lane->error) != TRANSPORT_OK;
+}
 
 static void decode(struct lane *lane, struct job *job)
 {
@@ -141,64 +181,42 @@ static void decode(struct lane *lane, struct job *job)
     policy_release(policy);
 }
 
-static void take_delivery(struct lane *lane, const struct transport_event *event)
+/* Answers a command that cannot be decoded; the apply thread never sees it. */
+static void answer_undecodable(struct lane *lane, struct job *job)
+{
+    struct decoded *decoded = &job->decoded;
+    struct text body = reply_encode(job->arena, decoded->command, COMMAND_PROVIDER_GET,
+                                    decoded->request.key, &decoded->verdict);
+    job_answer(job, &decoded->verdict, body);
+    settle(lane, job);
+}
+
+static void receive_delivery(struct lane *lane, const struct transport_event *event)
 {
     if (!flow_admit(&lane->flow, event->delivery.tag)) {
         arena_free(event->arena);
         return;
     }
     struct job *job = job_new(event->arena, &event->delivery, atomic_load(&lane->epoch));
+    job->received_ms = lane->options.clock->monotonic_ms(lane->options.clock);
     decode(lane, job);
     job->counted_bytes = job_bytes(job);
     flow_add(&lane->flow, job->counted_bytes);
-    if (job->decoded.accepted) {
+    counter_add(&lane->counters, COUNTER_DELIVERIES_RECEIVED, 1);
+    if (job->decoded.accepted)
         job_queue_push(&lane->incoming, job);
-        return;
-    }
-    struct decoded *decoded = &job->decoded;
-    struct text body = reply_encode(job->arena, decoded->command, COMMAND_PROVIDER_GET,
-                                    decoded->request.key, &decoded->verdict);
-    job_answer(job, &decoded->verdict, body);
-    lane->connection_lost |= settler_settle(lane->settler, job, &lane->error) != TRANSPORT_OK;
+    else
+        answer_undecodable(lane, job);
 }
 
-static void handle_event(void *context, const struct transport_event *event)
-{
-    struct lane *lane = context;
-    switch (event->kind) {
-    case TRANSPORT_DELIVERY: take_delivery(lane, event); return;
-    case TRANSPORT_CANCELLED:
-        log_write(LOG_LEVEL_WARNING, "consumer.cancelled",
-                  LOG_FIELDS(LOG_S("reason", event->reason)),
-                  "the broker ended the consumer; opening again");
-        error_set(&lane->error, "the consumer was cancelled");
-        lane->connection_lost = true;
-        return;
-    case TRANSPORT_BLOCKED:
-        log_write(LOG_LEVEL_WARNING, "broker.blocked", LOG_FIELDS(LOG_S("reason", event->reason)),
-                  "the broker asks not to publish");
-        break;
-    case TRANSPORT_UNBLOCKED:
-        log_write(LOG_LEVEL_INFO, "broker.unblocked", LOG_NONE, "the broker takes messages again");
-        break;
-    case TRANSPORT_CONFIRMS_LOST:
-        log_write(LOG_LEVEL_WARNING, "channel.closed", LOG_FIELDS(LOG_S("reason", event->reason)),
-                  "the broker closed a publishing channel; it is open again");
-        break;
-    case TRANSPORT_CONFIRMED:
-    case TRANSPORT_NACKED:
-    case TRANSPORT_RETURNED: break;
-    }
-    lane->connection_lost |= settler_event(lane->settler, event, &lane->error) != TRANSPORT_OK;
-}
-
-/* Done with, on this side: its mark still has to go, or it is freed. */
+/* Releases a finished job. If it still has an attempt record, the apply thread deletes that first.
+ */
 static void release_job(struct lane *lane, struct job *job)
 {
     if (job->attempt_sent) {
         struct job_queue one = {0};
         job_queue_push(&one, job);
-        give(lane, &one);
+        submit(lane, &one);
         return;
     }
     flow_remove(&lane->flow, job->counted_bytes);
@@ -211,17 +229,18 @@ static void release_jobs(struct lane *lane, struct job_queue *jobs)
         release_job(lane, job);
 }
 
-/* What the apply thread is done with: answers of this connection are settled, the rest goes. */
-static void take_back(struct lane *lane)
+/* Takes the completed jobs from the apply thread. Answers of this connection are settled; all other
+   jobs are released. */
+static void reap_completed(struct lane *lane)
 {
-    struct job_queue back = {0};
-    work_queue_reap(lane->work_queue, &back);
-    for (struct job *job = job_queue_pop(&back); job != NULL; job = job_queue_pop(&back)) {
+    struct job_queue completed = {0};
+    work_queue_reap(lane->work_queue, &completed);
+    for (struct job *job = job_queue_pop(&completed); job != NULL;
+         job = job_queue_pop(&completed)) {
         lane->applying--;
         bool settled = job->stage == SETTLE_DONE;
         if (!settled && job->answered && job->epoch == atomic_load(&lane->epoch)) {
-            lane->connection_lost |=
-                settler_settle(lane->settler, job, &lane->error) != TRANSPORT_OK;
+            settle(lane, job);
             continue;
         }
         if (!settled)
@@ -230,29 +249,74 @@ static void take_back(struct lane *lane)
     }
 }
 
-static int poll_ms(int64_t wait_ms)
-{
-    return wait_ms < 0 || wait_ms > POLL_MS_MAX ? POLL_MS_MAX : (int)wait_ms;
-}
-
 static bool has_in_flight(const struct lane *lane)
 {
     return lane->applying > 0 || settler_count(lane->settler) > 0;
 }
 
-/* As by a crash: nothing is lost, and the supervisor starts the worker again. */
-static _Noreturn void end_stalled(const char *reason, size_t commands)
+/* --- the transport thread: events ----------------------------------------------------------- */
+
+static void log_broker_event(const struct transport_event *event)
 {
-    log_write(LOG_LEVEL_ERROR, "lane.stalled",
-              LOG_FIELDS(LOG_S("reason", reason), LOG_I("commands", (int64_t)commands)),
-              "no progress, and no way to mend it from within: the process ends");
+    switch (event->kind) {
+    case TRANSPORT_CANCELLED:
+        event_log(EVENT_CONSUMER_CANCELLED, LOG_FIELDS(LOG_S("reason", event->reason)),
+                  "the broker cancelled the consumer; reconnecting");
+        return;
+    case TRANSPORT_BLOCKED:
+        event_log(EVENT_BROKER_BLOCKED, LOG_FIELDS(LOG_S("reason", event->reason)),
+                  "the broker blocked publishing (connection.blocked); replies wait");
+        return;
+    case TRANSPORT_UNBLOCKED:
+        event_log(EVENT_BROKER_UNBLOCKED, LOG_NONE, "the broker accepts messages again");
+        return;
+    case TRANSPORT_CONFIRMS_LOST:
+        event_log(EVENT_CHANNEL_CLOSED, LOG_FIELDS(LOG_S("reason", event->reason)),
+                  "the broker closed a publishing channel; reopened, publishing again");
+        return;
+    case TRANSPORT_DELIVERY:
+    case TRANSPORT_CONFIRMED:
+    case TRANSPORT_NACKED:
+    case TRANSPORT_RETURNED: return;
+    }
+}
+
+static void handle_event(void *context, const struct transport_event *event)
+{
+    struct lane *lane = context;
+    log_broker_event(event);
+    if (event->kind == TRANSPORT_DELIVERY) {
+        receive_delivery(lane, event);
+    } else if (event->kind == TRANSPORT_CANCELLED) {
+        error_set(&lane->error, "the broker cancelled the consumer");
+        lane->connection_lost = true;
+    } else {
+        lane->connection_lost |= settler_event(lane->settler, event, &lane->error) != TRANSPORT_OK;
+    }
+}
+
+/* --- the transport thread: watchdog --------------------------------------------------------- */
+
+static void log_stalled(struct lane *lane, const char *reason, const char *message)
+{
+    event_log(
+        EVENT_LANE_STALLED,
+        LOG_FIELDS(LOG_S("reason", reason), LOG_S("stage", atomic_load(&lane->stage)),
+                   LOG_I("commands", (int64_t)counter_read(&lane->counters, COUNTER_IN_FLIGHT))),
+        "%s", message);
+}
+
+/* Aborts, so that the supervisor restarts the worker. As in any crash, nothing is lost. */
+static _Noreturn void abort_stalled(struct lane *lane, const char *reason)
+{
+    log_stalled(lane, reason, "watchdog: still no progress, aborting");
     abort();
 }
 
 /*
- * A lane that has work and gets nowhere is our own mistake, or a library's. It starts afresh: the
- * deliveries come again, and the apply thread looks again. Where that does not help the process
- * ends.
+ * Returns true if the connection has to be replaced because the apply thread is stalled, which
+ * means a bug in allotd or in a client library. A kick of the apply thread and the redeliveries of
+ * a new connection may help. If they do not, the second report in a row aborts the process.
  */
 static bool is_stalled(struct lane *lane, int64_t now_ms)
 {
@@ -260,16 +324,25 @@ static bool is_stalled(struct lane *lane, int64_t now_ms)
     if (!watchdog_check(&lane->apply_watchdog, atomic_load(&lane->steps), busy, now_ms,
                         lane->options.settings->worker_watchdog_timeout_ms))
         return false;
-    const char *why = atomic_load(&lane->in_step) ? "a call to the storage does not return"
-                                                  : "the apply thread waits for nothing";
+    const char *reason = atomic_load(&lane->in_step)
+                             ? "a call to the database does not return"
+                             : "the apply thread is idle although commands are queued";
+    counter_add(&lane->counters, COUNTER_WATCHDOG_STALLS, 1);
     if (lane->apply_watchdog.consecutive > 1)
-        end_stalled(why, lane->applying);
-    log_write(LOG_LEVEL_ERROR, "lane.stalled",
-              LOG_FIELDS(LOG_S("reason", why), LOG_I("commands", (int64_t)lane->applying)),
-              "no progress: starting afresh");
+        abort_stalled(lane, reason);
+    log_stalled(lane, reason,
+                "watchdog: no progress for worker.watchdog_timeout, reconnecting; "
+                "in-flight commands will be redelivered");
     work_queue_kick(lane->work_queue);
-    error_set(&lane->error, "the lane made no progress");
+    error_set(&lane->error, "the watchdog closed the connection");
     return true;
+}
+
+/* --- the transport thread: loop ------------------------------------------------------------- */
+
+static int poll_ms(int64_t wait_ms)
+{
+    return wait_ms < 0 || wait_ms > POLL_MS_MAX ? POLL_MS_MAX : (int)wait_ms;
 }
 
 static enum transport_status run_once(struct lane *lane, const struct transport_handler *handler)
@@ -279,7 +352,7 @@ static enum transport_status run_once(struct lane *lane, const struct transport_
     int64_t wait_ms = -1;
     atomic_fetch_add(&lane->loop_iterations, 1);
     work_queue_drain_wake(lane->work_queue);
-    take_back(lane);
+    reap_completed(lane);
     enum transport_status status = settler_tick(lane->settler, &wait_ms, &lane->error);
     if (status == TRANSPORT_OK && !lane->connection_lost)
         status = flow_update(&lane->flow, lane->options.transport, atomic_load(&lane->stopping),
@@ -290,7 +363,7 @@ static enum transport_status run_once(struct lane *lane, const struct transport_
                                                     work_queue_wake_fd(lane->work_queue), handler,
                                                     &lane->error);
     if (lane->incoming.head != NULL)
-        give(lane, &lane->incoming);
+        submit(lane, &lane->incoming);
     settler_reap(lane->settler, &settled);
     release_jobs(lane, &settled);
     if (is_stalled(lane, clock->monotonic_ms(clock)))
@@ -298,7 +371,35 @@ static enum transport_status run_once(struct lane *lane, const struct transport_
     return lane->connection_lost ? TRANSPORT_LOST : status;
 }
 
-/* Deliveries of a lost connection come again; nothing of theirs is begun any more. */
+/* Returns whether the stopping lane ends now: all is answered, or shutdown.timeout has passed. */
+static bool has_stopped(struct lane *lane, int64_t *stop_at_ms)
+{
+    struct clock *clock = lane->options.clock;
+    int64_t now_ms = clock->monotonic_ms(clock);
+    if (*stop_at_ms == 0)
+        *stop_at_ms = now_ms + lane->options.settings->shutdown_timeout_ms;
+    lane->finished = !has_in_flight(lane);
+    return lane->finished || now_ms >= *stop_at_ms;
+}
+
+/* Serves one connection. Returns true if the lane has stopped, false if the connection is lost. */
+static bool run_connection(struct lane *lane)
+{
+    struct transport_handler handler = {lane, handle_event};
+    enum transport_status status = TRANSPORT_OK;
+    int64_t stop_at_ms = 0;
+    while (status == TRANSPORT_OK) {
+        if (atomic_load(&lane->stopping) && has_stopped(lane, &stop_at_ms))
+            return true;
+        status = run_once(lane, &handler);
+    }
+    event_log(EVENT_BROKER_DISCONNECTED, LOG_FIELDS(LOG_S("error", lane->error.text)),
+              "broker connection lost; unacknowledged commands will be redelivered");
+    return false;
+}
+
+/* Closes the connection and releases its jobs: the broker redelivers their commands. The new epoch
+   makes the apply thread drop those that it has not begun. */
 static void drop_connection(struct lane *lane)
 {
     struct job_queue jobs = {0};
@@ -310,76 +411,109 @@ static void drop_connection(struct lane *lane)
     lane->options.transport->ops->close(lane->options.transport);
     flow_reset(&lane->flow);
     lane->connection_lost = false;
+    reap_completed(lane);
 }
 
-/* One connection, from open to its end; true: the worker is to end. */
-static bool run_connection(struct lane *lane, int64_t *stop_at_ms)
+/* Opens a connection and serves it. Returns true if the lane has stopped. */
+static bool connect_and_run(struct lane *lane, bool *ret_connected)
 {
-    struct clock *clock = lane->options.clock;
-    struct transport_handler handler = {lane, handle_event};
-    enum transport_status status = TRANSPORT_OK;
-    while (status == TRANSPORT_OK) {
-        if (atomic_load(&lane->stopping)) {
-            int64_t now_ms = clock->monotonic_ms(clock);
-            if (*stop_at_ms == 0)
-                *stop_at_ms = now_ms + lane->options.settings->shutdown_timeout_ms;
-            lane->finished = !has_in_flight(lane);
-            if (lane->finished || now_ms >= *stop_at_ms)
-                return true;
-        }
-        status = run_once(lane, &handler);
-    }
-    log_write(LOG_LEVEL_WARNING, "broker.disconnected",
-              LOG_FIELDS(LOG_S("error", lane->error.text)), "the broker connection is lost");
-    return false;
+    struct transport *transport = lane->options.transport;
+    atomic_fetch_add(&lane->loop_iterations, 1);
+    *ret_connected = transport->ops->open(transport, &lane->error) == TRANSPORT_OK;
+    if (!*ret_connected)
+        return false;
+    counter_add(&lane->counters, COUNTER_BROKER_CONNECTIONS, 1);
+    event_log(EVENT_BROKER_CONNECTED, LOG_NONE, "connected to the broker");
+    return run_connection(lane);
 }
 
-/* A random part of it, at least half: the workers that lost one broker do not come back
- * as one. */
-static void pause_reconnect(struct lane *lane, int64_t *pause_ms)
+static void log_connect_failed(const struct lane *lane, bool first, int64_t retry_in_ms)
+{
+    event_log_at(first ? event_level(EVENT_BROKER_CONNECT_FAILED) : LOG_LEVEL_DEBUG,
+                 EVENT_BROKER_CONNECT_FAILED,
+                 LOG_FIELDS(LOG_I("retry_in_ms", retry_in_ms), LOG_S("error", lane->error.text)),
+                 "cannot connect to the broker, retrying");
+}
+
+/* Returns a random time from half of the pause to all of it, and doubles the pause. Without chance,
+   all workers that lost one broker would reconnect at the same moment. */
+static int64_t next_reconnect_ms(struct lane *lane, int64_t *pause_ms)
 {
     int64_t half_ms = *pause_ms / 2;
     int64_t wait_ms = half_ms + rand_r(&lane->random) % (half_ms + 1);
-    for (int64_t slept = 0; slept < wait_ms && !atomic_load(&lane->stopping); slept += 50) {
-        struct timespec slice = {0, 50000000};
+    *pause_ms = *pause_ms * 2 < RECONNECT_PAUSE_MAX_MS ? *pause_ms * 2 : RECONNECT_PAUSE_MAX_MS;
+    return wait_ms;
+}
+
+/* Sleeps in slices, so that a stop is noticed. */
+static void sleep_unless_stopping(const struct lane *lane, int64_t wait_ms)
+{
+    enum { SLICE_MS = 50 };
+    for (int64_t slept = 0; slept < wait_ms && !atomic_load(&lane->stopping); slept += SLICE_MS) {
+        struct timespec slice = {0, SLICE_MS * 1000000L};
         (void)nanosleep(&slice, NULL);
     }
-    *pause_ms = *pause_ms * 2 < RECONNECT_PAUSE_MAX_MS ? *pause_ms * 2 : RECONNECT_PAUSE_MAX_MS;
 }
 
 static void *transport_main(void *argument)
 {
     struct lane *lane = argument;
-    struct transport *transport = lane->options.transport;
-    int64_t stop_at_ms = 0;
     int64_t pause_ms = RECONNECT_PAUSE_FIRST_MS;
-    bool ended = false;
-    while (!ended) {
-        atomic_fetch_add(&lane->loop_iterations, 1);
-        enum transport_status status = transport->ops->open(transport, &lane->error);
-        if (status == TRANSPORT_OK) {
-            log_write(LOG_LEVEL_INFO, "broker.connected", LOG_NONE, "connected to the broker");
-            ended = run_connection(lane, &stop_at_ms);
-            if (lane->flow.consuming) /* or one that lets us in, and no further, would be stormed */
-                pause_ms = RECONNECT_PAUSE_FIRST_MS;
-        } else {
-            log_write(LOG_LEVEL_ERROR, "broker.connect_failed",
-                      LOG_FIELDS(LOG_S("error", lane->error.text)),
-                      "cannot work with the broker; trying again");
-        }
+    bool connected = true; /* the first failure is logged as an error, the next at debug */
+    for (;;) {
+        bool before = connected;
+        bool stopped = connect_and_run(lane, &connected);
+        /* A connection alone does not reset the pause: a broker that accepts logins but no consumer
+           would be hammered. */
+        if (lane->flow.consuming)
+            pause_ms = RECONNECT_PAUSE_FIRST_MS;
+        int64_t wait_ms = next_reconnect_ms(lane, &pause_ms);
+        if (!connected)
+            log_connect_failed(lane, before, wait_ms);
         drop_connection(lane);
-        take_back(lane);
-        if (!ended)
-            pause_reconnect(lane, &pause_ms);
-        if (atomic_load(&lane->stopping) && !ended) {
-            lane->finished = true; /* without a connection there is nobody to answer */
+        if (stopped)
+            break;
+        sleep_unless_stopping(lane, wait_ms);
+        if (atomic_load(&lane->stopping)) {
+            lane->finished = true; /* without a connection, the broker holds every command */
             break;
         }
     }
     return NULL;
 }
 
-/* --- life ----------------------------------------------------------------------------------- */
+/* --- start and stop ------------------------------------------------------------------------- */
+
+static struct settler *new_settler(struct lane *lane)
+{
+    const struct settings *settings = lane->options.settings;
+    struct settler_options options = {
+        .transport = lane->options.transport,
+        .clock = lane->options.clock,
+        .counters = &lane->counters,
+        .queue = settings->amqp_queue,
+        .worker = lane->options.worker,
+        .dead_letter_exchange = settings->amqp_dead_letter_exchange,
+        .confirm_timeout_ms = settings->reply_confirm_timeout_ms,
+        .reply_max_attempts = (unsigned)settings->reply_max_attempts,
+    };
+    return settler_new(&options);
+}
+
+static void start_threads(struct lane *lane)
+{
+    pthread_attr_t attributes;
+    (void)pthread_attr_init(&attributes);
+    (void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    if (lane->work_queue == NULL ||
+        pthread_create(&lane->apply_thread, &attributes, apply_main, lane) != 0 ||
+        pthread_create(&lane->transport_thread, &attributes, transport_main, lane) != 0)
+        abort(); /* out of descriptors or threads at the start, with nothing in flight */
+    /* for debuggers and top -H; at most 15 bytes */
+    (void)pthread_setname_np(lane->apply_thread, "apply");
+    (void)pthread_setname_np(lane->transport_thread, "transport");
+    (void)pthread_attr_destroy(&attributes);
+}
 
 struct lane *lane_start(const struct lane_options *options)
 {
@@ -389,28 +523,12 @@ struct lane *lane_start(const struct lane_options *options)
     lane->work_queue = work_queue_new();
     lane->epoch = 1;
     lane->random = (unsigned)getpid() ^ (unsigned)options->clock->wall_ms(options->clock);
-    lane->storage_outage = true; /* until it is prepared */
+    lane->stage = "prepare";
+    lane->storage_outage = true; /* until the database is prepared */
     flow_init(&lane->flow, (size_t)settings->amqp_max_bytes_in_flight,
-              (uint16_t)settings->amqp_prefetch);
-    struct settler_options settling = {
-        .transport = options->transport,
-        .clock = options->clock,
-        .queue = settings->amqp_queue,
-        .worker = options->worker,
-        .dead_letter_exchange = settings->amqp_dead_letter_exchange,
-        .confirm_timeout_ms = settings->reply_confirm_timeout_ms,
-        .reply_max_attempts = (unsigned)settings->reply_max_attempts,
-    };
-    lane->settler = settler_new(&settling);
-
-    pthread_attr_t attributes;
-    (void)pthread_attr_init(&attributes);
-    (void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    if (lane->work_queue == NULL ||
-        pthread_create(&lane->apply_thread, &attributes, apply_main, lane) != 0 ||
-        pthread_create(&lane->transport_thread, &attributes, transport_main, lane) != 0)
-        abort(); /* no descriptor or thread at the very start: nothing is in hand yet */
-    (void)pthread_attr_destroy(&attributes);
+              (uint16_t)settings->amqp_prefetch, &lane->counters);
+    lane->settler = new_settler(lane);
+    start_threads(lane);
     return lane;
 }
 
@@ -420,7 +538,12 @@ void lane_check(struct lane *lane)
     int64_t limit_ms = lane->options.settings->worker_watchdog_timeout_ms + OPEN_MS_MAX;
     if (watchdog_check(&lane->transport_watchdog, atomic_load(&lane->loop_iterations), true,
                        clock->monotonic_ms(clock), limit_ms))
-        end_stalled("a call to the broker does not return", 0);
+        abort_stalled(lane, "a call to the broker does not return");
+}
+
+const struct counters *lane_counters(const struct lane *lane)
+{
+    return &lane->counters;
 }
 
 void lane_stop(struct lane *lane)

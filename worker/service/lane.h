@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A lane: one transport thread and one apply thread with queues between them, so that heartbeats
- * and frames go on whatever the storage does. Several lanes share nothing but policy and pools.
+ * A lane: one transport thread and one apply thread with a work queue between them, one broker
+ * connection and one database session. The transport thread never calls the database, so heartbeats
+ * go on whatever the database does. Lanes share only the policy and the database client's pool.
  */
 #ifndef ALLOT_SERVICE_LANE_H
 #define ALLOT_SERVICE_LANE_H
@@ -10,15 +11,16 @@
 #include "allot/settings.h"
 #include "allot/store.h"
 #include "allot/transport.h"
+#include "worker/service/counters.h"
 #include "worker/service/policy_source.h"
 
 struct lane_options {
-    const struct settings *settings; /* not owned; outlives the lane, as all of these do */
-    struct text worker;
+    const struct settings *settings; /* borrowed, as the next three; they outlive the lane */
+    struct text worker;              /* name of the worker */
     struct clock *clock;
     struct policy_source *policy;
-    struct transport *transport; /* owned by the lane from now on */
-    struct store *store;         /* likewise */
+    struct transport *transport; /* owned by the lane from now on, as the store */
+    struct store *store;
 };
 
 struct lane;
@@ -26,16 +28,19 @@ struct lane;
 /* Starts both threads; never NULL. */
 struct lane *lane_start(const struct lane_options *options);
 /*
- * The self-check of the transport thread, which nobody else watches: call it about once a second,
- * from one thread. Ends the process, with `lane.stalled` in the log, where the thread has not come
- * back from a call for settings' worker.watchdog_timeout and a minute for connecting. The apply
- * thread is watched by the transport thread.
+ * Watches the transport thread; call it about once a second, always from the same thread. Aborts
+ * the process, after logging lane.stalled, if a call to the broker does not return for
+ * worker.watchdog_timeout and a minute more for connecting. The transport thread watches the apply
+ * thread.
  */
 void lane_check(struct lane *lane);
-/* No new deliveries; what is in hand is finished. Returns at once. */
+/* Returns the counters; borrowed until lane_join. Any thread may read them. */
+const struct counters *lane_counters(const struct lane *lane);
+/* Asks the lane to stop: it takes no new delivery, and finishes those in flight. Returns at once.
+ */
 void lane_stop(struct lane *lane);
-/* Waits for its end; true where all that was in hand was answered before settings'
-   shutdown.timeout. Frees it. */
+/* Waits for both threads to end, and frees the lane. Returns false if shutdown.timeout passed with
+   commands in flight. */
 bool lane_join(struct lane *lane);
 
 #endif

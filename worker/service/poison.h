@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * For chaos: the build with ALLOT_POISON dies of one command, a claim of the project
- * "poison", whatever is with it in the batch. In every other build there is nothing of it.
+ * A poison message for the chaos tests. A build with ALLOT_POISON aborts when it plans a command
+ * that claims for the project "poison". Every other build contains nothing of this.
  */
 #ifndef ALLOT_SERVICE_POISON_H
 #define ALLOT_SERVICE_POISON_H

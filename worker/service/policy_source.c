@@ -1,4 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Design. Each load of the file makes a policy_ref: an arena with the policy and a reference count.
+ * The source holds one reference to the newest; every batch and every decoding holds another while
+ * it runs. The last release frees the arena. One mutex guards `current` and all counts; it is held
+ * for a few instructions, never while a file is read.
+ *
+ * Rejected: a read-write lock held for a whole batch. A reload would wait for the database.
+ */
 #include "worker/service/policy_source.h"
 
 #include <pthread.h>
@@ -11,8 +19,8 @@
 
 struct policy_ref {
     struct policy policy;
-    struct arena *arena;
-    pthread_mutex_t *lock; /* the source's: guards `refcount` */
+    struct arena *arena;   /* owned; holds the policy and this struct */
+    pthread_mutex_t *lock; /* of the source; guards `refcount` */
     unsigned refcount;
 };
 
@@ -25,17 +33,17 @@ struct policy_source {
 static struct policy_ref *load(struct policy_source *source, struct error *error)
 {
     struct arena *arena = arena_new(0);
-    struct policy_ref *held = ARENA_NEW(arena, struct policy_ref);
+    struct policy_ref *ref = ARENA_NEW(arena, struct policy_ref);
     struct text content;
     if (!file_read(source->path, arena, &content, error) ||
-        !policy_read(content, source->path, arena, &held->policy, error)) {
+        !policy_read(content, source->path, arena, &ref->policy, error)) {
         arena_free(arena);
         return NULL;
     }
-    held->arena = arena;
-    held->lock = &source->lock;
-    held->refcount = 1;
-    return held;
+    ref->arena = arena;
+    ref->lock = &source->lock;
+    ref->refcount = 1;
+    return ref;
 }
 
 struct policy_source *policy_source_new(const char *path, struct error *error)
@@ -77,25 +85,25 @@ bool policy_source_reload(struct policy_source *source, struct error *error)
 struct policy_ref *policy_acquire(struct policy_source *source)
 {
     (void)pthread_mutex_lock(&source->lock);
-    struct policy_ref *held = source->current;
-    held->refcount++;
+    struct policy_ref *ref = source->current;
+    ref->refcount++;
     (void)pthread_mutex_unlock(&source->lock);
-    return held;
+    return ref;
 }
 
-void policy_release(struct policy_ref *held)
+void policy_release(struct policy_ref *ref)
 {
-    if (held == NULL)
+    if (ref == NULL)
         return;
-    pthread_mutex_t *lock = held->lock;
+    pthread_mutex_t *lock = ref->lock;
     (void)pthread_mutex_lock(lock);
-    bool last = --held->refcount == 0;
+    bool last = --ref->refcount == 0;
     (void)pthread_mutex_unlock(lock);
     if (last)
-        arena_free(held->arena);
+        arena_free(ref->arena);
 }
 
-const struct policy *policy_of(const struct policy_ref *held)
+const struct policy *policy_of(const struct policy_ref *ref)
 {
-    return &held->policy;
+    return &ref->policy;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The policy in force, shared by threads and replaced as a whole: who holds one keeps it until they
- * give it back, so a reload never changes a batch in its course.
+ * The active policy, shared by all threads and replaced as a whole. A reference keeps its policy
+ * unchanged until it is released, so a reload never changes the policy within a batch.
  */
 #ifndef ALLOT_SERVICE_POLICY_SOURCE_H
 #define ALLOT_SERVICE_POLICY_SOURCE_H
@@ -12,14 +12,19 @@
 struct policy_source;
 struct policy_ref;
 
-/* NULL, with an error, where the file does not load. */
+/* Loads the policy file; `path` is copied. Returns NULL, with an error, if that fails. */
 struct policy_source *policy_source_new(const char *path, struct error *error);
+/* Frees the source; every reference has to be released before. NULL is allowed. */
 void policy_source_free(struct policy_source *source);
-/* From the same file; false, with an error: the old one stays in force. */
+/* Loads the same file again. Returns false, with an error, if that fails; the old policy then stays
+   active. Any thread may call it. */
 ALLOT_CHECK bool policy_source_reload(struct policy_source *source, struct error *error);
 
+/* Returns a reference to the active policy, to be released; never NULL. Any thread may call it. */
 struct policy_ref *policy_acquire(struct policy_source *source);
-void policy_release(struct policy_ref *held);
-const struct policy *policy_of(const struct policy_ref *held);
+/* NULL is allowed. */
+void policy_release(struct policy_ref *ref);
+/* Returns the policy; borrowed until the reference is released. */
+const struct policy *policy_of(const struct policy_ref *ref);
 
 #endif

@@ -1,4 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Design. A job goes through the stages of SETTLE_STAGES: REPLY, DEAD_LETTER, DONE. The disposition
+ * of its verdict decides which of the first two it needs. In each stage the job is in one of two
+ * places: in `due`, to be published now or after a pause; or in `slots`, published and waiting for
+ * its confirm. The message's sequence number finds the job of a confirm, nack or return.
+ *
+ * Sections: slots; messages; stages; events; time; end of a connection.
+ *
+ * Guarantees:
+ * - A delivery is acknowledged only after every message that it needs was confirmed, or its reply
+ *   was given up as unroutable.
+ * - A reply is given up after reply_max_attempts publishes. A dead letter is never given up: the
+ *   command would be lost, so the delivery stays unacknowledged.
+ * - A message may be published twice, if its confirm was late or lost. The repetition has the same
+ *   message_id, unless the command had none.
+ *
+ * Not here: who gets a reply or a dead letter (common/core/disposition.c), the form of messages
+ * (common/codec), connecting again (lane.c).
+ */
 #include "worker/service/settler.h"
 
 #include <assert.h>
@@ -7,19 +26,24 @@
 #include "common/base/memory.h"
 #include "common/codec/reply_encode.h"
 #include "common/core/disposition.h"
-#include "common/host/log.h"
 #include "common/host/random.h"
+#include "worker/service/events.h"
 
-enum { SLOTS = 4096, FIRST_PAUSE_MS = 100, PAUSE_MAX_MS = 10000, REPLY_PAUSE_MS = 100 };
+enum {
+    SLOTS = 4096, /* more than the deliveries in flight: see PREFETCH_MAX in flow.h */
+    REPLY_PAUSE_MS = 100,
+    DEAD_LETTER_PAUSE_FIRST_MS = 100,
+    DEAD_LETTER_PAUSE_MAX_MS = 10000
+};
 
 struct settler {
     struct settler_options options;
-    struct job *slots[SLOTS]; /* in flight, by sequence */
-    uint64_t sequence;
-    size_t in_flight;
-    struct job_queue due; /* to be published, now or later */
-    struct job_queue done;
-    bool blocked;
+    struct job *slots[SLOTS]; /* waiting for a confirm; by sequence modulo SLOTS; owned */
+    uint64_t sequence;        /* of the last message */
+    size_t unconfirmed;       /* slots in use */
+    struct job_queue due;     /* to be published, now or later */
+    struct job_queue done;    /* to be reaped */
+    bool blocked;             /* the broker asked not to publish (connection.blocked) */
 };
 
 struct settler *settler_new(const struct settler_options *options)
@@ -45,19 +69,21 @@ static int64_t now(const struct settler *settler)
     return settler->options.clock->monotonic_ms(settler->options.clock);
 }
 
-/* A sequence whose slot is free; there are more slots than deliveries that may be in flight. */
+/* --- slots ---------------------------------------------------------------------------------- */
+
+/* Gives the job the next sequence whose slot is free. */
 static void assign_sequence(struct settler *settler, struct job *job)
 {
-    assert(settler->in_flight < SLOTS);
+    assert(settler->unconfirmed < SLOTS);
     do
         settler->sequence++;
     while (settler->slots[settler->sequence % SLOTS] != NULL);
     settler->slots[settler->sequence % SLOTS] = job;
-    settler->in_flight++;
+    settler->unconfirmed++;
     job->sequence = settler->sequence;
 }
 
-/* NULL: an answer to a message that is not waited for any more. */
+/* Returns NULL if nothing waits for this message any more: its confirm was overdue. */
 static struct job *find(const struct settler *settler, uint64_t sequence)
 {
     struct job *job = settler->slots[sequence % SLOTS];
@@ -67,13 +93,14 @@ static struct job *find(const struct settler *settler, uint64_t sequence)
 static void release_slot(struct settler *settler, struct job *job)
 {
     settler->slots[job->sequence % SLOTS] = NULL;
-    settler->in_flight--;
+    settler->unconfirmed--;
     job->sequence = 0;
 }
 
 /* --- messages ------------------------------------------------------------------------------- */
 
-/* The same for each repetition of an answer; without a key nothing says what repeats: random. */
+/* Returns the same id for each repetition of a reply. Without a key, repetitions of a command
+   cannot be recognized, so the id is random. */
 static struct text message_id(const struct job *job)
 {
     const struct request *request = &job->decoded.request;
@@ -141,7 +168,7 @@ static enum transport_status publish_dead_letter(struct settler *settler, struct
         .header_count = text_present(job->delivery.traceparent) ? header_count : header_count - 1,
         .body = job->delivery.body,
     };
-    letter.properties.user_id = TEXT_NONE; /* the broker would refuse another's */
+    letter.properties.user_id = TEXT_NONE; /* the broker rejects a user_id that is not ours */
     letter.properties.expiration = TEXT_NONE;
     return settler->options.transport->ops->publish(settler->options.transport, &letter, error);
 }
@@ -156,32 +183,45 @@ static enum transport_status publish(struct settler *settler, struct job *job, s
                                       : publish_dead_letter(settler, job, error);
 }
 
-/* --- from stage to stage -------------------------------------------------------------------- */
+/* --- stages --------------------------------------------------------------------------------- */
 
-static void log_end(const struct job *job)
+static enum event end_event(const struct job *job)
+{
+    if (job->code == VERDICT_FORBIDDEN)
+        return EVENT_AUDIT_DENIED;
+    return job->code == VERDICT_SUCCESS ? EVENT_COMMAND_SUCCEEDED : EVENT_COMMAND_FAILED;
+}
+
+static void log_end(const struct settler *settler, const struct job *job)
 {
     const struct request *request = &job->decoded.request;
-    const char *event = job->code == VERDICT_SUCCESS ? "command.succeeded" : "command.failed";
-    /* A line for each success would be most of a busy worker's log. */
-    enum log_level level = job->code == VERDICT_SUCCESS ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO;
-    if (job->code == VERDICT_FORBIDDEN)
-        event = "audit.denied";
-    if (job->dead_letter || job->code == VERDICT_FORBIDDEN)
-        level = LOG_LEVEL_WARNING;
-    log_write(level, event,
-              LOG_FIELDS(LOG_T("principal", request->principal), LOG_T("message_id", request->key),
-                         LOG_T("command", job->decoded.command),
-                         LOG_S("code", verdict_name(job->code)), LOG_I("replayed", job->replayed),
-                         LOG_I("dead_letter", job->dead_letter),
-                         LOG_T("traceparent", job->delivery.traceparent)),
-              "%.*s", TEXT_ARGS(job->code == VERDICT_SUCCESS ? text_of("answered") : job->detail));
+    bool success = job->code == VERDICT_SUCCESS;
+    enum event event = end_event(job);
+    event_log_at(
+        job->dead_letter ? LOG_LEVEL_WARNING : event_level(event), event,
+        LOG_FIELDS(LOG_T("principal", request->principal), LOG_T("message_id", request->key),
+                   LOG_T("command", job->decoded.command), LOG_S("code", verdict_name(job->code)),
+                   LOG_I("replayed", job->replayed), LOG_I("dead_letter", job->dead_letter),
+                   LOG_I("duration_ms", now(settler) - job->received_ms),
+                   LOG_T("traceparent", job->delivery.traceparent)),
+        "%.*s", TEXT_ARGS(success ? text_of("command succeeded") : job->detail));
+}
+
+static void count_end(const struct settler *settler, const struct job *job)
+{
+    struct counters *counters = settler->options.counters;
+    bool success = job->code == VERDICT_SUCCESS;
+    counter_add(counters, success ? COUNTER_COMMANDS_SUCCEEDED : COUNTER_COMMANDS_FAILED, 1);
+    counter_add(counters, COUNTER_COMMANDS_REPLAYED, job->replayed);
+    counter_add(counters, COUNTER_DELIVERIES_ACKNOWLEDGED, 1);
 }
 
 static enum transport_status acknowledge(struct settler *settler, struct job *job,
                                          struct error *error)
 {
     job->stage = SETTLE_DONE;
-    log_end(job);
+    log_end(settler, job);
+    count_end(settler, job);
     uint64_t tag = job->delivery.tag;
     job_queue_push(&settler->done, job);
     return settler->options.transport->ops->ack(settler->options.transport, tag, error);
@@ -195,52 +235,76 @@ static void schedule_stage(struct settler *settler, struct job *job, enum settle
     job_queue_push(&settler->due, job);
 }
 
-/* The reply is through, or nobody will ever take it. */
-static enum transport_status finish_reply(struct settler *settler, struct job *job, bool heard,
+static void log_unroutable(const struct job *job)
+{
+    event_log(EVENT_REPLY_UNROUTABLE,
+              LOG_FIELDS(LOG_T("message_id", job->decoded.request.key),
+                         LOG_T("reply_to", job->decoded.request.reply_to)),
+              "success reply is unroutable; the outcome remains recorded");
+}
+
+/* Continues after the reply was confirmed (`routed`), or given up as unroutable. */
+static enum transport_status finish_reply(struct settler *settler, struct job *job, bool routed,
                                           struct error *error)
 {
-    if (!heard && disposition_dead_letter_if_unroutable(job->code)) {
+    counter_add(settler->options.counters,
+                routed ? COUNTER_REPLIES_PUBLISHED : COUNTER_REPLIES_UNROUTABLE, 1);
+    if (!routed && disposition_dead_letter_if_unroutable(job->code))
         job->dead_letter = true;
-    } else if (!heard) {
-        log_write(LOG_LEVEL_WARNING, "reply.unroutable",
-                  LOG_FIELDS(LOG_T("message_id", job->decoded.request.key),
-                             LOG_T("reply_to", job->decoded.request.reply_to)),
-                  "nobody takes the reply of a success; the outcome is on record");
-    }
+    else if (!routed)
+        log_unroutable(job);
     if (!job->dead_letter)
         return acknowledge(settler, job, error);
     schedule_stage(settler, job, SETTLE_DEAD_LETTER);
     return TRANSPORT_OK;
 }
 
-static int64_t dead_letter_pause(unsigned tries)
+static enum transport_status finish_dead_letter(struct settler *settler, struct job *job,
+                                                struct error *error)
 {
-    int64_t pause = FIRST_PAUSE_MS;
-    for (unsigned i = 1; i < tries && pause < PAUSE_MAX_MS; i++)
-        pause *= 2;
-    return pause < PAUSE_MAX_MS ? pause : PAUSE_MAX_MS;
+    counter_add(settler->options.counters, COUNTER_DEAD_LETTERS_PUBLISHED, 1);
+    return acknowledge(settler, job, error);
 }
 
-/* The broker did not take the message in flight. */
-static enum transport_status on_publish_failed(struct settler *settler, struct job *job,
-                                               const char *why, struct error *error)
+static int64_t dead_letter_pause(unsigned tries)
 {
-    if (job->sequence != 0)
-        release_slot(settler, job);
-    if (job->stage == SETTLE_REPLY) {
-        if (job->tries >= settler->options.reply_max_attempts)
-            return finish_reply(settler, job, false, error);
-        job->due_ms = now(settler) + REPLY_PAUSE_MS;
-    } else {
-        log_write(LOG_LEVEL_ERROR, "dead_letter.on_publish_failed",
-                  LOG_FIELDS(LOG_T("message_id", job->decoded.request.key), LOG_S("reason", why)),
-                  "the dead letter was not taken; the original stays, and it is tried again");
-        job->due_ms = now(settler) + dead_letter_pause(job->tries);
-    }
+    int64_t pause = DEAD_LETTER_PAUSE_FIRST_MS;
+    for (unsigned i = 1; i < tries && pause < DEAD_LETTER_PAUSE_MAX_MS; i++)
+        pause *= 2;
+    return pause < DEAD_LETTER_PAUSE_MAX_MS ? pause : DEAD_LETTER_PAUSE_MAX_MS;
+}
+
+/* Schedules the message again after `pause_ms`. */
+static void retry_publish(struct settler *settler, struct job *job, const char *reason,
+                          int64_t pause_ms)
+{
+    bool reply = job->stage == SETTLE_REPLY;
+    event_log(reply ? EVENT_REPLY_PUBLISH_FAILED : EVENT_DEAD_LETTER_PUBLISH_FAILED,
+              LOG_FIELDS(LOG_T("message_id", job->decoded.request.key), LOG_S("reason", reason),
+                         LOG_I("tries", job->tries), LOG_I("retry_in_ms", pause_ms)),
+              reply ? "cannot publish the reply; retrying"
+                    : "cannot publish the dead letter; keeping the command and retrying");
+    job->due_ms = now(settler) + pause_ms;
     job_queue_push(&settler->due, job);
+}
+
+/* Retries a message that was nacked, returned or not confirmed; gives up a reply that was published
+   reply_max_attempts times. */
+static enum transport_status on_publish_failed(struct settler *settler, struct job *job,
+                                               const char *reason, struct error *error)
+{
+    release_slot(settler, job);
+    counter_add(settler->options.counters, COUNTER_PUBLISHES_FAILED, 1);
+    if (job->stage == SETTLE_DEAD_LETTER)
+        retry_publish(settler, job, reason, dead_letter_pause(job->tries));
+    else if (job->tries < settler->options.reply_max_attempts)
+        retry_publish(settler, job, reason, REPLY_PAUSE_MS);
+    else
+        return finish_reply(settler, job, false, error);
     return TRANSPORT_OK;
 }
 
+/* The broker confirms a returned message as well: it has handled it. */
 static enum transport_status on_confirmed(struct settler *settler, struct job *job,
                                           struct error *error)
 {
@@ -249,7 +313,7 @@ static enum transport_status on_confirmed(struct settler *settler, struct job *j
     release_slot(settler, job);
     if (job->stage == SETTLE_REPLY)
         return finish_reply(settler, job, !job->returned, error);
-    return acknowledge(settler, job, error);
+    return finish_dead_letter(settler, job, error);
 }
 
 enum transport_status settler_settle(struct settler *settler, struct job *job, struct error *error)
@@ -257,10 +321,10 @@ enum transport_status settler_settle(struct settler *settler, struct job *job, s
     struct disposition disposition = disposition_of(job->code, job->reply_allowed);
     job->dead_letter = disposition.dead_letter;
     if (text_present(job->decoded.request.reply_to) && !job->reply_allowed)
-        log_write(LOG_LEVEL_WARNING, "reply.not_allowed",
+        event_log(EVENT_REPLY_NOT_ALLOWED,
                   LOG_FIELDS(LOG_T("principal", job->decoded.request.principal),
                              LOG_T("reply_to", job->decoded.request.reply_to)),
-                  "the policy does not allow this reply_to: the reply is dropped");
+                  "the policy does not allow this reply_to; dropping the reply");
     if (disposition.reply)
         schedule_stage(settler, job, SETTLE_REPLY);
     else if (disposition.dead_letter)
@@ -270,11 +334,14 @@ enum transport_status settler_settle(struct settler *settler, struct job *job, s
     return TRANSPORT_OK;
 }
 
+/* --- events --------------------------------------------------------------------------------- */
+
 static bool has_kind(const struct job *job, enum outgoing_kind kind)
 {
     return (job->stage == SETTLE_REPLY) == (kind == OUTGOING_REPLY);
 }
 
+/* Fails all unconfirmed messages of one kind, because their channel was closed. */
 static enum transport_status fail_unconfirmed(struct settler *settler, enum outgoing_kind kind,
                                               const char *reason, struct error *error)
 {
@@ -289,6 +356,7 @@ static enum transport_status fail_unconfirmed(struct settler *settler, enum outg
     return TRANSPORT_OK;
 }
 
+/* Handles a confirm, nack or return. A return is only noted: the confirm follows it. */
 static enum transport_status
 handle_confirm(struct settler *settler, const struct transport_event *event, struct error *error)
 {
@@ -298,7 +366,7 @@ handle_confirm(struct settler *settler, const struct transport_event *event, str
     if (event->kind == TRANSPORT_CONFIRMED)
         return on_confirmed(settler, job, error);
     if (event->kind == TRANSPORT_NACKED)
-        return on_publish_failed(settler, job, "refused by the broker", error);
+        return on_publish_failed(settler, job, "nacked by the broker", error);
     job->returned = true;
     return TRANSPORT_OK;
 }
@@ -320,6 +388,8 @@ enum transport_status settler_event(struct settler *settler, const struct transp
     return TRANSPORT_OK;
 }
 
+/* --- time ----------------------------------------------------------------------------------- */
+
 static void lower_wait(int64_t *wait_ms, int64_t due_ms, int64_t now_ms)
 {
     int64_t rest = due_ms > now_ms ? due_ms - now_ms : 0;
@@ -327,12 +397,12 @@ static void lower_wait(int64_t *wait_ms, int64_t due_ms, int64_t now_ms)
         *wait_ms = rest;
 }
 
-/* While the broker asks not to publish, no confirm is late either. */
+/* Fails messages whose confirm is overdue. */
 static enum transport_status time_out_confirms(struct settler *settler, int64_t *wait_ms,
                                                struct error *error)
 {
     int64_t now_ms = now(settler);
-    for (size_t i = 0; i < SLOTS && settler->in_flight > 0; i++) {
+    for (size_t i = 0; i < SLOTS && settler->unconfirmed > 0; i++) {
         struct job *job = settler->slots[i];
         if (job == NULL)
             continue;
@@ -366,6 +436,7 @@ static enum transport_status publish_due(struct settler *settler, int64_t *wait_
     return TRANSPORT_OK;
 }
 
+/* While the broker blocks publishing, nothing is published, and no confirm is overdue. */
 enum transport_status settler_tick(struct settler *settler, int64_t *ret_wait_ms,
                                    struct error *error)
 {
@@ -384,6 +455,20 @@ void settler_reap(struct settler *settler, struct job_queue *ret_jobs)
     job_queue_append(ret_jobs, &settler->done);
 }
 
+/* --- end of a connection -------------------------------------------------------------------- */
+
+/* The command is redelivered, so its attempt record is withdrawn alone, and those of crashed
+   workers stay: `answered` would delete them all. */
+static void drop(struct job *job, struct job_queue *ret_jobs)
+{
+    event_log(EVENT_DELIVERY_DROPPED,
+              LOG_FIELDS(LOG_T("message_id", job->decoded.request.key),
+                         LOG_S("stage", settle_stage_name(job->stage))),
+              "connection ended before the delivery was acknowledged; it will be redelivered");
+    job->answered = false;
+    job_queue_push(ret_jobs, job);
+}
+
 void settler_abandon(struct settler *settler, struct job_queue *ret_jobs)
 {
     for (size_t i = 0; i < SLOTS; i++) {
@@ -391,18 +476,15 @@ void settler_abandon(struct settler *settler, struct job_queue *ret_jobs)
         if (job == NULL)
             continue;
         release_slot(settler, job);
-        job->answered = false; /* it will come again: its mark is not forgotten, but taken back */
-        job_queue_push(ret_jobs, job);
+        drop(job, ret_jobs);
     }
     for (struct job *job = job_queue_pop(&settler->due); job != NULL;
-         job = job_queue_pop(&settler->due)) {
-        job->answered = false;
-        job_queue_push(ret_jobs, job);
-    }
+         job = job_queue_pop(&settler->due))
+        drop(job, ret_jobs);
     settler->blocked = false;
 }
 
 size_t settler_count(const struct settler *settler)
 {
-    return settler->in_flight + settler->due.count;
+    return settler->unconfirmed + settler->due.count;
 }

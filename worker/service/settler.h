@@ -1,45 +1,53 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Brings answered jobs home: reply, confirm, dead letter, confirm, acknowledgement, in that order,
- * each tried again where the broker did not take it. Knows the transport port, never the storage.
- * Belongs to the transport's thread; never blocks. Source: docs/protocol.md, sections 3 and 5.
+ * Settles answered deliveries: publishes the reply, then the dead letter if one is due, waits for
+ * the confirms, and acknowledges the delivery. Failed publishes are retried. Knows the transport
+ * port, never the database. Belongs to the transport thread and never blocks. The contract is in
+ * docs/protocol.md, sections 3 and 5.
  */
 #ifndef ALLOT_SERVICE_SETTLER_H
 #define ALLOT_SERVICE_SETTLER_H
 
 #include "allot/clock.h"
 #include "allot/transport.h"
+#include "worker/service/counters.h"
 #include "worker/service/job.h"
 
 struct settler_options {
-    struct transport *transport; /* not owned */
-    struct clock *clock;         /* not owned */
-    struct text queue;           /* x-allot-queue */
-    struct text worker;          /* x-allot-worker */
+    struct transport *transport; /* borrowed, as clock and texts are */
+    struct clock *clock;
+    struct counters *counters; /* borrowed; NULL: nothing is counted */
+    struct text queue;         /* x-allot-queue, and the routing key of dead letters */
+    struct text worker;        /* x-allot-worker */
     struct text dead_letter_exchange;
     int64_t confirm_timeout_ms;
-    unsigned reply_max_attempts;
+    unsigned reply_max_attempts; /* publishes of one reply */
 };
 
 struct settler;
 
+/* Creates a settler without jobs; never NULL. */
 struct settler *settler_new(const struct settler_options *options);
-/* Frees the jobs that it holds as well. */
+/* Frees the settler with its jobs. NULL is allowed. */
 void settler_free(struct settler *settler);
 
-/* Takes over a job that has its answer. */
+/* The functions that return a status return OK, or LOST with an error if the connection is gone. */
+
+/* Takes ownership of an answered job, and settles its delivery. */
 enum transport_status settler_settle(struct settler *settler, struct job *job, struct error *error);
-/* Confirms, returns, CONFIRMS_LOST, BLOCKED and UNBLOCKED; others are not its business. */
+/* Handles confirms, nacks, returns, CONFIRMS_LOST, BLOCKED and UNBLOCKED; ignores other events. */
 enum transport_status settler_event(struct settler *settler, const struct transport_event *event,
                                     struct error *error);
-/* Publishes what is due. `ret_wait_ms`: until something may be due again; -1: nothing will. */
+/* Fails overdue confirms and publishes what is due. `ret_wait_ms`: time until the next of them; -1:
+   none is waited for. */
 enum transport_status settler_tick(struct settler *settler, int64_t *ret_wait_ms,
                                    struct error *error);
-/* Jobs that are acknowledged. */
+/* Moves the jobs whose deliveries are acknowledged to `ret_jobs`. */
 void settler_reap(struct settler *settler, struct job_queue *ret_jobs);
-/* The connection is gone: gives back every job that is not acknowledged; all will come again. */
+/* Called on connection loss: moves all unacknowledged jobs to `ret_jobs`. The broker redelivers
+   their commands. */
 void settler_abandon(struct settler *settler, struct job_queue *ret_jobs);
-/* How many are not acknowledged yet. */
+/* Returns the number of jobs that are not acknowledged. */
 size_t settler_count(const struct settler *settler);
 
 #endif

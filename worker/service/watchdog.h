@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Does somebody who has work get on with it? Pure: it is told the time, and a number that changes
- * with every bit of progress.
+ * Watchdog timer: reports when a busy thread makes no progress for `limit_ms`. Pure; the caller
+ * passes the time, and a number that changes with every bit of progress.
  */
 #ifndef ALLOT_SERVICE_WATCHDOG_H
 #define ALLOT_SERVICE_WATCHDOG_H
@@ -10,14 +10,14 @@
 #include <stdint.h>
 
 struct watchdog {
-    uint64_t progress;    /* as it was last seen to change */
-    int64_t since_ms;     /* when that was, or when there was nothing to do; 0: not yet known */
-    unsigned consecutive; /* stalls without progress between them */
+    uint64_t progress;    /* at the last check */
+    int64_t since_ms;     /* time of the last progress, idle check or report; 0: not yet known */
+    unsigned consecutive; /* reports without progress between them */
 };
 
 /*
- * `busy`: there is work, and nothing known to wait for. True once each time that `limit_ms` passes
- * without progress; `consecutive` counts how often by now.
+ * Returns true once each time that `limit_ms` passes without progress while the thread is busy.
+ * `busy`: the thread has work, and no outage is known that it waits for.
  */
 bool watchdog_check(struct watchdog *watchdog, uint64_t progress, bool busy, int64_t now_ms,
                     int64_t limit_ms);

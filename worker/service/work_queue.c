@@ -1,4 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Design. Two lists of jobs under one mutex. The apply thread waits on a condition variable, which
+ * submit, kick and close signal. The transport thread never waits here: it polls the eventfd beside
+ * its socket. Every call that takes the mutex does no more than move pointers, so neither thread
+ * can keep the other waiting.
+ *
+ * The condition variable uses the monotonic clock, so that a change of the system time neither
+ * shortens nor prolongs a pause.
+ *
+ * Not here: a limit. Flow control (flow.c) bounds what is submitted.
+ */
 #include "worker/service/work_queue.h"
 
 #include <pthread.h>
@@ -6,17 +17,18 @@
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
+
 #include "common/base/memory.h"
 
 enum { MS_PER_S = 1000, NS_PER_MS = 1000000, NS_PER_S = 1000000000 };
 
 struct work_queue {
     pthread_mutex_t lock;
-    pthread_cond_t given;
+    pthread_cond_t submitted; /* also signalled by kick and close */
     struct job_queue to_apply;
     struct job_queue from_apply;
     bool closing;
-    bool nudged;
+    bool kicked;
     int wake_fd;
 };
 
@@ -31,7 +43,7 @@ struct work_queue *work_queue_new(void)
     (void)pthread_condattr_init(&monotonic);
     (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     (void)pthread_mutex_init(&work_queue->lock, NULL);
-    (void)pthread_cond_init(&work_queue->given, &monotonic);
+    (void)pthread_cond_init(&work_queue->submitted, &monotonic);
     (void)pthread_condattr_destroy(&monotonic);
     return work_queue;
 }
@@ -42,7 +54,7 @@ void work_queue_free(struct work_queue *work_queue)
         return;
     job_queue_free_all(&work_queue->to_apply);
     job_queue_free_all(&work_queue->from_apply);
-    (void)pthread_cond_destroy(&work_queue->given);
+    (void)pthread_cond_destroy(&work_queue->submitted);
     (void)pthread_mutex_destroy(&work_queue->lock);
     (void)close(work_queue->wake_fd);
     free(work_queue);
@@ -58,14 +70,14 @@ static void unlock(struct work_queue *work_queue)
     (void)pthread_mutex_unlock(&work_queue->lock);
 }
 
-/* --- the giving thread's -------------------------------------------------------------------- */
+/* --- for the transport thread --------------------------------------------------------------- */
 
 void work_queue_submit(struct work_queue *work_queue, struct job_queue *jobs)
 {
     lock(work_queue);
     job_queue_append(&work_queue->to_apply, jobs);
     unlock(work_queue);
-    (void)pthread_cond_signal(&work_queue->given);
+    (void)pthread_cond_signal(&work_queue->submitted);
 }
 
 void work_queue_reap(struct work_queue *work_queue, struct job_queue *ret_jobs)
@@ -84,22 +96,22 @@ void work_queue_wake(struct work_queue *work_queue)
 {
     uint64_t one = 1;
     ssize_t written = write(work_queue->wake_fd, &one, sizeof one);
-    (void)written; /* a full counter wakes as well */
+    (void)written; /* it fails only if the counter is full, and then the descriptor is readable */
 }
 
 void work_queue_drain_wake(struct work_queue *work_queue)
 {
     uint64_t count = 0;
     ssize_t got = read(work_queue->wake_fd, &count, sizeof count);
-    (void)got; /* nothing to read is fine: the descriptor does not block */
+    (void)got; /* it fails if nobody woke; the descriptor does not block */
 }
 
 void work_queue_kick(struct work_queue *work_queue)
 {
     lock(work_queue);
-    work_queue->nudged = true;
+    work_queue->kicked = true;
     unlock(work_queue);
-    (void)pthread_cond_signal(&work_queue->given);
+    (void)pthread_cond_signal(&work_queue->submitted);
 }
 
 void work_queue_close(struct work_queue *work_queue)
@@ -107,23 +119,23 @@ void work_queue_close(struct work_queue *work_queue)
     lock(work_queue);
     work_queue->closing = true;
     unlock(work_queue);
-    (void)pthread_cond_signal(&work_queue->given);
+    (void)pthread_cond_signal(&work_queue->submitted);
 }
 
-/* --- the applying thread's ------------------------------------------------------------------ */
+/* --- for the apply thread ------------------------------------------------------------------- */
 
-struct transferred work_queue_transfer(struct work_queue *work_queue, struct applier *applier)
+struct transfer work_queue_transfer(struct work_queue *work_queue, struct applier *applier)
 {
     lock(work_queue);
-    struct transferred transferred = {!work_queue->closing, work_queue->to_apply.head != NULL};
+    struct transfer transfer = {!work_queue->closing, work_queue->to_apply.head != NULL};
     applier_submit(applier, &work_queue->to_apply);
     size_t before = work_queue->from_apply.count;
     applier_reap(applier, &work_queue->from_apply);
-    bool came_back = work_queue->from_apply.count > before;
+    bool completed = work_queue->from_apply.count > before;
     unlock(work_queue);
-    if (came_back)
+    if (completed)
         work_queue_wake(work_queue);
-    return transferred;
+    return transfer;
 }
 
 static struct timespec deadline_after(int64_t pause_ms)
@@ -144,13 +156,14 @@ bool work_queue_wait(struct work_queue *work_queue, struct applier *applier, int
     bool timed = pause_ms >= 0;
     struct timespec deadline = deadline_after(timed ? pause_ms : 0);
     lock(work_queue);
-    for (int waited = 0; !work_queue->closing && !work_queue->nudged && waited == 0;) {
+    for (int waited = 0; !work_queue->closing && !work_queue->kicked && waited == 0;) {
         if (!timed && work_queue->to_apply.head != NULL)
             break;
-        waited = timed ? pthread_cond_timedwait(&work_queue->given, &work_queue->lock, &deadline)
-                       : pthread_cond_wait(&work_queue->given, &work_queue->lock);
+        waited = timed
+                     ? pthread_cond_timedwait(&work_queue->submitted, &work_queue->lock, &deadline)
+                     : pthread_cond_wait(&work_queue->submitted, &work_queue->lock);
     }
-    work_queue->nudged = false;
+    work_queue->kicked = false;
     bool open = !work_queue->closing;
     applier_submit(applier, &work_queue->to_apply);
     unlock(work_queue);

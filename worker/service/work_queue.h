@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What goes to and fro between the two threads of a lane: jobs to apply, jobs that are done with,
- * and the word that no more will come. The one that takes back is woken by a descriptor, since it
- * waits for a socket as well.
+ * Work queue between the two threads of a lane: submitted jobs one way, completed jobs back. A
+ * completion wakes the transport thread through an eventfd, because that thread waits for its
+ * socket as well.
  */
 #ifndef ALLOT_SERVICE_WORK_QUEUE_H
 #define ALLOT_SERVICE_WORK_QUEUE_H
@@ -11,36 +11,42 @@
 
 struct work_queue;
 
-/* NULL: no descriptor could be had. */
+/* Returns NULL if no eventfd can be created. */
 struct work_queue *work_queue_new(void);
-/* With the jobs that are in it. NULL is allowed. */
+/* Frees the queue with its jobs, after both threads are done with it. NULL is allowed. */
 void work_queue_free(struct work_queue *work_queue);
 
-/* --- the giving thread's --- */
+/* --- for the transport thread --- */
 
+/* Hands the jobs, and their ownership, to the apply thread. */
 void work_queue_submit(struct work_queue *work_queue, struct job_queue *jobs);
+/* Moves the completed jobs to `ret_jobs`. */
 void work_queue_reap(struct work_queue *work_queue, struct job_queue *ret_jobs);
-/* Readable after something came back, or a wake, until it is drained. */
+/* Returns a descriptor that is readable from a completion or work_queue_wake on, until it is
+   drained. The queue owns it. */
 int work_queue_wake_fd(const struct work_queue *work_queue);
+/* Makes the descriptor readable; any thread may call it. */
 void work_queue_wake(struct work_queue *work_queue);
 void work_queue_drain_wake(struct work_queue *work_queue);
-/* The applying thread looks for work again, whatever was given. */
+/* Ends a wait of the apply thread early, so that it looks for work again. */
 void work_queue_kick(struct work_queue *work_queue);
-/* Nothing more will be given. */
+/* Tells the apply thread to end. */
 void work_queue_close(struct work_queue *work_queue);
 
-/* --- the applying thread's --- */
+/* --- for the apply thread --- */
 
-/* What an exchange leaves. */
-struct transferred {
-    bool open; /* more may come */
-    bool got;  /* the applier has new jobs: it is not idle any more */
+struct transfer {
+    bool open;      /* false: the queue was closed */
+    bool submitted; /* the applier has new jobs */
 };
 
-/* Hands over what the applier is done with, and gives it what has come. */
-struct transferred work_queue_transfer(struct work_queue *work_queue, struct applier *applier);
-/* The same, after a wait for jobs, a nudge or the end; `pause_ms` >= 0: a wait of just so long,
-   whatever comes meanwhile, but for the end. False: the end. */
+/* Moves completed jobs from the applier to the queue, and submitted jobs to the applier. */
+struct transfer work_queue_transfer(struct work_queue *work_queue, struct applier *applier);
+/*
+ * Waits, then moves submitted jobs to the applier. `pause_ms` -1: waits until jobs are submitted;
+ * else waits so long, whatever is submitted meanwhile. A kick or the close ends both. Returns false
+ * if the queue was closed.
+ */
 bool work_queue_wait(struct work_queue *work_queue, struct applier *applier, int64_t pause_ms);
 
 #endif

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every event that allotd logs, declared once. The word in the log, its level and the table of
+ * docs/operations.md come from this list.
+ *
+ * Event names are a contract with the operator's log rules: a new event gets a new name, and a name
+ * never changes its meaning.
+ */
+#ifndef ALLOT_SERVICE_EVENTS_H
+#define ALLOT_SERVICE_EVENTS_H
+
+#include "common/host/log.h"
+
+/*
+ * X(id, name, level, what happened and what it means, what to do)
+ *
+ * `level` is one of ERROR, WARNING, INFO, DEBUG: the level of event_log. Six events vary and are
+ * logged with event_log_at; for them the list has the level of the line that matters most:
+ *   storage.prepare_failed, broker.connect_failed   DEBUG from the second attempt of an outage on
+ *   batch.failed                                    ERROR for a misconfigured database; DEBUG for
+ *                                                   a conflict and for repeats within an outage
+ *   command.failed                                  WARNING where the command is dead-lettered
+ *   worker.stopped                                  WARNING where commands were left unanswered
+ *   storage.library                                 DEBUG for what the driver does not warn of
+ */
+#define EVENTS(X)                                                                                  \
+    X(WORKER_STARTED, "worker.started", INFO,                                                      \
+      "The configuration is loaded; the worker connects to broker and database.", "Nothing.")      \
+    X(WORKER_START_FAILED, "worker.start_failed", ERROR,                                           \
+      "The worker cannot create its database client or a lane. It exits with status 1.",           \
+      "Correct what `error` names.")                                                               \
+    X(WORKER_STOPPING, "worker.stopping", INFO,                                                    \
+      "SIGTERM or SIGINT arrived. The worker takes no new command and finishes those in flight.",  \
+      "Wait up to `timeout_ms`.")                                                                  \
+    X(WORKER_STOPPED, "worker.stopped", INFO,                                                      \
+      "The worker ends. At level warning, `shutdown.timeout` passed with commands in flight; the " \
+      "broker redelivers them.",                                                                   \
+      "At level warning, look for an outage, or raise `shutdown.timeout`.")                        \
+    X(WORKER_FORCED_EXIT, "worker.forced_exit", WARNING,                                           \
+      "A second signal arrived; the worker exits at once with status 3. Unacknowledged commands "  \
+      "are redelivered.",                                                                          \
+      "Nothing.")                                                                                  \
+    X(POLICY_RELOADED, "policy.reloaded", INFO,                                                    \
+      "SIGHUP arrived; the next batch uses the new policy.", "Nothing.")                           \
+    X(POLICY_RELOAD_FAILED, "policy.reload_failed", ERROR,                                         \
+      "SIGHUP arrived, but the policy file is unreadable or invalid. The old policy stays "        \
+      "active.",                                                                                   \
+      "Correct the file as `error` says, then send SIGHUP again.")                                 \
+    X(BROKER_CONNECTED, "broker.connected", INFO,                                                  \
+      "The connection to the broker is open and the topology is checked.", "Nothing.")             \
+    X(BROKER_CONNECT_FAILED, "broker.connect_failed", ERROR,                                       \
+      "The broker is unreachable, rejects the login, or lacks an object. The worker retries "      \
+      "after "                                                                                     \
+      "`retry_in_ms`; repeats are logged at debug.",                                               \
+      "Correct what `error` names: address, credentials, permissions, or an object of the "        \
+      "topology (`allotctl topology check`).")                                                     \
+    X(BROKER_DISCONNECTED, "broker.disconnected", WARNING,                                         \
+      "The connection to the broker is lost. The broker redelivers all unacknowledged commands.",  \
+      "If it repeats, look for the cause in the broker's log and in the network.")                 \
+    X(BROKER_BLOCKED, "broker.blocked", WARNING,                                                   \
+      "The broker blocks publishing because of a memory or disk alarm. Replies wait.",             \
+      "Clear the broker's alarm (`rabbitmq-diagnostics alarms`).")                                 \
+    X(BROKER_UNBLOCKED, "broker.unblocked", INFO,                                                  \
+      "The broker's alarm is over; the waiting replies are published.", "Nothing.")                \
+    X(CHANNEL_CLOSED, "channel.closed", WARNING,                                                   \
+      "The broker closed a publishing channel. The channel is open again, and its unconfirmed "    \
+      "messages are published again.",                                                             \
+      "Correct what `reason` names, often a missing exchange or permission.")                      \
+    X(CONSUMER_CANCELLED, "consumer.cancelled", WARNING,                                           \
+      "The broker cancelled the worker's subscription, for example because the queue was "         \
+      "deleted. "                                                                                  \
+      "The worker reconnects.",                                                                    \
+      "Check that the command queue exists (`allotctl topology check`).")                          \
+    X(STORAGE_READY, "storage.ready", INFO,                                                        \
+      "The database has all collections, validators and indexes; the worker can begin.",           \
+      "Nothing.")                                                                                  \
+    X(STORAGE_PREPARE_FAILED, "storage.prepare_failed", ERROR,                                     \
+      "At the start, the database is unreachable or not fit for allotd. The worker retries after " \
+      "`retry_in_ms`; repeats are logged at debug.",                                               \
+      "Correct what `error` names.")                                                               \
+    X(STORAGE_RECOVERED, "storage.recovered", INFO,                                                \
+      "The first batch after a database outage is committed.", "Nothing.")                         \
+    X(STORAGE_LIBRARY, "storage.library", WARNING, "A message of the MongoDB driver, as it came.", \
+      "Read it together with the events around it.")                                               \
+    X(BATCH_COMMITTED, "batch.committed", DEBUG,                                                   \
+      "A transaction is committed; `duration_ms` counts from gathering the batch.", "Nothing.")    \
+    X(BATCH_FAILED, "batch.failed", WARNING,                                                       \
+      "A transaction failed in `stage` and took no effect, unless `status` is `unknown`: then "    \
+      "the "                                                                                       \
+      "next attempt finds out. The worker retries after `retry_in_ms`.",                           \
+      "Look at `status` and `error`. `unavailable`: check the replica set. `misconfigured`: "      \
+      "correct the database. `conflict` is normal, at debug.")                                     \
+    X(ATTEMPT_CLEANUP_FAILED, "attempt.cleanup_failed", WARNING,                                   \
+      "An attempt record cannot be deleted; it counts as a crash of the command until it "         \
+      "expires.",                                                                                  \
+      "Nothing, unless it repeats: then check the database.")                                      \
+    X(COMMAND_SUCCEEDED, "command.succeeded", DEBUG,                                               \
+      "A command succeeded, and its delivery is acknowledged.", "Nothing.")                        \
+    X(COMMAND_FAILED, "command.failed", INFO,                                                      \
+      "A command was answered with a failure. Warning level if it went to the dead-letter queue.", \
+      "Look up `code` in docs/protocol.md; for a dead letter see \"Dead letters\".")               \
+    X(AUDIT_DENIED, "audit.denied", WARNING, "The policy denied a command of `principal`.",        \
+      "Find out who sent it; correct the policy or the producer.")                                 \
+    X(REPLY_NOT_ALLOWED, "reply.not_allowed", WARNING,                                             \
+      "The policy does not allow this `reply_to`; the reply is dropped.",                          \
+      "Correct the producer, or the principal's `reply_to` in the policy.")                        \
+    X(REPLY_PUBLISH_FAILED, "reply.publish_failed", DEBUG,                                         \
+      "A reply was nacked or not confirmed in time. It is published again, at most "               \
+      "`reply.max_attempts` times.",                                                               \
+      "If it repeats, look at the broker's load and at the limits of the reply queue.")            \
+    X(REPLY_UNROUTABLE, "reply.unroutable", WARNING,                                               \
+      "The reply of a success reached no queue. The outcome remains recorded.",                    \
+      "The producer asks again under the same `message_id`; check that its reply queue exists.")   \
+    X(DEAD_LETTER_PUBLISH_FAILED, "dead_letter.publish_failed", ERROR,                             \
+      "A dead letter was returned, nacked or not confirmed. The worker keeps the command and "     \
+      "retries after `retry_in_ms`.",                                                              \
+      "Check the dead-letter exchange, its binding and its queue (`allotctl topology check`).")    \
+    X(DELIVERY_DROPPED, "delivery.dropped", DEBUG,                                                 \
+      "The connection was lost in settle stage `stage`, before the delivery was acknowledged. "    \
+      "The broker redelivers it, so its reply may be published twice.",                            \
+      "Nothing.")                                                                                  \
+    X(FLOW_PAUSED, "flow.paused", INFO,                                                            \
+      "`amqp.max_bytes_in_flight` is reached. The worker cancels its subscription until less "     \
+      "than "                                                                                      \
+      "half of the bytes are in flight.",                                                          \
+      "If it repeats, raise `amqp.max_bytes_in_flight` or lower `amqp.prefetch`.")                 \
+    X(FLOW_RESUMED, "flow.resumed", INFO,                                                          \
+      "The worker consumes again after a pause of `paused_ms`.", "Nothing.")                       \
+    X(LANE_STALLED, "lane.stalled", ERROR,                                                         \
+      "A lane with commands in flight and no known outage made no progress for "                   \
+      "`worker.watchdog_timeout`. It reconnects; if that does not help, the process aborts.",      \
+      "Report a bug with this line and a core dump; see docs/debugging.md.")
+
+enum event {
+#define X(id, name, level, meaning, action) EVENT_##id,
+    EVENTS(X)
+#undef X
+        EVENT_COUNT
+};
+
+/* Returns the word in the log; static. */
+const char *event_name(enum event event);
+/* Returns the level that the list gives. */
+enum log_level event_level(enum event event);
+
+/* Logs an event at its own level: event_log(EVENT_X, LOG_FIELDS(...) or LOG_NONE, format, ...). */
+#define event_log(event, ...) event_log_at(event_level(event), event, __VA_ARGS__)
+/* Logs an event at a level that the caller has chosen. */
+#define event_log_at(level, event, ...) log_write(level, event_name(event), __VA_ARGS__)
+
+#endif
