@@ -1,8 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Both functions walk over the table of settings in its order. A section begins with the first
- * setting whose key has its prefix ("amqp." or "amqp.tls."). The example wraps its comments at
+ * The two documents that are made from the list of settings: the example file and the settings part
+ * of the manual page.
+ *
+ * Both functions walk over the table of settings (settings_table.h) in its order. A section begins
+ * with the first setting whose key has its prefix ("amqp." or "amqp.tls."). Three groups of
+ * functions follow: what both documents say of a setting (section, bounds, example value), the
+ * example in YAML, and the manual in the syntax of scdoc. The example wraps its comments at
  * COLUMNS; the manual has one line per paragraph, since man wraps them.
+ *
+ * Guarantee: a setting cannot be missing in a document, and a default or bound cannot differ from
+ * the list. Not here: reading settings (settings_file.c), and the rest of the manual page
+ * (docs/man/allotd.yaml.5.scd).
  */
 #include "common/codec/settings_document.h"
 

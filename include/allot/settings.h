@@ -120,7 +120,8 @@ enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_JSON, LOG_FORMAT_TEXT };
       "new value applies to outcomes that are recorded from then on.")                             \
     X(BOOLEAN, security_trust_user_id, "security.trust_user_id", "true", 0, 1,                     \
       "true: the principal of a command is its user_id, which the broker has verified.\n"          \
-      "false: every command counts as sent by security.default_principal, whoever sent it. Only "  \
+      "false: every command counts as sent by security.default_principal, no matter who sent it. " \
+      "Only "                                                                                      \
       "for a closed development broker.")                                                          \
     X(TEXT, security_default_principal, "security.default_principal", "", 0, 0,                    \
       "Principal of all commands where security.trust_user_id is false: a name from the policy. "  \

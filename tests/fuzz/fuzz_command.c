@@ -1,8 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The command decoder; the input is a body. Properties: an accepted command has everything that the
- * planner relies on; a failure has one of the decoder's own codes and a complete reply; the layout
- * of the JSON (spaces, escapes, order) changes nothing.
+ * The command decoder; the input is a body. Properties that every input is checked for:
+ *
+ * - an accepted command has everything that the planner relies on: values in their ranges, lists
+ * sorted and without duplicates (check_command and the functions above it);
+ * - a failure has one of the decoder's own codes, its details, a JSON Pointer that is well-formed,
+ * and a reply that is complete (check_refusal, check_reply);
+ * - the layout of the JSON (spaces, escapes, order of members) changes nothing (check_layout);
+ * - a failure with a higher precedence wins over one with a lower precedence (check_precedence).
+ *
+ * A violated property aborts. The planner and the storage are not run here; tests/sim does that.
  */
 #include <jansson.h>
 #include <string.h>

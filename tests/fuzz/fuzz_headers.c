@@ -1,7 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Message headers. The input is used five times: as the properties of a content header in the form
- * of the wire, as a table, as the entries of a table, as a traceparent, and as a content type.
+ * Message headers. The input is used five times: as the properties of a content header as they are
+ * on the wire, as a field table, as the entries of a field table, as a traceparent, and as a
+ * content type.
+ *
+ * Properties that are checked: reading stays within the table's bytes and always ends; what one
+ * function calls well-formed, the others can read; merging the worker's own headers keeps all
+ * foreign headers and never keeps a forged one (check_kept, check_own); taking names out keeps the
+ * rest (check_without); a traceparent is passed on only if it has the form of the W3C
+ * (has_trace_form).
+ *
+ * A violated property aborts. Bodies are in fuzz_command.c.
  */
 #include <string.h>
 

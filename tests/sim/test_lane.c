@@ -2,6 +2,15 @@
 /*
  * The lane with its real threads, on a database and a broker that hang: the watchdog notices, the
  * lane reconnects or the process aborts, and an outage of the database is not taken for a stall.
+ *
+ * The first section has a transport that delivers one command and a store whose calls can be held
+ * (a semaphore); `struct fixture` is a lane on both. Tests wait for events, such as a call that was
+ * reached, with a generous limit; the watchdog's own time comes from a clock that the test moves. A
+ * test in which the process has to abort runs in a child (run_child), whose exit status and log are
+ * compared.
+ *
+ * Not here: what a lane does with many commands, crashes and redeliveries. That is the simulator's
+ * part (tests/sim/test_sim.c), which has no threads.
  */
 #include <stdarg.h>
 #include <stddef.h>

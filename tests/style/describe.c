@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Prints the lists that the code declares once (commands, failure codes, settings), so
- * that script/generate can write them into documents and tests/style/lists can compare them. A list
- * has one row per line, with columns separated by tabs; the settings are printed as whole
- * documents.
+ * Prints the lists that the code declares once (commands, failure codes, events, counters,
+ * settings), so that script/generate can write them into documents and tests/style/lists can
+ * compare them. A list has one row per line, with columns separated by tabs; the settings are
+ * printed as whole documents.
  */
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,8 @@
 #include "common/codec/settings_document.h"
 #include "common/core/command.h"
 #include "common/core/verdict.h"
+#include "worker/service/counters.h"
+#include "worker/service/events.h"
 
 static const char *yes_no(int value)
 {
@@ -36,6 +39,31 @@ static void print_codes(void)
 #undef X
 }
 
+static void print_level(const char *level)
+{
+    for (; *level != '\0'; level++)
+        (void)putchar(tolower((unsigned char)*level));
+}
+
+/* name, level, meaning, what to do */
+static void print_events(void)
+{
+#define X(id, name, level, meaning, action)                                                        \
+    (void)printf("%s\t", name);                                                                    \
+    print_level(#level);                                                                           \
+    (void)printf("\t%s\t%s\n", meaning, action);
+    EVENTS(X)
+#undef X
+}
+
+/* name, kind, unit, help */
+static void print_counters(void)
+{
+#define X(id, name, kind, unit, help) (void)printf("%s\t%s\t%s\t%s\n", name, #kind, unit, help);
+    COUNTERS(X)
+#undef X
+}
+
 static void print_settings_example(void)
 {
     settings_write_example(stdout);
@@ -54,6 +82,8 @@ struct list {
 static const struct list lists[] = {
     {"commands", print_commands},
     {"codes", print_codes},
+    {"events", print_events},
+    {"counters", print_counters},
     {"settings-example", print_settings_example},
     {"settings-manual", print_settings_manual},
 };

@@ -1,4 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The stored state of a case and its fake store. Two halves:
+ *
+ * - world_add_provider, world_add_consumer and world_add_usage read the lines of a case, word by
+ * word, into `struct world`; a word that is malformed fails the test;
+ * - world_fill fills every slot of a snapshot from that state, as a load would: the fill_...
+ * functions, one for each kind of slot.
+ *
+ * The format of the lines is in tests/table/README.md. The store has no errors and no transactions;
+ * tests/contract has those. It shares no code with the memory store of tests/support.
+ */
 #include "tests/table/plan_world.h"
 
 #include <stdarg.h>

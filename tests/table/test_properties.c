@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The message properties of a command, in the order of their table in docs/protocol.md, and those
- * of its reply and its dead letter. The tests run the whole worker, with a broker and a database in
- * memory (tests/support/world.h).
+ * of its reply and its dead letter.
+ *
+ * Each test publishes one command with send, runs the world until it is idle, and looks at the only
+ * message in the queue `replies` or `allot.dead` (only, reply_to). The whole worker runs, with a
+ * broker and a database in memory (tests/support/world.h).
+ *
+ * tests/style/contract_rows.d/properties names a test of this file for each row of that table.
+ * Values of the body are not tested here, but in the *.table files.
  */
 #include <stdarg.h>
 #include <stddef.h>

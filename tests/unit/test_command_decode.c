@@ -1,5 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The envelope of a command: its properties and members, and which failure comes first. */
+/*
+ * The envelope of a command: its properties and members, and which failure comes first.
+ *
+ * GOOD is a valid body; each test changes one thing of it and compares code, pointer and message of
+ * the failure. The helpers (decode_text, decode_command, assert_accepted, ...) are in
+ * test_command_decode.h and serve the other test_command_decode_*.c files, which cover the body
+ * (_body), the params of allocations (_claims), of all other commands (_params), the decoded values
+ * (_values) and random input (_noise).
+ *
+ * Not here: failures that depend on the state; those are in tests/table.
+ */
 #include "tests/unit/test_command_decode.h"
 
 #define GOOD "{\"version\":1,\"command\":\"provider.get\",\"params\":{\"uuid\":\"" UUID_A "\"}}"

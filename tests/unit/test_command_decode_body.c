@@ -1,5 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The body before its members: its size, its content type, and which JSON is malformed. */
+/*
+ * The body before its members: its size, its content type and encoding, and which JSON is
+ * malformed.
+ *
+ * The rows of each table are bodies with the failure that is expected. The limits are tested on
+ * both sides: BODY_BYTES_MAX and one byte more, 32 nested containers and 33. One test decodes a
+ * megabyte of open brackets, which must not use the stack.
+ *
+ * The members of the body are tested in the other test_command_decode_*.c files; the helpers are in
+ * test_command_decode.h.
+ */
 #include "tests/unit/test_command_decode.h"
 
 #define GOOD "{\"version\":1,\"command\":\"provider.get\",\"params\":{\"uuid\":\"" UUID_A "\"}}"

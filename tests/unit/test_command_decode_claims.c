@@ -1,5 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Invalid params of allocations and reshapes, and the pointer of each failure. */
+/*
+ * Invalid params of allocation.set, allocation.batch, allocation.delete and reshape, and the JSON
+ * Pointer of each failure.
+ *
+ * A row of a table has the params and the expected pointer, or NULL if they are valid (struct row
+ * in test_command_decode.h). `many` builds objects with thousands of entries, for the limits of the
+ * protocol.
+ *
+ * Valid params and the structs that they become are in test_command_decode_values.c; params of
+ * providers, inventories and reads are in test_command_decode_params.c.
+ */
 #include "tests/unit/test_command_decode.h"
 
 /* Returns {uuid 0: entry, uuid 1: entry, ...} in the arena. */

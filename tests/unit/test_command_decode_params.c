@@ -1,5 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Invalid params of providers, inventories and reads, and the pointer of each failure. */
+/*
+ * Invalid params of the commands for providers and inventories and of the reads, and the JSON
+ * Pointer of each failure.
+ *
+ * A row of a table has the params and the expected pointer, or NULL if they are valid (struct row
+ * in test_command_decode.h). Ranges are tested at both ends and one beyond.
+ *
+ * Valid params and the structs that they become are in test_command_decode_values.c; params of
+ * allocations and reshapes are in test_command_decode_claims.c.
+ */
 #include "tests/unit/test_command_decode.h"
 
 static void test_a_uuid_is_32_digits_with_all_hyphens_or_none(void **state)

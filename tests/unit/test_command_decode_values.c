@@ -1,5 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The structs of an accepted command: every member, lists sorted, defaults filled in. */
+/*
+ * The structs of an accepted command: every member has the value that the JSON gave, defaults are
+ * filled in, and lists are sorted by UUID and by class.
+ *
+ * Each test decodes one valid command (accepted) and compares the members of `params`. The last
+ * test overwrites the body after decoding: a request must not point into it.
+ *
+ * Invalid params are in test_command_decode_params.c and test_command_decode_claims.c; the planner
+ * relies on the sorting, see common/core/command.h.
+ */
 #include "tests/unit/test_command_decode.h"
 
 static struct command accepted(struct arena *arena, const char *command, const char *params)

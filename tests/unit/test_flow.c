@@ -1,4 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Flow control: when the lane consumes, with which prefetch, and what it requeues.
+ *
+ * `struct recorder` is a transport that notes consume, cancel and requeue; `update` runs one step
+ * of flow_update at a given time. The tests cover the start, the limit of bytes in flight
+ * (deliveries over it are requeued after the subscription ended), the cut of the prefetch for large
+ * bodies, its growth in quiet times, a lost connection, and the two log events of a pause.
+ *
+ * Not here: a real broker's answer to cancel and requeue; that is in
+ * tests/contract/test_transport.c.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

@@ -1,5 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The limits that need thousands of documents: pairs of one command, and providers of one tree. */
+/*
+ * The limits that need thousands of documents: pairs of (consumer, provider) in one command, and
+ * providers in one tree.
+ *
+ * Requests and stored documents are built by number (uuid_of, batch_of, store_consumer, add_tree),
+ * since a table case could not write them down. Each limit is tested at its value and one beyond,
+ * and for what counts: old and new allocations once per pair, a subtree that moves as a whole.
+ *
+ * All other rules of the planner are in tests/table.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

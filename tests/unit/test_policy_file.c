@@ -1,4 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The policy file: which files are valid, what they decide, and the error of each invalid one.
+ *
+ * `accepted` reads a policy and fails the test if it is invalid; `refused` expects an error text,
+ * with line and reason. The first tests compare config/policy.example.yaml with the protocol's
+ * example; the next ones show that the file decides as it is written; the rest go through missing,
+ * unknown, repeated and malformed members.
+ *
+ * How a policy is applied to a command is tested in tests/unit/test_policy.c and
+ * tests/table/policy.table.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

@@ -1,4 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The body of a reply: the result of each command, failures with their details, escapes, and what a
+ * dead letter takes from a reply.
+ *
+ * assert_result encodes a success and compares the whole text, so that the order of the members is
+ * tested too. The results are built by hand; nothing is planned here. The last tests read the
+ * message of a recorded failure again, as a replay needs it.
+ *
+ * That replies fit their JSON schemas is tested by schema/messages on what the system tests
+ * received.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

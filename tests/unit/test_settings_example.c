@@ -1,5 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The documents that are made from the list of settings: the example file and the manual page. */
+/*
+ * The documents that are made from the list of settings: config/allotd.example.yaml and the manual
+ * page.
+ *
+ * The example has to be, byte for byte, what the list gives (the message of a difference says to
+ * run script/generate). It has to load and give the defaults, also when its commented lines are
+ * taken in. Every setting, its range and its variable have to be in both documents, and no line may
+ * be too long.
+ *
+ * Reading of settings files in general is tested in test_settings_file.c and
+ * test_settings_values.c.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

@@ -1,5 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which settings files are valid, and which of file, variable and default counts. */
+/*
+ * Which settings files are valid, and whether file, variable or default counts.
+ *
+ * The fixture (test_settings_file.h) reads a YAML text with given variables; a refused file has to
+ * give an error with its line and the key. The tests cover precedence, required settings, unknown,
+ * repeated and renamed keys, settings that need each other, and that no error shows a URI, which
+ * may hold a password.
+ *
+ * Values of single settings are in test_settings_values.c; files and the environment are in
+ * test_configuration.c.
+ */
 #include "tests/unit/test_settings_file.h"
 
 static void test_an_empty_file_gives_every_default(void **state)

@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Numbers, units, ranges and words of settings; each value reaches the member of its setting. */
+/*
+ * The values of settings: numbers, units, ranges and words.
+ *
+ * The generic part goes over the list of settings itself: every number is tried at its bounds and
+ * one beyond them, and every setting has a variable that reaches its own member (the check_TYPE
+ * functions, one for each type of SETTINGS). So a new setting is tested without a change here.
+ *
+ * Which of file, variable and default counts is in test_settings_file.c.
+ */
 #include "tests/unit/test_settings_file.h"
 
 #include "common/codec/units.h"

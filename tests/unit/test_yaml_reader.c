@@ -1,4 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The YAML reader below settings and policy: what it accepts, and the line of each error.
+ *
+ * `accepted` gives the tree of a valid text, `refused` compares the error of an invalid one. What
+ * YAML allows but a configuration does not need (anchors, tags, several documents, ...) has to be
+ * an error. Depth, members and size are bounded. The last tests read every prefix of a file and
+ * files with changed bytes: each is accepted or refused without a crash.
+ *
+ * What keys mean is tested in test_settings_file.c and test_policy_file.c; random input is in
+ * tests/fuzz.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
