@@ -5,7 +5,7 @@
  *
  * The first section has a transport that delivers one command and a store whose calls can be held
  * (a semaphore); `struct fixture` is a lane on both. Tests wait for events, such as a call that was
- * reached, with a generous limit; the watchdog's own time comes from a clock that the test moves. A
+ * reached, with a generous limit; only the tests of the transport thread's watchdog move a clock. A
  * test in which the process has to abort runs in a child (run_child), whose exit status and log are
  * compared.
  *
