@@ -5,8 +5,8 @@
  * The first part tests log_format_line, which is pure: JSON and text, time, escapes of everything
  * that a terminal or a parser would obey, bytes that are not UTF-8, and lines that are cut because
  * they are too long. A JSON line is parsed again and has to give the values that went in. The
- * second part replaces stderr by a file, a pipe or a full device (struct capture) and tests
- * log_write: levels, several threads, and a stderr that cannot be written.
+ * second part replaces stderr by a pipe (struct capture) and tests log_write: levels, several
+ * threads, and a stderr that is full or closed.
  *
  * Which events exist is not tested here; see worker/service/events.h.
  */
