@@ -75,7 +75,7 @@ struct lane {
     bool connection_lost;
     unsigned random; /* state of rand_r, for the pauses between connections */
     struct error error;
-    bool finished; /* every command in flight was answered before the lane ended */
+    bool finished; /* no command was in flight when the lane ended */
 };
 
 /* --- the apply thread ----------------------------------------------------------------------- */
