@@ -80,16 +80,17 @@
       "Correct what `error` names.")                                                               \
     X(STORAGE_RECOVERED, "storage.recovered", INFO,                                                \
       "The first batch after a database outage is committed.", "Nothing.")                         \
-    X(STORAGE_LIBRARY, "storage.library", WARNING, "A message of the MongoDB driver, as it came.", \
+    X(STORAGE_LIBRARY, "storage.library", WARNING,                                                 \
+      "A message of the MongoDB driver: an error, or at debug anything else.",                     \
       "Read it together with the events around it.")                                               \
     X(BATCH_COMMITTED, "batch.committed", DEBUG,                                                   \
       "A transaction is committed; `duration_ms` counts from gathering the batch.", "Nothing.")    \
     X(BATCH_FAILED, "batch.failed", WARNING,                                                       \
-      "A transaction failed in `stage` and took no effect, unless `status` is `unknown`: then "    \
-      "the "                                                                                       \
-      "next attempt finds out. The worker retries after `retry_in_ms`.",                           \
+      "A transaction failed in `stage`, and is retried after `retry_in_ms`. It took no effect, "   \
+      "unless `status` is `unknown`: then the retry finds out. At debug for a conflict and for "   \
+      "repeats within an outage, at error for `misconfigured`.",                                   \
       "Look at `status` and `error`. `unavailable`: check the replica set. `misconfigured`: "      \
-      "correct the database. `conflict` is normal, at debug.")                                     \
+      "correct the database. `refused`, `expired`: see docs/debugging.md.")                        \
     X(ATTEMPT_CLEANUP_FAILED, "attempt.cleanup_failed", WARNING,                                   \
       "An attempt record cannot be deleted; it counts as a crash of the command until it "         \
       "expires.",                                                                                  \
@@ -97,9 +98,10 @@
     X(COMMAND_SUCCEEDED, "command.succeeded", DEBUG,                                               \
       "A command succeeded, and its delivery is acknowledged.", "Nothing.")                        \
     X(COMMAND_FAILED, "command.failed", INFO,                                                      \
-      "A command was answered with a failure. Warning level if it went to the dead-letter queue.", \
+      "A command failed with `code`. At level warning, it is in the dead-letter queue.",           \
       "Look up `code` in docs/protocol.md; for a dead letter see \"Dead letters\".")               \
-    X(AUDIT_DENIED, "audit.denied", WARNING, "The policy denied a command of `principal`.",        \
+    X(AUDIT_DENIED, "audit.denied", WARNING,                                                       \
+      "The policy denied a command of `principal`. Logged in place of `command.failed`.",          \
       "Find out who sent it; correct the policy or the producer.")                                 \
     X(REPLY_NOT_ALLOWED, "reply.not_allowed", WARNING,                                             \
       "The policy does not allow this `reply_to`; the reply is dropped.",                          \

@@ -75,7 +75,7 @@ struct lane {
     bool connection_lost;
     unsigned random; /* state of rand_r, for the pauses between connections */
     struct error error;
-    bool finished; /* every command in flight was answered before the lane ended */
+    bool finished; /* no command was in flight when the lane ended */
 };
 
 /* --- the apply thread ----------------------------------------------------------------------- */
@@ -325,7 +325,7 @@ static bool is_stalled(struct lane *lane, int64_t now_ms)
                         lane->options.settings->worker_watchdog_timeout_ms))
         return false;
     const char *reason = atomic_load(&lane->in_step)
-                             ? "a call to the database does not return"
+                             ? "the stage does not return"
                              : "the apply thread is idle although commands are queued";
     counter_add(&lane->counters, COUNTER_WATCHDOG_STALLS, 1);
     if (lane->apply_watchdog.consecutive > 1)
