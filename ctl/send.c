@@ -6,7 +6,7 @@
 
 #include "ctl/commands.h"
 #include "ctl/send_session.h"
-#include "ctl/input.h"
+#include "ctl/send_input.h"
 
 #define SEND_OPTIONS "cukreotn-"
 

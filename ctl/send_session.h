@@ -3,10 +3,10 @@
  * Sends the commands of an input and prints what became of each, one JSON line a command, in the
  * order of the input and as soon as that order lets it.
  */
-#ifndef ALLOT_CTL_EXCHANGE_H
-#define ALLOT_CTL_EXCHANGE_H
+#ifndef ALLOT_CTL_SEND_SESSION_H
+#define ALLOT_CTL_SEND_SESSION_H
 
-#include "ctl/input.h"
+#include "ctl/send_input.h"
 #include "common/amqp/client.h"
 
 struct exchange_plan {

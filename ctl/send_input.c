@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ctl/input.h"
+#include "ctl/send_input.h"
 
 #include <errno.h>
 #include <stdlib.h>

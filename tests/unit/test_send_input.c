@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "common/base/uuid.h"
-#include "ctl/input.h"
+#include "ctl/send_input.h"
 
 /* Reads `lines` as standard input would come. */
 static bool read_lines(const char *lines, const char *prefix, struct arena *arena,

@@ -3,8 +3,8 @@
  * The input of `send`: JSON lines, each a body or an envelope with a member "body". All of it is
  * read and judged before anything is sent. It knows nothing of brokers.
  */
-#ifndef ALLOT_CTL_INPUT_H
-#define ALLOT_CTL_INPUT_H
+#ifndef ALLOT_CTL_SEND_INPUT_H
+#define ALLOT_CTL_SEND_INPUT_H
 
 #include <stdio.h>
 
