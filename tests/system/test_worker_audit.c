@@ -11,15 +11,14 @@
 
 enum { OUTPUT_ROOM = 16384, CLAIMS = 8 };
 
-/* Runs `allotctl audit` on the test's database. Returns its exit status; `output` gets all it
- * prints. */
+/* Runs `allotctl audit` on the test's database. Returns its exit status and its output. */
 static int run_audit(const char *option, char output[OUTPUT_ROOM])
 {
     char command[512];
     (void)snprintf(command, sizeof command,
                    "ALLOT_MONGODB_DATABASE='%.64s' '%.256s' audit %.16s 2>&1", fixture_database(),
                    ALLOTCTL, option);
-    FILE *pipe = popen(command, "r"); // NOLINT: the shell gets no foreign text
+    FILE *pipe = popen(command, "r"); // NOLINT: all of the command is the test's own text
     assert_non_null(pipe);
     size_t length = fread(output, 1, OUTPUT_ROOM - 1, pipe);
     output[length] = '\0';
@@ -41,7 +40,7 @@ static void change_documents(const char *json)
     run_on_database(fixture_database(), json);
 }
 
-/* Fills the database by a worker, and ends the worker, so that only the test writes from now on. */
+/* Makes claims with a worker, then ends the worker: from then on only the test writes. */
 static void make_claims(void)
 {
     static unsigned char answered[CLAIMS];

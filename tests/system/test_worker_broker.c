@@ -29,8 +29,7 @@ static void test_connections_closed_amid_500_commands_lose_and_double_nothing(vo
     send_claims(&producer, 0, FIRST);
     assert_int_equal(receive_claims(&producer, answered, FIRST, SIZE_MAX), FIRST);
 
-    /* The connection is closed while one batch waits for its commit and the worker has all others.
-     */
+    /* One batch waits for its commit, and the worker has all other commands. */
     hold_commits();
     send_claims(&producer, FIRST, COMMANDS);
     await_held_commit();

@@ -86,8 +86,8 @@ static void test_5_sigterms_under_load_lose_and_double_nothing(void **state)
     size_t replies = 0;
     for (size_t sent = 0; sent < COMMANDS; sent += (size_t)2 * HALF) {
         send_claims(&producer, sent, sent + HALF);
-        while (count_answered(answered + sent, HALF) <
-               FEW) /* a SIGTERM before the worker handles signals would kill it */
+        /* After a few replies the worker handles SIGTERM; before, the signal would kill it. */
+        while (count_answered(answered + sent, HALF) < FEW)
             replies += receive_claims(&producer, answered, COMMANDS, 1);
         assert_int_equal(kill(worker, SIGTERM), 0);
         send_claims(&producer, sent + HALF, sent + (size_t)2 * HALF);

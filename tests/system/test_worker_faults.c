@@ -17,8 +17,7 @@ enum { COMMANDS = 50 };
 #define TRANSIENT "\"errorCode\": 112, \"errorLabels\": [\"TransientTransactionError\"]"
 #define CLOSED "\"closeConnection\": true"
 
-/* Makes `commands` fail `times` times while 50 claims are sent. Each is answered once, with
- * success. */
+/* Makes `commands` fail `times` times. Each of 50 claims is answered once all the same. */
 static void work_through(const char *commands, int times, const char *how)
 {
     unsigned char answered[COMMANDS] = {0};
@@ -148,8 +147,8 @@ static void test_the_one_permanently_rejected_write_is_found_among_50_others(voi
     await_empty_queue();
     expect_no_dead_letter();
 
-    set_validator(
-        "{}"); /* once the cause is removed, the command can be sent again under its message id */
+    /* Once the cause is removed, the command can be sent again under its message id. */
+    set_validator("{}");
     expect(&producer, "rejected", rejected, "\"success\"");
     check_database(COMMANDS + 2, COMMANDS + 2 + 2 * PROVIDERS);
     assert_int_equal(end_worker(worker, SIGTERM), 0);

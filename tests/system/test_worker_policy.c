@@ -46,8 +46,7 @@ static void write_policy(const char *path, const char *content)
     assert_int_equal(fclose(file), 0);
 }
 
-/* Sends a read until its reply contains `part`. Reads have no stored outcome, so each is decided
- * anew. */
+/* Sends reads until a reply contains `part`. Each has a new key, so none is a replay. */
 static void await_reply(struct producer *producer, const char *part)
 {
     static unsigned number;

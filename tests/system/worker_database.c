@@ -14,8 +14,10 @@ enum { COMMAND_MAX = 2048 };
 /* commitTransaction waits at its beginning while this fail point is on. */
 #define HOLD_COMMIT "hangBeforeCommitingTxn"
 
-/* mongod counts how often a fail point was met since mongod started. These are the counts when
-   fail_commands and hold_commits were called. */
+/*
+ * mongod counts how often a fail point was met since mongod started. These are the counts when
+ * fail_commands and hold_commits were called.
+ */
 static int64_t failed_before;
 static int64_t held_before;
 

@@ -30,7 +30,11 @@ void fail_commands(const char *commands, int times, const char *how);
 /* Waits until at least one command has failed since fail_commands. */
 void await_failed_command(void);
 
-/* Makes every commit wait until release_commits. Other commands go on. */
+/*
+ * Makes every commit wait until release_commits; other commands go on. mongod may abort a
+ * transaction after 10 s (transactionLifetimeLimitSeconds in script/stack); then the worker retries
+ * it.
+ */
 void hold_commits(void);
 /* Waits until a commit waits. */
 void await_held_commit(void);

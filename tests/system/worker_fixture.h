@@ -41,8 +41,10 @@ void await_log_event(const char *log_path, const char *event);
 int end_worker(pid_t pid, int signal_number);
 /* Waits until the worker ends. Returns its status as waitpid does. */
 int await_end(pid_t pid);
-/* Sets an environment variable for the workers that start from now on, until the test ends. Both
-   strings are borrowed until then. */
+/*
+ * Sets an environment variable for the workers that start from now on, until the test ends. Both
+ * strings are borrowed until then.
+ */
 void set_worker(const char *variable, const char *value);
 
 /* --- producers -------------------------------------------------------------------------------- */

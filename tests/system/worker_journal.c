@@ -34,8 +34,10 @@ static json_t *properties_value(const struct properties *properties)
     return object;
 }
 
-/* Returns an empty array or object for a nested value: the schemas do not look inside. The value's
-   kind follows the name, which has one length byte. */
+/*
+ * Returns an empty array or object for a nested value: the schemas do not look inside. The value's
+ * kind follows the name, which has one length byte.
+ */
 static json_t *nested_value(const struct field *field)
 {
     switch (field->encoded.bytes[1 + field->name.length]) {
