@@ -15,14 +15,17 @@ static struct text text_header(struct text table, const char *name)
     return field.text;
 }
 
-/* The bytes of an entry's value, its kind first: behind the name, which has a byte of length. */
+/* Returns a field's kind byte and value. They follow the name, which has one length byte. */
 static struct text encoded_value(const struct field *field)
 {
     size_t name_bytes = 1 + field->name.length;
     return text_view(field->encoded.bytes + name_bytes, field->encoded.length - name_bytes);
 }
 
-/* When the broker last dead-lettered it: "time", seconds, of the first table in the array x-death.
+/*
+ * Finds when the broker last dead-lettered the message: the field "time", in seconds, of the first
+ * table in the array x-death. The broker puts the newest table first. field_table_find does not
+ * look into arrays, so this function decodes the few bytes around the table.
  */
 static bool broker_time(struct text table, int64_t *ret_ms)
 {
@@ -30,7 +33,7 @@ static bool broker_time(struct text table, int64_t *ret_ms)
     if (!field_table_find(table, "x-death", &field))
         return false;
     struct text array = encoded_value(&field);
-    size_t before = 1 + LENGTH_BYTES + 1; /* 'A', its length, 'F' */
+    size_t before = 1 + LENGTH_BYTES + 1; /* 'A', the length of the array, 'F' */
     if (array.length < before || array.bytes[0] != 'A' || array.bytes[before - 1] != 'F')
         return false;
     struct text death = text_view(array.bytes + before, array.length - before);

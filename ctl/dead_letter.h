@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a dead letter tells of itself: by the worker's headers (docs/protocol.md, section 5), or,
- * where the broker has dead-lettered it, by the broker's. Pure.
+ * Reads what a dead letter says about itself: from the worker's headers (docs/protocol.md,
+ * section 5), or, if the broker dead-lettered the message, from the broker's headers. Pure.
  */
 #ifndef ALLOT_CTL_DEAD_LETTER_H
 #define ALLOT_CTL_DEAD_LETTER_H
 
 #include "common/amqp/client.h"
 
-/* Texts are absent where nothing is known; they live as long as the message and the arena. */
+/* A text is absent if it is unknown. */
 struct dead_letter {
     bool has_dead_at;
     int64_t dead_at_ms; /* since the epoch */
@@ -21,6 +21,7 @@ struct dead_letter {
     struct text worker;
 };
 
+/* The texts of the result are borrowed from the message, or copied to `arena`. */
 struct dead_letter dead_letter_read(const struct client_message *message, struct arena *arena);
 
 #endif

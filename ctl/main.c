@@ -5,58 +5,87 @@
 
 #include "common/base/version.h"
 #include "ctl/commands.h"
+#include "ctl/output.h"
 
-static const char usage_text[] =
-    "usage: allotctl topology declare|check [--config FILE] [--uri URI]\n"
-    "       allotctl send [OPTION]... [FILE|-]\n"
-    "       allotctl dead list [--queue QUEUE] [--limit N] [--json] [--config FILE] [--uri URI]\n"
-    "       allotctl audit [--repair] [--config FILE] [--uri MONGODB-URI]\n"
-    "       allotctl --help | --version\n"
-    "\n"
-    "The broker is --uri URI, else the environment's ALLOT_AMQP_URI, else amqp.uri of --config.\n"
-    "Names of queues and exchanges are those of the settings, else the defaults.\n"
-    "\n"
-    "topology declare  makes the exchanges and queues that are missing; deletes nothing\n"
-    "topology check    prints what is absent or different, one a line\n"
-    "dead list         shows the dead letters, and leaves them where they are; each look counts\n"
-    "                  as a delivery\n"
-    "  --limit N            at most so many (1000)\n"
-    "send              sends commands, one a line, and prints the replies in the same order\n"
-    "                  A line is a body, or {\"message_id\": \"...\", \"headers\": {...}, "
-    "\"body\": ...}\n"
-    "                  whose body, if it is a string, is sent byte for byte.\n"
-    "  --key PREFIX         message ids are PREFIX-LINE; otherwise random\n"
-    "  --reply-to QUEUE     wait for replies there; otherwise on a queue USER.allotctl.RANDOM\n"
-    "  --timeout DURATION   how long to wait for replies after the last line (30s)\n"
-    "  --no-wait            ask for no reply; the broker's confirm is enough\n"
-    "  --exchange EXCHANGE  where to publish to, and with what routing key\n"
-    "  --routing-key KEY\n"
-    "audit             recomputes usages, consumers and trees from the database, in one snapshot, "
-    "and\n"
-    "                  names what does not fit; the storage is --uri, else ALLOT_MONGODB_URI\n"
-    "  --repair             sets wrong counters to what the consumers hold, and says so\n"
-    "\n"
-    "Exit status: 0 all went well; 1 something failed, is missing or timed out; 2 usage.\n";
-
+/* One row is all that main and --help know of a command. */
 struct command {
     const char *name;
-    const char *subcommand; /* NULL: it has none */
-    int (*run)(int argc, char **argv);
+    const char *subcommand; /* the second word of the command; NULL: it has none */
+    const char *operand;    /* the argument that is not an option; NULL: it has none */
+    unsigned options;       /* the set of options that it accepts */
+    int (*run)(const struct options *options, struct arena *arena);
+    const char *help; /* lines that end with '\n' */
 };
 
+#define BROKER_OPTIONS (OPTION_CONFIG | OPTION_BROKER_URI)
+#define DATABASE_OPTIONS (OPTION_CONFIG | OPTION_DATABASE_URI)
+
 static const struct command commands[] = {
-    {"topology", "declare", topology_declare_command},
-    {"topology", "check", topology_check_command},
-    {"send", NULL, send_command},
-    {"dead", "list", dead_list_command},
-    {"audit", NULL, audit_command},
+    {"topology", "declare", NULL, BROKER_OPTIONS, topology_declare_command,
+     "    create missing exchanges and queues; never change or delete existing ones\n"},
+    {"topology", "check", NULL, BROKER_OPTIONS, topology_check_command,
+     "    print missing or different objects, one per line; exit 1 if there are any\n"},
+    {"send", NULL, "[FILE|-]",
+     BROKER_OPTIONS | OPTION_KEY | OPTION_REPLY_TO | OPTION_TIMEOUT | OPTION_NO_WAIT |
+         OPTION_EXCHANGE | OPTION_ROUTING_KEY,
+     send_command,
+     "    send commands, one per line of FILE or standard input, and print the replies in\n"
+     "    the same order, one JSON object per line. An input line is either the body of a\n"
+     "    command or an envelope: {\"message_id\": \"...\", \"headers\": {...}, \"body\": ...}.\n"
+     "    A body that is a JSON string is sent as the bytes of the string. Without --key\n"
+     "    and message_id, the message id is a random UUID. Without --reply-to, the replies\n"
+     "    go to a queue USER.allotctl.UUID, which is deleted at the end.\n"},
+    {"dead", "list", NULL, BROKER_OPTIONS | OPTION_QUEUE | OPTION_LIMIT | OPTION_JSON,
+     dead_list_command,
+     "    list dead letters without removing them; each listing increases their delivery\n"
+     "    count. Columns: age, reason, principal, command, message id, detail.\n"},
+    {"audit", NULL, NULL, DATABASE_OPTIONS | OPTION_REPAIR, audit_command,
+     "    check the database: recompute usages, consumers and provider trees in one\n"
+     "    snapshot and report every mismatch; exit 1 if any is left\n"},
 };
+enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
+
+static const char introduction[] =
+    "usage: allotctl COMMAND [OPTION]...\n"
+    "       allotctl COMMAND --help\n"
+    "       allotctl --help | --version\n"
+    "\n"
+    "Prepares the broker for allotd, sends commands, and looks at dead letters and data.\n"
+    "Broker and database are those of the settings file and of the environment: a\n"
+    "variable ALLOT_A_B overrides the setting a.b, and an option overrides both.\n";
+
+static const char exit_statuses[] =
+    "Exit status: 0 success; 1 failure, mismatch or timeout; 2 usage error.\n";
+
+static void print_command_help(const struct command *command)
+{
+    (void)printf("allotctl %s%s%s [OPTION]...%s%s\n%s", command->name,
+                 command->subcommand != NULL ? " " : "",
+                 command->subcommand != NULL ? command->subcommand : "",
+                 command->operand != NULL ? " " : "",
+                 command->operand != NULL ? command->operand : "", command->help);
+    options_print_help(command->options);
+    (void)putchar('\n');
+}
+
+static void print_help(void)
+{
+    (void)printf("%s\n", introduction);
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        print_command_help(&commands[i]);
+    (void)fputs(exit_statuses, stdout);
+}
+
+static int word_count(const struct command *command)
+{
+    return command->subcommand != NULL ? 2 : 1;
+}
 
 static bool matches_command(const struct command *command, int argc, char **argv)
 {
     if (argc < 2 || strcmp(argv[1], command->name) != 0)
         return false;
-    return command->subcommand == NULL || (argc >= 3 && strcmp(argv[2], command->subcommand) == 0);
+    return command->subcommand == NULL || (argc > 2 && strcmp(argv[2], command->subcommand) == 0);
 }
 
 static bool is_only_option(int argc, char **argv, const char *option)
@@ -64,26 +93,61 @@ static bool is_only_option(int argc, char **argv, const char *option)
     return argc == 2 && strcmp(argv[1], option) == 0;
 }
 
+static int run_command(const struct command *command, int argc, char **argv)
+{
+    struct options options = {0};
+    int words = word_count(command);
+    if (is_only_option(argc - words, argv + words, "--help")) {
+        print_command_help(command);
+        (void)fputs(exit_statuses, stdout);
+        return EXIT_SUCCESS;
+    }
+    argv[words] = argv[0]; /* getopt_long prints it in front of its errors */
+    if (!options_read(argc - words, argv + words, command->options, command->operand != NULL,
+                      &options)) {
+        (void)fprintf(stderr, "allotctl: see 'allotctl --help'\n");
+        return EXIT_USAGE;
+    }
+    struct arena *arena = arena_new(0);
+    int status = command->run(&options, arena);
+    arena_free(arena);
+    return status;
+}
+
+static bool has_subcommands(const char *name)
+{
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        if (commands[i].subcommand != NULL && strcmp(commands[i].name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int fail_unknown_command(int argc, char **argv)
+{
+    if (argc < 2)
+        (void)fputs("allotctl: missing command; see 'allotctl --help'\n", stderr);
+    else if (argc > 2 && has_subcommands(argv[1]))
+        (void)fprintf(stderr, "allotctl: unknown command '%s %s'; see 'allotctl --help'\n", argv[1],
+                      argv[2]);
+    else
+        (void)fprintf(stderr, "allotctl: unknown command '%s'; see 'allotctl --help'\n", argv[1]);
+    return EXIT_USAGE;
+}
+
 int main(int argc, char **argv)
 {
     if (is_only_option(argc, argv, "--help")) {
-        (void)fputs(usage_text, stdout);
+        print_help();
         return finish_output(EXIT_SUCCESS);
     }
     if (is_only_option(argc, argv, "--version")) {
         (void)printf("allotctl %s\n", version_text());
         return finish_output(EXIT_SUCCESS);
     }
-    int status = EXIT_USAGE;
-    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
-        int words = commands[i].subcommand != NULL ? 2 : 1;
-        if (matches_command(&commands[i], argc, argv)) {
-            argv[words] = argv[0];
-            status = commands[i].run(argc - words, argv + words);
-            if (status != EXIT_USAGE)
-                return status;
-        }
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        if (matches_command(&commands[i], argc, argv))
+            return finish_output(run_command(&commands[i], argc, argv));
     }
-    (void)fputs("allotctl: see allotctl --help\n", stderr);
-    return status;
+    return fail_unknown_command(argc, argv);
 }

@@ -1,84 +1,147 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * getopt_long does the parsing. Nothing bigger is needed for a dozen strings, flags and numbers:
+ * argp exists in glibc only and exits the process with statuses of its own, and popt would be one
+ * more library to install.
+ */
 #include "ctl/options.h"
 
 #include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "common/codec/units.h"
 
-enum { OPTIONS_MAX = 16, TIMEOUT_DEFAULT_MS = 30000, LIMIT_DEFAULT = 1000 };
+enum { HELP_COLUMN = 27 };
 
-static const struct option known[] = {
-    {"config", required_argument, NULL, 'c'},   {"uri", required_argument, NULL, 'u'},
-    {"key", required_argument, NULL, 'k'},      {"reply-to", required_argument, NULL, 'r'},
-    {"exchange", required_argument, NULL, 'e'}, {"routing-key", required_argument, NULL, 'o'},
-    {"queue", required_argument, NULL, 'q'},    {"timeout", required_argument, NULL, 't'},
-    {"limit", required_argument, NULL, 'l'},    {"no-wait", no_argument, NULL, 'n'},
-    {"json", no_argument, NULL, 'j'},           {"repair", no_argument, NULL, 'f'},
+struct option_row {
+    enum option_bit bit;
+    const char *name;
+    const char *argument; /* its name in the help text; NULL: the option is a flag */
+    const char *value;    /* the default, for numbers; NULL: none */
+    const char *help;
 };
 
-/* Those of `known` that are allowed, and the end mark. */
-static void select_options(const char *allowed, struct option *ret_options)
+static const struct option_row rows[] = {
+    {OPTION_CONFIG, "config", "FILE", NULL, "settings file, the same as for allotd"},
+    {OPTION_BROKER_URI, "uri", "URI", NULL,
+     "URI of the broker, instead of ALLOT_AMQP_URI or amqp.uri"},
+    {OPTION_DATABASE_URI, "uri", "URI", NULL,
+     "URI of the database, instead of ALLOT_MONGODB_URI or mongodb.uri"},
+    {OPTION_KEY, "key", "PREFIX", NULL,
+     "make message ids of PREFIX and the line's number: PREFIX-1"},
+    {OPTION_REPLY_TO, "reply-to", "QUEUE", NULL,
+     "receive the replies from QUEUE, not from a temporary queue"},
+    {OPTION_TIMEOUT, "timeout", "DURATION", "30s",
+     "time to wait for replies after the last command is sent"},
+    {OPTION_NO_WAIT, "no-wait", NULL, NULL, "ask for confirms only, not for replies"},
+    {OPTION_EXCHANGE, "exchange", "EXCHANGE", NULL, "exchange to publish to, not amqp.exchange"},
+    {OPTION_ROUTING_KEY, "routing-key", "KEY", NULL, "routing key, instead of amqp.queue"},
+    {OPTION_QUEUE, "queue", "QUEUE", NULL, "queue to list, instead of amqp.dead_letter_queue"},
+    {OPTION_LIMIT, "limit", "N", "1000", "list at most N dead letters"},
+    {OPTION_JSON, "json", NULL, NULL, "print one JSON object per dead letter"},
+    {OPTION_REPAIR, "repair", NULL, NULL, "set wrong usage counters to the sum of allocations"},
+};
+enum { ROW_COUNT = sizeof rows / sizeof rows[0] };
+
+void options_print_help(unsigned accepted)
+{
+    for (size_t i = 0; i < ROW_COUNT; i++) {
+        const struct option_row *row = &rows[i];
+        if ((accepted & row->bit) == 0)
+            continue;
+        int width = printf("    --%s %s", row->name, row->argument != NULL ? row->argument : "");
+        (void)printf("%*s%s", HELP_COLUMN - width, "", row->help);
+        if (row->value != NULL)
+            (void)printf(" (default %s)", row->value);
+        (void)putchar('\n');
+    }
+}
+
+static bool read_number(const char *name, const char *value, enum unit_kind kind, int64_t maximum,
+                        int64_t *ret_number)
+{
+    int64_t number = 0;
+    if (!units_parse(kind, text_of(value), &number)) {
+        (void)fprintf(stderr, "allotctl: invalid value '%s' for --%s: expected %s\n", value, name,
+                      units_wanted(kind));
+        return false;
+    }
+    if (number < 1 || number > maximum) {
+        (void)fprintf(stderr, "allotctl: invalid value '%s' for --%s: expected %s to %s\n", value,
+                      name, units_format(kind, 1).chars, units_format(kind, maximum).chars);
+        return false;
+    }
+    *ret_number = number;
+    return true;
+}
+
+static bool set_option(const struct option_row *row, const char *value, struct options *options)
+{
+    int64_t number = 0;
+    switch (row->bit) {
+    case OPTION_CONFIG: options->config = value; return true;
+    case OPTION_BROKER_URI:
+    case OPTION_DATABASE_URI: options->uri = value; return true;
+    case OPTION_KEY: options->key_prefix = value; return true;
+    case OPTION_REPLY_TO: options->reply_to = value; return true;
+    case OPTION_EXCHANGE: options->exchange = value; return true;
+    case OPTION_ROUTING_KEY: options->routing_key = value; return true;
+    case OPTION_QUEUE: options->queue = value; return true;
+    case OPTION_NO_WAIT: options->no_wait = true; return true;
+    case OPTION_JSON: options->json = true; return true;
+    case OPTION_REPAIR: options->repair = true; return true;
+    case OPTION_LIMIT: return read_number(row->name, value, UNIT_COUNT, INT32_MAX, &options->limit);
+    case OPTION_TIMEOUT:
+        if (!read_number(row->name, value, UNIT_DURATION, INT_MAX, &number))
+            return false;
+        options->timeout_ms = (int)number;
+        return true;
+    }
+    return false;
+}
+
+/* getopt_long returns an option's `val`: its row's index, counted from FIRST_VAL. */
+enum { FIRST_VAL = 256 }; /* above every character, thus never '?', getopt's mark of an error */
+
+/* Writes the accepted options and the end mark in the form of getopt_long. */
+static void select_options(unsigned accepted, struct option ret_options[ROW_COUNT + 1])
 {
     size_t count = 0;
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-        if (strchr(allowed, known[i].val) != NULL)
-            ret_options[count++] = known[i];
+    for (int i = 0; i < ROW_COUNT; i++) {
+        int has_argument = rows[i].argument != NULL ? required_argument : no_argument;
+        if ((accepted & rows[i].bit) != 0)
+            ret_options[count++] = (struct option){rows[i].name, has_argument, NULL, FIRST_VAL + i};
     }
     ret_options[count] = (struct option){NULL, 0, NULL, 0};
 }
 
-static bool read_number(const char *name, enum unit_kind kind, int64_t most, int64_t *ret_number)
+static bool set_defaults(struct options *options)
 {
-    int64_t number = 0;
-    if (units_parse(kind, text_of(optarg), &number) && number >= 1 && number <= most) {
-        *ret_number = number;
-        return true;
-    }
-    (void)fprintf(stderr, "allotctl: --%s: %s is wanted, not \"%s\"\n", name, units_wanted(kind),
-                  optarg);
-    return false;
-}
-
-static bool take(int letter, struct options *options)
-{
-    int64_t number = 0;
-    switch (letter) {
-    case 'c': options->config = optarg; return true;
-    case 'u': options->uri = optarg; return true;
-    case 'k': options->key_prefix = optarg; return true;
-    case 'r': options->reply_to = optarg; return true;
-    case 'e': options->exchange = optarg; return true;
-    case 'o': options->routing_key = optarg; return true;
-    case 'q': options->queue = optarg; return true;
-    case 'n': options->no_wait = true; return true;
-    case 'j': options->json = true; return true;
-    case 'f': options->repair = true; return true;
-    case 'l': return read_number("limit", UNIT_COUNT, INT32_MAX, &options->limit);
-    case 't':
-        if (!read_number("timeout", UNIT_DURATION, INT_MAX, &number))
-            return false;
-        options->timeout_ms = (int)number;
-        return true;
-    default: return false; /* getopt has said why */
-    }
-}
-
-bool options_read(int argc, char **argv, const char *allowed, struct options *ret_options)
-{
-    struct option long_options[OPTIONS_MAX];
-    struct options options = {.timeout_ms = TIMEOUT_DEFAULT_MS, .limit = LIMIT_DEFAULT};
-    select_options(allowed, long_options);
-    for (int letter; (letter = getopt_long(argc, argv, "", long_options, NULL)) != -1;) {
-        if (!take(letter, &options))
+    for (size_t i = 0; i < ROW_COUNT; i++) {
+        if (rows[i].value != NULL && !set_option(&rows[i], rows[i].value, options))
             return false;
     }
-    if (optind < argc && strchr(allowed, '-') != NULL)
+    return true;
+}
+
+bool options_read(int argc, char **argv, unsigned accepted, bool has_operand,
+                  struct options *ret_options)
+{
+    struct option long_options[ROW_COUNT + 1];
+    struct options options = {0};
+    if (!set_defaults(&options))
+        return false;
+    select_options(accepted, long_options);
+    for (int val; (val = getopt_long(argc, argv, "", long_options, NULL)) != -1;) {
+        /* For an unknown option or a missing argument getopt_long has printed the error. */
+        if (val < FIRST_VAL || !set_option(&rows[val - FIRST_VAL], optarg, &options))
+            return false;
+    }
+    if (optind < argc && has_operand)
         options.operand = argv[optind++];
     if (optind < argc) {
-        (void)fprintf(stderr, "allotctl: one argument too many: \"%s\"\n", argv[optind]);
+        (void)fprintf(stderr, "allotctl: unexpected argument '%s'\n", argv[optind]);
         return false;
     }
     *ret_options = options;

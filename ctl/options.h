@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The command line of one command: what may stand there, and what stood there. */
+/*
+ * The options of all commands. options.c has a table of them, with their names, defaults and help
+ * texts; a command lists the options that it accepts as a set of the bits below.
+ */
 #ifndef ALLOT_CTL_OPTIONS_H
 #define ALLOT_CTL_OPTIONS_H
 
@@ -8,9 +11,24 @@
 
 #include "allot/attributes.h"
 
-enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
+/* `--uri` is the broker's or the database's: two options of one name, and a command accepts one. */
+enum option_bit {
+    OPTION_CONFIG = 1 << 0,
+    OPTION_BROKER_URI = 1 << 1,
+    OPTION_DATABASE_URI = 1 << 2,
+    OPTION_KEY = 1 << 3,
+    OPTION_REPLY_TO = 1 << 4,
+    OPTION_TIMEOUT = 1 << 5,
+    OPTION_NO_WAIT = 1 << 6,
+    OPTION_EXCHANGE = 1 << 7,
+    OPTION_ROUTING_KEY = 1 << 8,
+    OPTION_QUEUE = 1 << 9,
+    OPTION_LIMIT = 1 << 10,
+    OPTION_JSON = 1 << 11,
+    OPTION_REPAIR = 1 << 12
+};
 
-/* Strings are those of argv; NULL: not given. */
+/* Strings are borrowed from argv; NULL: not given. Numbers have the default when not given. */
 struct options {
     const char *config;
     const char *uri;
@@ -19,7 +37,7 @@ struct options {
     const char *exchange;
     const char *routing_key;
     const char *queue;
-    const char *operand; /* the one argument that is no option */
+    const char *operand; /* the one argument that is not an option */
     int timeout_ms;
     int64_t limit;
     bool no_wait;
@@ -28,11 +46,14 @@ struct options {
 };
 
 /*
- * Reads argv[1] and on; argv[0] is the command's name, for errors. `allowed` lists the letters of
- * the options that the command has (see the table in options.c), with '-' if it takes an operand.
- * False, and a message on stderr, where something else stands there.
+ * Reads the arguments from argv[1] on; argv[0] is the program's name. Accepts the options in the
+ * set `accepted`, and one operand if `has_operand`. For anything else it prints an error on stderr
+ * and returns false. Calls getopt_long, so once in a process.
  */
-ALLOT_CHECK bool options_read(int argc, char **argv, const char *allowed,
+ALLOT_CHECK bool options_read(int argc, char **argv, unsigned accepted, bool has_operand,
                               struct options *ret_options);
+
+/* Prints on stdout one help line for each option in the set `accepted`. */
+void options_print_help(unsigned accepted);
 
 #endif

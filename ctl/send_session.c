@@ -1,39 +1,53 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Design. send_all publishes the commands one after another and waits for the confirm of each. In
+ * between it takes the replies that have already arrived, so that the reply queue stays short.
+ * receive_all then waits for the rest. Every command has one slot in `lines` for its result, which
+ * is set once: by its confirm, by its reply, or by the timeout. print_results prints the slots in
+ * the order of the input and stops at the first empty one.
+ *
+ * A reply is matched to its command by the correlation id, UUID/INDEX: the UUID is that of this
+ * run, INDEX the place of the command in the input. The message id would not do, since two lines
+ * may have the same one.
+ *
+ * There are no retries and no reconnection: `allotctl send` reports what happened, and the same
+ * input with the same message ids may be sent again.
+ */
 #include "ctl/send_session.h"
 
 #include <string.h>
-#include <time.h>
 
 #include <jansson.h>
 
-#include "common/host/system_clock.h"
 #include "common/codec/field_table.h"
+#include "common/host/random.h"
+#include "common/host/system_clock.h"
 
-enum { CONFIRM_TIMEOUT_MS = 30000, MS_PER_S = 1000, NS_PER_MS = 1000000 };
+enum { CONFIRM_TIMEOUT_MS = 30000 };
 
 struct send_session {
     struct client *client;
-    const struct exchange_plan *plan;
-    const struct input *input;
+    const struct send_options *options;
+    const struct send_input *input;
     struct arena *arena;
-    const char *reply_queue; /* NULL: nobody waits */
+    const char *reply_queue; /* NULL: this run waits for confirms only */
     bool no_ack;
-    struct text correlation; /* what all correlation ids of this run begin with */
-    json_t **lines;          /* one a command; NULL: nothing is known of it yet */
+    struct text correlation; /* the prefix of all correlation ids of this run */
+    json_t **lines;          /* the result of each command, owned; NULL: not known yet */
     size_t sent;
     size_t printed;
-    size_t unanswered; /* of those sent */
+    size_t unknown; /* commands that are sent and have no result yet */
     bool all_succeeded;
 };
 
-/* --- what is printed ------------------------------------------------------------------------ */
+/* --- results -------------------------------------------------------------------------------- */
 
 static json_t *text_json(struct text text)
 {
     return json_stringn(text.bytes, text.length);
 }
 
-/* The first of several outcomes of one command stands. */
+/* Sets the result of a command. Takes ownership of `line`. A second result is ignored. */
 static void set_result(struct send_session *session, size_t index, json_t *line, bool succeeded)
 {
     if (session->lines[index] != NULL) {
@@ -42,15 +56,22 @@ static void set_result(struct send_session *session, size_t index, json_t *line,
     }
     session->lines[index] = line;
     session->all_succeeded = session->all_succeeded && succeeded;
-    session->unanswered--;
+    session->unknown--;
+}
+
+/* Returns a new line with the command's message id. */
+static json_t *new_line(const struct send_session *session, size_t index)
+{
+    json_t *line = json_object();
+    (void)json_object_set_new(line, "message_id",
+                              text_json(session->input->commands[index].message_id));
+    return line;
 }
 
 static void set_status(struct send_session *session, size_t index, const char *status,
                        bool succeeded)
 {
-    json_t *line = json_object();
-    (void)json_object_set_new(line, "message_id",
-                              text_json(session->input->commands[index].message_id));
+    json_t *line = new_line(session, index);
     (void)json_object_set_new(line, "status", json_string(status));
     set_result(session, index, line, succeeded);
 }
@@ -68,9 +89,9 @@ static void print_results(struct send_session *session)
 
 /* --- replies -------------------------------------------------------------------------------- */
 
-/* The command that a correlation id of ours belongs to. */
-static bool index_of(const struct send_session *session, struct text correlation_id,
-                     size_t *ret_index)
+/* Finds the command of a correlation id. Returns false for an id that is not of this run. */
+static bool find_command(const struct send_session *session, struct text correlation_id,
+                         size_t *ret_index)
 {
     struct text prefix = session->correlation;
     if (correlation_id.length <= prefix.length ||
@@ -96,8 +117,8 @@ static bool is_replayed(struct text raw_headers)
            field.kind == FIELD_BOOLEAN && field.integer != 0;
 }
 
-static void take_reply(struct send_session *session, size_t index,
-                       const struct client_message *message)
+static void handle_reply(struct send_session *session, size_t index,
+                         const struct client_message *message)
 {
     const char *bytes = message->body.bytes != NULL ? message->body.bytes : "";
     json_t *body = json_loadb(bytes, message->body.length, JSON_ALLOW_NUL, NULL);
@@ -108,9 +129,7 @@ static void take_reply(struct send_session *session, size_t index,
         return;
     }
     bool succeeded = strcmp(status, "success") == 0;
-    json_t *line = json_object();
-    (void)json_object_set_new(line, "message_id",
-                              text_json(session->input->commands[index].message_id));
+    json_t *line = new_line(session, index);
     (void)json_object_set_new(line, "replayed", json_boolean(is_replayed(message->raw_headers)));
     (void)json_object_set(line, "status", json_object_get(body, "status"));
     (void)json_object_update_missing(line, body);
@@ -119,8 +138,9 @@ static void take_reply(struct send_session *session, size_t index,
 }
 
 /*
- * What is not ours, in a queue that others use as well, is not acknowledged: it goes back when the
- * connection ends.
+ * Receives one message and handles it if it is a reply of this run. In a shared queue (--reply-to)
+ * there may be messages of others: they are not acknowledged, so the broker requeues them when the
+ * connection is closed.
  */
 static enum client_answer receive(struct send_session *session, int timeout_ms, struct error *error)
 {
@@ -129,10 +149,10 @@ static enum client_answer receive(struct send_session *session, int timeout_ms, 
     enum client_answer answer = client_receive(session->client, timeout_ms, &message, error);
     if (answer != CLIENT_MESSAGE)
         return answer;
-    if (index_of(session, message.properties.correlation_id, &index)) {
-        /* A printed command is settled: this is its reply once more. */
+    if (find_command(session, message.properties.correlation_id, &index)) {
+        /* A reply for a printed line is a duplicate. */
         if (index >= session->printed)
-            take_reply(session, index, &message);
+            handle_reply(session, index, &message);
         if (!session->no_ack && !client_ack(session->client, message.tag, error))
             answer = CLIENT_FAILED;
     }
@@ -142,8 +162,8 @@ static enum client_answer receive(struct send_session *session, int timeout_ms, 
 
 static bool receive_all(struct send_session *session, struct error *error)
 {
-    int64_t deadline_ms = system_monotonic_ms() + session->plan->timeout_ms;
-    while (session->unanswered > 0) {
+    int64_t deadline_ms = system_monotonic_ms() + session->options->timeout_ms;
+    while (session->unknown > 0) {
         int64_t remaining_ms = deadline_ms - system_monotonic_ms();
         if (remaining_ms <= 0)
             break;
@@ -161,7 +181,7 @@ static bool receive_all(struct send_session *session, struct error *error)
 
 /* --- commands ------------------------------------------------------------------------------- */
 
-static void note_outcome(struct send_session *session, size_t index, enum client_outcome outcome)
+static void handle_confirm(struct send_session *session, size_t index, enum client_outcome outcome)
 {
     struct text message_id = session->input->commands[index].message_id;
     switch (outcome) {
@@ -170,12 +190,15 @@ static void note_outcome(struct send_session *session, size_t index, enum client
             set_status(session, index, "published", true);
         return;
     case CLIENT_RETURNED:
-        (void)fprintf(stderr, "allotctl: %.*s came back: no queue takes it\n",
+        (void)fprintf(stderr,
+                      "allotctl: message '%.*s' is unroutable: no queue is bound to the exchange "
+                      "with this routing key\n",
                       TEXT_ARGS(message_id));
         set_status(session, index, "unroutable", false);
         return;
     case CLIENT_NACKED:
-        (void)fprintf(stderr, "allotctl: the broker did not take %.*s\n", TEXT_ARGS(message_id));
+        (void)fprintf(stderr, "allotctl: message '%.*s' was nacked by the broker\n",
+                      TEXT_ARGS(message_id));
         set_status(session, index, "nacked", false);
         return;
     }
@@ -183,10 +206,10 @@ static void note_outcome(struct send_session *session, size_t index, enum client
 
 static bool send_one(struct send_session *session, size_t index, struct error *error)
 {
-    const struct input_command *command = &session->input->commands[index];
+    const struct send_input_command *command = &session->input->commands[index];
     struct outgoing outgoing = {
-        .exchange = session->plan->exchange,
-        .routing_key = session->plan->routing_key,
+        .exchange = session->options->exchange,
+        .routing_key = session->options->routing_key,
         .mandatory = true,
         .properties = {.content_type = text_of("application/json"),
                        .message_id = command->message_id},
@@ -196,16 +219,15 @@ static bool send_one(struct send_session *session, size_t index, struct error *e
     };
     if (session->reply_queue != NULL) {
         outgoing.properties.reply_to = text_of(session->reply_queue);
-        /* Not the message id: one key may stand on several lines. */
         outgoing.properties.correlation_id =
             text_format(session->arena, "%.*s%zu", TEXT_ARGS(session->correlation), index);
     }
     enum client_outcome outcome = CLIENT_CONFIRMED;
     session->sent++;
-    session->unanswered++;
+    session->unknown++;
     if (!client_publish(session->client, &outgoing, CONFIRM_TIMEOUT_MS, &outcome, error))
         return false;
-    note_outcome(session, index, outcome);
+    handle_confirm(session, index, outcome);
     return true;
 }
 
@@ -225,16 +247,14 @@ static bool send_all(struct send_session *session, struct error *error)
     return true;
 }
 
-static bool listen_for_replies(struct send_session *session, struct error *error)
+static bool consume_replies(struct send_session *session, struct error *error)
 {
-    const char *queue = session->plan->reply_to;
-    struct text random = input_random_key(session->arena);
-    session->correlation = text_format(session->arena, "%.*s/", TEXT_ARGS(random));
+    const char *queue = session->options->reply_to;
+    struct uuid_text run = uuid_format(random_uuid());
+    session->correlation = text_format(session->arena, "%s/", run.chars);
     if (queue == NULL) {
         struct text user = client_user(session->client);
-        queue =
-            text_format(session->arena, "%.*s.allotctl.%.*s", TEXT_ARGS(user), TEXT_ARGS(random))
-                .bytes;
+        queue = text_format(session->arena, "%.*s.allotctl.%s", TEXT_ARGS(user), run.chars).bytes;
         if (!client_declare_queue(session->client, queue, error))
             return false;
         session->no_ack = true;
@@ -245,19 +265,19 @@ static bool listen_for_replies(struct send_session *session, struct error *error
     return client_consume(session->client, queue, session->no_ack, error);
 }
 
-bool exchange_run(struct client *client, const struct exchange_plan *plan,
-                  const struct input *input, struct arena *arena, bool *ret_all_succeeded,
-                  struct error *error)
+bool send_session_run(struct client *client, const struct send_options *options,
+                      const struct send_input *input, struct arena *arena, bool *ret_all_succeeded,
+                      struct error *error)
 {
     struct send_session session = {
         .client = client,
-        .plan = plan,
+        .options = options,
         .input = input,
         .arena = arena,
         .lines = ARENA_ARRAY(arena, json_t *, input->count),
         .all_succeeded = true,
     };
-    bool good = (!plan->wait || listen_for_replies(&session, error)) && send_all(&session, error) &&
+    bool good = (!options->wait || consume_replies(&session, error)) && send_all(&session, error) &&
                 receive_all(&session, error);
     for (size_t i = session.printed; i < input->count; i++)
         json_decref(session.lines[i]);

@@ -1,29 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sends the commands of an input and prints what became of each, one JSON line a command, in the
- * order of the input and as soon as that order lets it.
+ * Sends commands and prints the result of each: one JSON line per command, in the order of the
+ * input. A line is printed as soon as it and all lines before it are known.
  */
-#ifndef ALLOT_CTL_EXCHANGE_H
-#define ALLOT_CTL_EXCHANGE_H
+#ifndef ALLOT_CTL_SEND_SESSION_H
+#define ALLOT_CTL_SEND_SESSION_H
 
-#include "ctl/input.h"
 #include "common/amqp/client.h"
+#include "ctl/send_input.h"
 
-struct exchange_plan {
+struct send_options {
     struct text exchange;
     struct text routing_key;
-    const char *reply_to; /* NULL: an exclusive queue USER.allotctl.RANDOM */
-    bool wait;            /* for replies; else the confirm is all that is asked for */
-    int timeout_ms;       /* for replies after the last command is out */
+    const char *reply_to; /* NULL: declare an exclusive queue USER.allotctl.UUID */
+    bool wait;            /* for replies; false: for confirms only */
+    int timeout_ms;       /* time to wait for replies, from when the last command is sent */
 };
 
 /*
- * False where the connection failed: what was printed till then counts, of the rest nothing is
- * known. Otherwise `ret_all_succeeded` tells whether each command was taken and, if waited for,
- * answered with success.
+ * Returns false on a connection failure: the results printed so far are valid, those of the other
+ * commands are unknown. Returns true otherwise; `*ret_all_succeeded` then tells whether every
+ * command was confirmed and, with `wait`, answered with success. All arguments are borrowed.
  */
-ALLOT_CHECK bool exchange_run(struct client *client, const struct exchange_plan *plan,
-                              const struct input *input, struct arena *arena,
-                              bool *ret_all_succeeded, struct error *error);
+ALLOT_CHECK bool send_session_run(struct client *client, const struct send_options *options,
+                                  const struct send_input *input, struct arena *arena,
+                                  bool *ret_all_succeeded, struct error *error);
 
 #endif

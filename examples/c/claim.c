@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Claims VCPUs of a provider for a consumer through allotd. See README.md for the arguments.
- * Exit status: 0 claimed, 1 refused, 2 it could not be found out (run again with the same KEY). */
+/*
+ * Claims VCPUs of a provider for a consumer through allotd. See README.md for the arguments.
+ * Exit status: 0 claimed, 1 failed, 2 outcome unknown (run again with the same KEY).
+ *
+ * claim() sends allocation.set and repeats it after a generation conflict. call() sends one command
+ * and repeats it until there is a reply. publish() and await_reply() speak AMQP. Every other error
+ * ends the process in give_up().
+ */
 #include <amqp.h>
 #include <amqp_tcp_socket.h>
 #include <jansson.h>
@@ -12,12 +18,12 @@
 #include <uuid.h>
 
 enum {
-    SENDINGS = 5, /* of one message, each time-out twice as long as the one before */
-    READINGS = 5, /* of the consumer, after conflicts */
+    MAX_ATTEMPTS = 5,  /* to send one message; each waits twice as long as the one before */
+    MAX_CONFLICTS = 5, /* after each, the consumer is read again */
     CHANNEL = 1,
 };
 
-/* One connection, one queue of its own for replies. */
+/* A connection and an exclusive queue for its replies. */
 struct client {
     amqp_connection_state_t amqp;
     const char *user;
@@ -33,13 +39,13 @@ struct reply {
 static void give_up(const char *why, const char *what)
 {
     printf("%s%s\n", why, what);
-    exit(2); /* the broker tidies up after a connection that goes away */
+    exit(2); /* the broker deletes the exclusive queue when the connection is closed */
 }
 
 static void must(amqp_rpc_reply_t answer, const char *step)
 {
     if (answer.reply_type != AMQP_RESPONSE_NORMAL)
-        give_up("the broker refused or went away: ", step);
+        give_up("the broker rejected the request or closed the connection: ", step);
 }
 
 static const char *new_key(void)
@@ -60,7 +66,7 @@ static void connect_to(struct client *client, char *uri)
     client->amqp = amqp_new_connection();
     amqp_socket_t *socket = amqp_tcp_socket_new(client->amqp);
     if (socket == NULL || amqp_socket_open(socket, info.host, info.port) != AMQP_STATUS_OK)
-        give_up("no connection to ", info.host);
+        give_up("cannot connect to ", info.host);
     must(amqp_login(client->amqp, info.vhost, 0, 131072, 0, AMQP_SASL_METHOD_PLAIN, info.user,
                     info.password),
          "login");
@@ -92,7 +98,7 @@ static void publish(struct client *client, const char *key, const char *body)
     amqp_bytes_t commands = amqp_cstring_bytes("allot.commands");
     if (amqp_basic_publish(client->amqp, CHANNEL, commands, commands, 1, 0, &properties,
                            amqp_cstring_bytes(body)) != AMQP_STATUS_OK)
-        give_up("the connection is lost, outcome unknown: ", key);
+        give_up("connection lost, outcome unknown: ", key);
 }
 
 static bool is_replayed(const amqp_table_t *headers)
@@ -106,7 +112,7 @@ static bool is_replayed(const amqp_table_t *headers)
     return false;
 }
 
-/* False if it is not the one for this key: the second reply to a message that was sent twice. */
+/* Returns false for a reply to another key: a message that was sent twice gets two replies. */
 static bool read_reply(struct client *client, const char *key, struct reply *ret_reply)
 {
     amqp_message_t message;
@@ -116,7 +122,7 @@ static bool read_reply(struct client *client, const char *key, struct reply *ret
     if (ours) {
         ret_reply->body = json_loadb(message.body.bytes, message.body.len, 0, NULL);
         if (ret_reply->body == NULL)
-            give_up("the reply is no JSON: ", key);
+            give_up("the reply is not valid JSON: ", key);
         ret_reply->replayed = is_replayed(&message.properties.headers);
     }
     amqp_destroy_message(&message);
@@ -130,7 +136,7 @@ static long now(void)
     return time.tv_sec * 1000 + time.tv_nsec / 1000000;
 }
 
-/* Waits for the broker to confirm and the worker to answer. False: nothing until the deadline. */
+/* Waits for the reply, and for the confirm on the way. Returns false if the deadline passes. */
 static bool await_reply(struct client *client, const char *key, long deadline,
                         struct reply *ret_reply)
 {
@@ -142,7 +148,7 @@ static bool await_reply(struct client *client, const char *key, long deadline,
         if (status == AMQP_STATUS_TIMEOUT)
             return false;
         if (status != AMQP_STATUS_OK)
-            give_up("the connection is lost, outcome unknown: ", key);
+            give_up("connection lost, outcome unknown: ", key);
         if (frame.frame_type != AMQP_FRAME_METHOD)
             continue;
         switch (frame.payload.method.id) {
@@ -150,10 +156,10 @@ static bool await_reply(struct client *client, const char *key, long deadline,
             if (read_reply(client, key, ret_reply))
                 return true;
             break;
-        case AMQP_BASIC_ACK_METHOD: break; /* the broker has taken responsibility for it */
-        case AMQP_BASIC_NACK_METHOD: printf("%s: the broker did not take it\n", key); break;
+        case AMQP_BASIC_ACK_METHOD: break; /* the broker has confirmed the message */
+        case AMQP_BASIC_NACK_METHOD: printf("%s: nacked by the broker\n", key); break;
         case AMQP_BASIC_RETURN_METHOD:
-            give_up("nothing takes commands: is the topology declared?", "");
+            give_up("message unroutable: is the topology declared?", "");
             break;
         default: give_up("the broker closed the channel, outcome unknown: ", key);
         }
@@ -161,8 +167,10 @@ static bool await_reply(struct client *client, const char *key, long deadline,
     return false;
 }
 
-/* The reply to a command. On a time-out nobody knows whether the command was carried out: the same
- * key makes sending it again safe, and gets the outcome on record if there is one. */
+/* Sends a command and returns its reply; the caller frees the body. Takes ownership of `params`.
+ * Without a reply the outcome is unknown: the command may have taken effect. It is safe to send it
+ * again under the same key: it takes effect once, and the worker replies with the recorded outcome.
+ */
 static struct reply call(struct client *client, const char *key, const char *command,
                          json_t *params)
 {
@@ -174,14 +182,14 @@ static struct reply call(struct client *client, const char *key, const char *com
     struct reply reply = {0};
     bool answered = false;
     long timeout = client->timeout;
-    for (int i = 0; i < SENDINGS && !answered; i++, timeout *= 2) {
+    for (int i = 0; i < MAX_ATTEMPTS && !answered; i++, timeout *= 2) {
         publish(client, key, body);
         answered = await_reply(client, key, now() + timeout, &reply);
         if (!answered)
             printf("%s: no reply within %ld ms\n", key, timeout);
     }
     if (!answered) {
-        printf("gave up after %d sendings, ", SENDINGS);
+        printf("no reply after %d attempts, ", MAX_ATTEMPTS);
         give_up("outcome unknown: ", key);
     }
     free(body);
@@ -189,7 +197,7 @@ static struct reply call(struct client *client, const char *key, const char *com
     return reply;
 }
 
-/* A new reference to a number, or null. */
+/* Returns a new reference to the generation in the reply: a number, or null. */
 static json_t *generation_in(const struct reply *reply)
 {
     json_t *given = json_object_get(json_object_get(reply->body, "result"), "consumer_generation");
@@ -207,7 +215,7 @@ static json_t *generation_of(struct client *client, const char *consumer)
     struct reply reply =
         call(client, new_key(), "allocation.get", json_pack("{s:s}", "consumer_uuid", consumer));
     if (!is_success(&reply))
-        give_up("allocation.get was refused", "");
+        give_up("allocation.get failed", "");
     json_t *generation = generation_in(&reply);
     json_decref(reply.body);
     return generation;
@@ -220,11 +228,11 @@ static void print_json(const char *before, json_t *value, const char *after)
     free(text);
 }
 
-/* Takes over the generation. */
+/* Takes ownership of `generation`. Returns the exit status. */
 static int claim(struct client *client, char *const *arguments, json_t *generation)
 {
     const char *key = arguments[0], *provider = arguments[1], *consumer = arguments[2];
-    for (int i = 0; i < READINGS; i++) {
+    for (int i = 0; i < MAX_CONFLICTS; i++) {
         struct reply reply =
             call(client, key, "allocation.set",
                  json_pack("{s:s, s:s, s:s, s:o, s:s, s:{s:{s:{s:I}}}}", "consumer_uuid", consumer,
@@ -241,22 +249,23 @@ static int claim(struct client *client, char *const *arguments, json_t *generati
         }
         json_t *error = json_object_get(reply.body, "error");
         const char *code = json_string_value(json_object_get(error, "code"));
-        if (!json_is_true(json_object_get(error, "retryable"))) { /* it would be refused again */
-            printf("refused: %s: %s", code, json_string_value(json_object_get(error, "message")));
+        if (!json_is_true(json_object_get(error, "retryable"))) { /* it would fail again */
+            printf("failed: %s: %s", code, json_string_value(json_object_get(error, "message")));
             print_json(" ", json_object_get(error, "details"), "");
             json_decref(reply.body);
             return 1;
         }
-        /* Someone else was first. The refusal is on record under this key, so a new one is needed;
-         * a real producer decides here, from what it reads, whether it still wants the claim. */
+        /* Another producer has changed the consumer. The failure is recorded under this key, so the
+         * next try needs a new key. A real producer decides here whether it still wants the claim.
+         */
         generation = generation_of(client, consumer);
         key = new_key();
         printf("%s: ", code);
-        print_json("read again, next try on generation ", generation, "");
+        print_json("retrying with consumer_generation ", generation, "");
         json_decref(reply.body);
     }
     json_decref(generation);
-    printf("gave up after %d conflicts\n", READINGS);
+    printf("gave up after %d conflicts\n", MAX_CONFLICTS);
     return 1;
 }
 
@@ -270,8 +279,7 @@ int main(int count, char **arguments)
     const char *uri = getenv("ALLOT_AMQP_URI_CONDUCTOR");
     if (uri == NULL)
         uri = getenv("ALLOT_AMQP_URI");
-    char *copy =
-        strdup(uri == NULL ? "" : uri); /* parsed in place, and pointed into from then on */
+    char *copy = strdup(uri == NULL ? "" : uri); /* amqp_parse_url changes it and points into it */
     json_t *generation = json_loads(count > 5 ? arguments[5] : "null", JSON_DECODE_ANY, NULL);
     struct client client = {.timeout = count > 6 ? atol(arguments[6]) : 5000};
     connect_to(&client, copy);

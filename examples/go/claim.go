@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Claims VCPUs of a provider for a consumer through allotd. See README.md for the arguments.
-// Exit status: 0 claimed, 1 refused, 2 it could not be found out (run again with the same KEY).
+// Exit status: 0 claimed, 1 failed, 2 outcome unknown (run again with the same KEY).
 package main
 
 import (
@@ -17,11 +17,11 @@ import (
 )
 
 const (
-	sendings = 5 // of one message, each time-out twice as long as the one before
-	readings = 5 // of the consumer, after conflicts
+	maxAttempts  = 5 // to send one message; each attempt waits twice as long as the one before
+	maxConflicts = 5 // generation conflicts; after each, the consumer is read again
 )
 
-var errLost = errors.New("the connection is lost, outcome unknown")
+var errLost = errors.New("connection lost, outcome unknown")
 
 type object map[string]any
 
@@ -38,7 +38,7 @@ type reply struct {
 	replayed bool
 }
 
-// One connection, one queue of its own for replies.
+// A client has a connection and an exclusive queue for its replies.
 type client struct {
 	user, queue string
 	timeout     time.Duration
@@ -60,7 +60,7 @@ func open(uri string, timeout time.Duration) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	connection, err := amqp.Dial(uri) // closed with the process
+	connection, err := amqp.Dial(uri) // closed when the process exits
 	if err != nil {
 		return nil, err
 	}
@@ -81,8 +81,7 @@ func open(uri string, timeout time.Duration) (*client, error) {
 	return c, err
 }
 
-// Publishes, and waits until the timer for the broker to confirm and the worker to answer; no reply
-// without an error is a time-out.
+// callOnce publishes a command and waits for its reply. It returns nil, nil if the timer expires.
 func (c *client) callOnce(key string, body []byte, timer <-chan time.Time) (*reply, error) {
 	confirmation, err := c.channel.PublishWithDeferredConfirm("allot.commands", "allot.commands", true, false,
 		amqp.Publishing{MessageId: key, CorrelationId: key, UserId: c.user, ReplyTo: c.queue,
@@ -94,21 +93,21 @@ func (c *client) callOnce(key string, body []byte, timer <-chan time.Time) (*rep
 	for {
 		select {
 		case <-confirmed:
-			confirmed = nil // said once
+			confirmed = nil // a closed channel would be ready again and again
 			if !confirmation.Acked() {
-				fmt.Printf("%s: the broker did not take it\n", key)
+				fmt.Printf("%s: nacked by the broker\n", key)
 			}
 		case _, open := <-c.returns:
 			if !open {
 				return nil, errLost
 			}
-			return nil, errors.New("nothing takes commands: is the topology declared?")
+			return nil, errors.New("message unroutable: is the topology declared?")
 		case delivery, open := <-c.replies:
 			if !open {
 				return nil, errLost
 			}
 			if delivery.CorrelationId != key {
-				continue // the second reply to a message that was sent twice
+				continue // a second reply to a message that was sent twice
 			}
 			answer := &reply{}
 			answer.replayed, _ = delivery.Headers["x-allot-replayed"].(bool)
@@ -119,15 +118,16 @@ func (c *client) callOnce(key string, body []byte, timer <-chan time.Time) (*rep
 	}
 }
 
-// The reply to a command. On a time-out nobody knows whether the command was carried out: the same
-// key makes sending it again safe, and gets the outcome on record if there is one.
+// call sends a command and returns its reply. Without a reply the outcome is unknown: the command
+// may have taken effect. It is safe to send it again under the same key: it takes effect once, and
+// the worker replies with the recorded outcome.
 func (c *client) call(key, command string, params object) (*reply, error) {
 	body, err := json.Marshal(object{"version": 1, "command": command, "params": params})
 	if err != nil {
 		return nil, err
 	}
 	timeout := c.timeout
-	for i := 0; i < sendings; i++ {
+	for i := 0; i < maxAttempts; i++ {
 		answer, err := c.callOnce(key, body, time.After(timeout))
 		if answer != nil || err != nil {
 			return answer, err
@@ -135,7 +135,7 @@ func (c *client) call(key, command string, params object) (*reply, error) {
 		fmt.Printf("%s: no reply within %d ms\n", key, timeout.Milliseconds())
 		timeout *= 2
 	}
-	return nil, fmt.Errorf("gave up after %d sendings, outcome unknown: %s", sendings, key)
+	return nil, fmt.Errorf("no reply after %d attempts, outcome unknown: %s", maxAttempts, key)
 }
 
 func (c *client) generationOf(consumer string) (*int64, error) {
@@ -150,7 +150,7 @@ func (c *client) generationOf(consumer string) (*int64, error) {
 }
 
 func (c *client) claim(key, provider, consumer string, vcpus int64, generation *int64) (int, error) {
-	for i := 0; i < readings; i++ {
+	for i := 0; i < maxConflicts; i++ {
 		answer, err := c.call(key, "allocation.set", object{
 			"consumer_uuid": consumer, "project_id": "examples", "user_id": "example",
 			"consumer_generation": generation, "consumer_type": "INSTANCE",
@@ -164,19 +164,19 @@ func (c *client) claim(key, provider, consumer string, vcpus int64, generation *
 			return 0, nil
 		}
 		problem := answer.Error
-		if !problem.Retryable { // the same command would be refused again
-			fmt.Printf("refused: %s: %s %s\n", problem.Code, problem.Message, problem.Details)
+		if !problem.Retryable { // the same command would fail again
+			fmt.Printf("failed: %s: %s %s\n", problem.Code, problem.Message, problem.Details)
 			return 1, nil
 		}
-		// Someone else was first. The refusal is on record under this key, so a new one is needed;
-		// a real producer decides here, from what it reads, whether it still wants the claim.
+		// Another producer has changed the consumer. The failure is recorded under this key, so the
+		// next try needs a new key. A real producer decides here whether it still wants the claim.
 		if generation, err = c.generationOf(consumer); err != nil {
 			return 2, err
 		}
 		key = random()
-		fmt.Printf("%s: read again, next try on generation %s\n", problem.Code, text(generation))
+		fmt.Printf("%s: retrying with consumer_generation %s\n", problem.Code, text(generation))
 	}
-	fmt.Printf("gave up after %d conflicts\n", readings)
+	fmt.Printf("gave up after %d conflicts\n", maxConflicts)
 	return 1, nil
 }
 

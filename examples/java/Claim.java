@@ -21,11 +21,11 @@ import java.util.concurrent.TimeoutException;
 
 /**
  * Claims VCPUs of a provider for a consumer through allotd. See README.md for the arguments. Exit
- * status: 0 claimed, 1 refused, 2 it could not be found out (run again with the same KEY).
+ * status: 0 claimed, 1 failed, 2 outcome unknown (run again with the same KEY).
  */
 public final class Claim {
-    private static final int SENDINGS = 5; // of one message, each time-out twice as long
-    private static final int READINGS = 5; // of the consumer, after conflicts
+    private static final int MAX_ATTEMPTS = 5; // to send one message; each waits twice as long
+    private static final int MAX_CONFLICTS = 5; // after each, the consumer is read again
     private static final Gson GSON = new GsonBuilder().serializeNulls().create();
 
     private record Reply(JsonObject body, boolean replayed) {
@@ -54,7 +54,7 @@ public final class Claim {
     private final BlockingQueue<Delivery> replies = new LinkedBlockingQueue<>();
     private volatile boolean returned;
 
-    /** A channel, with a queue of its own for replies. */
+    /** Opens a channel and an exclusive queue for its replies. */
     private Claim(Connection connection, String user, long timeout) throws Exception {
         this.user = user;
         this.timeout = timeout;
@@ -71,15 +71,15 @@ public final class Claim {
             .messageId(key).correlationId(key).userId(user).replyTo(queue)
             .contentType("application/json").deliveryMode(2).build();
         channel.basicPublish("allot.commands", "allot.commands", true, properties, body);
-        try { // returns once the broker has taken responsibility for the message
+        try { // waitForConfirms returns when the broker has confirmed the message
             if (!channel.waitForConfirms(Math.max(1, deadline - now()))) {
-                System.out.printf("%s: the broker did not take it%n", key);
+                System.out.printf("%s: nacked by the broker%n", key);
             }
         } catch (TimeoutException unconfirmed) {
-            return; // the next sending will tell
+            return; // call() waits for the reply, then tries again
         }
         if (returned) {
-            throw new IllegalStateException("nothing takes commands: is the topology declared?");
+            throw new IllegalStateException("message unroutable: is the topology declared?");
         }
     }
 
@@ -89,7 +89,7 @@ public final class Claim {
             if (delivery == null) {
                 return null;
             }
-            // Another key's is the second reply to a message that was sent twice.
+            // A message that was sent twice gets two replies; the second one is ignored.
             if (key.equals(delivery.getProperties().getCorrelationId())) {
                 String body = new String(delivery.getBody(), StandardCharsets.UTF_8);
                 Object replayed = delivery.getProperties().getHeaders().get("x-allot-replayed");
@@ -103,24 +103,25 @@ public final class Claim {
     }
 
     /**
-     * The reply to a command. On a time-out nobody knows whether the command was carried out: the same
-     * key makes sending it again safe, and gets the outcome on record if there is one.
+     * Sends a command and returns its reply. Without a reply the outcome is unknown: the command may
+     * have taken effect. It is safe to send it again under the same key: it takes effect once, and the
+     * worker replies with the recorded outcome.
      */
     private Reply call(String key, String command, Map<String, ?> params) throws Exception {
         byte[] body = GSON.toJson(Map.of("version", 1, "command", command, "params", params))
             .getBytes(StandardCharsets.UTF_8);
-        long patience = timeout;
-        for (int sending = 0; sending < SENDINGS; sending++, patience *= 2) {
-            long deadline = now() + patience;
+        long wait = timeout;
+        for (int attempt = 0; attempt < MAX_ATTEMPTS; attempt++, wait *= 2) {
+            long deadline = now() + wait;
             publish(key, body, deadline);
             Reply reply = await(key, deadline);
             if (reply != null) {
                 return reply;
             }
-            System.out.printf("%s: no reply within %d ms%n", key, patience);
+            System.out.printf("%s: no reply within %d ms%n", key, wait);
         }
         throw new TimeoutException(
-            String.format("gave up after %d sendings, outcome unknown: %s", SENDINGS, key));
+            String.format("no reply after %d attempts, outcome unknown: %s", MAX_ATTEMPTS, key));
     }
 
     private JsonElement generationOf(String consumer) throws Exception {
@@ -133,7 +134,7 @@ public final class Claim {
 
     private int claim(String key, String provider, String consumer, int vcpus, JsonElement generation)
             throws Exception {
-        for (int reading = 0; reading < READINGS; reading++) {
+        for (int conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
             Reply reply = call(key, "allocation.set", Map.of(
                 "consumer_uuid", consumer, "project_id", "examples", "user_id", "example",
                 "consumer_generation", generation, "consumer_type", "INSTANCE",
@@ -143,18 +144,18 @@ public final class Claim {
                 System.out.printf("claimed: consumer_generation %s%s%n", reply.generation(), note);
                 return 0;
             }
-            if (!reply.error().get("retryable").getAsBoolean()) { // it would be refused again
-                System.out.printf("refused: %s: %s %s%n", reply.code(),
+            if (!reply.error().get("retryable").getAsBoolean()) { // it would fail again
+                System.out.printf("failed: %s: %s %s%n", reply.code(),
                     reply.error().get("message").getAsString(), reply.error().get("details"));
                 return 1;
             }
-            // Someone else was first. The refusal is on record under this key, so a new one is needed;
-            // a real producer decides here, from what it reads, whether it still wants the claim.
+            // Another producer has changed the consumer. The failure is recorded under this key, so the
+            // next try needs a new key. A real producer decides here whether it still wants the claim.
             generation = generationOf(consumer);
             key = UUID.randomUUID().toString();
-            System.out.printf("%s: read again, next try on generation %s%n", reply.code(), generation);
+            System.out.printf("%s: retrying with consumer_generation %s%n", reply.code(), generation);
         }
-        System.out.printf("gave up after %d conflicts%n", READINGS);
+        System.out.printf("gave up after %d conflicts%n", MAX_CONFLICTS);
         return 1;
     }
 

@@ -1,14 +1,14 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: Apache-2.0
 // Claims VCPUs of a provider for a consumer through allotd. See README.md for the arguments.
-// Exit status: 0 claimed, 1 refused, 2 it could not be found out (run again with the same KEY).
+// Exit status: 0 claimed, 1 failed, 2 outcome unknown (run again with the same KEY).
 import { randomUUID } from 'node:crypto';
 import amqp from 'amqplib';
 
-const SENDINGS = 5; // of one message, each time-out twice as long as the one before
-const READINGS = 5; // of the consumer, after conflicts
+const MAX_ATTEMPTS = 5; // to send one message; each attempt waits twice as long as the one before
+const MAX_CONFLICTS = 5; // generation conflicts; after each, the consumer is read again
 
-// One connection, one queue of its own for replies.
+// Opens a connection and an exclusive queue for its replies.
 async function open(uri, timeout) {
   const user = decodeURIComponent(new URL(uri).username);
   const connection = await amqp.connect(uri);
@@ -18,9 +18,9 @@ async function open(uri, timeout) {
   channel.on('return', (message) => client.returned.add(message.properties.messageId));
   await channel.assertQueue(client.queue, { exclusive: true, autoDelete: true });
   await channel.consume(client.queue, (message) => {
-    if (!message) return; // the broker has cancelled the consumer
+    if (!message) return; // the broker has cancelled the subscription
     const { correlationId, headers } = message.properties;
-    // Nobody waits for the second reply to a message that was sent twice.
+    // A message that was sent twice gets two replies; the second one is ignored.
     client.waiting.get(correlationId)?.({
       ...JSON.parse(message.content.toString()),
       replayed: headers['x-allot-replayed'] === true,
@@ -29,27 +29,28 @@ async function open(uri, timeout) {
   return client;
 }
 
-// Resolves once the broker has taken responsibility for the message.
+// Resolves when the broker has confirmed the message.
 function publish(client, key, body) {
   return new Promise((resolve, reject) => {
     client.channel.publish('allot.commands', 'allot.commands', body, {
       messageId: key, correlationId: key, userId: client.user, replyTo: client.queue,
       contentType: 'application/json', persistent: true, mandatory: true,
     }, (error) => {
-      if (error) console.log(`${key}: the broker did not take it`);
-      if (client.returned.has(key)) reject(new Error('nothing takes commands: is the topology declared?'));
+      if (error) console.log(`${key}: nacked by the broker`);
+      if (client.returned.has(key)) reject(new Error('message unroutable: is the topology declared?'));
       else resolve();
     });
   });
 }
 
-// The reply to a command. On a time-out nobody knows whether the command was carried out: the same
-// key makes sending it again safe, and gets the outcome on record if there is one.
+// Sends a command and returns its reply. Without a reply the outcome is unknown: the command may
+// have taken effect. It is safe to send it again under the same key: it takes effect once, and the
+// worker replies with the recorded outcome.
 async function call(client, key, command, params) {
   const body = Buffer.from(JSON.stringify({ version: 1, command, params }));
   const answered = new Promise((resolve) => client.waiting.set(key, resolve));
   let { timeout } = client;
-  for (let sending = 0; sending < SENDINGS; sending++, timeout *= 2) {
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++, timeout *= 2) {
     let timer;
     const expired = new Promise((resolve) => { timer = setTimeout(resolve, timeout, null); });
     const published = publish(client, key, body).then(() => answered);
@@ -59,10 +60,10 @@ async function call(client, key, command, params) {
       client.waiting.delete(key);
       return reply;
     }
-    published.catch(() => {}); // too late to matter: the next sending will tell
+    published.catch(() => {}); // too late for this attempt; the next one reports the error
     console.log(`${key}: no reply within ${timeout} ms`);
   }
-  throw new Error(`gave up after ${SENDINGS} sendings, outcome unknown: ${key}`);
+  throw new Error(`no reply after ${MAX_ATTEMPTS} attempts, outcome unknown: ${key}`);
 }
 
 async function generationOf(client, consumer) {
@@ -72,7 +73,7 @@ async function generationOf(client, consumer) {
 }
 
 async function claim(client, key, provider, consumer, vcpus, generation) {
-  for (let reading = 0; reading < READINGS; reading++) {
+  for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
     const reply = await call(client, key, 'allocation.set', {
       consumer_uuid: consumer, project_id: 'examples', user_id: 'example',
       consumer_generation: generation, consumer_type: 'INSTANCE',
@@ -84,17 +85,17 @@ async function claim(client, key, provider, consumer, vcpus, generation) {
       return 0;
     }
     const { code, message, details, retryable } = reply.error;
-    if (!retryable) { // the same command would be refused again
-      console.log(`refused: ${code}: ${message} ${JSON.stringify(details)}`);
+    if (!retryable) { // the same command would fail again
+      console.log(`failed: ${code}: ${message} ${JSON.stringify(details)}`);
       return 1;
     }
-    // Someone else was first. The refusal is on record under this key, so a new one is needed;
-    // a real producer decides here, from what it reads, whether it still wants the claim.
+    // Another producer has changed the consumer. The failure is recorded under this key, so the
+    // next try needs a new key. A real producer decides here whether it still wants the claim.
     generation = await generationOf(client, consumer);
     key = randomUUID();
-    console.log(`${code}: read again, next try on generation ${generation}`);
+    console.log(`${code}: retrying with consumer_generation ${generation}`);
   }
-  console.log(`gave up after ${READINGS} conflicts`);
+  console.log(`gave up after ${MAX_CONFLICTS} conflicts`);
   return 1;
 }
 

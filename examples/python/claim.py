@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Claims VCPUs of a provider for a consumer through allotd. See README.md for the arguments.
 
-Exit status: 0 claimed, 1 refused, 2 it could not be found out (run again with the same KEY).
+Exit status: 0 claimed, 1 failed, 2 outcome unknown (run again with the same KEY).
 """
 import json
 import os
@@ -12,12 +12,12 @@ import uuid
 
 import pika
 
-SENDINGS = 5  # of one message, each time-out twice as long as the one before
-READINGS = 5  # of the consumer, after conflicts
+MAX_ATTEMPTS = 5  # to send one message; each attempt waits twice as long as the one before
+MAX_CONFLICTS = 5  # generation conflicts; after each, the consumer is read again
 
 
 class Claims:
-    """One connection, one queue of its own for replies."""
+    """A connection and an exclusive queue for its replies."""
 
     def __init__(self, uri, timeout):
         parameters = pika.URLParameters(uri)
@@ -39,18 +39,19 @@ class Claims:
         properties = pika.BasicProperties(
             message_id=key, correlation_id=key, user_id=self.user, reply_to=self.queue,
             content_type="application/json", delivery_mode=2)
-        try:  # returns once the broker has taken responsibility for the message
+        try:  # basic_publish returns when the broker has confirmed the message
             self.channel.basic_publish("allot.commands", "allot.commands", body, properties,
                                        mandatory=True)
         except pika.exceptions.NackError:
-            print(f"{key}: the broker did not take it")
+            print(f"{key}: nacked by the broker")
 
     def call(self, key, command, params):
-        """The reply to a command. On a time-out nobody knows whether the command was carried out:
-        the same key makes sending it again safe, and gets the outcome on record if there is one."""
+        """Sends a command and returns its reply. Without a reply the outcome is unknown: the command
+        may have taken effect. It is safe to send it again under the same key: it takes effect once,
+        and the worker replies with the recorded outcome."""
         body = json.dumps({"version": 1, "command": command, "params": params})
         timeout = self.timeout
-        for _ in range(SENDINGS):
+        for _ in range(MAX_ATTEMPTS):
             self._publish(key, body)
             deadline = time.monotonic() + timeout
             while key not in self.replies and (left := deadline - time.monotonic()) > 0:
@@ -59,7 +60,7 @@ class Claims:
                 return self.replies.pop(key)
             print(f"{key}: no reply within {timeout * 1000:.0f} ms", flush=True)
             timeout *= 2
-        raise TimeoutError(f"gave up after {SENDINGS} sendings, outcome unknown: {key}")
+        raise TimeoutError(f"no reply after {MAX_ATTEMPTS} attempts, outcome unknown: {key}")
 
     def generation_of(self, consumer):
         reply, _ = self.call(str(uuid.uuid4()), "allocation.get", {"consumer_uuid": consumer})
@@ -69,7 +70,7 @@ class Claims:
 
 
 def claim(claims, key, provider, consumer, vcpus, generation):
-    for _ in range(READINGS):
+    for _ in range(MAX_CONFLICTS):
         reply, replayed = claims.call(key, "allocation.set", {
             "consumer_uuid": consumer, "project_id": "examples", "user_id": "example",
             "consumer_generation": generation, "consumer_type": "INSTANCE",
@@ -79,15 +80,15 @@ def claim(claims, key, provider, consumer, vcpus, generation):
                   + (" (replayed)" if replayed else ""))
             return 0
         error = reply["error"]
-        if not error["retryable"]:  # the same command would be refused again
-            print(f"refused: {error['code']}: {error['message']} {json.dumps(error['details'])}")
+        if not error["retryable"]:  # the same command would fail again
+            print(f"failed: {error['code']}: {error['message']} {json.dumps(error['details'])}")
             return 1
-        # Someone else was first. The refusal is on record under this key, so a new one is needed;
-        # a real producer decides here, from what it reads, whether it still wants the claim.
+        # Another producer has changed the consumer. The failure is recorded under this key, so the
+        # next try needs a new key. A real producer decides here whether it still wants the claim.
         generation = claims.generation_of(consumer)
         key = str(uuid.uuid4())
-        print(f"{error['code']}: read again, next try on generation {json.dumps(generation)}")
-    print(f"gave up after {READINGS} conflicts")
+        print(f"{error['code']}: retrying with consumer_generation {json.dumps(generation)}")
+    print(f"gave up after {MAX_CONFLICTS} conflicts")
     return 1
 
 
@@ -101,7 +102,7 @@ def main():
         claims = Claims(uri, int(timeout) / 1000)
         return claim(claims, key, provider, consumer, int(vcpus), json.loads(generation))
     except pika.exceptions.UnroutableError:
-        print("nothing takes commands: is the topology declared?")
+        print("message unroutable: is the topology declared?")
     except (TimeoutError, RuntimeError, pika.exceptions.AMQPError) as error:
         print(error or repr(error))
     return 2

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What the private broker needs besides its own tools, with nothing but the standard library.
+"""Helpers of script/stack for the private broker. Uses the standard library only.
 
-    broker.py ports COUNT                    free loopback ports below the ephemeral range, on one line
-    broker.py free PORT...                   exit 0 if nothing listens on any of them
-    broker.py definitions < NAME PASSWORD…   lines of users in, the broker's definitions (JSON) out
-    broker.py login SECONDS < URI            return once this user can open the virtual host "/"
+    broker.py ports COUNT         print COUNT free loopback ports below the ephemeral range, on one line
+    broker.py free PORT...        exit 0 if no process listens on any of these ports
+    broker.py definitions         read lines "NAME PASSWORD" and print the broker's definitions (JSON)
+    broker.py login SECONDS       read a URI; return when its user can open the virtual host "/"
 """
 import base64
 import hashlib
@@ -24,11 +24,12 @@ TIMEOUT_S = 5.0
 POLL_S = 0.1
 FRAME_END = b"\xce"
 
-# Least rights. Declaring a queue with a dead-letter exchange needs read on the queue and write on the exchange; binding
-# needs write on the queue and read on the exchange; the default exchange is called amq.default here.
+# The least permissions that each user needs. To declare a queue with a dead-letter exchange, a user needs read on the
+# queue and write on the exchange. To bind, write on the queue and read on the exchange. "amq.default" is the default
+# exchange.
 OWN = r"^({0}\..*|amq\.gen-.*)$"
 PUBLISH = r"^(allot\.commands|{0}\..*|amq\.gen-.*)$"
-RIGHTS = {
+PERMISSIONS = {
     "worker": {"configure": r"^allot\.", "write": r"^(amq\.default|allot\..*)$", "read": r"^allot\."},
     "operator": {"configure": r"^allot\.", "write": r"^allot\.", "read": r"^allot\."},
     "conductor": {"configure": OWN.format("conductor"), "write": PUBLISH.format("conductor"),
@@ -39,7 +40,7 @@ RIGHTS = {
 
 
 def is_free(port):
-    """Whether a server could listen there; connections that linger from an earlier one do not count."""
+    """Tells whether a server could listen on the port. Connections in TIME_WAIT do not count."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -51,7 +52,8 @@ def is_free(port):
 
 
 def free_ports(count):
-    """A run of free ports, aligned, so that two stacks that start at once rarely choose the same one."""
+    """Returns `count` free ports in a row. The first is a multiple of `count` away from PORT_MIN, so that two stacks
+    that start at the same time rarely choose overlapping ports."""
     starts = list(range(PORT_MIN, PORT_MAX - count, count))
     random.SystemRandom().shuffle(starts)
     for start in starts:
@@ -67,12 +69,12 @@ def password_hash(password):
 
 
 def definitions(passwords):
-    """Users, virtual host and rights. With definitions to load, the broker makes no default user."""
+    """Returns users, virtual host and permissions. A broker that loads definitions creates no default user."""
     return {
         "vhosts": [{"name": "/"}],
         "users": [{"name": name, "password_hash": password_hash(password), "tags": "",
                    "hashing_algorithm": "rabbit_password_hashing_sha256"} for name, password in passwords.items()],
-        "permissions": [{"user": name, "vhost": "/", **RIGHTS[name]} for name in passwords],
+        "permissions": [{"user": name, "vhost": "/", **PERMISSIONS[name]} for name in passwords],
     }
 
 
@@ -87,7 +89,7 @@ def read_exactly(link, size):
 
 
 def read_method(link):
-    """The class, the method and the arguments of the next frame on channel 0."""
+    """Reads the next frame, on channel 0. Returns its (class, method) and the encoded arguments."""
     _, _, size = struct.unpack(">BHI", read_exactly(link, 7))
     payload = read_exactly(link, size + 1)[:-1]
     return struct.unpack_from(">HH", payload), payload[4:]
@@ -109,12 +111,12 @@ def long_string(text):
 def expect(link, method):
     got, arguments = read_method(link)
     if got != method:
-        raise ConnectionError(f"AMQP method {method} expected, got {got}")
+        raise ConnectionError(f"expected AMQP method {method}, got {got}")
     return arguments
 
 
 def login(uri):
-    """AMQP 0-9-1 from connection.start to connection.open-ok, and a clean close."""
+    """Opens an AMQP 0-9-1 connection (connection.start to connection.open-ok) and closes it."""
     at = urlsplit(uri)
     with socket.create_connection((at.hostname, at.port), TIMEOUT_S) as link:
         link.settimeout(TIMEOUT_S)
@@ -122,7 +124,8 @@ def login(uri):
         expect(link, (10, 10))
         response = b"\0" + unquote(at.username).encode() + b"\0" + unquote(at.password).encode()
         properties = struct.pack(">I", 0)
-        send_method(link, (10, 11), properties + short_string(b"PLAIN") + long_string(response) + short_string(b"en_US"))
+        send_method(link, (10, 11),
+                    properties + short_string(b"PLAIN") + long_string(response) + short_string(b"en_US"))
         send_method(link, (10, 31), expect(link, (10, 30)))
         send_method(link, (10, 40), short_string(b"/") + short_string(b"") + b"\0")
         expect(link, (10, 41))
@@ -148,13 +151,13 @@ def main(arguments):
     elif verb == "free":
         taken = [port for port in rest if not is_free(int(port))]
         if taken:
-            raise OSError(f"taken by another process: port {', '.join(taken)}")
+            raise OSError(f"in use by another process: port {', '.join(taken)}")
     elif verb == "definitions":
         json.dump(definitions(dict(line.split() for line in sys.stdin)), sys.stdout, indent=1)
     elif verb == "login":
         await_login(sys.stdin.read().strip(), float(rest[0]))
     else:
-        raise ValueError(f"unknown command {verb}")
+        raise ValueError(f"unknown command '{verb}'")
 
 
 if __name__ == "__main__":

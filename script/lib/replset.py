@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Initiates a MongoDB replica set and tells its members' states, with nothing but the standard library.
+"""Initiates a MongoDB replica set and prints its members' states. Uses the standard library only.
 
-    replset.py ensure NAME SECONDS PORT...   initiate if it never was; return once one member is primary, all others secondary
-    replset.py state PORT...                 one line "PORT STATE" a member
+    replset.py ensure NAME SECONDS PORT...   initiate the replica set if needed; return when one member is primary
+                                             and all others are secondary
+    replset.py state PORT...                 print one line "PORT STATE" per member
 
-It speaks just enough of the wire protocol for that: OP_MSG with one body section, and the BSON types that such
-commands and their replies are made of. It must not grow into a driver.
+A driver would be one more package to install, so this file implements the small part of the wire protocol that it
+needs: OP_MSG with one body section, and the BSON types of these commands and replies. Nothing else belongs here.
 """
 import socket
 import struct
@@ -20,13 +21,13 @@ REPLY_TIMEOUT_S = 5.0
 POLL_S = 0.1
 ALREADY_INITIALIZED = 23
 
-# A process that is not up answers none of these; the rest are the server's own names.
+# Names of member states, as in the MongoDB manual. A member that does not answer counts as DOWN.
 STATES = {0: "STARTUP", 1: "PRIMARY", 2: "SECONDARY", 3: "RECOVERING", 5: "STARTUP2",
           6: "UNKNOWN", 7: "ARBITER", 8: "DOWN", 9: "ROLLBACK", 10: "REMOVED"}
 
 
 def encode(document):
-    """A dict as a BSON document."""
+    """Encodes a dict as a BSON document."""
     out = b""
     for key, value in document.items():
         kind, body = encode_value(value)
@@ -50,7 +51,7 @@ def encode_value(value):
 
 
 def decode(data, at=0):
-    """The BSON document at an offset, as a dict."""
+    """Decodes the BSON document at offset `at` to a dict."""
     end = at + struct.unpack_from("<i", data, at)[0] - 1
     at += 4
     document = {}
@@ -62,13 +63,13 @@ def decode(data, at=0):
     return document
 
 
-# kind: (length, struct format); a type of which only the length matters has no format.
+# BSON type: (length, struct format). A type whose value is not needed has no format.
 FIXED = {0x01: (8, "<d"), 0x07: (12, None), 0x08: (1, "<?"), 0x09: (8, "<q"), 0x0A: (0, None), 0x10: (4, "<i"),
          0x11: (8, "<Q"), 0x12: (8, "<q"), 0x13: (16, None)}
 
 
 def decode_value(data, at, kind):
-    """The value at an offset, and the offset after it."""
+    """Decodes the value at offset `at`. Returns the value and the offset after it."""
     if kind in FIXED:
         length, form = FIXED[kind]
         return struct.unpack_from(form, data, at)[0] if form else data[at:at + length], at + length
@@ -81,7 +82,7 @@ def decode_value(data, at, kind):
         return list(decode(data, at).values()), at + length
     if kind == 0x05:
         return data[at + 5:at + 5 + length], at + 5 + length
-    raise ValueError(f"BSON type 0x{kind:02x} not expected in a reply")
+    raise ValueError(f"unexpected BSON type 0x{kind:02x} in a reply")
 
 
 def read_exactly(link, size):
@@ -95,7 +96,7 @@ def read_exactly(link, size):
 
 
 def command(port, document):
-    """Runs one command on a member's admin database over a connection of its own."""
+    """Runs one command on the member's admin database, over a new connection. Returns the reply."""
     body = struct.pack("<I", 0) + b"\0" + encode({**document, "$db": "admin"})
     with socket.create_connection((HOST, port), CONNECT_TIMEOUT_S) as link:
         link.settimeout(REPLY_TIMEOUT_S)
@@ -106,7 +107,7 @@ def command(port, document):
 
 
 def state(port):
-    """A member's own view of its state."""
+    """Returns the state of a member, as the member sees itself."""
     try:
         reply = command(port, {"replSetGetStatus": 1})
     except OSError:
@@ -117,7 +118,7 @@ def state(port):
 
 
 def is_ready(ports):
-    """One primary that accepts writes, and every other member a secondary."""
+    """Tells whether one member is a primary that accepts writes, and all others are secondaries."""
     states = [state(port) for port in ports]
     if sorted(states) != ["PRIMARY"] + ["SECONDARY"] * (len(ports) - 1):
         return False
@@ -125,7 +126,8 @@ def is_ready(ports):
 
 
 def initiate(name, ports):
-    """Members of equal priority: one that comes back from a fault takes no primary's place from it."""
+    """Initiates the replica set. All members have the same priority, so a member that restarts does not start an
+    election to become primary again."""
     config = {
         "_id": name,
         "members": [{"_id": i, "host": f"{HOST}:{port}"} for i, port in enumerate(ports)],
@@ -156,7 +158,7 @@ def main(arguments):
         for port in arguments[1:]:
             print(port, state(int(port)))
     else:
-        raise ValueError(f"unknown command {arguments[0]}")
+        raise ValueError(f"unknown command '{arguments[0]}'")
 
 
 if __name__ == "__main__":

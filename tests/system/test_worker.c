@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The real thing: allotd as a process, a real broker, a real replica set. Claims on one worker, its
- * death by kill -9, and an outage of its storage.
+ * One worker and many claims: batches, repeated message ids, a crash of the worker, a database
+ * outage, and a principal without permission.
  */
 #include "tests/system/worker_fixture.h"
 
@@ -9,25 +9,31 @@
 #include <signal.h>
 #include <string.h>
 
-#include "tests/system/worker_storage.h"
+#include "tests/system/worker_database.h"
 
 static void test_kill_9_amid_2000_commands_loses_and_doubles_nothing(void **state)
 {
     (void)state;
-    enum { COMMANDS = 2000, BEFORE_KILL = 300 };
+    enum { COMMANDS = 2000, FIRST = 300 };
     static unsigned char answered[COMMANDS];
     memset(answered, 0, sizeof answered);
     struct producer producer = open_producer("ALLOT_AMQP_URI_CONDUCTOR", "conductor");
     pid_t worker = start_worker();
     make_providers(&producer);
-    send_claims(&producer, 0, COMMANDS);
+    send_claims(&producer, 0, FIRST);
+    assert_int_equal(receive_claims(&producer, answered, FIRST, SIZE_MAX), FIRST);
 
-    assert_int_equal(receive_claims(&producer, answered, COMMANDS, BEFORE_KILL), BEFORE_KILL);
+    /* From here on a commit takes effect, but the worker only hears that its result is unknown. */
+    fail_commands("\"commitTransaction\"", 0, COMMIT_RESULT_UNKNOWN);
+    send_claims(&producer, FIRST, COMMANDS);
+    await_failed_command();
     (void)end_worker(worker, SIGKILL);
+    expect_silence(&producer, 0);
+    assert_true(clear_faults() > 0);
     worker = start_worker();
-    (void)receive_claims(&producer, answered, COMMANDS, SIZE_MAX);
+    assert_int_equal(receive_claims(&producer, answered, COMMANDS, SIZE_MAX), COMMANDS - FIRST);
     await_empty_queue();
-    audit(COMMANDS, COMMANDS + 2 * PROVIDERS);
+    check_database(COMMANDS, COMMANDS + 2 * PROVIDERS);
     assert_int_equal(end_worker(worker, SIGTERM), 0);
     client_close(producer.client);
 }
@@ -35,7 +41,7 @@ static void test_kill_9_amid_2000_commands_loses_and_doubles_nothing(void **stat
 static void test_a_lone_command_is_one_transaction_and_1000_waiting_are_a_handful(void **state)
 {
     (void)state;
-    enum { COMMANDS = 1000, HANDFUL = 10 };
+    enum { COMMANDS = 1000, HANDFUL = 4 };
     struct producer producer = open_producer("ALLOT_AMQP_URI_CONDUCTOR", "conductor");
     pid_t worker = start_worker();
     make_providers(&producer);
@@ -47,9 +53,14 @@ static void test_a_lone_command_is_one_transaction_and_1000_waiting_are_a_handfu
     assert_int_equal(transactions_committed() - before, 1);
     assert_int_equal(end_worker(worker, SIGTERM), 0);
 
-    send_claims(&producer, 0, COMMANDS); /* nobody takes them yet */
+    send_claims(&producer, 0, COMMANDS);
     before = transactions_committed();
+    /* The first transaction waits until the worker has taken all commands from the queue. */
+    hold_commits();
     worker = start_worker();
+    await_held_commit();
+    await_empty_queue();
+    release_commits();
     for (size_t i = 0; i < COMMANDS; i++) {
         struct client_message reply = receive(&producer);
         assert_true(contains(reply.body, "\"success\""));
@@ -58,7 +69,7 @@ static void test_a_lone_command_is_one_transaction_and_1000_waiting_are_a_handfu
     int64_t used = transactions_committed() - before;
     print_message("1000 waiting commands took %lld transactions\n", (long long)used);
     assert_in_range(used, 1, HANDFUL);
-    audit(COMMANDS + 1, COMMANDS + 1 + 2 * PROVIDERS);
+    check_database(COMMANDS + 1, COMMANDS + 1 + 2 * PROVIDERS);
     assert_int_equal(end_worker(worker, SIGTERM), 0);
     client_close(producer.client);
 }
@@ -81,45 +92,45 @@ static void test_the_same_key_gets_the_same_bytes_and_no_second_effect(void **st
     arena_free(second.arena);
     claim_body(body, sizeof body, 2);
     expect(&producer, "same", body, "\"idempotency_key_reused\"");
-    audit(1, 1 + 2 * PROVIDERS);
+    check_database(1, 1 + 2 * PROVIDERS);
     assert_int_equal(end_worker(worker, SIGTERM), 0);
     client_close(producer.client);
 }
 
-static void test_a_stranger_cannot_touch_another_projects_consumer(void **state)
+static void test_a_principal_cannot_change_another_projects_consumer(void **state)
 {
     (void)state;
     struct producer conductor = open_producer("ALLOT_AMQP_URI_CONDUCTOR", "conductor");
-    struct producer stranger = open_producer("ALLOT_AMQP_URI_TEAM_BLUE", "team-blue");
+    struct producer other = open_producer("ALLOT_AMQP_URI_TEAM_BLUE", "team-blue");
     pid_t worker = start_worker();
     make_providers(&conductor);
     char body[BODY_MAX];
     claim_body(body, sizeof body, 7);
-    expect(&conductor, "theirs", body, "\"success\"");
+    expect(&conductor, "first", body, "\"success\"");
     static const char *const consumer = "00000000-0000-4000-9000-000000000007";
     (void)snprintf(body, sizeof body,
                    "{\"version\":1,\"command\":\"allocation.delete\",\"params\":"
                    "{\"consumer_uuid\":\"%s\"}}",
                    consumer);
-    expect(&stranger, "steal-1", body, "\"forbidden\"");
+    expect(&other, "steal-1", body, "\"forbidden\"");
     (void)snprintf(body, sizeof body,
                    "{\"version\":1,\"command\":\"allocation.get\",\"params\":"
                    "{\"consumer_uuid\":\"%s\"}}",
                    consumer);
-    expect(&stranger, "steal-2", body, "\"forbidden\"");
+    expect(&other, "steal-2", body, "\"forbidden\"");
     (void)snprintf(body, sizeof body,
                    "{\"version\":1,\"command\":\"allocation.set\",\"params\":{\"consumer_uuid\":"
                    "\"%s\",\"project_id\":\"blue-1\",\"user_id\":\"u\",\"consumer_generation\":1,"
                    "\"consumer_type\":\"INSTANCE\",\"allocations\":{}}}",
                    consumer);
-    expect(&stranger, "steal-3", body, "\"forbidden\"");
-    audit(1, 1 + 2 * PROVIDERS);
+    expect(&other, "steal-3", body, "\"forbidden\"");
+    check_database(1, 1 + 2 * PROVIDERS);
     assert_int_equal(end_worker(worker, SIGTERM), 0);
-    client_close(stranger.client);
+    client_close(other.client);
     client_close(conductor.client);
 }
 
-static void test_defect_3_an_outage_of_the_storage_is_never_an_answer(void **state)
+static void test_defect_3_a_database_outage_is_never_answered(void **state)
 {
     (void)state;
     enum { SILENCE_MS = 4000 };
@@ -131,13 +142,13 @@ static void test_defect_3_an_outage_of_the_storage_is_never_an_answer(void **sta
     struct error error = {""};
     struct client_message message;
     claim_body(body, sizeof body, 1);
-    signal_storage(SIGSTOP);
+    freeze_database();
     send_body(&producer, "during", body);
     send_body(&producer, "read",
               "{\"version\":1,\"command\":\"provider.get\",\"params\":"
               "{\"uuid\":\"00000000-0000-4000-8000-000000000000\"}}");
     enum client_answer answer = client_receive(producer.client, SILENCE_MS, &message, &error);
-    signal_storage(SIGCONT);
+    thaw_database();
     assert_int_equal(answer, CLIENT_NOTHING);
 
     for (int replies = 0; replies < 2; replies++) {
@@ -146,7 +157,7 @@ static void test_defect_3_an_outage_of_the_storage_is_never_an_answer(void **sta
         arena_free(reply.arena);
     }
     await_empty_queue();
-    audit(1, 1 + 2 * PROVIDERS);
+    check_database(1, 1 + 2 * PROVIDERS);
     assert_int_equal(end_worker(worker, SIGTERM), 0);
     client_close(producer.client);
 }
@@ -157,8 +168,8 @@ int main(void)
         WORKER_TEST(test_kill_9_amid_2000_commands_loses_and_doubles_nothing),
         WORKER_TEST(test_a_lone_command_is_one_transaction_and_1000_waiting_are_a_handful),
         WORKER_TEST(test_the_same_key_gets_the_same_bytes_and_no_second_effect),
-        WORKER_TEST(test_defect_3_an_outage_of_the_storage_is_never_an_answer),
-        WORKER_TEST(test_a_stranger_cannot_touch_another_projects_consumer),
+        WORKER_TEST(test_defect_3_a_database_outage_is_never_answered),
+        WORKER_TEST(test_a_principal_cannot_change_another_projects_consumer),
     };
     mongoc_init();
     int failed = cmocka_run_group_tests(tests, declare_topology, NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* allotctl audit, on documents that are broken by hand behind the worker's back. */
+/* `allotctl audit` on documents that the test has changed directly in the database. */
 #include "tests/system/worker_fixture.h"
-#include "tests/system/worker_storage.h"
+#include "tests/system/worker_database.h"
 
 #include <mongoc/mongoc.h>
 #include <signal.h>
@@ -11,14 +11,14 @@
 
 enum { OUTPUT_ROOM = 16384, CLAIMS = 8 };
 
-/* Runs it on the test's database; the exit status, and what it wrote. */
+/* Runs `allotctl audit` on the test's database. Returns its exit status and its output. */
 static int run_audit(const char *option, char output[OUTPUT_ROOM])
 {
     char command[512];
     (void)snprintf(command, sizeof command,
                    "ALLOT_MONGODB_DATABASE='%.64s' '%.256s' audit %.16s 2>&1", fixture_database(),
                    ALLOTCTL, option);
-    FILE *pipe = popen(command, "r"); // NOLINT: a shell of the test's own making
+    FILE *pipe = popen(command, "r"); // NOLINT: all of the command is the test's own text
     assert_non_null(pipe);
     size_t length = fread(output, 1, OUTPUT_ROOM - 1, pipe);
     output[length] = '\0';
@@ -32,15 +32,15 @@ static void expect_audit(const char *option, int status, const char *part)
     char output[OUTPUT_ROOM];
     assert_int_equal(run_audit(option, output), status);
     if (strstr(output, part) == NULL)
-        fail_msg("\"%s\" is not in:\n%s", part, output);
+        fail_msg("'%s' is missing in the output:\n%s", part, output);
 }
 
-static void break_documents(const char *json)
+static void change_documents(const char *json)
 {
-    run_on_storage(fixture_database(), json);
+    run_on_database(fixture_database(), json);
 }
 
-/* Claims of a worker that has ended: nobody writes while the test does. */
+/* Makes claims with a worker, then ends the worker: from then on only the test writes. */
 static void make_claims(void)
 {
     static unsigned char answered[CLAIMS];
@@ -54,19 +54,19 @@ static void make_claims(void)
     client_close(producer.client);
 }
 
-static void test_sound_books_are_said_to_be_so(void **state)
+static void test_a_consistent_database_has_no_discrepancies(void **state)
 {
     (void)state;
     make_claims();
     expect_audit("", 0, "4 providers, 8 consumers, 16 outcomes: 0 discrepancies");
 }
 
-static void test_a_counter_that_is_off_is_named_and_repaired(void **state)
+static void test_a_wrong_usage_counter_is_reported_and_repaired(void **state)
 {
     (void)state;
     make_claims();
-    break_documents("{\"update\":\"providers\",\"updates\":[{\"q\":{\"name\":\"host-1\"},\"u\":"
-                    "{\"$inc\":{\"inventories.VCPU.used\":{\"$numberLong\":\"5\"}}}}]}");
+    change_documents("{\"update\":\"providers\",\"updates\":[{\"q\":{\"name\":\"host-1\"},\"u\":"
+                     "{\"$inc\":{\"inventories.VCPU.used\":{\"$numberLong\":\"5\"}}}}]}");
     expect_audit("", 1,
                  "provider 00000000-0000-4000-8000-000000000001: 9 VCPU are used, but its "
                  "consumers hold 4");
@@ -75,58 +75,58 @@ static void test_a_counter_that_is_off_is_named_and_repaired(void **state)
     expect_audit("", 0, "0 discrepancies");
 }
 
-static void test_a_consumer_without_allocations_is_named(void **state)
+static void test_a_consumer_without_allocations_is_reported(void **state)
 {
     (void)state;
     make_claims();
-    break_documents("{\"insert\":\"consumers\",\"bypassDocumentValidation\":true,\"documents\":[{"
-                    "\"_id\":{\"$binary\":{\"base64\":\"AAAAAAAAQACAAAAAAAAAAQ==\","
-                    "\"subType\":\"04\"}},\"project_id\":\"p\",\"user_id\":\"u\","
-                    "\"consumer_type\":\"T\",\"generation\":{\"$numberLong\":\"1\"},"
-                    "\"rev\":{\"$numberLong\":\"0\"},\"allocations\":[]}]}");
+    change_documents("{\"insert\":\"consumers\",\"bypassDocumentValidation\":true,\"documents\":[{"
+                     "\"_id\":{\"$binary\":{\"base64\":\"AAAAAAAAQACAAAAAAAAAAQ==\","
+                     "\"subType\":\"04\"}},\"project_id\":\"p\",\"user_id\":\"u\","
+                     "\"consumer_type\":\"T\",\"generation\":{\"$numberLong\":\"1\"},"
+                     "\"rev\":{\"$numberLong\":\"0\"},\"allocations\":[]}]}");
     expect_audit("", 1, "a document of consumers has not the form that it must have");
     expect_audit("--repair", 1, "1 discrepancies, 0 repaired"); /* only counters are repaired */
 }
 
-static void test_allocations_on_a_provider_that_is_gone_are_named(void **state)
+static void test_allocations_on_a_missing_provider_are_reported(void **state)
 {
     (void)state;
     make_claims();
-    break_documents("{\"delete\":\"providers\",\"deletes\":[{\"q\":{\"name\":\"host-2\"},"
-                    "\"limit\":1}]}");
+    change_documents("{\"delete\":\"providers\",\"deletes\":[{\"q\":{\"name\":\"host-2\"},"
+                     "\"limit\":1}]}");
     expect_audit("", 1,
                  "consumers hold 4 VCPU of provider 00000000-0000-4000-8000-000000000002, which "
                  "does not exist");
 }
 
-static void test_allocations_of_a_class_without_inventory_are_named(void **state)
+static void test_allocations_of_a_class_without_inventory_are_reported(void **state)
 {
     (void)state;
     make_claims();
-    break_documents("{\"update\":\"providers\",\"updates\":[{\"q\":{\"name\":\"host-3\"},\"u\":"
-                    "{\"$set\":{\"inventories\":{}}}}]}");
+    change_documents("{\"update\":\"providers\",\"updates\":[{\"q\":{\"name\":\"host-3\"},\"u\":"
+                     "{\"$set\":{\"inventories\":{}}}}]}");
     expect_audit("", 1, "which has no inventory of it");
 }
 
-static void test_a_tree_that_does_not_fit_is_named(void **state)
+static void test_an_inconsistent_provider_tree_is_reported(void **state)
 {
     (void)state;
     make_claims();
-    break_documents("{\"update\":\"providers\",\"updates\":[{\"q\":{\"name\":\"host-0\"},\"u\":"
-                    "{\"$set\":{\"root\":{\"$binary\":{\"base64\":\"AAAAAAAAQACAAAAAAAAAAQ==\","
-                    "\"subType\":\"04\"}}}}}]}");
+    change_documents("{\"update\":\"providers\",\"updates\":[{\"q\":{\"name\":\"host-0\"},\"u\":"
+                     "{\"$set\":{\"root\":{\"$binary\":{\"base64\":\"AAAAAAAAQACAAAAAAAAAAQ==\","
+                     "\"subType\":\"04\"}}}}}]}");
     expect_audit("", 1, "has no parent, but another root");
 }
 
-static void test_generations_and_outcomes_out_of_range_are_named(void **state)
+static void test_generations_and_outcomes_out_of_range_are_reported(void **state)
 {
     (void)state;
     make_claims();
-    break_documents("{\"update\":\"consumers\",\"updates\":[{\"q\":{},\"u\":{\"$set\":"
-                    "{\"generation\":{\"$numberLong\":\"0\"}}}}]}");
-    break_documents("{\"update\":\"outcomes\",\"updates\":[{\"q\":{\"_id.key\":\"claim-0\"},"
-                    "\"u\":{\"$set\":{\"fingerprint\":{\"$binary\":{\"base64\":\"AAAA\","
-                    "\"subType\":\"00\"}}}}}]}");
+    change_documents("{\"update\":\"consumers\",\"updates\":[{\"q\":{},\"u\":{\"$set\":"
+                     "{\"generation\":{\"$numberLong\":\"0\"}}}}]}");
+    change_documents("{\"update\":\"outcomes\",\"updates\":[{\"q\":{\"_id.key\":\"claim-0\"},"
+                     "\"u\":{\"$set\":{\"fingerprint\":{\"$binary\":{\"base64\":\"AAAA\","
+                     "\"subType\":\"00\"}}}}}]}");
     expect_audit("", 1, "has a generation below 1");
     expect_audit("", 1, "an outcome is out of range");
 }
@@ -134,13 +134,13 @@ static void test_generations_and_outcomes_out_of_range_are_named(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WORKER_TEST(test_sound_books_are_said_to_be_so),
-        WORKER_TEST(test_a_counter_that_is_off_is_named_and_repaired),
-        WORKER_TEST(test_a_consumer_without_allocations_is_named),
-        WORKER_TEST(test_allocations_on_a_provider_that_is_gone_are_named),
-        WORKER_TEST(test_allocations_of_a_class_without_inventory_are_named),
-        WORKER_TEST(test_a_tree_that_does_not_fit_is_named),
-        WORKER_TEST(test_generations_and_outcomes_out_of_range_are_named),
+        WORKER_TEST(test_a_consistent_database_has_no_discrepancies),
+        WORKER_TEST(test_a_wrong_usage_counter_is_reported_and_repaired),
+        WORKER_TEST(test_a_consumer_without_allocations_is_reported),
+        WORKER_TEST(test_allocations_on_a_missing_provider_are_reported),
+        WORKER_TEST(test_allocations_of_a_class_without_inventory_are_reported),
+        WORKER_TEST(test_an_inconsistent_provider_tree_is_reported),
+        WORKER_TEST(test_generations_and_outcomes_out_of_range_are_reported),
     };
     mongoc_init();
     int failed = cmocka_run_group_tests(tests, declare_topology, NULL);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who hears of a failure: the reply queue where it may and can, the dead letters where not. */
+/*
+ * Where a failure is reported: to the reply queue if the principal may use it and it exists,
+ * otherwise to the dead-letter queue.
+ */
 #include "tests/system/worker_fixture.h"
 
 #include <mongoc/mongoc.h>
@@ -7,7 +10,7 @@
 #include <string.h>
 
 #include "common/codec/field_table.h"
-#include "tests/system/worker_storage.h"
+#include "tests/system/worker_database.h"
 
 #define UNKNOWN_CONSUMER                                                                           \
     "{\"version\":1,\"command\":\"allocation.delete\",\"params\":"                                 \
@@ -20,10 +23,10 @@ static void assert_header(const struct client_message *letter, const char *name,
         fail_msg("no header %s", name);
     assert_int_equal(field.kind, FIELD_TEXT);
     if (!text_equal(field.text, text_of(value)))
-        fail_msg("%s is %.*s, not %s", name, TEXT_ARGS(field.text), value);
+        fail_msg("header %s: got %.*s, expected %s", name, TEXT_ARGS(field.text), value);
 }
 
-/* The next dead letter is this command, with this reason, and it is the only one. */
+/* Expects exactly one dead letter: a copy of `command` with this reason. */
 static void expect_dead_letter(const struct outgoing *command, const char *principal,
                                const char *reason)
 {
@@ -45,7 +48,7 @@ static void expect_dead_letter(const struct outgoing *command, const char *princ
     expect_no_dead_letter();
 }
 
-static void test_garbage_without_reply_to_is_dead_lettered_as_it_came(void **state)
+static void test_malformed_bytes_without_reply_to_are_dead_lettered_unchanged(void **state)
 {
     (void)state;
     struct producer producer = open_producer("ALLOT_AMQP_URI_CONDUCTOR", "conductor");
@@ -57,7 +60,7 @@ static void test_garbage_without_reply_to_is_dead_lettered_as_it_came(void **sta
     command.header_count = 1;
     assert_int_equal(publish(&producer, &command), CLIENT_CONFIRMED);
     expect_dead_letter(&command, "conductor", "malformed");
-    audit(0, 0);
+    check_database(0, 0);
     assert_int_equal(end_worker(worker, SIGTERM), 0);
     client_close(producer.client);
 }
@@ -70,36 +73,37 @@ static void test_a_failure_whose_reply_queue_is_missing_is_dead_lettered(void **
     struct outgoing command = command_message("nowhere", "conductor.nowhere", UNKNOWN_CONSUMER);
     assert_int_equal(publish(&producer, &command), CLIENT_CONFIRMED);
     expect_dead_letter(&command, "conductor", "consumer_not_found");
-    expect(&producer, "nowhere", UNKNOWN_CONSUMER, "\"consumer_not_found\""); /* on record */
+    /* Sent again, the command gets the recorded outcome. */
+    expect(&producer, "nowhere", UNKNOWN_CONSUMER, "\"consumer_not_found\"");
     expect_no_dead_letter();
     assert_int_equal(end_worker(worker, SIGTERM), 0);
     client_close(producer.client);
 }
 
-static void test_a_reply_to_of_others_receives_nothing_and_the_dead_letter_says_why(void **state)
+static void test_the_reply_queue_of_another_principal_gets_no_reply(void **state)
 {
     (void)state;
-    struct producer victim = open_producer("ALLOT_AMQP_URI_CONDUCTOR", "conductor");
-    struct producer stranger = open_producer("ALLOT_AMQP_URI_TEAM_BLUE", "team-blue");
+    struct producer owner = open_producer("ALLOT_AMQP_URI_CONDUCTOR", "conductor");
+    struct producer other = open_producer("ALLOT_AMQP_URI_TEAM_BLUE", "team-blue");
     pid_t worker = start_worker();
-    make_providers(&victim);
+    make_providers(&owner);
     char body[BODY_MAX];
-    claim_body_of(body, sizeof body, 1, "blue-1"); /* it may do that, but not answer there */
-    struct outgoing command = command_message("elsewhere", victim.queue, body);
-    assert_int_equal(publish(&stranger, &command), CLIENT_CONFIRMED);
+    claim_body_of(body, sizeof body, 1, "blue-1"); /* allowed, but the reply queue is not */
+    struct outgoing command = command_message("elsewhere", owner.queue, body);
+    assert_int_equal(publish(&other, &command), CLIENT_CONFIRMED);
     expect_dead_letter(&command, "team-blue", "forbidden");
-    command = command_message("garbage", victim.queue, "not JSON");
-    assert_int_equal(publish(&stranger, &command), CLIENT_CONFIRMED);
+    command = command_message("garbage", owner.queue, "not JSON");
+    assert_int_equal(publish(&other, &command), CLIENT_CONFIRMED);
     expect_dead_letter(&command, "team-blue", "malformed");
-    expect_silence(&victim, 300);
-    expect_silence(&stranger, 0);
-    audit(0, 2 * PROVIDERS);
+    expect_silence(&owner, 300);
+    expect_silence(&other, 0);
+    check_database(0, 2 * PROVIDERS);
     assert_int_equal(end_worker(worker, SIGTERM), 0);
-    client_close(stranger.client);
-    client_close(victim.client);
+    client_close(other.client);
+    client_close(owner.client);
 }
 
-static void test_a_success_whose_reply_queue_is_missing_is_no_dead_letter(void **state)
+static void test_a_success_whose_reply_queue_is_missing_is_not_dead_lettered(void **state)
 {
     (void)state;
     struct producer producer = open_producer("ALLOT_AMQP_URI_CONDUCTOR", "conductor");
@@ -107,23 +111,24 @@ static void test_a_success_whose_reply_queue_is_missing_is_no_dead_letter(void *
     make_providers(&producer);
     char body[BODY_MAX];
     claim_body(body, sizeof body, 1);
-    struct outgoing command = command_message("unheard", "conductor.nowhere", body);
+    struct outgoing command = command_message("unroutable", "conductor.nowhere", body);
     assert_int_equal(publish(&producer, &command), CLIENT_CONFIRMED);
-    expect(&producer, "unheard", body, "\"consumer_generation\":1"); /* asked again: on record */
+    /* Sent again, the command gets the recorded outcome. */
+    expect(&producer, "unroutable", body, "\"consumer_generation\":1");
     assert_int_equal(end_worker(worker, SIGTERM), 0);
-    await_empty_queue(); /* of what it has not settled, too */
+    await_empty_queue(); /* nothing was requeued at shutdown */
     expect_no_dead_letter();
-    audit(1, 1 + 2 * PROVIDERS);
+    check_database(1, 1 + 2 * PROVIDERS);
     client_close(producer.client);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WORKER_TEST(test_garbage_without_reply_to_is_dead_lettered_as_it_came),
+        WORKER_TEST(test_malformed_bytes_without_reply_to_are_dead_lettered_unchanged),
         WORKER_TEST(test_a_failure_whose_reply_queue_is_missing_is_dead_lettered),
-        WORKER_TEST(test_a_reply_to_of_others_receives_nothing_and_the_dead_letter_says_why),
-        WORKER_TEST(test_a_success_whose_reply_queue_is_missing_is_no_dead_letter),
+        WORKER_TEST(test_the_reply_queue_of_another_principal_gets_no_reply),
+        WORKER_TEST(test_a_success_whose_reply_queue_is_missing_is_not_dead_lettered),
     };
     mongoc_init();
     int failed = cmocka_run_group_tests(tests, declare_topology, NULL);

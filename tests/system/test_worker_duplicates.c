@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One command, several deliveries: two workers at once, and workers that come and go. */
+/*
+ * Commands that are delivered more than once: two copies to two workers at the same time, and
+ * workers that are shut down and started again under load.
+ */
 #include "tests/system/worker_fixture.h"
 
 #include <mongoc/mongoc.h>
@@ -8,12 +11,12 @@
 #include <string.h>
 
 #include "common/codec/field_table.h"
-#include "tests/system/worker_storage.h"
+#include "tests/system/worker_database.h"
 
 enum { CLAIMS = 300 };
 
-/* Side by side in the queue, so that the broker hands one to each worker. */
-static void send_twins(struct producer *producer)
+/* Sends each claim twice in a row: the broker delivers the two copies to different workers. */
+static void send_pairs(struct producer *producer)
 {
     for (size_t i = 0; i < CLAIMS; i++) {
         send_claims(producer, i, i + 1);
@@ -29,8 +32,8 @@ static bool is_replayed(const struct client_message *reply)
     return field.integer != 0;
 }
 
-/* The first reply of each claim is kept; the second has to be the same, and one of them first. */
-static void receive_twins(struct producer *producer, struct client_message *firsts)
+/* Keeps the first reply to each claim. The second must be equal, and one of both a replay. */
+static void receive_pairs(struct producer *producer, struct client_message *firsts)
 {
     for (size_t replies = 0; replies < (size_t)2 * CLAIMS; replies++) {
         struct client_message reply = receive(producer);
@@ -49,7 +52,7 @@ static void receive_twins(struct producer *producer, struct client_message *firs
     }
 }
 
-static void test_twins_at_two_workers_have_one_effect_and_one_answer(void **state)
+static void test_two_copies_at_two_workers_have_one_effect_and_equal_replies(void **state)
 {
     (void)state;
     static struct client_message firsts[CLAIMS];
@@ -58,13 +61,13 @@ static void test_twins_at_two_workers_have_one_effect_and_one_answer(void **stat
     struct producer producer = open_producer("ALLOT_AMQP_URI_CONDUCTOR", "conductor");
     pid_t workers[2] = {start_worker(), start_worker()};
     make_providers(&producer);
-    send_twins(&producer);
-    receive_twins(&producer, firsts);
+    send_pairs(&producer);
+    receive_pairs(&producer, firsts);
     expect_silence(&producer, 200);
     for (size_t i = 0; i < CLAIMS; i++)
         arena_free(firsts[i].arena);
     await_empty_queue();
-    audit(CLAIMS, CLAIMS + 2 * PROVIDERS);
+    check_database(CLAIMS, CLAIMS + 2 * PROVIDERS);
     expect_no_dead_letter();
     assert_int_equal(end_worker(workers[0], SIGTERM), 0);
     assert_int_equal(end_worker(workers[1], SIGTERM), 0);
@@ -83,7 +86,8 @@ static void test_5_sigterms_under_load_lose_and_double_nothing(void **state)
     size_t replies = 0;
     for (size_t sent = 0; sent < COMMANDS; sent += (size_t)2 * HALF) {
         send_claims(&producer, sent, sent + HALF);
-        while (count_answered(answered + sent, HALF) < FEW) /* a SIGTERM before main() kills */
+        /* After a few replies the worker handles SIGTERM; before, the signal would kill it. */
+        while (count_answered(answered + sent, HALF) < FEW)
             replies += receive_claims(&producer, answered, COMMANDS, 1);
         assert_int_equal(kill(worker, SIGTERM), 0);
         send_claims(&producer, sent + HALF, sent + (size_t)2 * HALF);
@@ -91,10 +95,10 @@ static void test_5_sigterms_under_load_lose_and_double_nothing(void **state)
         worker = start_worker();
     }
     replies += receive_claims(&producer, answered, COMMANDS, SIZE_MAX);
-    assert_int_equal(replies,
-                     COMMANDS); /* what was answered is acknowledged: it does not come again */
+    /* Answered commands are acknowledged, so none is redelivered and answered twice. */
+    assert_int_equal(replies, COMMANDS);
     await_empty_queue();
-    audit(COMMANDS, COMMANDS + 2 * PROVIDERS);
+    check_database(COMMANDS, COMMANDS + 2 * PROVIDERS);
     expect_no_dead_letter();
     assert_int_equal(end_worker(worker, SIGTERM), 0);
     client_close(producer.client);
@@ -103,7 +107,7 @@ static void test_5_sigterms_under_load_lose_and_double_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WORKER_TEST(test_twins_at_two_workers_have_one_effect_and_one_answer),
+        WORKER_TEST(test_two_copies_at_two_workers_have_one_effect_and_equal_replies),
         WORKER_TEST(test_5_sigterms_under_load_lose_and_double_nothing),
     };
     mongoc_init();

@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Faults of the storage, one by one, and writes that it refuses for good. */
+/*
+ * Each fault of the database once, while a worker works through claims; then a write that the
+ * database permanently rejects.
+ */
 #include "tests/system/worker_fixture.h"
 
 #include <mongoc/mongoc.h>
 #include <signal.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/codec/field_table.h"
-#include "tests/system/worker_storage.h"
+#include "tests/system/worker_database.h"
 
 enum { COMMANDS = 50 };
 
 #define TRANSIENT "\"errorCode\": 112, \"errorLabels\": [\"TransientTransactionError\"]"
 #define CLOSED "\"closeConnection\": true"
 
-/* 50 claims meet the fault `times` times: each is answered once, as if nothing had been. */
+/* Makes `commands` fail `times` times. Each of 50 claims is answered once all the same. */
 static void work_through(const char *commands, int times, const char *how)
 {
     unsigned char answered[COMMANDS] = {0};
@@ -25,10 +27,10 @@ static void work_through(const char *commands, int times, const char *how)
     fail_commands(commands, times, how);
     send_claims(&producer, 0, COMMANDS);
     assert_int_equal(receive_claims(&producer, answered, COMMANDS, SIZE_MAX), COMMANDS);
-    assert_true(clear_storage_faults() > 0);
+    assert_true(clear_faults() > 0);
     expect_silence(&producer, 100);
     await_empty_queue();
-    audit(COMMANDS, COMMANDS + 2 * PROVIDERS);
+    check_database(COMMANDS, COMMANDS + 2 * PROVIDERS);
     expect_no_dead_letter();
     assert_int_equal(end_worker(worker, SIGTERM), 0);
     client_close(producer.client);
@@ -58,7 +60,7 @@ static void test_a_connection_lost_while_writing_is_worked_through(void **state)
     work_through("\"insert\", \"update\"", 2, CLOSED);
 }
 
-static void test_a_refused_commit_is_worked_through(void **state)
+static void test_an_aborted_commit_is_worked_through(void **state)
 {
     (void)state;
     work_through("\"commitTransaction\"", 3, TRANSIENT);
@@ -70,44 +72,48 @@ static void test_a_connection_lost_before_the_commit_is_worked_through(void **st
     work_through("\"commitTransaction\"", 5, CLOSED);
 }
 
-/* The server has committed, and says that it does not know. */
+/* The server has committed, but reports that the result is unknown. */
 static void test_a_commit_that_took_effect_unknown_to_the_worker_is_answered_once(void **state)
 {
     (void)state;
-    work_through("\"commitTransaction\"", 5,
-                 "\"writeConcernError\": {\"code\": 91, \"errmsg\": \"shutting down\"}");
+    work_through("\"commitTransaction\"", 5, COMMIT_RESULT_UNKNOWN);
 }
 
-/* --- refused for good ------------------------------------------------------------------------- */
+/* --- a permanently rejected write ------------------------------------------------------------- */
 
-static void refuse_poison(const char *validator)
+static void set_validator(const char *validator)
 {
     char json[256];
     (void)snprintf(json, sizeof json, "{\"collMod\": \"consumers\", \"validator\": %s}", validator);
-    run_on_storage(fixture_database(), json);
+    run_on_database(fixture_database(), json);
 }
 
-/* The poison, and 50 others; the storage is slow with the command before, so that they meet. */
-static void send_together(struct producer *producer, const char *poison)
+/*
+ * Sends the rejected command among 50 others so that they form one batch: the batch before them
+ * waits for its commit until the worker has taken all of them from the queue.
+ */
+static void send_in_one_batch(struct producer *producer, const char *rejected)
 {
-    fail_commands("\"aggregate\"", 1, "\"blockConnection\": true, \"blockTimeMS\": 1500");
+    hold_commits();
     send_claims(producer, 0, 1);
-    (void)usleep(200000);
+    await_held_commit();
     send_claims(producer, 1, COMMANDS / 2);
-    send_body(producer, "poison", poison);
+    send_body(producer, "rejected", rejected);
     send_claims(producer, COMMANDS / 2, COMMANDS + 1);
+    await_empty_queue();
+    release_commits();
 }
 
-/* One reply is the poison's, `internal`; the others are successes, one each. */
-static void receive_together(struct producer *producer)
+/* Expects `internal` for the rejected command, and one success for each of the others. */
+static void receive_in_any_order(struct producer *producer)
 {
     unsigned char answered[COMMANDS + 1] = {0};
-    size_t refused = 0;
+    size_t rejected = 0;
     for (size_t replies = 0; replies < COMMANDS + 2; replies++) {
         struct client_message reply = receive(producer);
-        if (text_equal(reply.properties.correlation_id, text_of("poison"))) {
+        if (text_equal(reply.properties.correlation_id, text_of("rejected"))) {
             assert_true(contains(reply.body, "\"internal\""));
-            refused++;
+            rejected++;
         } else {
             assert_true(contains(reply.body, "\"success\""));
             assert_in_range(claim_number(&reply), 0, COMMANDS);
@@ -115,36 +121,36 @@ static void receive_together(struct producer *producer)
         }
         arena_free(reply.arena);
     }
-    assert_int_equal(refused, 1);
+    assert_int_equal(rejected, 1);
     assert_int_equal(count_answered(answered, COMMANDS + 1), COMMANDS + 1);
 }
 
-static void test_the_one_write_that_is_refused_for_good_is_found_among_50_others(void **state)
+static void test_the_one_permanently_rejected_write_is_found_among_50_others(void **state)
 {
     (void)state;
-    char poison[BODY_MAX];
+    char rejected[BODY_MAX];
     struct field reason;
-    claim_body_of(poison, sizeof poison, COMMANDS + 1, "poison");
+    claim_body_of(rejected, sizeof rejected, COMMANDS + 1, "rejected");
     struct producer producer = open_producer("ALLOT_AMQP_URI_CONDUCTOR", "conductor");
     pid_t worker = start_worker();
     make_providers(&producer);
-    refuse_poison("{\"project_id\": {\"$ne\": \"poison\"}}");
-    send_together(&producer, poison);
-    receive_together(&producer);
-    assert_true(clear_storage_faults() > 0);
-    audit(COMMANDS + 1, COMMANDS + 1 + 2 * PROVIDERS);
+    set_validator("{\"project_id\": {\"$ne\": \"rejected\"}}");
+    send_in_one_batch(&producer, rejected);
+    receive_in_any_order(&producer);
+    check_database(COMMANDS + 1, COMMANDS + 1 + 2 * PROVIDERS);
 
     struct client_message letter = take_dead_letter();
     assert_true(field_table_find(letter.raw_headers, "x-allot-reason", &reason));
     assert_true(text_equal(reason.text, text_of("internal")));
-    assert_true(text_equal(letter.body, text_of(poison)));
+    assert_true(text_equal(letter.body, text_of(rejected)));
     arena_free(letter.arena);
     await_empty_queue();
     expect_no_dead_letter();
 
-    refuse_poison("{}"); /* mended: the dead letter can be replayed under its key */
-    expect(&producer, "poison", poison, "\"success\"");
-    audit(COMMANDS + 2, COMMANDS + 2 + 2 * PROVIDERS);
+    /* Once the cause is removed, the command can be sent again under its message id. */
+    set_validator("{}");
+    expect(&producer, "rejected", rejected, "\"success\"");
+    check_database(COMMANDS + 2, COMMANDS + 2 + 2 * PROVIDERS);
     assert_int_equal(end_worker(worker, SIGTERM), 0);
     client_close(producer.client);
 }
@@ -156,10 +162,10 @@ int main(void)
         WORKER_TEST(test_a_conflict_of_the_load_is_worked_through),
         WORKER_TEST(test_a_connection_lost_while_loading_is_worked_through),
         WORKER_TEST(test_a_connection_lost_while_writing_is_worked_through),
-        WORKER_TEST(test_a_refused_commit_is_worked_through),
+        WORKER_TEST(test_an_aborted_commit_is_worked_through),
         WORKER_TEST(test_a_connection_lost_before_the_commit_is_worked_through),
         WORKER_TEST(test_a_commit_that_took_effect_unknown_to_the_worker_is_answered_once),
-        WORKER_TEST(test_the_one_write_that_is_refused_for_good_is_found_among_50_others),
+        WORKER_TEST(test_the_one_permanently_rejected_write_is_found_among_50_others),
     };
     mongoc_init();
     int failed = cmocka_run_group_tests(tests, declare_topology, NULL);

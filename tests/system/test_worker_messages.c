@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One of each: every command, and every failure that a test can provoke, so that tests/schema/check
- * finds them all in the journal. The commands are in tests/schema/messages.txt.
+ * Every command, and every failure that a test can provoke, at least once, so that
+ * tests/schema/check finds all of them in the journal. tests/schema/messages.txt has the commands.
  */
 #include "tests/system/worker_fixture.h"
 
@@ -12,7 +12,7 @@
 
 #include "allot/limits.h"
 #include "common/core/verdict.h"
-#include "tests/system/worker_storage.h"
+#include "tests/system/worker_database.h"
 
 enum { LINE_MAX_BYTES = 8192, DELIVERIES = 2 };
 
@@ -26,7 +26,7 @@ enum { LINE_MAX_BYTES = 8192, DELIVERIES = 2 };
 
 #define ATTEMPTS                                                                                   \
     "{\"insert\":\"attempts\",\"documents\":[{\"_id\":"                                            \
-    "{\"principal\":\"conductor\",\"key\":\"deadly\"},"                                            \
+    "{\"principal\":\"conductor\",\"key\":\"poison\"},"                                            \
     "\"marks\":[\"one.1#1\",\"two.1#1\",\"three.1#1\"]}]}"
 
 static void expect_letter(void)
@@ -40,12 +40,12 @@ static void expect_code(struct producer *producer, const char *key, const char *
     char part[96];
     enum verdict_code code = VERDICT_SUCCESS;
     if (!verdict_parse(text_of(expected), &code))
-        fail_msg("%s: there is no code %s", key, expected);
+        fail_msg("%s: unknown code %s", key, expected);
     (void)snprintf(part, sizeof part, code == VERDICT_SUCCESS ? "\"%s\"" : "\"code\":\"%s\"",
                    expected);
     struct client_message reply = receive(producer);
     if (!contains(reply.body, part))
-        fail_msg("%s: not %s: %.*s", key, expected, TEXT_ARGS(reply.body));
+        fail_msg("%s: expected %s, got %.*s", key, expected, TEXT_ARGS(reply.body));
     arena_free(reply.arena);
     if (verdict_always_dead_lettered(code))
         expect_letter();
@@ -58,7 +58,7 @@ static void send_and_expect(struct producer *producer, const struct outgoing *co
     expect_code(producer, command->properties.message_id.bytes, expected);
 }
 
-/* KEY USER EXPECTED BODY */
+/* Sends the command of one line: KEY USER EXPECTED-CODE BODY. */
 static void try_line(char *line, struct producer *conductor, struct producer *team)
 {
     char *rest = NULL;
@@ -67,7 +67,7 @@ static void try_line(char *line, struct producer *conductor, struct producer *te
     const char *expected = strtok_r(NULL, " ", &rest);
     const char *body = strtok_r(NULL, "\n", &rest);
     if (body == NULL)
-        fail_msg("%s: not a line of four parts: %s", MESSAGES, line);
+        fail_msg("%s: invalid line, expected KEY USER CODE BODY: %s", MESSAGES, line);
     struct producer *producer = strcmp(user, "conductor") == 0 ? conductor : team;
     struct outgoing command = command_message(key, producer->queue, body);
     send_and_expect(producer, &command, expected);
@@ -98,7 +98,7 @@ static void test_every_command_is_answered_as_its_line_says(void **state)
     client_close(conductor.client);
 }
 
-static void test_what_is_wrong_outside_the_params_is_answered_and_dead_lettered(void **state)
+static void test_an_invalid_message_is_answered_and_dead_lettered(void **state)
 {
     (void)state;
     struct producer producer = open_producer("ALLOT_AMQP_URI_CONDUCTOR", "conductor");
@@ -127,19 +127,19 @@ static void test_what_is_wrong_outside_the_params_is_answered_and_dead_lettered(
     client_close(producer.client);
 }
 
-static void test_a_principal_that_the_policy_does_not_know_is_dead_lettered_only(void **state)
+static void test_a_command_of_an_unknown_principal_is_dead_lettered_only(void **state)
 {
     (void)state;
-    struct producer stranger = {.client = open_worker_client()}; /* worker, as the broker says */
+    struct producer unknown = {.client = open_worker_client()}; /* the user "worker" */
     pid_t worker = start_worker();
-    struct outgoing command = command_message("stranger", NULL, READ);
-    assert_int_equal(publish(&stranger, &command), CLIENT_CONFIRMED);
+    struct outgoing command = command_message("unknown", NULL, READ);
+    assert_int_equal(publish(&unknown, &command), CLIENT_CONFIRMED);
     expect_letter();
     assert_int_equal(end_worker(worker, SIGTERM), 0);
-    client_close(stranger.client);
+    client_close(unknown.client);
 }
 
-static void test_headers_are_judged_and_echoed(void **state)
+static void test_headers_are_checked_and_copied(void **state)
 {
     (void)state;
     struct outgoing_header headers[] = {
@@ -163,7 +163,7 @@ static void test_headers_are_judged_and_echoed(void **state)
     client_close(producer.client);
 }
 
-/* A claim on one provider more than a consumer may have. */
+/* Sends a claim on one provider more than the limit of a consumer. */
 static void test_a_consumer_of_1001_providers_is_over_the_limit(void **state)
 {
     (void)state;
@@ -186,8 +186,8 @@ static void test_a_consumer_of_1001_providers_is_over_the_limit(void **state)
     client_close(producer.client);
 }
 
-/* Delivered so often, as if to workers that died. */
-static void return_the_command(void)
+/* Takes and requeues the command DELIVERIES times, as if so many workers had crashed. */
+static void requeue_the_command(void)
 {
     struct error error = {""};
     struct client_message message;
@@ -200,16 +200,16 @@ static void return_the_command(void)
     client_close(client);
 }
 
-static void test_a_command_that_workers_died_on_is_given_up(void **state)
+static void test_a_command_that_crashed_its_workers_is_dead_lettered(void **state)
 {
     (void)state;
     struct producer producer = open_producer("ALLOT_AMQP_URI_CONDUCTOR", "conductor");
-    struct outgoing command = command_message("deadly", producer.queue, WRITE);
+    struct outgoing command = command_message("poison", producer.queue, WRITE);
     assert_int_equal(publish(&producer, &command), CLIENT_CONFIRMED);
-    return_the_command();
-    run_on_storage(fixture_database(), ATTEMPTS); /* three workers left their marks */
+    requeue_the_command();
+    run_on_database(fixture_database(), ATTEMPTS); /* attempt records of three crashed workers */
     pid_t worker = start_worker();
-    expect_code(&producer, "deadly", "attempts_exhausted");
+    expect_code(&producer, "poison", "attempts_exhausted");
     assert_int_equal(end_worker(worker, SIGTERM), 0);
     client_close(producer.client);
 }
@@ -230,11 +230,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WORKER_TEST(test_every_command_is_answered_as_its_line_says),
-        WORKER_TEST(test_what_is_wrong_outside_the_params_is_answered_and_dead_lettered),
-        WORKER_TEST(test_a_principal_that_the_policy_does_not_know_is_dead_lettered_only),
-        WORKER_TEST(test_headers_are_judged_and_echoed),
+        WORKER_TEST(test_an_invalid_message_is_answered_and_dead_lettered),
+        WORKER_TEST(test_a_command_of_an_unknown_principal_is_dead_lettered_only),
+        WORKER_TEST(test_headers_are_checked_and_copied),
         WORKER_TEST(test_a_consumer_of_1001_providers_is_over_the_limit),
-        WORKER_TEST(test_a_command_that_workers_died_on_is_given_up),
+        WORKER_TEST(test_a_command_that_crashed_its_workers_is_dead_lettered),
         WORKER_TEST(test_a_command_that_expires_unanswered_is_dead_lettered_by_the_broker),
     };
     mongoc_init();

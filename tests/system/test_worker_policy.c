@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The access policy of a running worker: reloaded on SIGHUP, and the old one kept on error. */
+/* SIGHUP reloads the policy of a running worker; after an error the worker keeps the old policy. */
 #include "tests/system/worker_fixture.h"
 
 #include <mongoc/mongoc.h>
@@ -27,6 +27,17 @@ static const char allows_reads[] = "version: 1\n"
                                    "        providers: [\"*\"]\n"
                                    "    reply_to: [\"conductor.*\"]\n";
 
+static const char usage[] =
+    "{\"version\":1,\"command\":\"usage.get\",\"params\":{\"project_id\":\"p\"}}";
+
+/* Makes an empty file; `path` ends with XXXXXX, which is replaced. */
+static void make_file(char *path)
+{
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(close(fd), 0);
+}
+
 static void write_policy(const char *path, const char *content)
 {
     FILE *file = fopen(path, "w");
@@ -35,11 +46,9 @@ static void write_policy(const char *path, const char *content)
     assert_int_equal(fclose(file), 0);
 }
 
-/* A read is judged afresh each time: asks until the answer has `part`, or too long. */
-static void await_answer(struct producer *producer, const char *part)
+/* Sends reads until a reply contains `part`. Each has a new key, so none is a replay. */
+static void await_reply(struct producer *producer, const char *part)
 {
-    static const char usage[] =
-        "{\"version\":1,\"command\":\"usage.get\",\"params\":{\"project_id\":\"p\"}}";
     static unsigned number;
     for (int tries = 0; tries < TRIES; tries++) {
         char key[PATH_ROOM];
@@ -52,50 +61,50 @@ static void await_answer(struct producer *producer, const char *part)
             return;
         (void)usleep(PAUSE_US);
     }
-    fail_msg("no answer had %s", part);
+    fail_msg("no reply with %s", part);
 }
 
-static void test_a_reload_changes_what_is_allowed_and_a_bad_file_does_not(void **state)
+static void test_a_reload_changes_what_is_allowed_and_an_invalid_file_does_not(void **state)
 {
     (void)state;
     static const char create[] = "{\"version\":1,\"command\":\"provider.create\",\"params\":"
                                  "{\"uuid\":\"00000000-0000-4000-8000-000000000001\","
                                  "\"name\":\"one\"}}";
-    char path[PATH_ROOM] = "/tmp/allot-policy-XXXXXX";
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    assert_int_equal(close(fd), 0);
+    char path[PATH_ROOM] = "/tmp/allot-policy-XXXXXX", log[PATH_ROOM] = "/tmp/allot-log-XXXXXX";
+    make_file(path);
+    make_file(log);
     write_policy(path, allows_create);
     set_worker("ALLOT_POLICY_FILE", path);
     struct producer producer = open_producer("ALLOT_AMQP_URI_CONDUCTOR", "conductor");
-    pid_t worker = start_worker();
+    pid_t worker = start_worker_with_log(log);
     expect(&producer, "create-1", create, "\"success\"");
-    await_answer(&producer, "\"forbidden\"");
+    await_reply(&producer, "\"forbidden\"");
 
     write_policy(path, allows_reads);
     assert_int_equal(kill(worker, SIGHUP), 0);
-    await_answer(&producer, "\"success\"");
+    await_reply(&producer, "\"success\"");
     expect(&producer, "create-2", create, "\"forbidden\"");
 
     write_policy(path, "version: 1\nprincipals: nobody\n");
     assert_int_equal(kill(worker, SIGHUP), 0);
-    (void)usleep(4 * PAUSE_US); /* time enough for a bad reload to do harm */
-    await_answer(&producer, "\"success\"");
+    await_log_event(log, "policy.reload_failed");
+    expect(&producer, "usage-after-error", usage, "\"success\"");
 
     write_policy(path, allows_create);
     assert_int_equal(kill(worker, SIGHUP), 0);
-    await_answer(&producer, "\"forbidden\"");
-    expect(&producer, "create-2", create, "\"provider_exists\""); /* a denial is not recorded */
+    await_reply(&producer, "\"forbidden\"");
+    expect(&producer, "create-2", create, "\"provider_exists\""); /* `forbidden` is not recorded */
 
     assert_int_equal(end_worker(worker, SIGTERM), 0);
     client_close(producer.client);
     assert_int_equal(unlink(path), 0);
+    assert_int_equal(unlink(log), 0);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WORKER_TEST(test_a_reload_changes_what_is_allowed_and_a_bad_file_does_not),
+        WORKER_TEST(test_a_reload_changes_what_is_allowed_and_an_invalid_file_does_not),
     };
     mongoc_init();
     int failed = cmocka_run_group_tests(tests, declare_topology, NULL);

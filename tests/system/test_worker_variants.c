@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Commands that went well, with one thing changed: a member less, one more, or another value in its
- * place. What comes of each does not matter here: tests/schema/check finds in the journal whether
- * the worker and the schemas refuse the same.
+ * Valid commands with one change each: a member removed, added, or set to another value. The result
+ * does not matter here, as long as there is a reply. tests/schema/check reads the journal and tells
+ * whether the worker and the schemas reject the same commands.
  */
 #include "tests/system/worker_fixture.h"
 
@@ -27,6 +27,7 @@ struct sender {
     size_t answered;
 };
 
+/* Receives replies until at most `most` commands are unanswered. */
 static void receive_pending(struct sender *sender, size_t most)
 {
     for (; sender->sent - sender->answered > most; sender->answered++) {
@@ -47,6 +48,7 @@ static void send_variant(struct sender *sender)
     receive_pending(sender, PENDING_MAX);
 }
 
+/* Sends the command once for each replacement of the member `name`. */
 static void replace(struct sender *sender, json_t *object, const char *name)
 {
     for (size_t i = 0; i < sizeof replacements / sizeof *replacements; i++) {
@@ -56,6 +58,7 @@ static void replace(struct sender *sender, json_t *object, const char *name)
     }
 }
 
+/* Sends every variant of `object`, a part of the command, and of the objects in it. */
 static void vary(struct sender *sender, json_t *object)
 {
     const char *name = NULL;

@@ -1,6 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Design. The state of the running test is static: the name of its database, the pids of its
+ * workers, and the variables that it has set for them. fresh_database initializes that state;
+ * drop_database ends what a failed test has left (workers, variables, faults) and drops the
+ * database. Helpers wait by polling up to WAIT_MS, and fail the test when the time is over; none
+ * waits a fixed time for something to happen.
+ *
+ * Producers use the product's own client (common/amqp/client.h). Every message that they send or
+ * receive goes to the journal as well, where tests/schema/check reads it.
+ *
+ * Not here: the database and its faults (worker_database.h).
+ */
 #include "tests/system/worker_fixture.h"
 
+#include <fcntl.h>
 #include <mongoc/mongoc.h>
 #include <signal.h>
 #include <spawn.h>
@@ -9,9 +22,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tests/system/worker_journal.h"
-#include "tests/system/worker_storage.h"
 #include "common/amqp/topology.h"
+#include "tests/system/worker_database.h"
+#include "tests/system/worker_journal.h"
 
 extern char **environ;
 
@@ -19,10 +32,10 @@ enum { WORKERS_MAX = 4, SETTINGS_MAX = 8, TICK_US = 20000 };
 
 static const struct amqp_tls no_tls = {TEXT_NONE, TEXT_NONE, TEXT_NONE};
 
-/* Of the test that runs. */
+/* The state of the running test. */
 static char database[64];
-static pid_t running[WORKERS_MAX]; /* 0: none */
-static const char *settings[SETTINGS_MAX];
+static pid_t workers[WORKERS_MAX];          /* 0: a free place */
+static const char *variables[SETTINGS_MAX]; /* set for the workers; NULL: the end */
 
 const char *fixture_database(void)
 {
@@ -31,26 +44,59 @@ const char *fixture_database(void)
 
 /* --- the worker ------------------------------------------------------------------------------- */
 
-static void note_worker(pid_t from, pid_t to)
+static void replace_worker(pid_t from, pid_t to)
 {
     for (size_t i = 0; i < WORKERS_MAX; i++) {
-        if (running[i] == from) {
-            running[i] = to;
+        if (workers[i] == from) {
+            workers[i] = to;
             return;
         }
     }
     fail_msg("more than %d workers", WORKERS_MAX);
 }
 
-pid_t start_worker(void)
+pid_t start_worker_with_log(const char *log_path)
 {
     char program[] = ALLOTD, flag[] = "--config", file[] = "config/allotd.example.yaml";
     char *arguments[] = {program, flag, file, NULL};
     pid_t pid = 0;
+    posix_spawn_file_actions_t actions;
     (void)setenv("ALLOT_WORKER_NAME", FIXTURE_WORKER, 1);
-    assert_int_equal(posix_spawn(&pid, ALLOTD, NULL, NULL, arguments, environ), 0);
-    note_worker(0, pid);
+    assert_int_equal(posix_spawn_file_actions_init(&actions), 0);
+    if (log_path != NULL)
+        assert_int_equal(posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, log_path,
+                                                          O_WRONLY | O_APPEND, 0),
+                         0);
+    assert_int_equal(posix_spawn(&pid, ALLOTD, &actions, NULL, arguments, environ), 0);
+    (void)posix_spawn_file_actions_destroy(&actions);
+    replace_worker(0, pid);
     return pid;
+}
+
+pid_t start_worker(void)
+{
+    return start_worker_with_log(NULL);
+}
+
+static bool file_contains(const char *path, const char *part)
+{
+    char line[4096];
+    bool found = false;
+    FILE *file = fopen(path, "re");
+    assert_non_null(file);
+    while (!found && fgets(line, sizeof line, file) != NULL)
+        found = strstr(line, part) != NULL;
+    (void)fclose(file);
+    return found;
+}
+
+void await_log_event(const char *log_path, const char *event)
+{
+    for (int waited_ms = 0; !file_contains(log_path, event); waited_ms += TICK_US / 1000) {
+        if (waited_ms >= WAIT_MS)
+            fail_msg("no event %s in the log", event);
+        (void)usleep(TICK_US);
+    }
 }
 
 int await_end(pid_t pid)
@@ -62,8 +108,8 @@ int await_end(pid_t pid)
         if (ended == 0)
             (void)usleep(TICK_US);
     }
-    assert_int_equal(ended, pid); /* else it hangs: the end of the test kills it */
-    note_worker(pid, 0);
+    assert_int_equal(ended, pid); /* a worker that hangs is killed in drop_database */
+    replace_worker(pid, 0);
     return status;
 }
 
@@ -76,18 +122,18 @@ int end_worker(pid_t pid, int signal_number)
 void set_worker(const char *variable, const char *value)
 {
     size_t i = 0;
-    while (settings[i] != NULL)
+    while (variables[i] != NULL)
         i++;
     assert_in_range(i, 0, SETTINGS_MAX - 2);
-    settings[i] = variable;
+    variables[i] = variable;
     (void)setenv(variable, value, 1);
 }
 
-static void unset_worker(void)
+static void unset_variables(void)
 {
-    for (size_t i = 0; settings[i] != NULL; i++) {
-        (void)unsetenv(settings[i]);
-        settings[i] = NULL;
+    for (size_t i = 0; variables[i] != NULL; i++) {
+        (void)unsetenv(variables[i]);
+        variables[i] = NULL;
     }
 }
 
@@ -97,7 +143,7 @@ static struct client *open_client(const char *uri_variable)
 {
     struct error error = {""};
     const char *uri = getenv(uri_variable);
-    assert_non_null(uri); /* script/test brings the servers: without them this suite fails */
+    assert_non_null(uri); /* script/test starts the servers */
     struct client *client = client_open(text_of(uri), &no_tls, &error);
     if (client == NULL)
         fail_msg("%s", error.text);
@@ -152,7 +198,7 @@ struct client_message receive(struct producer *producer)
     struct error error = {""};
     struct client_message message;
     if (client_receive(producer->client, WAIT_MS, &message, &error) != CLIENT_MESSAGE)
-        fail_msg("no reply came: %s", error.text);
+        fail_msg("no reply within %d ms: %s", WAIT_MS, error.text);
     journal_message(database, "reply", &message);
     return message;
 }
@@ -197,7 +243,7 @@ void make_providers(struct producer *producer)
                        "{\"uuid\":\"%s\",\"name\":\"host-%zu\"}}",
                        provider_uuid(i), i);
         expect(producer, key, body, "\"success\"");
-        (void)snprintf(key, sizeof key, "stock-%zu", i);
+        (void)snprintf(key, sizeof key, "inventory-%zu", i);
         (void)snprintf(body, sizeof body,
                        "{\"version\":1,\"command\":\"inventory.set\",\"params\":"
                        "{\"uuid\":\"%s\",\"resource_provider_generation\":0,"
@@ -290,7 +336,7 @@ void expect_no_dead_letter(void)
     struct client *client = open_worker_client();
     enum client_answer answer = client_get(client, "allot.dead", &message, &error);
     if (answer == CLIENT_MESSAGE)
-        fail_msg("a dead letter: %.*s", TEXT_ARGS(message.body));
+        fail_msg("unexpected dead letter: %.*s", TEXT_ARGS(message.body));
     assert_int_equal(answer, CLIENT_NOTHING);
     client_close(client);
 }
@@ -316,13 +362,13 @@ struct client_message take_dead_letter(void)
 void rabbitmqctl(const char *arguments, char *output, size_t room)
 {
     const char *directory = getenv("ALLOT_STACK_DIR");
-    assert_non_null(directory); /* a stack of our own: only its broker may be disturbed */
+    assert_non_null(directory); /* only the broker of a private stack may be disturbed */
     char command[512];
     assert_in_range(snprintf(command, sizeof command,
                              "script/stack --dir '%s' rabbitmqctl -q %s 2>&1", directory,
                              arguments),
                     1, sizeof command - 1);
-    FILE *pipe = popen(command, "r"); /* the test's own words, no one else's */
+    FILE *pipe = popen(command, "r");
     assert_non_null(pipe);
     size_t length = fread(output, 1, room - 1, pipe);
     output[length] = '\0';
@@ -330,9 +376,9 @@ void rabbitmqctl(const char *arguments, char *output, size_t room)
         fail_msg("rabbitmqctl %s: %s", arguments, output);
 }
 
-/* --- life of a test --------------------------------------------------------------------------- */
+/* --- setup and teardown ----------------------------------------------------------------------- */
 
-/* What a test that failed left behind is not the next one's. */
+/* Removes the messages that a failed test has left. */
 static void drain(const char *queue)
 {
     struct error error = {""};
@@ -348,7 +394,7 @@ static void drain(const char *queue)
 int fresh_database(void **state)
 {
     static unsigned number;
-    if (declare_topology(state) != 0) /* a test that failed may have left no queue */
+    if (declare_topology(state) != 0) /* a failed test may have deleted a queue */
         return -1;
     drain("allot.commands");
     drain("allot.dead");
@@ -357,23 +403,21 @@ int fresh_database(void **state)
     return 0;
 }
 
-/* Nothing of this is left of a test that succeeded. */
-static void mend_all(void)
+/* Ends what a failed test has left; a test that succeeded has left nothing of it but variables. */
+static void clean_up(void)
 {
     for (size_t i = 0; i < WORKERS_MAX; i++) {
-        if (running[i] != 0)
-            (void)end_worker(running[i], SIGKILL);
+        if (workers[i] != 0)
+            (void)end_worker(workers[i], SIGKILL);
     }
-    unset_worker();
-    if (getenv("ALLOT_STACK_MONGOD_PIDFILES") != NULL)
-        signal_storage(SIGCONT);
-    (void)clear_storage_faults();
+    unset_variables();
+    (void)clear_faults();
 }
 
 int drop_database(void **state)
 {
     (void)state;
-    mend_all();
+    clean_up();
     bson_error_t error;
     mongoc_client_t *client = mongoc_client_new(getenv("ALLOT_MONGODB_URI"));
     mongoc_database_t *handle = mongoc_client_get_database(client, database);

@@ -7,7 +7,7 @@
 
 #include "common/codec/field_table.h"
 
-/* Null where it is no UTF-8: such bytes are not what a schema speaks of. */
+/* Returns a JSON string; null for bytes that are not UTF-8, which no schema can describe. */
 static json_t *text_value(struct text text)
 {
     json_t *value = json_stringn(text.bytes != NULL ? text.bytes : "", text.length);
@@ -34,7 +34,10 @@ static json_t *properties_value(const struct properties *properties)
     return object;
 }
 
-/* Of what is nested, that it is there: the kind stands behind the name and its length. */
+/*
+ * Returns an empty array or object for a nested value: the schemas do not look inside. The value's
+ * kind follows the name, which has one length byte.
+ */
 static json_t *nested_value(const struct field *field)
 {
     switch (field->encoded.bytes[1 + field->name.length]) {
@@ -80,8 +83,7 @@ static void put_headers(json_t *object, const struct outgoing *command)
     }
 }
 
-/* Takes the references of `properties` and `headers`. One write a line: it is whole or not there.
- */
+/* Takes ownership of `properties` and `headers`. Appends one line to the file. */
 static void append(const char *test, const char *direction, json_t *properties, json_t *headers,
                    struct text body)
 {
@@ -91,7 +93,7 @@ static void append(const char *test, const char *direction, json_t *properties, 
     char *dump = json_dumps(line, JSON_COMPACT);
     FILE *file = fopen(getenv("ALLOT_TEST_JOURNAL"), "ae");
     if (dump == NULL || file == NULL || fprintf(file, "%s\n", dump) < 0 || fclose(file) != 0)
-        abort(); /* a message that is not checked would pass for one that is */
+        abort(); /* else schema/messages would pass without having checked this message */
     free(dump);
     json_decref(line);
 }

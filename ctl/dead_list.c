@@ -2,21 +2,22 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "common/base/utf8.h"
 #include "common/codec/json_write.h"
 #include "common/host/system_clock.h"
 #include "ctl/commands.h"
 #include "ctl/dead_letter.h"
-
-#define DEAD_OPTIONS "cuqlj"
+#include "ctl/output.h"
+#include "ctl/settings.h"
 
 enum { MS_PER_S = 1000, S_PER_MINUTE = 60, S_PER_HOUR = 3600, S_PER_DAY = 86400 };
 
-/* Producers choose these texts: nothing of theirs may steer the terminal or break the line.
+/*
+ * Prints a text that a producer chose. Control characters and bytes that are not UTF-8 become '?',
+ * so that they cannot send commands to the terminal or end the line.
  */
-static void print_safely(struct text text)
+static void print_printable(struct text text)
 {
     if (text.length == 0)
         text = text_of("-");
@@ -31,6 +32,7 @@ static void print_safely(struct text text)
     }
 }
 
+/* Prints the age in two units at most; '-' if it is unknown, or if the clocks disagree. */
 static void print_age(const struct dead_letter *letter, int64_t now)
 {
     int64_t seconds = (now - letter->dead_at_ms) / MS_PER_S;
@@ -55,7 +57,7 @@ static void print_line(const struct dead_letter *letter)
     print_age(letter, system_wall_ms());
     for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++) {
         (void)putchar('\t');
-        print_safely(columns[i]);
+        print_printable(columns[i]);
     }
     (void)putchar('\n');
 }
@@ -99,12 +101,15 @@ static void print_letter(const struct client_message *message, bool json)
         print_line(&letter);
 }
 
-/* Nothing is acknowledged: what was got is given back, at the latest when the connection ends. */
-static bool list(struct client *client, const char *queue, const struct options *options,
-                 struct error *error)
+/*
+ * Prints up to `limit` messages and requeues all of them at the end, in one go: if each was
+ * requeued at once, client_get would return the same message again. If the process dies before, the
+ * broker requeues them.
+ */
+static bool list_queue(struct client *client, const char *queue, const struct options *options,
+                       struct error *error)
 {
     uint32_t remaining = 0;
-    /* Nothing that was given back may be met again. */
     for (int64_t i = 0; i < options->limit; i++) {
         struct client_message message = {0};
         enum client_answer answer = client_get(client, queue, &message, error);
@@ -117,11 +122,11 @@ static bool list(struct client *client, const char *queue, const struct options 
         arena_free(message.arena);
     }
     if (remaining > 0)
-        (void)fprintf(stderr, "allotctl: %" PRIu32 " more; see --limit\n", remaining);
+        (void)fprintf(stderr, "allotctl: %" PRIu32 " more dead letters; see --limit\n", remaining);
     return client_requeue_all(client, error);
 }
 
-static int dead_list(const struct options *options, struct arena *arena)
+int dead_list_command(const struct options *options, struct arena *arena)
 {
     struct settings settings = {0};
     struct error error = {""};
@@ -134,18 +139,7 @@ static int dead_list(const struct options *options, struct arena *arena)
                             : text_copy(arena, settings.amqp_dead_letter_queue).bytes;
     uint32_t count = 0;
     bool good = client != NULL && client_count(client, queue, &count, &error) &&
-                (count == 0 || list(client, queue, options, &error));
+                (count == 0 || list_queue(client, queue, options, &error));
     client_close(client);
     return good ? EXIT_SUCCESS : fail_with(&error);
-}
-
-int dead_list_command(int argc, char **argv)
-{
-    struct options options = {0};
-    if (!options_read(argc, argv, DEAD_OPTIONS, &options))
-        return EXIT_USAGE;
-    struct arena *arena = arena_new(0);
-    int status = dead_list(&options, arena);
-    arena_free(arena);
-    return finish_output(status);
 }

@@ -1,5 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ctl/input.h"
+/*
+ * Design. send_input_read reads line by line; read_line parses one and decides what it is. A line
+ * with a member "body" is an envelope: read_envelope checks its members one by one. Any other line
+ * is a body, and is kept byte for byte: jansson would change its spacing, its numbers and the order
+ * of its members.
+ *
+ * An error ends the reading at once, so nothing is sent of an input with an invalid line. The
+ * contents of a body are not checked. That is the worker's task, and a test of the worker has to
+ * be able to send an invalid command: a body that is a JSON string is sent as the string's bytes.
+ */
+#include "ctl/send_input.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -11,22 +21,16 @@
 #include "common/codec/field_table.h"
 #include "common/host/random.h"
 
-enum { REAL_DIGITS = 17 };
+enum { REAL_DIGITS = 17 }; /* enough to read back the same double */
 
 struct reader {
     const char *key_prefix;
     struct arena *arena;
-    struct input input;
+    struct send_input input;
     size_t capacity;
     size_t line;
     struct error *error;
 };
-
-struct text input_random_key(struct arena *arena)
-{
-    struct uuid_text text = uuid_format(random_uuid());
-    return text_copy(arena, text_of(text.chars));
-}
 
 static bool is_message_id(struct text text)
 {
@@ -49,7 +53,8 @@ static bool read_header(struct reader *reader, const char *name, const json_t *v
 {
     struct outgoing_header header = {.name = text_copy(reader->arena, text_of(name)).bytes};
     if (strlen(name) > FIELD_NAME_BYTES_MAX) {
-        error_set(reader->error, "a header's name is longer than %d bytes", FIELD_NAME_BYTES_MAX);
+        error_set(reader->error, "header name too long: %zu bytes (limit %d)", strlen(name),
+                  FIELD_NAME_BYTES_MAX);
         return false;
     }
     if (json_is_string(value)) {
@@ -62,19 +67,20 @@ static bool read_header(struct reader *reader, const char *name, const json_t *v
         header.kind = OUTGOING_BOOL;
         header.integer = json_is_true(value);
     } else {
-        error_set(reader->error, "header \"%s\" must be a string, an integer or a boolean", name);
+        error_set(reader->error, "invalid header '%s': expected a string, an integer or a boolean",
+                  name);
         return false;
     }
     *ret_header = header;
     return true;
 }
 
-static bool read_headers(struct reader *reader, json_t *object, struct input_command *command)
+static bool read_headers(struct reader *reader, json_t *object, struct send_input_command *command)
 {
     if (object == NULL)
         return true;
     if (!json_is_object(object)) {
-        error_set(reader->error, "\"headers\" must be an object");
+        error_set(reader->error, "invalid headers: expected an object");
         return false;
     }
     struct outgoing_header *headers =
@@ -91,7 +97,7 @@ static bool read_headers(struct reader *reader, json_t *object, struct input_com
 }
 
 static bool read_message_id(struct reader *reader, const json_t *value,
-                            struct input_command *command)
+                            struct send_input_command *command)
 {
     if (value != NULL) {
         if (json_is_string(value))
@@ -100,28 +106,30 @@ static bool read_message_id(struct reader *reader, const json_t *value,
         command->message_id =
             text_format(reader->arena, "%s-%zu", reader->key_prefix, reader->line);
     } else {
-        command->message_id = input_random_key(reader->arena);
+        command->message_id = text_copy(reader->arena, text_of(uuid_format(random_uuid()).chars));
     }
     if (is_message_id(command->message_id))
         return true;
-    error_set(reader->error, "the message id must be a string of 1 to %d printable ASCII bytes",
+    error_set(reader->error,
+              "invalid message_id: expected a string of 1 to %d bytes of printable ASCII",
               MESSAGE_ID_BYTES_MAX);
     return false;
 }
 
-static bool read_body(struct reader *reader, const json_t *value, struct input_command *command)
+static bool read_body(struct reader *reader, const json_t *value,
+                      struct send_input_command *command)
 {
     if (json_is_string(value)) {
         command->body = string_copy(reader->arena, value);
         return true;
     }
     if (!json_is_object(value)) {
-        error_set(reader->error, "\"body\" must be an object or a string");
+        error_set(reader->error, "invalid body: expected an object or a string");
         return false;
     }
     char *dump = json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(REAL_DIGITS));
     if (dump == NULL) {
-        error_set(reader->error, "\"body\" cannot be written");
+        error_set(reader->error, "invalid body: cannot be written as JSON");
         return false;
     }
     command->body = text_copy(reader->arena, text_of(dump));
@@ -129,38 +137,34 @@ static bool read_body(struct reader *reader, const json_t *value, struct input_c
     return true;
 }
 
-static bool only_known_members(struct reader *reader, json_t *envelope)
+static bool check_members(struct reader *reader, json_t *envelope)
 {
     for (void *m = json_object_iter(envelope); m != NULL; m = json_object_iter_next(envelope, m)) {
         const char *key = json_object_iter_key(m);
         if (strcmp(key, "message_id") != 0 && strcmp(key, "headers") != 0 &&
             strcmp(key, "body") != 0) {
-            error_set(reader->error, "\"%s\" is no member of an envelope", key);
+            error_set(reader->error, "unknown member '%s' (expected message_id, headers, body)",
+                      key);
             return false;
         }
     }
     return true;
 }
 
-static bool read_envelope(struct reader *reader, json_t *envelope, struct input_command *command)
+static bool read_envelope(struct reader *reader, json_t *envelope,
+                          struct send_input_command *command)
 {
-    return only_known_members(reader, envelope) &&
+    return check_members(reader, envelope) &&
            read_message_id(reader, json_object_get(envelope, "message_id"), command) &&
            read_headers(reader, json_object_get(envelope, "headers"), command) &&
            read_body(reader, json_object_get(envelope, "body"), command);
 }
 
-static void append(struct reader *reader, struct input_command command)
+static void append(struct reader *reader, struct send_input_command command)
 {
-    struct input *input = &reader->input;
-    if (input->count == reader->capacity) {
-        size_t capacity = reader->capacity != 0 ? 2 * reader->capacity : 64;
-        struct input_command *grown = ARENA_ARRAY(reader->arena, struct input_command, capacity);
-        if (input->count > 0)
-            memcpy(grown, input->commands, input->count * sizeof *grown);
-        input->commands = grown;
-        reader->capacity = capacity;
-    }
+    struct send_input *input = &reader->input;
+    input->commands = arena_grown(reader->arena, input->commands, input->count, &reader->capacity,
+                                  sizeof *input->commands);
     input->commands[input->count++] = command;
 }
 
@@ -168,16 +172,16 @@ static bool read_line(struct reader *reader, struct text line)
 {
     json_error_t problem;
     json_t *json = json_loadb(line.bytes, line.length, JSON_REJECT_DUPLICATES, &problem);
-    struct input_command command = {0};
+    struct send_input_command command = {0};
     bool good = json_is_object(json);
     if (json == NULL)
-        error_set(reader->error, "no JSON: %s", problem.text);
+        error_set(reader->error, "invalid JSON: %s", problem.text);
     else if (!good)
-        error_set(reader->error, "a line must be a JSON object");
+        error_set(reader->error, "invalid line: expected a JSON object");
     else if (json_object_get(json, "body") != NULL)
         good = read_envelope(reader, json, &command);
     else if ((good = read_message_id(reader, NULL, &command)))
-        command.body = text_copy(reader->arena, line); /* as it stands, not as jansson has it */
+        command.body = text_copy(reader->arena, line);
     json_decref(json);
     if (good)
         append(reader, command);
@@ -189,7 +193,7 @@ static bool is_space(char c)
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-static struct text trimmed(const char *bytes, size_t length)
+static struct text trim(const char *bytes, size_t length)
 {
     while (length > 0 && is_space(bytes[length - 1]))
         length--;
@@ -200,22 +204,22 @@ static struct text trimmed(const char *bytes, size_t length)
     return text_view(bytes, length);
 }
 
-bool input_read(FILE *file, const char *name, const char *key_prefix, struct arena *arena,
-                struct input *ret_input, struct error *error)
+bool send_input_read(FILE *file, const char *name, const char *key_prefix, struct arena *arena,
+                     struct send_input *ret_input, struct error *error)
 {
     struct reader reader = {.key_prefix = key_prefix, .arena = arena, .error = error};
     char *buffer = NULL;
     size_t size = 0;
     bool good = true;
     for (ssize_t got; good && (got = getline(&buffer, &size, file)) >= 0;) {
-        struct text line = trimmed(buffer, (size_t)got);
+        struct text line = trim(buffer, (size_t)got);
         reader.line++;
         good = line.length == 0 || read_line(&reader, line);
     }
     if (!good) {
         error_prefix(error, "%s:%zu", name, reader.line);
     } else if (ferror(file) != 0) {
-        error_set(error, "%s: %s", name, strerror(errno));
+        error_set(error, "cannot read %s: %s", name, strerror(errno));
         good = false;
     }
     free(buffer);

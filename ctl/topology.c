@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/amqp/topology.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ctl/commands.h"
+#include "ctl/output.h"
+#include "ctl/settings.h"
+
+static struct topology topology_of(const struct settings *settings)
+{
+    return (struct topology){
+        .exchange = settings->amqp_exchange,
+        .queue = settings->amqp_queue,
+        .dead_letter_exchange = settings->amqp_dead_letter_exchange,
+        .dead_letter_queue = settings->amqp_dead_letter_queue,
+    };
+}
+
+int topology_declare_command(const struct options *options, struct arena *arena)
+{
+    struct settings settings = {0};
+    struct error error = {""};
+    if (!broker_settings_load(options, arena, &settings, &error))
+        return fail_with(&error);
+    struct amqp_tls tls = broker_settings_tls(&settings);
+    struct topology topology = topology_of(&settings);
+    if (topology_declare(settings.amqp_uri, &tls, &topology, &error) != TRANSPORT_OK)
+        return fail_with(&error);
+    (void)puts("topology declared");
+    return EXIT_SUCCESS;
+}
+
+int topology_check_command(const struct options *options, struct arena *arena)
+{
+    struct settings settings = {0};
+    struct error error = {""};
+    if (!broker_settings_load(options, arena, &settings, &error))
+        return fail_with(&error);
+    struct amqp_tls tls = broker_settings_tls(&settings);
+    struct topology topology = topology_of(&settings);
+    struct text differences = TEXT_NONE;
+    if (topology_check(settings.amqp_uri, &tls, &topology, arena, &differences, &error) !=
+        TRANSPORT_OK)
+        return fail_with(&error);
+    if (differences.length == 0) {
+        (void)puts("topology OK");
+        return EXIT_SUCCESS;
+    }
+    bool ended = differences.bytes[differences.length - 1] == '\n';
+    (void)printf("%.*s%s", TEXT_ARGS(differences), ended ? "" : "\n");
+    return EXIT_FAILED;
+}

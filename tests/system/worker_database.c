@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/system/worker_database.h"
+
+#include <mongoc/mongoc.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/system/worker_fixture.h"
+
+enum { COMMAND_MAX = 2048 };
+
+#define FAIL_COMMAND "failCommand"
+/* commitTransaction waits at its beginning while this fail point is on. */
+#define HOLD_COMMIT "hangBeforeCommitingTxn"
+
+/*
+ * mongod counts how often a fail point was met since mongod started. These are the counts when
+ * fail_commands and hold_commits were called.
+ */
+static int64_t failed_before;
+static int64_t held_before;
+
+static mongoc_client_t *open_database(void)
+{
+    mongoc_client_t *client = mongoc_client_new(getenv("ALLOT_MONGODB_URI"));
+    assert_non_null(client);
+    return client;
+}
+
+/* Runs a command and returns the integer at `path` in its reply; -1 if there is none. */
+static int64_t run_for_integer(const char *database, const char *json, const char *path)
+{
+    bson_t command, reply;
+    bson_error_t error;
+    bson_iter_t iter, found;
+    if (!bson_init_from_json(&command, json, -1, &error))
+        fail_msg("%s: %s", json, error.message);
+    mongoc_client_t *client = open_database();
+    bool done = mongoc_client_command_simple(client, database, &command, NULL, &reply, &error);
+    mongoc_client_destroy(client);
+    bson_destroy(&command);
+    if (!done)
+        fail_msg("%s: %s", json, error.message);
+    int64_t value = -1;
+    if (bson_iter_init(&iter, &reply) && bson_iter_find_descendant(&iter, path, &found))
+        value = bson_iter_as_int64(&found);
+    bson_destroy(&reply);
+    return value;
+}
+
+void run_on_database(const char *database, const char *json)
+{
+    (void)run_for_integer(database, json, "ok");
+}
+
+/* --- content ---------------------------------------------------------------------------------- */
+
+/* Returns the number "n" of the pipeline's only row; 0 if there is no row. */
+static int64_t aggregate(mongoc_client_t *client, const char *collection, const char *pipeline)
+{
+    bson_error_t error;
+    bson_t stages;
+    const bson_t *row = NULL;
+    bson_iter_t iter;
+    int64_t n = 0;
+    assert_true(bson_init_from_json(&stages, pipeline, -1, &error));
+    mongoc_collection_t *documents =
+        mongoc_client_get_collection(client, fixture_database(), collection);
+    mongoc_cursor_t *cursor =
+        mongoc_collection_aggregate(documents, MONGOC_QUERY_NONE, &stages, NULL, NULL);
+    if (mongoc_cursor_next(cursor, &row) && bson_iter_init_find(&iter, row, "n"))
+        n = bson_iter_as_int64(&iter);
+    assert_false(mongoc_cursor_error(cursor, &error));
+    mongoc_cursor_destroy(cursor);
+    mongoc_collection_destroy(documents);
+    bson_destroy(&stages);
+    return n;
+}
+
+void check_database(int64_t consumers, int64_t outcomes)
+{
+    mongoc_client_t *client = open_database();
+    int64_t used = aggregate(client, "providers",
+                             "[{\"$group\":{\"_id\":null,\"n\":{\"$sum\":"
+                             "\"$inventories.VCPU.used\"}}}]");
+    int64_t allocated = aggregate(client, "consumers",
+                                  "[{\"$unwind\":\"$allocations\"},{\"$group\":{\"_id\":null,\"n\":"
+                                  "{\"$sum\":\"$allocations.resources.VCPU\"}}}]");
+    int64_t empty_consumers =
+        aggregate(client, "consumers", "[{\"$match\":{\"allocations\":[]}},{\"$count\":\"n\"}]");
+    int64_t consumer_count = aggregate(client, "consumers", "[{\"$count\":\"n\"}]");
+    int64_t outcome_count = aggregate(client, "outcomes", "[{\"$count\":\"n\"}]");
+    mongoc_client_destroy(client);
+    assert_int_equal(used, allocated);
+    assert_int_equal(allocated, 2 * consumers);
+    assert_int_equal(empty_consumers, 0);
+    assert_int_equal(consumer_count, consumers);
+    assert_int_equal(outcome_count, outcomes);
+}
+
+int64_t transactions_committed(void)
+{
+    return run_for_integer("admin", "{\"serverStatus\": 1}", "transactions.totalCommitted");
+}
+
+/* --- faults ----------------------------------------------------------------------------------- */
+
+/* Sets a fail point and returns how often it was met since mongod started. */
+static int64_t set_fail_point(const char *name, const char *mode, const char *data)
+{
+    char json[COMMAND_MAX];
+    assert_in_range(snprintf(json, sizeof json,
+                             "{\"configureFailPoint\": \"%s\", \"mode\": %s, \"data\": {%s}}", name,
+                             mode, data),
+                    1, sizeof json - 1);
+    return run_for_integer("admin", json, "count");
+}
+
+static void await_fail_point(const char *name, int64_t count)
+{
+    char json[COMMAND_MAX];
+    (void)snprintf(json, sizeof json,
+                   "{\"waitForFailPoint\": \"%s\", \"timesEntered\": {\"$numberLong\": \"%lld\"}, "
+                   "\"maxTimeMS\": %d}",
+                   name, (long long)count, WAIT_MS);
+    run_on_database("admin", json);
+}
+
+void fail_commands(const char *commands, int times, const char *how)
+{
+    char mode[64], data[COMMAND_MAX];
+    (void)snprintf(mode, sizeof mode, times > 0 ? "{\"times\": %d}" : "\"alwaysOn\"", times);
+    (void)snprintf(data, sizeof data,
+                   "\"failCommands\": [%s], \"appName\": \"allotd:" FIXTURE_WORKER "\", %s",
+                   commands, how);
+    failed_before = set_fail_point(FAIL_COMMAND, mode, data);
+}
+
+void await_failed_command(void)
+{
+    await_fail_point(FAIL_COMMAND, failed_before + 1);
+}
+
+void hold_commits(void)
+{
+    held_before = set_fail_point(HOLD_COMMIT, "\"alwaysOn\"", "");
+}
+
+void await_held_commit(void)
+{
+    await_fail_point(HOLD_COMMIT, held_before + 1);
+}
+
+void release_commits(void)
+{
+    (void)set_fail_point(HOLD_COMMIT, "\"off\"", "");
+}
+
+static void signal_each_mongod(const char *files, int signal_number)
+{
+    char copy[1024];
+    assert_in_range(snprintf(copy, sizeof copy, "%s", files), 1, sizeof copy - 1);
+    char *rest = NULL;
+    for (char *path = strtok_r(copy, " ", &rest); path != NULL; path = strtok_r(NULL, " ", &rest)) {
+        FILE *file = fopen(path, "r");
+        assert_non_null(file);
+        int pid = 0;
+        assert_int_equal(fscanf(file, "%d", &pid), 1);
+        (void)fclose(file);
+        assert_int_equal(kill(pid, signal_number), 0);
+    }
+}
+
+void freeze_database(void)
+{
+    const char *files = getenv("ALLOT_STACK_MONGOD_PIDFILES");
+    assert_non_null(files); /* only the servers of a private stack may be frozen */
+    signal_each_mongod(files, SIGSTOP);
+}
+
+void thaw_database(void)
+{
+    const char *files = getenv("ALLOT_STACK_MONGOD_PIDFILES");
+    if (files != NULL)
+        signal_each_mongod(files, SIGCONT);
+}
+
+int64_t clear_faults(void)
+{
+    thaw_database();
+    release_commits();
+    return set_fail_point(FAIL_COMMAND, "\"off\"", "") - failed_before;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The database as a system test uses it: its content, read without the worker's code, and faults.
+ * The faults are fail points of mongod and frozen mongod processes, so they need a database server
+ * of the tests' own (script/stack). clear_faults ends all of them; every test's teardown calls it.
+ */
+#ifndef ALLOT_WORKER_DATABASE_H
+#define ALLOT_WORKER_DATABASE_H
+
+#include <stdint.h>
+
+/*
+ * Fails unless the database has `consumers` consumers of one claim each (2 VCPU), `outcomes`
+ * outcomes, and a usage of the providers that equals the sum of the consumers' allocations.
+ */
+void check_database(int64_t consumers, int64_t outcomes);
+/* Returns the number of transactions that the primary has committed since it started. */
+int64_t transactions_committed(void);
+/* Runs a command, given as JSON, on the primary. `database` is "admin" or the test's. */
+void run_on_database(const char *database, const char *json);
+
+/*
+ * Makes commands of the worker fail. `commands` are their names, quoted and separated by commas:
+ * "\"insert\", \"update\"". The next `times` of them fail; 0: all of them until clear_faults.
+ * `how` is a part of the fail point's data: "\"errorCode\": 112".
+ */
+void fail_commands(const char *commands, int times, const char *how);
+/* `how` of a commit that takes effect while its client hears that the result is unknown. */
+#define COMMIT_RESULT_UNKNOWN "\"writeConcernError\": {\"code\": 91, \"errmsg\": \"shutting down\"}"
+/* Waits until at least one command has failed since fail_commands. */
+void await_failed_command(void);
+
+/*
+ * Makes every commit wait until release_commits; other commands go on. mongod may abort a
+ * transaction after 10 s (transactionLifetimeLimitSeconds in script/stack); then the worker retries
+ * it.
+ */
+void hold_commits(void);
+/* Waits until a commit waits. */
+void await_held_commit(void);
+void release_commits(void);
+
+/* Stops every mongod process of the stack: connections stay open, and nothing answers. */
+void freeze_database(void);
+/* Lets the processes run again. */
+void thaw_database(void);
+
+/* Ends all faults. Returns how many commands have failed since fail_commands. */
+int64_t clear_faults(void);
+
+#endif
