@@ -84,7 +84,7 @@ static void test_a_consumer_without_allocations_is_named(void **state)
                     "\"subType\":\"04\"}},\"project_id\":\"p\",\"user_id\":\"u\","
                     "\"consumer_type\":\"T\",\"generation\":{\"$numberLong\":\"1\"},"
                     "\"rev\":{\"$numberLong\":\"0\"},\"allocations\":[]}]}");
-    expect_audit("", 1, "a document of consumers has not the form that it must have");
+    expect_audit("", 1, "malformed document in collection 'consumers'");
     expect_audit("--repair", 1, "1 discrepancies, 0 repaired"); /* only counters are repaired */
 }
 
