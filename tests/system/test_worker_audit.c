@@ -68,10 +68,11 @@ static void test_a_counter_that_is_off_is_named_and_repaired(void **state)
     break_documents("{\"update\":\"providers\",\"updates\":[{\"q\":{\"name\":\"host-1\"},\"u\":"
                     "{\"$inc\":{\"inventories.VCPU.used\":{\"$numberLong\":\"5\"}}}}]}");
     expect_audit("", 1,
-                 "provider 00000000-0000-4000-8000-000000000001: 9 VCPU are used, but its "
-                 "consumers hold 4");
+                 "provider 00000000-0000-4000-8000-000000000001: usage of VCPU is 9, its "
+                 "consumers' allocations add up to 4");
     expect_audit("--repair", 0,
-                 "repaired: provider 00000000-0000-4000-8000-000000000001: used VCPU 9 -> 4");
+                 "repaired: provider 00000000-0000-4000-8000-000000000001: usage of VCPU changed "
+                 "from 9 to 4");
     expect_audit("", 0, "0 discrepancies");
 }
 
@@ -95,8 +96,8 @@ static void test_allocations_on_a_provider_that_is_gone_are_named(void **state)
     break_documents("{\"delete\":\"providers\",\"deletes\":[{\"q\":{\"name\":\"host-2\"},"
                     "\"limit\":1}]}");
     expect_audit("", 1,
-                 "consumers hold 4 VCPU of provider 00000000-0000-4000-8000-000000000002, which "
-                 "does not exist");
+                 "consumers have 4 VCPU allocated on provider "
+                 "00000000-0000-4000-8000-000000000002, which does not exist");
 }
 
 static void test_allocations_of_a_class_without_inventory_are_named(void **state)
@@ -105,7 +106,7 @@ static void test_allocations_of_a_class_without_inventory_are_named(void **state
     make_claims();
     break_documents("{\"update\":\"providers\",\"updates\":[{\"q\":{\"name\":\"host-3\"},\"u\":"
                     "{\"$set\":{\"inventories\":{}}}}]}");
-    expect_audit("", 1, "which has no inventory of it");
+    expect_audit("", 1, "which has no inventory of this class");
 }
 
 static void test_a_tree_that_does_not_fit_is_named(void **state)
@@ -115,7 +116,7 @@ static void test_a_tree_that_does_not_fit_is_named(void **state)
     break_documents("{\"update\":\"providers\",\"updates\":[{\"q\":{\"name\":\"host-0\"},\"u\":"
                     "{\"$set\":{\"root\":{\"$binary\":{\"base64\":\"AAAAAAAAQACAAAAAAAAAAQ==\","
                     "\"subType\":\"04\"}}}}}]}");
-    expect_audit("", 1, "has no parent, but another root");
+    expect_audit("", 1, "has no parent, but its root is another provider");
 }
 
 static void test_generations_and_outcomes_out_of_range_are_named(void **state)
@@ -128,7 +129,7 @@ static void test_generations_and_outcomes_out_of_range_are_named(void **state)
                     "\"u\":{\"$set\":{\"fingerprint\":{\"$binary\":{\"base64\":\"AAAA\","
                     "\"subType\":\"00\"}}}}}]}");
     expect_audit("", 1, "has a generation below 1");
-    expect_audit("", 1, "an outcome is out of range");
+    expect_audit("", 1, "outcome with an invalid fingerprint, expiry or body");
 }
 
 int main(void)
