@@ -9,8 +9,8 @@
  * Guarantees. No slot becomes `loaded` before the command has ended without an error. A slot that
  * gets no row is a document that does not exist. Slots that were loaded before keep their content.
  *
- * Rejected: a find for each collection. On one session they would run one after the other, each
- * with a round trip of its own.
+ * Rejected: a find for each collection. In one transaction they run one after the other, each with
+ * a round trip of its own.
  *
  * Not here: what is wanted (the planner), and lists that are not known by key (reads.c).
  */
