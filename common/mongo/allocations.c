@@ -5,15 +5,33 @@
 #include <string.h>
 
 #include "common/mongo/document.h"
+#include "common/mongo/queries.h"
 
-#define SUM_OF_HOLDINGS                                                                            \
-    "{\"$unwind\": \"$allocations\"}, "                                                            \
+/* One row for each provider and class: {_id: {p: provider, c: class}, n: amount}. */
+#define SUM_STAGES                                                                                 \
+    "[{\"$unwind\": \"$allocations\"}, "                                                           \
     "{\"$project\": {\"p\": \"$allocations.provider\", "                                           \
     "\"r\": {\"$objectToArray\": \"$allocations.resources\"}}}, {\"$unwind\": \"$r\"}, "           \
     "{\"$group\": {\"_id\": {\"p\": \"$p\", \"c\": \"$r.k\"}, \"n\": {\"$sum\": \"$r.v\"}}}, "     \
-    "{\"$sort\": {\"_id.p\": 1, \"_id.c\": 1}}"
+    "{\"$sort\": {\"_id.p\": 1, \"_id.c\": 1}}]"
 
-static bool read_id_and_class(const bson_t *document, struct arena *arena, struct held *ret_held)
+enum store_status audit_aggregate(struct mongo_store *store, const bson_t *session_options,
+                                  enum mongo_collection collection, const bson_t *pipeline,
+                                  mongo_row row, void *context, struct error *error)
+{
+    bson_t options;
+    bson_copy_to(session_options, &options);
+    BSON_APPEND_BOOL(&options, "allowDiskUse", true);
+    mongoc_cursor_t *cursor = mongoc_collection_aggregate(
+        store->collections[collection], MONGOC_QUERY_NONE, pipeline, &options, NULL);
+    enum store_status status = mongo_each_row(store, PHASE_RUN, cursor, row, context, error);
+    bson_destroy(&options);
+    return status;
+}
+
+/* --- sums ----------------------------------------------------------------------------------- */
+
+static bool read_sum(const bson_t *document, struct arena *arena, struct allocation_sum *ret_sum)
 {
     bson_iter_t iter, part;
     bson_subtype_t subtype;
@@ -25,74 +43,62 @@ static bool read_id_and_class(const bson_t *document, struct arena *arena, struc
     bson_iter_binary(&part, &subtype, &length, &bytes);
     if (length != UUID_BYTES)
         return false;
-    memcpy(ret_held->provider.bytes, bytes, UUID_BYTES);
+    memcpy(ret_sum->provider.bytes, bytes, UUID_BYTES);
     if (!bson_iter_init(&iter, document) || !bson_iter_find_descendant(&iter, "_id.c", &part) ||
         !BSON_ITER_HOLDS_UTF8(&part))
         return false;
     const char *name = bson_iter_utf8(&part, &length);
-    ret_held->resource_class = text_copy(arena, text_view(name, length));
+    ret_sum->resource_class = text_copy(arena, text_view(name, length));
     if (!bson_iter_init_find(&iter, document, "n"))
         return false;
-    ret_held->amount = bson_iter_as_int64(&iter);
+    ret_sum->amount = bson_iter_as_int64(&iter);
     return true;
 }
 
-static enum store_status held_row(void *context, const bson_t *document, struct error *error)
+static enum store_status sum_row(void *context, const bson_t *document, struct error *error)
 {
-    struct allocations *allocations = context;
-    struct held held;
-    if (!read_id_and_class(document, allocations->arena, &held))
+    struct allocation_sums *sums = context;
+    struct allocation_sum sum;
+    if (!read_sum(document, sums->arena, &sum))
         return mongo_malformed(MONGO_CONSUMERS, document, error);
-    allocations->items = arena_grown(allocations->arena, allocations->items, allocations->count,
-                                     &allocations->capacity, sizeof held);
-    allocations->items[allocations->count++] = held;
+    sums->items = arena_grown(sums->arena, sums->items, sums->count, &sums->capacity, sizeof sum);
+    sums->items[sums->count++] = sum;
     return STORE_OK;
 }
 
-/* [{$match: {allocations.provider: ...}}] or nothing, and then the stages of the sum. */
-static bool append_stages(bson_t *stages, const struct uuid *provider)
+static bson_t *sum_pipeline(const struct uuid *provider)
 {
-    bson_t sum, match, filter;
-    bson_iter_t iter;
-    char room[16];
-    const char *index = NULL;
-    uint32_t number = 0;
+    bson_t *pipeline = bson_new();
+    bson_t filter = BSON_INITIALIZER;
     if (provider != NULL) {
-        bson_append_document_begin(stages, "0", -1, &match);
-        bson_append_document_begin(&match, "$match", -1, &filter);
         document_append_uuid(&filter, "allocations.provider", *provider);
-        bson_append_document_end(&match, &filter);
-        bson_append_document_end(stages, &match);
-        number++;
+        pipeline_append(pipeline, "$match", &filter);
     }
-    if (!bson_init_from_json(&sum, "[" SUM_OF_HOLDINGS "]", -1, NULL))
-        return false;
-    bool walking = bson_iter_init(&iter, &sum);
-    while (walking && bson_iter_next(&iter)) {
-        (void)bson_uint32_to_string(number++, &index, room, sizeof room);
-        (void)bson_append_iter(stages, index, -1, &iter);
-    }
-    bson_destroy(&sum);
-    return walking;
+    pipeline_append_json(pipeline, SUM_STAGES);
+    bson_destroy(&filter);
+    return pipeline;
 }
 
-enum store_status allocations_read(struct mongo_store *store, const bson_t *session_options,
-                                   const struct uuid *provider, struct allocations *ret_holdings,
-                                   struct error *error)
+enum store_status allocation_sums_read(struct mongo_store *store, const bson_t *session_options,
+                                       const struct uuid *provider,
+                                       struct allocation_sums *ret_sums, struct error *error)
 {
-    bson_t stages = BSON_INITIALIZER;
-    bson_t options;
-    enum store_status status = STORE_MISCONFIGURED;
-    bson_copy_to(session_options, &options);
-    BSON_APPEND_BOOL(&options, "allowDiskUse", true);
-    if (append_stages(&stages, provider)) {
-        mongoc_cursor_t *cursor = mongoc_collection_aggregate(
-            store->collections[MONGO_CONSUMERS], MONGOC_QUERY_NONE, &stages, &options, NULL);
-        status = mongo_each_row(store, PHASE_RUN, cursor, held_row, ret_holdings, error);
-    }
-    bson_destroy(&options);
-    bson_destroy(&stages);
+    bson_t *pipeline = sum_pipeline(provider);
+    enum store_status status = audit_aggregate(store, session_options, MONGO_CONSUMERS, pipeline,
+                                               sum_row, ret_sums, error);
+    bson_destroy(pipeline);
     return status;
+}
+
+int64_t allocation_sums_find(const struct allocation_sums *sums, size_t first, size_t end,
+                             struct uuid provider, struct text resource_class)
+{
+    for (size_t i = first; i < end; i++) {
+        const struct allocation_sum *sum = &sums->items[i];
+        if (uuid_equal(sum->provider, provider) && text_equal(sum->resource_class, resource_class))
+            return sum->amount;
+    }
+    return 0;
 }
 
 /* --- repair --------------------------------------------------------------------------------- */
@@ -100,45 +106,35 @@ enum store_status allocations_read(struct mongo_store *store, const bson_t *sess
 struct repair {
     struct mongo_store *store;
     struct arena *arena;
-    struct text *changes; /* what to say once it is committed */
+    struct text *changes; /* to be reported after the commit */
     size_t count;
 };
 
-static int64_t held_of(const struct allocations *allocations, struct uuid provider,
-                       struct text resource_class)
-{
-    for (size_t i = 0; i < allocations->count; i++) {
-        if (uuid_equal(allocations->items[i].provider, provider) &&
-            text_equal(allocations->items[i].resource_class, resource_class))
-            return allocations->items[i].amount;
-    }
-    return 0;
-}
-
 static void set_usages(struct repair *repair, struct provider *provider,
-                       const struct allocations *allocations)
+                       const struct allocation_sums *sums)
 {
     repair->changes = ARENA_ARRAY(repair->arena, struct text, provider->record_count);
     for (size_t i = 0; i < provider->record_count; i++) {
         struct inventory_record *record = &provider->records[i];
         struct text resource_class = record->inventory.resource_class;
-        int64_t held = held_of(allocations, provider->id, resource_class);
-        if (held == record->used)
+        int64_t sum = allocation_sums_find(sums, 0, sums->count, provider->id, resource_class);
+        if (sum == record->used)
             continue;
         repair->changes[repair->count++] = text_format(
-            repair->arena, "provider %s: used %.*s %" PRId64 " -> %" PRId64,
-            uuid_format(provider->id).chars, TEXT_ARGS(resource_class), record->used, held);
-        record->used = held;
+            repair->arena, "provider %s: usage of %.*s changed from %" PRId64 " to %" PRId64,
+            uuid_format(provider->id).chars, TEXT_ARGS(resource_class), record->used, sum);
+        record->used = sum;
         record->dirty = true;
         provider->state.dirty = true;
     }
 }
 
-static enum store_status inside(struct repair *repair, struct uuid id, struct error *error)
+/* Loads the provider and the sums in the open transaction, and writes what differs. */
+static enum store_status repair_usages(struct repair *repair, struct uuid id, struct error *error)
 {
     struct store *store = &repair->store->base;
     struct snapshot *snapshot = snapshot_new(repair->arena);
-    struct allocations allocations = {.arena = repair->arena};
+    struct allocation_sums sums = {.arena = repair->arena};
     bson_t options;
     snapshot_want_provider(snapshot, id);
     snapshot_seal(snapshot);
@@ -147,12 +143,12 @@ static enum store_status inside(struct repair *repair, struct uuid id, struct er
         return status;
     status = STORE_MISCONFIGURED;
     if (mongo_session_options(repair->store, &options, error))
-        status = allocations_read(repair->store, &options, &id, &allocations, error);
+        status = allocation_sums_read(repair->store, &options, &id, &sums, error);
     bson_destroy(&options);
     struct provider *provider = snapshot_provider(snapshot, id);
     if (status != STORE_OK || !provider->state.exists)
         return status;
-    set_usages(repair, provider, &allocations);
+    set_usages(repair, provider, &sums);
     return provider->state.dirty ? store->ops->write(store, snapshot, error) : STORE_OK;
 }
 
@@ -163,7 +159,7 @@ enum store_status audit_repair(struct mongo_store *store, const struct audit_opt
     struct repair repair = {.store = store, .arena = arena_new(0)};
     enum store_status status = base->ops->begin(base, error);
     if (status == STORE_OK) {
-        status = inside(&repair, id, error);
+        status = repair_usages(&repair, id, error);
         if (status == STORE_OK)
             status = base->ops->commit(base, error);
         base->ops->end(base);

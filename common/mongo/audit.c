@@ -1,13 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Design. check_all() runs the checks one after the other, in one session with a snapshot:
+ *   shapes     the server finds the documents that violate their validator
+ *   sums       the server adds up the allocations by provider and class (allocations.c)
+ *   providers  read in the order of _id, beside the sums, which have the same order; so each usage
+ *              is compared without a look-up, and sums without a provider are found
+ *   ranges     the server finds generations and outcomes that no command can make
+ *   trees      checked in memory, from the nodes that the providers left
+ * Then, with `repair`, each provider that has a wrong usage gets a transaction of its own.
+ *
+ * Guarantees. The checks see one point in time, so workers may run meanwhile. A discrepancy does
+ * not end the check. The memory grows with the number of providers, not with that of consumers.
+ *
+ * A repair adds the sums up again in its transaction, because workers may have changed them since.
+ *
+ * Not here: repairing anything but usages, since only they can be recomputed from other documents.
+ */
 #include "common/mongo/audit.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "common/mongo/document.h"
+#include "common/base/array.h"
 #include "common/mongo/allocations.h"
+#include "common/mongo/document.h"
+#include "common/mongo/list.h"
 #include "common/mongo/schema.h"
 #include "common/mongo/session.h"
 
@@ -19,12 +36,12 @@ struct auditor {
     struct audit_result result;
     bson_t session_options;
     struct arena *arena; /* of the whole run */
-    struct allocations allocations;
-    size_t next;             /* the first of the allocations that no provider was met for */
+    struct allocation_sums sums;
+    size_t next;             /* the first sum that is not compared yet */
     struct tree_node *nodes; /* by id */
     size_t node_count;
     size_t node_capacity;
-    struct uuid *wrong; /* providers whose counters are off */
+    struct uuid *wrong; /* providers with a wrong usage */
     size_t wrong_count;
     size_t wrong_capacity;
 };
@@ -45,21 +62,10 @@ static void report(struct auditor *auditor, const char *format, ...)
 static enum store_status aggregate(struct auditor *auditor, enum mongo_collection collection,
                                    const char *pipeline, mongo_row row, struct error *error)
 {
-    bson_error_t cause;
-    bson_t stages;
-    bson_t options;
-    if (!bson_init_from_json(&stages, pipeline, -1, &cause)) {
-        error_set(error, "mongodb: %s", cause.message);
-        return STORE_MISCONFIGURED;
-    }
-    bson_copy_to(&auditor->session_options, &options);
-    BSON_APPEND_BOOL(&options, "allowDiskUse", true);
-    mongoc_cursor_t *cursor = mongoc_collection_aggregate(
-        auditor->store->collections[collection], MONGOC_QUERY_NONE, &stages, &options, NULL);
-    enum store_status status =
-        mongo_each_row(auditor->store, PHASE_RUN, cursor, row, auditor, error);
-    bson_destroy(&options);
-    bson_destroy(&stages);
+    bson_t *stages = document_from_json(pipeline);
+    enum store_status status = audit_aggregate(auditor->store, &auditor->session_options,
+                                               collection, stages, row, auditor, error);
+    bson_destroy(stages);
     return status;
 }
 
@@ -73,95 +79,107 @@ struct shape {
 static enum store_status shape_row(void *context, const bson_t *document, struct error *error)
 {
     struct shape *shape = context;
-    struct error what = {""};
+    struct error found = {""};
     (void)error;
-    (void)mongo_malformed(shape->collection, document, &what);
-    report(shape->auditor, "%s", what.text);
+    (void)mongo_malformed(shape->collection, document, &found);
+    report(shape->auditor, "%s", found.text);
     return STORE_OK;
 }
 
-/* The server finds what its own validator would refuse today. */
+/* Reports the documents that the collection's validator would not let in today. */
 static enum store_status check_shape(struct auditor *auditor, enum mongo_collection collection,
                                      struct error *error)
 {
     struct shape shape = {auditor, collection};
-    bson_error_t cause;
-    bson_t filter = BSON_INITIALIZER, validator, list;
-    if (!bson_init_from_json(&validator, schema_validator(collection), -1, &cause)) {
-        bson_destroy(&filter);
-        error_set(error, "mongodb: %s", cause.message);
-        return STORE_MISCONFIGURED;
-    }
-    bson_append_array_begin(&filter, "$nor", -1, &list);
-    bson_append_document(&list, "0", -1, &validator);
-    bson_append_array_end(&filter, &list);
+    bson_t filter = BSON_INITIALIZER, *validator = document_from_json(schema_validator(collection));
+    struct list list;
+    list_begin(&list, &filter, "$nor");
+    BSON_APPEND_DOCUMENT(&list.array, list_next(&list), validator);
+    list_end(&list, &filter);
     mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(
         auditor->store->collections[collection], &filter, &auditor->session_options, NULL);
     enum store_status status =
         mongo_each_row(auditor->store, PHASE_RUN, cursor, shape_row, &shape, error);
-    bson_destroy(&validator);
+    bson_destroy(validator);
     bson_destroy(&filter);
     return status;
 }
 
 /* --- providers ------------------------------------------------------------------------------ */
 
+/* Reports the sums up to the provider `before`, or all that are left if it is NULL. The providers
+   come in the same order, so these sums have none. */
 static void report_orphans(struct auditor *auditor, const struct uuid *before)
 {
-    while (auditor->next < auditor->allocations.count &&
+    while (auditor->next < auditor->sums.count &&
            (before == NULL ||
-            uuid_compare(auditor->allocations.items[auditor->next].provider, *before) < 0)) {
-        const struct held *held = &auditor->allocations.items[auditor->next++];
-        report(auditor, "consumers hold %" PRId64 " %.*s of provider %s, which does not exist",
-               held->amount, TEXT_ARGS(held->resource_class), uuid_format(held->provider).chars);
+            uuid_compare(auditor->sums.items[auditor->next].provider, *before) < 0)) {
+        const struct allocation_sum *sum = &auditor->sums.items[auditor->next++];
+        report(auditor,
+               "consumers have %" PRId64 " %.*s allocated on provider %s, which does not exist",
+               sum->amount, TEXT_ARGS(sum->resource_class), uuid_format(sum->provider).chars);
     }
 }
 
-static int64_t held_of(const struct auditor *auditor, size_t first, size_t end,
-                       struct text resource_class)
-{
-    for (size_t i = first; i < end; i++) {
-        if (text_equal(auditor->allocations.items[i].resource_class, resource_class))
-            return auditor->allocations.items[i].amount;
-    }
-    return 0;
-}
-
-static void note_wrong(struct auditor *auditor, struct uuid id)
+static void add_wrong(struct auditor *auditor, struct uuid id)
 {
     auditor->wrong = arena_grown(auditor->arena, auditor->wrong, auditor->wrong_count,
                                  &auditor->wrong_capacity, sizeof id);
     auditor->wrong[auditor->wrong_count++] = id;
 }
 
-static void compare_usages(struct auditor *auditor, const struct provider *provider)
+/* The sums of the provider are `first` to `end` - 1. */
+static void compare_usages(struct auditor *auditor, const struct provider *provider, size_t first,
+                           size_t end)
 {
-    size_t first = auditor->next, end = first;
-    while (end < auditor->allocations.count &&
-           uuid_equal(auditor->allocations.items[end].provider, provider->id))
-        end++;
     bool wrong = false;
     for (size_t i = 0; i < provider->record_count; i++) {
         const struct inventory_record *record = &provider->records[i];
-        int64_t held = held_of(auditor, first, end, record->inventory.resource_class);
-        if (held == record->used)
+        struct text resource_class = record->inventory.resource_class;
+        int64_t sum =
+            allocation_sums_find(&auditor->sums, first, end, provider->id, resource_class);
+        if (sum == record->used)
             continue;
         wrong = true;
-        report(auditor, "provider %s: %" PRId64 " %.*s are used, but its consumers hold %" PRId64,
-               uuid_format(provider->id).chars, record->used,
-               TEXT_ARGS(record->inventory.resource_class), held);
-    }
-    for (size_t i = first; i < end; i++) {
-        if (provider_record(provider, auditor->allocations.items[i].resource_class) == NULL)
-            report(auditor,
-                   "consumers hold %" PRId64 " %.*s of provider %s, which has no inventory of it",
-                   auditor->allocations.items[i].amount,
-                   TEXT_ARGS(auditor->allocations.items[i].resource_class),
-                   uuid_format(provider->id).chars);
+        report(auditor,
+               "provider %s: usage of %.*s is %" PRId64
+               ", its consumers' allocations add up to %" PRId64,
+               uuid_format(provider->id).chars, TEXT_ARGS(resource_class), record->used, sum);
     }
     if (wrong)
-        note_wrong(auditor, provider->id);
+        add_wrong(auditor, provider->id);
+}
+
+static void report_missing_inventories(struct auditor *auditor, const struct provider *provider,
+                                       size_t first, size_t end)
+{
+    for (size_t i = first; i < end; i++) {
+        const struct allocation_sum *sum = &auditor->sums.items[i];
+        if (provider_record(provider, sum->resource_class) == NULL)
+            report(auditor,
+                   "consumers have %" PRId64
+                   " %.*s allocated on provider %s, which has no inventory of this class",
+                   sum->amount, TEXT_ARGS(sum->resource_class), uuid_format(provider->id).chars);
+    }
+}
+
+static void check_usages(struct auditor *auditor, const struct provider *provider)
+{
+    report_orphans(auditor, &provider->id);
+    size_t first = auditor->next, end = first;
+    while (end < auditor->sums.count && uuid_equal(auditor->sums.items[end].provider, provider->id))
+        end++;
+    compare_usages(auditor, provider, first, end);
+    report_missing_inventories(auditor, provider, first, end);
     auditor->next = end;
+}
+
+static void add_node(struct auditor *auditor, const struct provider *provider)
+{
+    auditor->nodes = arena_grown(auditor->arena, auditor->nodes, auditor->node_count,
+                                 &auditor->node_capacity, sizeof *auditor->nodes);
+    auditor->nodes[auditor->node_count++] = (struct tree_node){
+        provider->id, provider->has_parent, provider->parent, provider->root, false};
 }
 
 static enum store_status provider_row(void *context, const bson_t *document, struct error *error)
@@ -170,22 +188,20 @@ static enum store_status provider_row(void *context, const bson_t *document, str
     struct arena *arena = arena_new(0);
     struct provider provider = {.record_count = 0};
     (void)error;
-    /* What is malformed was reported by its shape already. */
+    /* A malformed provider was reported by check_shape() already. */
     if (document_read_id(document, &provider.id) &&
         document_read_provider(document, arena, &provider)) {
         auditor->result.providers++;
-        report_orphans(auditor, &provider.id);
-        compare_usages(auditor, &provider);
-        auditor->nodes = arena_grown(auditor->arena, auditor->nodes, auditor->node_count,
-                                     &auditor->node_capacity, sizeof *auditor->nodes);
-        auditor->nodes[auditor->node_count++] = (struct tree_node){
-            provider.id, provider.has_parent, provider.parent, provider.root, false};
+        check_usages(auditor, &provider);
+        add_node(auditor, &provider);
     }
     arena_free(arena);
     return STORE_OK;
 }
 
-static int find_node(const void *key, const void *node)
+/* --- trees ---------------------------------------------------------------------------------- */
+
+static int compare_id(const void *key, const void *node)
 {
     return uuid_compare(*(const struct uuid *)key, ((const struct tree_node *)node)->id);
 }
@@ -197,17 +213,20 @@ static void check_trees(struct auditor *auditor)
         struct uuid_text name = uuid_format(node->id);
         if (!node->has_parent) {
             if (!uuid_equal(node->root, node->id))
-                report(auditor, "provider %s has no parent, but another root", name.chars);
+                report(auditor, "provider %s has no parent, but its root is another provider",
+                       name.chars);
             continue;
         }
-        const struct tree_node *parent =
-            bsearch(&node->parent, auditor->nodes, auditor->node_count, sizeof *node, find_node);
+        const struct tree_node *parent = array_find(&node->parent, auditor->nodes,
+                                                    auditor->node_count, sizeof *node, compare_id);
         if (parent == NULL)
             report(auditor, "provider %s: its parent does not exist", name.chars);
         else if (!uuid_equal(parent->root, node->root))
-            report(auditor, "provider %s has another root than its parent", name.chars);
+            report(auditor, "provider %s: its root is not that of its parent", name.chars);
     }
 }
+
+/* --- ranges and counts ---------------------------------------------------------------------- */
 
 static enum store_status count_row(void *context, const bson_t *document, struct error *error)
 {
@@ -221,23 +240,19 @@ static enum store_status count_row(void *context, const bson_t *document, struct
 static enum store_status count(struct auditor *auditor, enum mongo_collection collection,
                                int64_t *ret_count, struct error *error)
 {
-    bson_t *stages = BCON_NEW("pipeline", "[", "{", "$count", BCON_UTF8("n"), "}", "]");
-    mongoc_cursor_t *cursor =
-        mongoc_collection_aggregate(auditor->store->collections[collection], MONGOC_QUERY_NONE,
-                                    stages, &auditor->session_options, NULL);
-    enum store_status status =
-        mongo_each_row(auditor->store, PHASE_RUN, cursor, count_row, ret_count, error);
+    bson_t *stages = document_from_json("[{\"$count\": \"n\"}]");
+    enum store_status status = audit_aggregate(auditor->store, &auditor->session_options,
+                                               collection, stages, count_row, ret_count, error);
     bson_destroy(stages);
     return status;
 }
-
-/* --- outcomes and consumers beyond their shape ---------------------------------------------- */
 
 static enum store_status outcome_row(void *context, const bson_t *document, struct error *error)
 {
     char *text = bson_as_relaxed_extended_json(document, NULL);
     (void)error;
-    report(context, "an outcome is out of range: %s", text != NULL ? text : "");
+    report(context, "outcome with an invalid fingerprint, expiry or body: %s",
+           text != NULL ? text : "");
     bson_free(text);
     return STORE_OK;
 }
@@ -267,7 +282,7 @@ static enum store_status check_ranges(struct auditor *auditor, struct error *err
                      outcome_row, error);
 }
 
-/* --- the whole ------------------------------------------------------------------------------ */
+/* --- all of them ---------------------------------------------------------------------------- */
 
 static enum store_status check_all(struct auditor *auditor, struct error *error)
 {
@@ -277,8 +292,8 @@ static enum store_status check_all(struct auditor *auditor, struct error *error)
     for (size_t i = 0; i < sizeof shaped / sizeof shaped[0] && status == STORE_OK; i++)
         status = check_shape(auditor, shaped[i], error);
     if (status == STORE_OK)
-        status = allocations_read(auditor->store, &auditor->session_options, NULL,
-                                  &auditor->allocations, error);
+        status = allocation_sums_read(auditor->store, &auditor->session_options, NULL,
+                                      &auditor->sums, error);
     if (status == STORE_OK)
         status =
             aggregate(auditor, MONGO_PROVIDERS, "[{\"$sort\": {\"_id\": 1}}]", provider_row, error);
@@ -323,7 +338,7 @@ enum store_status mongo_audit(struct store *store, const struct audit_options *o
         .session_options = BSON_INITIALIZER,
         .arena = arena_new(0),
     };
-    auditor.allocations.arena = auditor.arena;
+    auditor.sums.arena = auditor.arena;
     enum store_status status = check_in_snapshot(&auditor, error);
     for (size_t i = 0; options->repair && status == STORE_OK && i < auditor.wrong_count; i++)
         status =

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The books, checked: recomputes usages, consumers and trees from the database in one consistent
- * snapshot, independently of the planner, and names each discrepancy. Shares nothing with the
- * planner but the schema. Reads only, but for the repair of counters.
+ * The consistency check behind `allotctl audit`. It reads the database in one snapshot, recomputes
+ * the usages, and checks consumers, outcomes and provider trees. It shares the schema and the
+ * readers of documents with the rest of this folder, but no rule of the planner. It writes nothing,
+ * unless it is asked to repair usages.
  */
 #ifndef ALLOT_MONGO_AUDIT_H
 #define ALLOT_MONGO_AUDIT_H
@@ -10,9 +11,10 @@
 #include "common/mongo/mongo_store.h"
 
 struct audit_options {
-    bool repair; /* set `used` to what the consumers hold, a provider a transaction */
+    bool repair; /* set wrong usages to the sums of the allocations; one transaction a provider */
     void *context;
-    /* A discrepancy, or what was changed about one; the text is the caller's for the call. */
+    /* Called for each discrepancy, and for each repaired usage. The text is borrowed for the call.
+     */
     void (*found)(void *context, const char *text);
     void (*repaired)(void *context, const char *text);
 };
@@ -22,11 +24,13 @@ struct audit_result {
     int64_t consumers;
     int64_t outcomes;
     int64_t discrepancies;
-    int64_t repaired; /* counters */
+    int64_t repaired; /* usages */
 };
 
-/* `store` is of mongo_store_new, and not in a transaction. Otherwise than OK: nothing is known of
-   what was not reported. */
+/*
+ * Checks the whole database. `store` is one of mongo_store_new() that is not in a transaction. With
+ * a status other than OK the check is incomplete: what was not reported may be wrong as well.
+ */
 enum store_status mongo_audit(struct store *store, const struct audit_options *options,
                               struct audit_result *ret_result, struct error *error);
 

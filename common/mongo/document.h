@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Documents and the structs of the core, both ways. Inside of common/mongo; it sends nothing. What
- * is written goes into a bson_t that the caller has initialised.
+ * Translates between the structs of the core and the stored documents. It does no I/O. The
+ * functions that write append to a bson_t which the caller has initialized. Internal to
+ * common/mongo.
  */
 #ifndef ALLOT_MONGO_DOCUMENT_H
 #define ALLOT_MONGO_DOCUMENT_H
@@ -11,29 +12,43 @@
 #include "allot/limits.h"
 #include "common/core/snapshot.h"
 
+/* --- values --- */
+
+/* Append a field. An absent text becomes an empty one. */
 void document_append_text(bson_t *document, const char *key, struct text value);
 void document_append_uuid(bson_t *document, const char *key, struct uuid value);
+/* Sets `ret_view` to the document or array that an element holds, borrowed from it. Returns false
+   if the element holds something else. */
+ALLOT_CHECK bool document_view(const bson_iter_t *iter, bson_t *ret_view);
+/* Parses JSON that is part of allotd; the caller owns the result. Aborts if the JSON is invalid. */
+bson_t *document_from_json(const char *json);
 
-/* `_id` of each kind: alone, a selector. */
+/* --- writing --- */
+
+/* Append `_id`. With nothing else in it, the document is a selector. */
 void document_provider_id(bson_t *document, const struct provider *provider);
 void document_consumer_id(bson_t *document, const struct consumer *consumer);
-/* Principal and key, in this order: it is part of what makes two ids equal. */
+/* Principal and key, always in this order: MongoDB compares embedded documents with their order. */
 void document_command_id(bson_t *document, struct text principal, struct text key);
 
-/* Whole documents, for an insert. `now_ms` and `expires_ms` since the epoch. */
+/* Append whole documents, for an insert. `now_ms` and `expires_ms` count from the Unix epoch. */
 void document_provider(bson_t *document, const struct provider *provider);
 void document_consumer(bson_t *document, const struct consumer *consumer);
 void document_outcome(bson_t *document, const struct outcome *outcome, int64_t now_ms,
                       int64_t expires_ms);
 
-/* Update documents: what changed, and always `rev`, so that a concurrent write conflicts. */
+/* Append the operators of an update: what changed, and always `rev`, so that concurrent writes
+   conflict. */
 void document_provider_update(bson_t *update, const struct provider *provider);
 void document_node_update(bson_t *update, const struct tree_node *node);
 void document_consumer_update(bson_t *update, const struct consumer *consumer);
 
+/* --- reading --- */
+
 /*
- * Fill all but `state` from a stored document, with copies in the arena; false, and `ret_x` in any
- * condition, where the document has not the form that the validators ask for.
+ * Fill a struct, except for its `state`, from a stored document. Texts and lists are copied into
+ * the arena; without an arena they are borrowed from the document. Return false if the document is
+ * malformed; the struct may then be filled in part.
  */
 ALLOT_CHECK bool document_read_id(const bson_t *document, struct uuid *ret_id);
 ALLOT_CHECK bool document_read_provider(const bson_t *document, struct arena *arena,
@@ -41,7 +56,7 @@ ALLOT_CHECK bool document_read_provider(const bson_t *document, struct arena *ar
 ALLOT_CHECK bool document_read_name(const bson_t *document, struct text *ret_borrowed);
 ALLOT_CHECK bool document_read_consumer(const bson_t *document, struct arena *arena,
                                         struct consumer *ret_consumer);
-/* Of a consumer of which only `generation` and some of `allocations` were asked for. */
+/* Reads a row of provider.allocations: a consumer with `generation` and `allocations` only. */
 ALLOT_CHECK bool document_read_row(const bson_t *document, struct arena *arena,
                                    struct consumer *ret_consumer);
 ALLOT_CHECK bool document_read_node(const bson_t *document, struct tree_node *ret_node);
@@ -49,7 +64,8 @@ ALLOT_CHECK bool document_read_outcome_id(const bson_t *document, struct text *r
                                           struct text *ret_key);
 ALLOT_CHECK bool document_read_outcome(const bson_t *document, struct arena *arena,
                                        struct outcome *ret_outcome);
-/* One group of usage.get: type, class (empty: the count of consumers) and amount; borrowed. */
+/* Reads a row of usage.get: consumer type, class and amount. With an empty class, the amount is the
+   number of consumers. */
 ALLOT_CHECK bool document_read_usage(const bson_t *document, struct text *ret_type,
                                      struct text *ret_class, int64_t *ret_amount);
 

@@ -1,8 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Design. At the top are readers of single values: text, UUID, integer, and the view of an embedded
+ * document. Below, one function for each kind of document combines them: provider, tree node,
+ * consumer, outcome, usage row.
+ *
+ * Guarantees. Each field is looked up by name, so the order of the fields in a document does not
+ * matter. Unknown fields are ignored. Each value's type is checked, although the validators check
+ * it as well: a document may be older than its validator, or written with
+ * bypassDocumentValidation. Lists are sorted as the snapshot requires.
+ *
+ * Why not bson_iter_visit_all(): it needs a callback for each type and a struct for the state
+ * between them. Documents have few fields, so the repeated look-ups cost little.
+ *
+ * Not here: ranges and sums, which `allotctl audit` checks (audit.c), and the text of the error for
+ * a malformed document (mongo_malformed).
+ */
 #include "common/mongo/document.h"
 
-#include <stdlib.h>
 #include <string.h>
+
+#include "common/base/array.h"
+
+/* --- values --------------------------------------------------------------------------------- */
 
 static bool read_text(const bson_t *document, const char *key, struct text *ret_borrowed)
 {
@@ -25,7 +44,7 @@ static bool copy_text(const bson_t *document, const char *key, struct arena *are
     return true;
 }
 
-/* Absent, or a text. */
+/* A missing field becomes an absent text. */
 static bool copy_optional(const bson_t *document, const char *key, struct arena *arena,
                           struct text *ret_copy)
 {
@@ -53,7 +72,7 @@ static bool read_uuid(const bson_t *document, const char *key, struct uuid *ret_
     return bson_iter_init_find(&iter, document, key) && uuid_of(&iter, ret_uuid);
 }
 
-/* Any integer type will do: a person with a shell writes what the shell makes of it. */
+/* Accepts 32 bits as well, since the MongoDB shell may store a number that an operator types so. */
 static bool integer_of(const bson_iter_t *iter, int64_t *ret_value)
 {
     if (!BSON_ITER_HOLDS_INT(iter))
@@ -68,8 +87,7 @@ static bool read_integer(const bson_t *document, const char *key, int64_t *ret_v
     return bson_iter_init_find(&iter, document, key) && integer_of(&iter, ret_value);
 }
 
-/* A view of the document or array that an element holds. */
-static bool view_of(const bson_iter_t *iter, bson_t *ret_view)
+bool document_view(const bson_iter_t *iter, bson_t *ret_view)
 {
     const uint8_t *bytes = NULL;
     uint32_t length = 0;
@@ -85,8 +103,10 @@ static bool view_of(const bson_iter_t *iter, bson_t *ret_view)
 static bool read_view(const bson_t *document, const char *key, bson_t *ret_view)
 {
     bson_iter_t iter;
-    return bson_iter_init_find(&iter, document, key) && view_of(&iter, ret_view);
+    return bson_iter_init_find(&iter, document, key) && document_view(&iter, ret_view);
 }
+
+/* --- providers ------------------------------------------------------------------------------ */
 
 bool document_read_id(const bson_t *document, struct uuid *ret_id)
 {
@@ -113,11 +133,11 @@ static struct text key_of(const bson_iter_t *iter)
 }
 
 static bool read_record(const bson_iter_t *iter, struct arena *arena,
-                        struct inventory_record *ret_stock)
+                        struct inventory_record *ret_record)
 {
     bson_t record;
-    struct inventory *inventory = &ret_stock->inventory;
-    if (!view_of(iter, &record))
+    struct inventory *inventory = &ret_record->inventory;
+    if (!document_view(iter, &record))
         return false;
     inventory->resource_class = text_copy(arena, key_of(iter));
     return read_integer(&record, "total", &inventory->total) &&
@@ -126,16 +146,16 @@ static bool read_record(const bson_iter_t *iter, struct arena *arena,
            read_integer(&record, "max_unit", &inventory->max_unit) &&
            read_integer(&record, "step_size", &inventory->step_size) &&
            read_integer(&record, "ratio", &inventory->ratio) &&
-           read_integer(&record, "used", &ret_stock->used);
+           read_integer(&record, "used", &ret_record->used);
 }
 
-static int compare_stocks(const void *a, const void *b)
+static int compare_records(const void *a, const void *b)
 {
     return text_compare(((const struct inventory_record *)a)->inventory.resource_class,
                         ((const struct inventory_record *)b)->inventory.resource_class);
 }
 
-/* A new field of a document goes to its end, so the order of the classes is made here. */
+/* Sorts the records, since an update appends a new class at the end of the stored document. */
 static bool read_records(const bson_t *document, struct arena *arena, struct provider *provider)
 {
     bson_t inventories;
@@ -149,8 +169,8 @@ static bool read_records(const bson_t *document, struct arena *arena, struct pro
             return false;
         provider->record_count++;
     }
-    if (provider->record_count > 1)
-        qsort(provider->records, provider->record_count, sizeof *provider->records, compare_stocks);
+    array_sort(provider->records, provider->record_count, sizeof *provider->records,
+               compare_records);
     return true;
 }
 
@@ -171,11 +191,13 @@ bool document_read_node(const bson_t *document, struct tree_node *ret_node)
            read_uuid(document, "root", &ret_node->root);
 }
 
+/* --- consumers ------------------------------------------------------------------------------ */
+
 static bool view_allocation(const bson_iter_t *iter, struct uuid *ret_provider,
                             bson_t *ret_resources)
 {
     bson_t allocation;
-    return view_of(iter, &allocation) && read_uuid(&allocation, "provider", ret_provider) &&
+    return document_view(iter, &allocation) && read_uuid(&allocation, "provider", ret_provider) &&
            read_view(&allocation, "resources", ret_resources);
 }
 
@@ -196,7 +218,7 @@ static bool count_allocations(const bson_t *allocations, size_t *ret_count)
     return true;
 }
 
-/* Appends the allocations of one provider at `*count`. */
+/* Appends the allocations of one provider to the array, and adds their number to `*count`. */
 static bool read_resources(const bson_t *resources, struct uuid provider, struct arena *arena,
                            struct allocation *allocations, size_t *count)
 {
@@ -251,6 +273,8 @@ bool document_read_consumer(const bson_t *document, struct arena *arena,
            document_read_row(document, arena, ret_consumer);
 }
 
+/* --- outcomes ------------------------------------------------------------------------------- */
+
 bool document_read_outcome_id(const bson_t *document, struct text *ret_principal,
                               struct text *ret_key)
 {
@@ -293,6 +317,8 @@ bool document_read_outcome(const bson_t *document, struct arena *arena, struct o
            copy_text(document, "command", arena, &ret_outcome->command) &&
            copy_text(document, "body", arena, &ret_outcome->body);
 }
+
+/* --- usages --------------------------------------------------------------------------------- */
 
 bool document_read_usage(const bson_t *document, struct text *ret_type, struct text *ret_class,
                          int64_t *ret_amount)

@@ -1,10 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Design. One section for each kind of document: values and ids, provider, consumer, outcome. Each
+ * has a function for the whole document and, except for outcomes, one for the update.
+ *
+ * Guarantees. Numbers are always 64-bit integers, as the validators ask. Fields always come in the
+ * same order, so equal content gives equal bytes. Each update increments `rev`. Without that, an
+ * update which sets only values that are stored already would be no write for MongoDB, and would
+ * not conflict with another transaction.
+ *
+ * An update of a provider sets only the usages that changed, one path each, unless there are more
+ * than PATHS_MAX. An update of a consumer always sets all of it, since a claim replaces all.
+ *
+ * Not here: which slot is inserted, updated or deleted (write.c), and the limit on a document's
+ * size (write.c). A text with a NUL byte in it is written as it is: BSON permits it in a value.
+ */
 #include "common/mongo/document.h"
 
 #include <assert.h>
 #include <stdio.h>
 
 #include "common/mongo/list.h"
+
+/* --- values and ids ------------------------------------------------------------------------- */
 
 void document_append_text(bson_t *document, const char *key, struct text value)
 {
@@ -36,6 +53,16 @@ void document_command_id(bson_t *document, struct text principal, struct text ke
     bson_append_document_end(document, &id);
 }
 
+bson_t *document_from_json(const char *json)
+{
+    bson_error_t cause;
+    bson_t *document = bson_new_from_json((const uint8_t *)json, -1, &cause);
+    BSON_ASSERT(document != NULL);
+    return document;
+}
+
+/* --- providers ------------------------------------------------------------------------------ */
+
 static void append_record(bson_t *document, const struct inventory_record *record)
 {
     bson_t entry;
@@ -61,6 +88,7 @@ static void append_records(bson_t *document, const struct provider *provider)
     bson_append_document_end(document, &inventories);
 }
 
+/* The fields that `place_dirty` is about. */
 static void append_place(bson_t *document, const struct provider *provider)
 {
     document_append_text(document, "name", provider->name);
@@ -93,7 +121,6 @@ static void append_used(bson_t *set, const struct provider *provider)
     }
 }
 
-/* A $set of what is there already would be no write at all; this always is one. */
 static void append_revision(bson_t *update)
 {
     bson_t increment;
@@ -102,11 +129,12 @@ static void append_revision(bson_t *update)
     bson_append_document_end(update, &increment);
 }
 
-/* The server takes a time that grows with the square of the paths of one update: from here on the
-   whole list costs less than its parts (41,000 paths took 6 s, the whole list 0.4 s). */
+/* The server's time for an update grows with the square of the number of its paths. 41,000 paths
+   took 6 s, and the whole list 0.4 s. So an update with more paths than this sets the whole list.
+ */
 enum { PATHS_MAX = 100 };
 
-static bool is_cheaper_whole(const struct provider *provider)
+static bool whole_list_is_cheaper(const struct provider *provider)
 {
     size_t dirty = 0;
     for (size_t i = 0; i < provider->record_count && dirty <= PATHS_MAX; i++)
@@ -121,7 +149,7 @@ void document_provider_update(bson_t *update, const struct provider *provider)
     BSON_APPEND_INT64(&set, "generation", provider->generation);
     if (provider->place_dirty)
         append_place(&set, provider);
-    if (provider->records_dirty || is_cheaper_whole(provider))
+    if (provider->records_dirty || whole_list_is_cheaper(provider))
         append_records(&set, provider);
     else
         append_used(&set, provider);
@@ -138,7 +166,9 @@ void document_node_update(bson_t *update, const struct tree_node *node)
     append_revision(update);
 }
 
-/* The allocations of one provider, from `first` on; the index after them. */
+/* --- consumers ------------------------------------------------------------------------------ */
+
+/* Appends the allocations of the provider of allocation `first`; returns the index after them. */
 static size_t append_allocation(bson_t *allocations, const char *index,
                                 const struct consumer *consumer, size_t first)
 {
@@ -149,11 +179,11 @@ static size_t append_allocation(bson_t *allocations, const char *index,
     document_append_uuid(&allocation, "provider", provider);
     bson_append_document_begin(&allocation, "resources", -1, &resources);
     for (; i < consumer->allocation_count; i++) {
-        const struct allocation *one = &consumer->allocations[i];
-        if (!uuid_equal(one->provider, provider))
+        const struct allocation *item = &consumer->allocations[i];
+        if (!uuid_equal(item->provider, provider))
             break;
-        bson_append_int64(&resources, one->resource_class.bytes, (int)one->resource_class.length,
-                          one->amount);
+        bson_append_int64(&resources, item->resource_class.bytes, (int)item->resource_class.length,
+                          item->amount);
     }
     bson_append_document_end(&allocation, &resources);
     bson_append_document_end(allocations, &allocation);
@@ -200,6 +230,8 @@ void document_consumer_update(bson_t *update, const struct consumer *consumer)
     }
     append_revision(update);
 }
+
+/* --- outcomes ------------------------------------------------------------------------------- */
 
 void document_outcome(bson_t *document, const struct outcome *outcome, int64_t now_ms,
                       int64_t expires_ms)

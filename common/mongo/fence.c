@@ -1,8 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Writes of no meaning by themselves: what counts is that a transaction has made them. The fence of
- * a store is its own, so that no two readers meet; the turn is one for all, so that all who take it
- * do.
+ * Two writes whose content does not matter; only that a transaction makes them. Both raise a
+ * counter in the collection `fences`.
+ *
+ * Fence write: a transaction that only reads would commit without asking the other nodes. With this
+ * write it needs a majority, so the commit fails if the node that was read is no longer the
+ * primary. Each store has its own document, so fence writes never conflict.
+ *
+ * Advisory lock: one document for all stores, {"turn": "apply"}. MongoDB lets only one open
+ * transaction write a document. So the second one gets a write conflict at once, until the first
+ * one has ended. `holder` names the store that had the lock last.
  */
 #include "common/mongo/session.h"
 
@@ -66,8 +73,8 @@ static void append_lock_change(bson_t *update, const struct mongo_store *store)
     bson_append_document_end(update, &set);
 }
 
-/* Whose turn was before this one's. */
-static bool was_shared(const struct mongo_store *store, const bson_t *reply)
+/* The reply has the document as it was before. */
+static bool was_anothers(const struct mongo_store *store, const bson_t *reply)
 {
     bson_iter_t iter, holder;
     return bson_iter_init(&iter, reply) &&
@@ -93,7 +100,7 @@ enum store_status mongo_take_advisory_lock(struct store *base, bool *ret_contend
         if (!mongoc_collection_find_and_modify_with_opts(store->collections[MONGO_FENCES],
                                                          &selector, modify, &reply, &cause))
             status = mongo_failed(store, PHASE_RUN, &cause, &reply, error);
-        *ret_contended = status == STORE_OK && was_shared(store, &reply);
+        *ret_contended = status == STORE_OK && was_anothers(store, &reply);
         bson_destroy(&reply);
     }
     bson_destroy(&options);

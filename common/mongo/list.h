@@ -1,26 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An array that is being written into a document: its elements are named by their numbers. */
+/*
+ * A BSON array that is being appended to a document. BSON names the elements of an array by their
+ * index: "0", "1" and so on. Libbson 1.23 leaves that to the caller; its bson_array_builder_t came
+ * with 1.25.
+ */
 #ifndef ALLOT_MONGO_LIST_H
 #define ALLOT_MONGO_LIST_H
 
 #include <bson/bson.h>
 
 struct list {
-    bson_t array; /* elements are appended to it, each named by `list_next` */
-    uint32_t count;
-    bson_t condition; /* of the form with `$in` */
+    bson_t array;     /* append to it, each element under the name that list_next() returns */
+    uint32_t count;   /* elements so far */
+    bson_t condition; /* {$in: ...}, only between list_begin_in() and list_end_in() */
     char name[16];
 };
 
-/* {key: [...]}, with the elements that are appended between the two calls. */
+/* Append {key: [...]} with the elements that are added between the two calls. Until the second
+   call, nothing else may be appended to the document. */
 void list_begin(struct list *list, bson_t *document, const char *key);
 void list_end(struct list *list, bson_t *document);
 
-/* {key: {$in: [...]}}, likewise. */
+/* Append {key: {$in: [...]}} in the same way. */
 void list_begin_in(struct list *list, bson_t *document, const char *key);
 void list_end_in(struct list *list, bson_t *document);
 
-/* The name of the next element; valid until the next call. */
+/* Returns the name of the next element, and counts it. Borrowed until the next call. It needs only
+   `count`, so it also numbers the elements of an array that was not begun by list_begin(). */
 const char *list_next(struct list *list);
 
 #endif

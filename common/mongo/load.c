@@ -1,25 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fills the slots of documents: one query a collection, and all of them one command, with those of
- * reads.c. No slot becomes `loaded` before the command has ended without an error.
+ * Design. mongo_load() adds one query for each collection whose documents are known by key:
+ * outcomes, consumers and providers. It adds the queries of reads.c, and runs all of them as one
+ * command (queries.c). Each kind of document has a section: the filter over the slots that are not
+ * loaded, and the function that fills a slot from a row. One query finds providers both by id and
+ * by name.
+ *
+ * Guarantees. No slot becomes `loaded` before the command has ended without an error. A slot that
+ * gets no row is a document that does not exist. Slots that were loaded before keep their content.
+ *
+ * Rejected: a find for each collection. In one transaction they run one after the other, each with
+ * a round trip of its own.
+ *
+ * Not here: what is wanted (the planner), and lists that are not known by key (reads.c).
  */
-#include <stdlib.h>
-
+#include "common/base/array.h"
 #include "common/mongo/document.h"
 #include "common/mongo/list.h"
 #include "common/mongo/reads.h"
 
-enum { COLLECTIONS = 3 }; /* whose documents have slots */
+enum { COLLECTIONS = 3 }; /* with documents that have slots */
 
-static void ask(struct queries *queries, enum mongo_collection from, const bson_t *filter,
-                mongo_row row, struct snapshot *snapshot)
+static void add_query(struct queries *queries, enum mongo_collection from, const bson_t *filter,
+                      mongo_row row, struct snapshot *snapshot)
 {
     bson_t *pipeline = bson_new();
     pipeline_append(pipeline, "$match", filter);
     queries_add(queries, (struct query){from, pipeline, row, snapshot});
 }
 
-/* --- providers and names --- */
+/* --- providers and names -------------------------------------------------------------------- */
 
 static int compare_id(const void *key, const void *slot)
 {
@@ -27,17 +37,15 @@ static int compare_id(const void *key, const void *slot)
     return uuid_compare(*(const struct uuid *)key, *(const struct uuid *)slot);
 }
 
-/* NULL where it is not wanted: it came for its name alone. */
+/* Returns NULL if the provider was found by its name only, or if its slot is loaded. */
 static struct provider *wanted_provider(const struct snapshot *snapshot, struct uuid id)
 {
-    if (snapshot->provider_count == 0)
-        return NULL;
-    struct provider *slot = bsearch(&id, snapshot->providers, snapshot->provider_count,
-                                    sizeof *snapshot->providers, compare_id);
+    struct provider *slot = array_find(&id, snapshot->providers, snapshot->provider_count,
+                                       sizeof *snapshot->providers, compare_id);
     return slot != NULL && !slot->state.loaded ? slot : NULL;
 }
 
-static void take_name(struct snapshot *snapshot, struct text name, struct uuid holder)
+static void set_name_taken(struct snapshot *snapshot, struct text name, struct uuid holder)
 {
     for (size_t i = 0; i < snapshot->name_count; i++) {
         struct name_slot *slot = &snapshot->names[i];
@@ -55,7 +63,7 @@ static enum store_status provider_row(void *context, const bson_t *document, str
     struct text name;
     if (!document_read_id(document, &id) || !document_read_name(document, &name))
         return mongo_malformed(MONGO_PROVIDERS, document, error);
-    take_name(snapshot, name, id);
+    set_name_taken(snapshot, name, id);
     struct provider *slot = wanted_provider(snapshot, id);
     if (slot == NULL)
         return STORE_OK;
@@ -97,14 +105,14 @@ static size_t append_names(bson_t *filter, struct snapshot *snapshot)
 
 static void append_either(bson_t *filter, const bson_t *first, const bson_t *second)
 {
-    bson_t either;
-    bson_append_array_begin(filter, "$or", -1, &either);
-    BSON_APPEND_DOCUMENT(&either, "0", first);
-    BSON_APPEND_DOCUMENT(&either, "1", second);
-    bson_append_array_end(filter, &either);
+    struct list either;
+    list_begin(&either, filter, "$or");
+    BSON_APPEND_DOCUMENT(&either.array, list_next(&either), first);
+    BSON_APPEND_DOCUMENT(&either.array, list_next(&either), second);
+    list_end(&either, filter);
 }
 
-static void ask_for_providers(struct queries *queries, struct snapshot *snapshot)
+static void add_provider_query(struct queries *queries, struct snapshot *snapshot)
 {
     bson_t by_id = BSON_INITIALIZER, by_name = BSON_INITIALIZER, either = BSON_INITIALIZER;
     size_t ids = append_provider_ids(&by_id, snapshot);
@@ -115,13 +123,13 @@ static void ask_for_providers(struct queries *queries, struct snapshot *snapshot
         filter = &either;
     }
     if (ids + names > 0)
-        ask(queries, MONGO_PROVIDERS, filter, provider_row, snapshot);
+        add_query(queries, MONGO_PROVIDERS, filter, provider_row, snapshot);
     bson_destroy(&either);
     bson_destroy(&by_name);
     bson_destroy(&by_id);
 }
 
-/* --- consumers --- */
+/* --- consumers ------------------------------------------------------------------------------ */
 
 static enum store_status consumer_row(void *context, const bson_t *document, struct error *error)
 {
@@ -151,15 +159,15 @@ static size_t append_consumer_ids(bson_t *filter, struct snapshot *snapshot)
     return list.count;
 }
 
-static void ask_for_consumers(struct queries *queries, struct snapshot *snapshot)
+static void add_consumer_query(struct queries *queries, struct snapshot *snapshot)
 {
     bson_t filter = BSON_INITIALIZER;
     if (append_consumer_ids(&filter, snapshot) > 0)
-        ask(queries, MONGO_CONSUMERS, &filter, consumer_row, snapshot);
+        add_query(queries, MONGO_CONSUMERS, &filter, consumer_row, snapshot);
     bson_destroy(&filter);
 }
 
-/* --- outcomes --- */
+/* --- outcomes ------------------------------------------------------------------------------- */
 
 static enum store_status outcome_row(void *context, const bson_t *document, struct error *error)
 {
@@ -198,17 +206,17 @@ static size_t append_outcome_ids(bson_t *filter, struct snapshot *snapshot)
     return list.count;
 }
 
-static void ask_for_outcomes(struct queries *queries, struct snapshot *snapshot)
+static void add_outcome_query(struct queries *queries, struct snapshot *snapshot)
 {
     bson_t filter = BSON_INITIALIZER;
     if (append_outcome_ids(&filter, snapshot) > 0)
-        ask(queries, MONGO_OUTCOMES, &filter, outcome_row, snapshot);
+        add_query(queries, MONGO_OUTCOMES, &filter, outcome_row, snapshot);
     bson_destroy(&filter);
 }
 
-/* --- all --- */
+/* --- all of them ---------------------------------------------------------------------------- */
 
-static void close_slots(struct snapshot *snapshot)
+static void set_loaded(struct snapshot *snapshot)
 {
     for (size_t i = 0; i < snapshot->outcome_count; i++)
         snapshot->outcomes[i].state.loaded = true;
@@ -222,15 +230,16 @@ static void close_slots(struct snapshot *snapshot)
 
 enum store_status mongo_load(struct store *base, struct snapshot *snapshot, struct error *error)
 {
-    struct queries queries = queries_new(snapshot->arena, COLLECTIONS + reads_queries(snapshot));
-    ask_for_outcomes(&queries, snapshot);
-    ask_for_consumers(&queries, snapshot);
-    ask_for_providers(&queries, snapshot);
-    struct reads *reads = reads_ask(&queries, snapshot);
+    struct queries queries =
+        queries_new(snapshot->arena, COLLECTIONS + reads_query_count(snapshot));
+    add_outcome_query(&queries, snapshot);
+    add_consumer_query(&queries, snapshot);
+    add_provider_query(&queries, snapshot);
+    struct reads *reads = reads_add_queries(&queries, snapshot);
     enum store_status status = queries_run((struct mongo_store *)base, &queries, error);
     if (status == STORE_OK) {
-        close_slots(snapshot);
-        reads_close(reads, snapshot);
+        set_loaded(snapshot);
+        reads_finish(reads, snapshot);
     }
     queries_free(&queries);
     return status;

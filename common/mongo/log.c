@@ -4,7 +4,8 @@
 #include <string.h>
 #include <mongoc/mongoc.h>
 
-/* The library has one handler per process, so this is one too; it is set before threads. */
+/* Libmongoc has one log handler per process, so this is a global too. It is set before threads
+   exist. */
 static struct {
     mongo_log_callback callback;
     void *context;
@@ -12,9 +13,11 @@ static struct {
 
 static void forward(mongoc_log_level_t level, const char *domain, const char *message, void *unused)
 {
-    static const char of_no_interest[] = "Error in abortTransaction"; /* the server was faster */
+    /* A warning of libmongoc 1.23. The server had ended the transaction by itself, so nothing is
+       wrong. */
+    static const char failed_abort[] = "Error in abortTransaction";
     (void)unused;
-    if (strncmp(message, of_no_interest, sizeof of_no_interest - 1) == 0)
+    if (strncmp(message, failed_abort, sizeof failed_abort - 1) == 0)
         return;
     sink.callback(sink.context, (int)level, domain, message);
 }

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The storage port on libmongoc; the only folder that includes it. */
+/*
+ * The storage port on MongoDB, with libmongoc. One pool serves all stores of the process; each
+ * store has a client and a session of its own. This is the only header of common/mongo that needs
+ * no libmongoc header, and the folder is the only one that may include them.
+ */
 #ifndef ALLOT_MONGO_STORE_H
 #define ALLOT_MONGO_STORE_H
 
@@ -7,44 +11,45 @@
 #include "allot/store.h"
 
 struct mongo_options {
-    struct text uri; /* write concern majority and journal are set here, whatever it says */
+    struct text uri; /* its write concern, read concern and read preference are overridden */
     struct text database;
-    int64_t timeout_ms;   /* of one round trip */
-    int64_t retention_ms; /* of outcomes */
-    struct text worker;   /* names the fence document of reads */
-    struct clock *clock;  /* not owned */
-    bool counting; /* for mongo_pool_counters: the library copies all that is written for it */
+    int64_t timeout_ms;   /* of one round trip: 1 to INT32_MAX */
+    int64_t retention_ms; /* how long outcomes and attempt records are kept */
+    struct text worker;   /* name in the fence documents and in the server's log */
+    struct clock *clock;  /* borrowed; must outlive the pool */
+    bool counting; /* for mongo_pool_counters: it makes libmongoc copy every command it sends */
 };
 
-/* Once in the process, before threads, and once at its end. */
+/* Call them once in a process: before there are threads, and at its end. */
 void mongo_library_init(void);
 void mongo_library_cleanup(void);
 
 /*
- * Where the library's own messages and start-up warnings go: nowhere until this is called; NULL for
- * nowhere again. `level` is one of libmongoc's: 0 error, 1 critical, 2 warning, 3 message, 4 info,
- * 5 debug. The callback may run in any thread, under a lock of the library: it has to be short and
- * may not call this folder. To be set before threads.
+ * Sets where libmongoc's messages and the warnings of `prepare` go. NULL, and nothing set, discards
+ * them. `level` is one of libmongoc's: 0 error, 1 critical, 2 warning, 3 message, 4 info, 5 debug.
+ * Call it before there are threads. The callback may run in any thread, under a lock of libmongoc:
+ * it must return soon, and must not call functions of this folder.
  */
 typedef void (*mongo_log_callback)(void *context, int level, const char *domain,
                                    const char *message);
 void mongo_set_log(mongo_log_callback callback, void *context);
 
-/* One pool for all lanes; thread-safe. NULL, with an error, where the URI is not one. */
+/* Creates the pool of the process, with copies of the options. It does not connect. Returns NULL,
+   with an error, if the URI is invalid. The caller owns the pool. Thread-safe. */
 struct mongo_pool;
 struct mongo_pool *mongo_pool_new(const struct mongo_options *options, struct error *error);
+/* Frees the pool, after all its stores. NULL is allowed. */
 void mongo_pool_free(struct mongo_pool *pool);
 
-/* The commands that the servers were sent since the pool was made, monitoring left out (APM), and
-   the documents that they returned; 0 unless it was made `counting`. Thread-safe. */
 struct mongo_counters {
-    uint64_t commands;
-    uint64_t documents_returned;
+    uint64_t commands;           /* sent to the servers, without those of libmongoc's monitoring */
+    uint64_t documents_returned; /* by these commands */
 };
+/* Returns the counters since the pool was created; 0 without the option `counting`. Thread-safe. */
 struct mongo_counters mongo_pool_counters(const struct mongo_pool *pool);
 
-/* A store of its own session, for one thread; freed before the pool. NULL, with an error, where no
-   client could be had. */
+/* Creates a store with a client and a session of its own, for one thread. Free it before the pool,
+   with `ops->free`. Returns NULL, with an error, if the pool has no client left. */
 struct store *mongo_store_new(struct mongo_pool *pool, struct error *error);
 
 #endif

@@ -6,9 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A node that the library gave up is looked at again after this: its default would be 10 s. */
-enum { HEARTBEAT_MS = 1000 };
-enum { SERVER_TIME_PERCENT = 75, APP_NAME_MAX = 128 };
+enum {
+    HEARTBEAT_MS = 1000, /* libmongoc's default of 10 s would delay each fail-over by that long */
+    SERVER_TIME_PERCENT = 75,
+    APP_NAME_MAX = 128 /* limit of MongoDB's protocol */
+};
 
 const char *mongo_collection_name(enum mongo_collection collection)
 {
@@ -57,18 +59,19 @@ static void watch_commands(struct mongo_pool *pool)
     mongoc_apm_callbacks_destroy(callbacks);
 }
 
-/* The limit in force: ours, unless the URI has a stricter one. */
-static int32_t limit_wait(mongoc_uri_t *uri, const char *option, int64_t ours_ms)
+/* Lowers a time option of the URI to `limit_ms`; returns the option's value, which is lower if the
+   URI asks for less. */
+static int32_t limit_wait(mongoc_uri_t *uri, const char *option, int64_t limit_ms)
 {
     int32_t given = mongoc_uri_get_option_as_int32(uri, option, 0);
-    if (given > 0 && given <= ours_ms)
+    if (given > 0 && given <= limit_ms)
         return given;
-    (void)mongoc_uri_set_option_as_int32(uri, option, (int32_t)ours_ms);
-    return (int32_t)ours_ms;
+    (void)mongoc_uri_set_option_as_int32(uri, option, (int32_t)limit_ms);
+    return (int32_t)limit_ms;
 }
 
-/* No call may outlast its time limit; the server gives up before the socket does, so that the
-   answer is an error with a code. */
+/* Limits each wait, so that no call takes much longer than `timeout_ms`. The server's limit is
+   lower than the socket's: then the server answers with an error code, and the connection stays. */
 static void limit_waits(struct mongo_pool *pool, mongoc_uri_t *uri)
 {
     (void)limit_wait(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, pool->timeout_ms);
@@ -81,7 +84,7 @@ static void limit_waits(struct mongo_pool *pool, mongoc_uri_t *uri)
         pool->server_time_ms = 1;
 }
 
-/* Whatever the URI says: durable writes, and reads of nothing that could be rolled back. */
+/* Overrides the URI: writes must be durable, and reads must not see what can be rolled back. */
 static void set_concerns(mongoc_uri_t *uri)
 {
     mongoc_write_concern_t *write = mongoc_write_concern_new();
@@ -111,7 +114,7 @@ static mongoc_uri_t *parse_uri(const struct mongo_options *options, struct error
 
 static void set_app_name(mongoc_client_pool_t *clients, const char *worker)
 {
-    char name[APP_NAME_MAX]; /* the protocol's limit */
+    char name[APP_NAME_MAX];
     (void)snprintf(name, sizeof name, "allotd:%s", worker);
     (void)mongoc_client_pool_set_appname(clients, name);
 }
@@ -140,9 +143,9 @@ struct mongo_pool *mongo_pool_new(const struct mongo_options *options, struct er
         return NULL;
     struct mongo_pool *pool = bson_malloc0(sizeof *pool);
     pool->database = bson_strndup(options->database.bytes, options->database.length);
-    bson_oid_t life;
-    bson_oid_init(&life, NULL);
-    bson_oid_to_string(&life, pool->life);
+    bson_oid_t process_id;
+    bson_oid_init(&process_id, NULL);
+    bson_oid_to_string(&process_id, pool->process_id);
     pool->worker = bson_strndup(text_present(options->worker) ? options->worker.bytes : "",
                                 options->worker.length);
     pool->clock = options->clock;

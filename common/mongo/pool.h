@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What all stores of a process share: the client pool with its time limits and concerns, and the
- * counters. Inside of common/mongo; it knows nothing of documents.
+ * The pool: what all stores of a process share. It has libmongoc's client pool with the timeouts
+ * and concerns, the names of the collections, and the counters. Internal to common/mongo.
  */
 #ifndef ALLOT_MONGO_POOL_H
 #define ALLOT_MONGO_POOL_H
@@ -25,23 +25,24 @@ enum mongo_collection {
         MONGO_COLLECTION_COUNT
 };
 
-const char *mongo_collection_name(enum mongo_collection collection); /* static */
+/* Returns the collection's name in the database. Static. */
+const char *mongo_collection_name(enum mongo_collection collection);
 
-/* Of a server that does not tell its limit: the server's own default. */
+/* MongoDB's default for transactionLifetimeLimitSeconds, used if the server's value cannot be
+   read. */
 enum { LIFETIME_DEFAULT_MS = 60 * 1000 };
 
 struct mongo_pool {
     mongoc_client_pool_t *clients;
     char *database;
     char *worker;
-    char life[25]; /* random: tells this process from every other, also of the same name */
-    struct clock *clock;
+    char process_id[25]; /* unique for each process start, unlike the worker's name */
+    struct clock *clock; /* borrowed */
     int64_t timeout_ms;
     int64_t retention_ms;
-    int64_t
-        server_time_ms; /* what the server may take for one command: less than the socket waits */
-    _Atomic int64_t lifetime_ms; /* the server's limit for a transaction, as `prepare` found it */
-    _Atomic uint64_t stores;     /* made so far: numbers their fence documents */
+    int64_t server_time_ms; /* the server's time limit of one command, below the socket timeout */
+    _Atomic int64_t lifetime_ms; /* the server's limit of a transaction, read by `prepare` */
+    _Atomic uint64_t stores;     /* created so far; gives each store its number */
     _Atomic uint64_t commands;
     _Atomic uint64_t documents_returned;
 };

@@ -1,22 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Checks the server and makes collections, validators and indexes as schema.c has them. Workers may
- * do this at the same time: what another one was faster with counts as done.
+ * Design. mongo_prepare() runs these steps:
+ *   check_server       member of a replica set, MongoDB 6.0 or newer, primary
+ *   read_lifetime      the server's limit for transactions, with a warning if it is long
+ *   ensure             for each collection: the collection with its validator, then its indexes, as
+ *                      schema.c has them
+ *
+ * Guarantees. All steps are idempotent, and workers may run them at the same time. If another
+ * worker has created a collection first, that counts as done; other conflicts are tried again for
+ * about a second. A validator is changed only if it differs, since collMod locks the collection.
+ * Nothing is ever dropped: an index that differs is an error for the operator.
+ *
+ * Not here: retrying during a database outage (the worker's lane), and migrating documents, of
+ * which there is none. `allotctl audit` finds documents that are older than their validator.
  */
 #include "common/mongo/session.h"
 
 #include <time.h>
 
+#include "common/mongo/document.h"
 #include "common/mongo/schema.h"
 
 enum {
     WIRE_VERSION_MIN = 17,   /* MongoDB 6.0 */
-    LIFETIME_WARNING_S = 20, /* a killed worker's transaction blocks its documents that long */
-    TRIES_MAX = 20,          /* of one step that another worker is in the way of */
+    LIFETIME_WARNING_S = 20, /* a killed worker's transaction locks its documents for that long */
+    TRIES_MAX = 20,          /* for one collection, after conflicts with other workers */
     PAUSE_MS = 50,
     NAMESPACE_EXISTS = 48,
-    DENIED = 13
+    UNAUTHORIZED = 13
 };
+
+/* --- the server ----------------------------------------------------------------------------- */
 
 static enum store_status admin_command(struct mongo_store *store, const char *name,
                                        const char *parameter, bson_t *ret_reply,
@@ -42,12 +56,12 @@ static enum store_status check_hello(const bson_t *hello, struct error *error)
 {
     bson_iter_t iter;
     if (!bson_iter_init_find(&iter, hello, "setName")) {
-        error_set(error, "mongodb: the server is not a member of a replica set, and only these "
-                         "have transactions");
+        error_set(error, "mongodb: transactions need a replica set, but the server is not a "
+                         "replica set member");
         return STORE_MISCONFIGURED;
     }
     if (integer_in(hello, "maxWireVersion") < WIRE_VERSION_MIN) {
-        error_set(error, "mongodb: the server is older than MongoDB 6.0");
+        error_set(error, "mongodb: the server is too old: MongoDB 6.0 or newer is required");
         return STORE_MISCONFIGURED;
     }
     if (bson_iter_init_find(&iter, hello, "isWritablePrimary") && bson_iter_as_bool(&iter))
@@ -69,7 +83,8 @@ static enum store_status check_server(struct mongo_store *store, struct error *e
     return status;
 }
 
-/* A user who may not ask gets the default: the limit only tells EXPIRED from CONFLICT. */
+/* Keeps MongoDB's default if the user is not authorized to read the limit. The limit only serves to
+   tell EXPIRED from CONFLICT. */
 static enum store_status read_lifetime(struct mongo_store *store, struct error *error)
 {
     static const char limit[] = "transactionLifetimeLimitSeconds";
@@ -81,10 +96,10 @@ static enum store_status read_lifetime(struct mongo_store *store, struct error *
         store->pool->lifetime_ms = seconds * 1000;
     if (seconds > LIFETIME_WARNING_S)
         mongoc_log(MONGOC_LOG_LEVEL_WARNING, "allot",
-                   "%s is %lld: a worker that was killed blocks its documents that long; set it "
-                   "to 10",
+                   "%s is %lld (recommended: 10): a worker that is killed locks its documents "
+                   "for up to that time",
                    limit, (long long)seconds);
-    if (status != STORE_OK && mongo_is_code(&cause, DENIED))
+    if (status != STORE_OK && mongo_is_code(&cause, UNAUTHORIZED))
         status = STORE_OK;
     else if (status != STORE_OK)
         status = mongo_failed(store, PHASE_PREPARE, &cause, &reply, error);
@@ -92,18 +107,11 @@ static enum store_status read_lifetime(struct mongo_store *store, struct error *
     return status;
 }
 
-/* --- collections --- */
+/* --- collections ---------------------------------------------------------------------------- */
 
-static bson_t *from_json(const char *json)
-{
-    bson_error_t cause;
-    bson_t *document = bson_new_from_json((const uint8_t *)json, -1, &cause);
-    BSON_ASSERT(document != NULL);
-    return document;
-}
-
-/* Runs a command on our database, with a majority; 48 counts as done where `existing` is. */
-static enum store_status run(struct mongo_store *store, bson_t *command, bool existing,
+/* Runs a command on the database of allotd, with write concern majority. With `may_exist`, it is
+   no failure that another worker has created the collection first. */
+static enum store_status run(struct mongo_store *store, bson_t *command, bool may_exist,
                              struct error *error)
 {
     bson_t reply, options = BSON_INITIALIZER, concern;
@@ -115,7 +123,7 @@ static enum store_status run(struct mongo_store *store, bson_t *command, bool ex
     BSON_APPEND_INT64(command, "maxTimeMS", store->pool->server_time_ms);
     if (!mongoc_client_write_command_with_opts(store->client, store->pool->database, command,
                                                &options, &reply, &cause) &&
-        !(existing && mongo_is_code(&cause, NAMESPACE_EXISTS)))
+        !(may_exist && mongo_is_code(&cause, NAMESPACE_EXISTS)))
         status = mongo_failed(store, PHASE_PREPARE, &cause, &reply, error);
     bson_destroy(&reply);
     bson_destroy(&options);
@@ -125,7 +133,7 @@ static enum store_status run(struct mongo_store *store, bson_t *command, bool ex
 struct found {
     bool exists;
     bool same_validator;
-    const bson_t *validator; /* as it has to be */
+    const bson_t *validator; /* that of schema.c; borrowed */
 };
 
 static enum store_status found_collection(void *context, const bson_t *document,
@@ -134,17 +142,12 @@ static enum store_status found_collection(void *context, const bson_t *document,
     struct found *found = context;
     bson_iter_t iter, validator;
     bson_t stored;
-    const uint8_t *bytes = NULL;
-    uint32_t length = 0;
     (void)error;
     found->exists = true;
-    if (!bson_iter_init(&iter, document) ||
-        !bson_iter_find_descendant(&iter, "options.validator", &validator) ||
-        !BSON_ITER_HOLDS_DOCUMENT(&validator))
-        return STORE_OK;
-    bson_iter_document(&validator, &length, &bytes);
-    found->same_validator =
-        bson_init_static(&stored, bytes, length) && bson_equal(&stored, found->validator);
+    found->same_validator = bson_iter_init(&iter, document) &&
+                            bson_iter_find_descendant(&iter, "options.validator", &validator) &&
+                            document_view(&validator, &stored) &&
+                            bson_equal(&stored, found->validator);
     return STORE_OK;
 }
 
@@ -155,11 +158,9 @@ static enum store_status look_up(struct mongo_store *store, enum mongo_collectio
     bson_append_document_begin(&options, "filter", -1, &filter);
     BSON_APPEND_UTF8(&filter, "name", mongo_collection_name(collection));
     bson_append_document_end(&options, &filter);
-    mongoc_database_t *database = mongoc_client_get_database(store->client, store->pool->database);
-    mongoc_cursor_t *cursor = mongoc_database_find_collections_with_opts(database, &options);
+    mongoc_cursor_t *cursor = mongoc_database_find_collections_with_opts(store->database, &options);
     enum store_status status =
         mongo_each_row(store, PHASE_PREPARE, cursor, found_collection, found, error);
-    mongoc_database_destroy(database);
     bson_destroy(&options);
     return status;
 }
@@ -168,7 +169,7 @@ static enum store_status ensure_collection(struct mongo_store *store,
                                            enum mongo_collection collection, struct error *error)
 {
     bson_t command = BSON_INITIALIZER;
-    bson_t *validator = from_json(schema_validator(collection));
+    bson_t *validator = document_from_json(schema_validator(collection));
     struct found found = {.validator = validator};
     enum store_status status = look_up(store, collection, &found, error);
     if (status == STORE_OK && !found.same_validator) {
@@ -191,7 +192,7 @@ static enum store_status ensure_indexes(struct mongo_store *store, enum mongo_co
     if (json == NULL)
         return STORE_OK;
     bson_t command = BSON_INITIALIZER;
-    bson_t *indexes = from_json(json);
+    bson_t *indexes = document_from_json(json);
     BSON_APPEND_UTF8(&command, "createIndexes", mongo_collection_name(collection));
     BSON_APPEND_ARRAY(&command, "indexes", indexes);
     enum store_status status = run(store, &command, false, error);
@@ -209,6 +210,7 @@ static enum store_status ensure_both(struct mongo_store *store, enum mongo_colle
     return status;
 }
 
+/* Tries again after a conflict. A conflict that lasts becomes UNAVAILABLE, as the port knows it. */
 static enum store_status ensure(struct mongo_store *store, enum mongo_collection collection,
                                 struct error *error)
 {

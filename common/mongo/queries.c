@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The command's pipeline, of three queries:
+ * Design. queries_run() makes one `aggregate` command of up to QUERIES_PER_COMMAND queries, and
+ * reads its response row by row. With three queries, the command's pipeline is:
  *
  *   [{$documents: [{}]},
  *    {$lookup: {from: "outcomes", pipeline: [...], as: "q0"}},
@@ -9,18 +10,25 @@
  *    {$project: {row: {$concatArrays: ["$q0", [0], "$q1", [0], "$q2"]}}},
  *    {$unwind: "$row"}]
  *
- * Each row is a document of its own again: an answer as a whole has no limit, each $lookup has one
- * of 100 MiB (what goes beyond is REFUSED, so that a smaller batch is tried). A row that is no
- * document ends the rows of one query and begins the next one's.
+ * $unwind makes each row a document of the response, so the rows of all queries together have no
+ * limit. The rows of one $lookup have a limit of 100 MiB; beyond it the status is REFUSED, and the
+ * caller tries a smaller batch. A row that is a number, not a document, separates the rows of two
+ * queries.
+ *
+ * Guarantees. Missing rows never pass for documents that do not exist: the run is OK only if the
+ * cursor has ended without an error, and after the last separator.
+ *
+ * Not here: what the queries ask for (load.c, reads.c).
  */
 #include "common/mongo/queries.h"
 
 #include <assert.h>
 #include <stdio.h>
 
+#include "common/mongo/document.h"
 #include "common/mongo/list.h"
 
-enum { TEXT_BYTES = 24 };
+enum { NAME_BYTES = 24 }; /* of "q" and a number */
 
 struct queries queries_new(struct arena *arena, size_t capacity)
 {
@@ -41,14 +49,12 @@ void queries_add(struct queries *queries, struct query query)
     queries->list[queries->count++] = query;
 }
 
-/* --- the pipeline --- */
+/* --- the pipeline --------------------------------------------------------------------------- */
 
 static void begin_stage(bson_t *pipeline, bson_t *stage)
 {
-    char buffer[TEXT_BYTES];
-    const char *index = NULL;
-    (void)bson_uint32_to_string(bson_count_keys(pipeline), &index, buffer, sizeof buffer);
-    bson_append_document_begin(pipeline, index, -1, stage);
+    struct list stages = {.count = bson_count_keys(pipeline)};
+    bson_append_document_begin(pipeline, list_next(&stages), -1, stage);
 }
 
 void pipeline_append(bson_t *pipeline, const char *name, const bson_t *content)
@@ -67,9 +73,20 @@ void pipeline_append_limit(bson_t *pipeline, int64_t limit)
     bson_append_document_end(pipeline, &stage);
 }
 
+void pipeline_append_json(bson_t *pipeline, const char *stages)
+{
+    bson_iter_t iter;
+    bson_t *parsed = document_from_json(stages);
+    struct list list = {.count = bson_count_keys(pipeline)};
+    BSON_ASSERT(bson_iter_init(&iter, parsed));
+    while (bson_iter_next(&iter))
+        BSON_ASSERT(bson_append_iter(pipeline, list_next(&list), -1, &iter));
+    bson_destroy(parsed);
+}
+
 static void append_lookup(bson_t *pipeline, const struct query *query, size_t number)
 {
-    char as[TEXT_BYTES];
+    char as[NAME_BYTES];
     bson_t lookup = BSON_INITIALIZER;
     (void)snprintf(as, sizeof as, "q%zu", number);
     BSON_APPEND_UTF8(&lookup, "from", mongo_collection_name(query->from));
@@ -82,7 +99,7 @@ static void append_lookup(bson_t *pipeline, const struct query *query, size_t nu
 /* ["$q0", [0], "$q1", ...] */
 static void append_lists(bson_t *expression, size_t count)
 {
-    char path[TEXT_BYTES];
+    char path[NAME_BYTES];
     struct list lists;
     bson_t separator;
     list_begin(&lists, expression, "$concatArrays");
@@ -131,44 +148,41 @@ static bson_t *new_pipeline(const struct query *list, size_t count)
     return pipeline;
 }
 
-/* --- the rows --- */
+/* --- the response --------------------------------------------------------------------------- */
 
-struct answer {
+struct response {
     const struct query *list;
     size_t count;
-    size_t current;
+    size_t current; /* the query whose rows are being read */
 };
 
 static enum store_status malformed(struct error *error)
 {
-    error_set(error, "mongodb: an answer has not the form that was asked for");
+    error_set(error, "mongodb: unexpected response from the server");
     return STORE_UNAVAILABLE;
 }
 
-static enum store_status take_row(void *context, const bson_t *document, struct error *error)
+static enum store_status handle_row(void *context, const bson_t *document, struct error *error)
 {
-    struct answer *answer = context;
-    const struct query *query = &answer->list[answer->current];
+    struct response *response = context;
+    const struct query *query = &response->list[response->current];
     bson_iter_t iter;
     bson_t row;
-    const uint8_t *bytes = NULL;
-    uint32_t length = 0;
     if (!bson_iter_init_find(&iter, document, "row"))
         return malformed(error);
     if (!BSON_ITER_HOLDS_DOCUMENT(&iter)) {
-        answer->current++;
-        return answer->current < answer->count ? STORE_OK : malformed(error);
+        response->current++;
+        return response->current < response->count ? STORE_OK : malformed(error);
     }
-    bson_iter_document(&iter, &length, &bytes);
-    if (!bson_init_static(&row, bytes, length))
+    if (!document_view(&iter, &row))
         return malformed(error);
     return query->row(query->context, &row, error);
 }
 
-static enum store_status run(struct mongo_store *store, const struct query *list, size_t count,
-                             struct error *error)
+static enum store_status run_command(struct mongo_store *store, const struct query *list,
+                                     size_t count, struct error *error)
 {
-    struct answer answer = {.list = list, .count = count};
+    struct response response = {.list = list, .count = count};
     enum store_status status = STORE_MISCONFIGURED;
     bson_t options;
     bson_t *pipeline = new_pipeline(list, count);
@@ -177,9 +191,8 @@ static enum store_status run(struct mongo_store *store, const struct query *list
         BSON_APPEND_INT64(&options, "maxTimeMS", store->pool->server_time_ms);
         mongoc_cursor_t *cursor =
             mongoc_database_aggregate(store->database, pipeline, &options, NULL);
-        status = mongo_each_row(store, PHASE_RUN, cursor, take_row, &answer, error);
-        /* Where rows are missing, nothing may be taken for absent. */
-        if (status == STORE_OK && answer.current != count - 1)
+        status = mongo_each_row(store, PHASE_RUN, cursor, handle_row, &response, error);
+        if (status == STORE_OK && response.current != count - 1)
             status = malformed(error);
     }
     bson_destroy(&options);
@@ -193,8 +206,8 @@ enum store_status queries_run(struct mongo_store *store, const struct queries *q
     enum store_status status = STORE_OK;
     for (size_t first = 0; status == STORE_OK && first < queries->count;) {
         size_t left = queries->count - first;
-        size_t count = left < QUERIES_A_COMMAND ? left : QUERIES_A_COMMAND;
-        status = run(store, &queries->list[first], count, error);
+        size_t count = left < QUERIES_PER_COMMAND ? left : QUERIES_PER_COMMAND;
+        status = run_command(store, &queries->list[first], count, error);
         first += count;
     }
     return status;

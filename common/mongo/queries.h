@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Several queries in one command, so that a load takes one round trip whatever it asks for: an
- * `aggregate` with a $lookup for each ($unionWith is not allowed in a transaction). Inside of
- * common/mongo.
+ * Runs several queries as one command, so that a load takes one round trip. The command is an
+ * `aggregate` with one $lookup for each query; MongoDB does not allow $unionWith in a transaction.
+ * Internal to common/mongo.
  */
 #ifndef ALLOT_MONGO_QUERIES_H
 #define ALLOT_MONGO_QUERIES_H
 
 #include "common/mongo/session.h"
 
-/* More than these take another round trip: the server has a limit on the stages of a pipeline. */
-enum { QUERIES_A_COMMAND = 200 };
+/* Further queries go into another command, since the server limits the stages of a pipeline. */
+enum { QUERIES_PER_COMMAND = 200 };
 
 struct query {
     enum mongo_collection from;
-    bson_t *pipeline; /* an array of stages */
-    mongo_row row;
-    void *context; /* of `row` */
+    bson_t *pipeline; /* an array of stages; owned */
+    mongo_row row;    /* called for each row */
+    void *context;    /* of `row`; borrowed */
 };
 
 struct queries {
@@ -25,22 +25,30 @@ struct queries {
     size_t capacity;
 };
 
-/* Room for `capacity` of them, in the arena; to be freed by `queries_free`. */
+/* Returns an empty list with room for `capacity` queries, in the arena. Ends with queries_free().
+ */
 struct queries queries_new(struct arena *arena, size_t capacity);
+/* Frees the pipelines of the queries. */
 void queries_free(struct queries *queries);
 
-/* Takes over the pipeline. The context must outlive the run. */
+/* Adds a query, and owns its pipeline from now on. Its context must outlive queries_run(). */
 void queries_add(struct queries *queries, struct query query);
 
 /*
- * Gives each query its rows, query by query in the order in which they were added. OK only when
- * each of them was answered to its end. A row that gives another status ends it.
+ * Runs the queries in the transaction, and hands each query its rows, in the order in which the
+ * queries were added. Returns OK only if all rows of all queries have arrived. A row that returns
+ * another status ends the run.
  */
 enum store_status queries_run(struct mongo_store *store, const struct queries *queries,
                               struct error *error);
 
-/* {name: content}, or {$limit: limit}, at the end of a pipeline: an array of stages. */
+/* --- pipelines: each function appends to an array of stages --- */
+
+/* Appends the stage {name: content}. The content is copied. */
 void pipeline_append(bson_t *pipeline, const char *name, const bson_t *content);
+/* Appends the stage {$limit: limit}. */
 void pipeline_append_limit(bson_t *pipeline, int64_t limit);
+/* Appends the stages of a JSON array that is part of allotd. Aborts if it is invalid. */
+void pipeline_append_json(bson_t *pipeline, const char *stages);
 
 #endif

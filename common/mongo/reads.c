@@ -1,17 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Design. One section for each kind of list: trees, pages, usages. Each has a pipeline, a function
+ * that collects the rows, and one that moves them to the snapshot. The rows are collected beside
+ * the snapshot, so that it stays as it was if a query fails.
+ *
+ * Guarantees.
+ * - Trees: one query for all wanted trees. It asks for TREE_PROVIDERS_MAX + 1 providers for each
+ *   tree, so a tree that is too large still shows as such.
+ * - Pages: at most `limit` rows and PAGE_BYTES_MAX bytes of the reply, but always one row, so that
+ * a producer that follows the pages makes progress. The query asks for one row more than `limit`,
+ *   which tells whether there is another page.
+ * - Usages: the server adds up the amounts. A sum beyond 64 bits is an error, never a wrong number.
+ *
+ * Not here: documents that are known by key (load.c), and how the queries run (queries.c).
+ */
 #include "common/mongo/reads.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "common/base/array.h"
 #include "common/mongo/document.h"
 #include "common/mongo/list.h"
 
-/* What a row and an amount take in the reply, at most, beside the class's name. */
-enum { ROW_BYTES = 120, AMOUNT_BYTES = 60, PIPELINE_MAX = 1024 };
+enum {
+    /* Upper bounds of what a row and an amount take in the reply, without the class's name. */
+    ROW_BYTES = 120,
+    AMOUNT_BYTES = 60,
+    PIPELINE_MAX = 1024
+};
 
-/* --- trees --- */
+/* --- trees ---------------------------------------------------------------------------------- */
 
 struct tree_rows {
     struct arena *arena;
@@ -65,16 +84,15 @@ static bool wants_trees(const struct snapshot *snapshot)
     return !snapshot->roots_loaded && snapshot->root_count > 0;
 }
 
-static void close_trees(const struct tree_rows *tree, struct snapshot *snapshot)
+static void finish_trees(const struct tree_rows *tree, struct snapshot *snapshot)
 {
-    if (tree->count > 1)
-        qsort(tree->nodes, tree->count, sizeof *tree->nodes, compare_nodes);
+    array_sort(tree->nodes, tree->count, sizeof *tree->nodes, compare_nodes);
     snapshot->nodes = tree->nodes;
     snapshot->node_count = tree->count;
     snapshot->roots_loaded = true;
 }
 
-/* --- pages --- */
+/* --- pages ---------------------------------------------------------------------------------- */
 
 struct page_rows {
     struct arena *arena;
@@ -128,19 +146,20 @@ static void append_page_filter(bson_t *filter, const struct page_params *params)
 /* {$filter: {input: "$allocations", cond: {$eq: ["$$this.provider", provider]}}} */
 static void append_filter(bson_t *expression, struct uuid provider)
 {
-    bson_t filter, condition, operands;
+    bson_t filter, condition;
+    struct list operands;
     bson_append_document_begin(expression, "$filter", -1, &filter);
     BSON_APPEND_UTF8(&filter, "input", "$allocations");
     bson_append_document_begin(&filter, "cond", -1, &condition);
-    bson_append_array_begin(&condition, "$eq", -1, &operands);
-    BSON_APPEND_UTF8(&operands, "0", "$$this.provider");
-    document_append_uuid(&operands, "1", provider);
-    bson_append_array_end(&condition, &operands);
+    list_begin(&operands, &condition, "$eq");
+    BSON_APPEND_UTF8(&operands.array, list_next(&operands), "$$this.provider");
+    document_append_uuid(&operands.array, list_next(&operands), provider);
+    list_end(&operands, &condition);
     bson_append_document_end(&filter, &condition);
     bson_append_document_end(expression, &filter);
 }
 
-/* Of a consumer, only what it holds of this provider: it has one entry for each provider. */
+/* Asks only for the consumer's generation, and for its allocations on this provider. */
 static void append_projection(bson_t *pipeline, struct uuid provider)
 {
     bson_t projection = BSON_INITIALIZER, allocations;
@@ -167,17 +186,17 @@ static bson_t *page_pipeline(const struct page_params *params)
     return pipeline;
 }
 
-static void close_page(const struct page_rows *page, struct page_slot *slot)
+static void finish_page(const struct page_rows *page, struct page_slot *slot)
 {
     slot->page = (struct consumer_page){page->rows, page->count, page->more};
     slot->loaded = true;
 }
 
-/* --- usages --- */
+/* --- usages --------------------------------------------------------------------------------- */
 
 struct usage_row {
     struct text consumer_type;
-    struct text resource_class; /* empty: how many consumers there are */
+    struct text resource_class; /* empty: `amount` is the number of consumers */
     int64_t amount;
 };
 
@@ -194,7 +213,7 @@ static enum store_status usage_row(void *context, const bson_t *document, struct
     struct text type, class;
     int64_t amount = 0;
     if (!document_read_usage(document, &type, &class, &amount)) {
-        error_set(error, "mongodb: a sum of allocations is not a 64-bit integer");
+        error_set(error, "mongodb: the sum of the allocations is not a 64-bit integer");
         return STORE_REFUSED;
     }
     usage->rows =
@@ -211,11 +230,11 @@ static int compare_usages(const void *a, const void *b)
     return order != 0 ? order : text_compare(x->resource_class, y->resource_class);
 }
 
-/* Sorted rows into groups: of each type the count comes first, its class being empty. */
-static void close_usage(const struct usage_rows *usage, struct usage_slot *slot)
+/* Makes groups of the sorted rows. The number of consumers comes first in each group, since its
+   class is empty. */
+static void finish_usage(const struct usage_rows *usage, struct usage_slot *slot)
 {
-    if (usage->count > 1)
-        qsort(usage->rows, usage->count, sizeof *usage->rows, compare_usages);
+    array_sort(usage->rows, usage->count, sizeof *usage->rows, compare_usages);
     struct usage_amount *amounts = ARENA_ARRAY(usage->arena, struct usage_amount, usage->count);
     slot->groups = ARENA_ARRAY(usage->arena, struct usage_group, usage->count);
     slot->group_count = 0;
@@ -233,10 +252,11 @@ static void close_usage(const struct usage_rows *usage, struct usage_slot *slot)
 }
 
 /*
- * One row a type and class, and one a type with an empty class that counts its consumers: of each
- * consumer the first allocation carries the one that is counted.
+ * Appends the stages that make one row for each consumer type and class, and one with an empty
+ * class for each type, which counts its consumers. $unwind makes several documents of one consumer;
+ * so only the first one, with the index 0, adds 1 to that count.
  */
-static bson_t *usage_stages(const struct usage_params *params)
+static void append_sums(bson_t *pipeline, const struct usage_params *params)
 {
     static const char stages[] =
         "[{\"$unwind\": {\"path\": \"$allocations\", \"includeArrayIndex\": \"i\"}},"
@@ -250,9 +270,7 @@ static bson_t *usage_stages(const struct usage_params *params)
     bool all = text_is(params->consumer_type, "all");
     (void)snprintf(json, sizeof json, stages,
                    all ? "{\"$literal\": \"all\"}" : "\"$consumer_type\"");
-    bson_t *parsed = bson_new_from_json((const uint8_t *)json, -1, NULL);
-    BSON_ASSERT(parsed != NULL);
-    return parsed;
+    pipeline_append_json(pipeline, json);
 }
 
 static void append_owner(bson_t *filter, const struct usage_params *params)
@@ -266,41 +284,31 @@ static void append_owner(bson_t *filter, const struct usage_params *params)
 
 static bson_t *usage_pipeline(const struct usage_params *params)
 {
-    bson_t *pipeline = bson_new(), *stages = usage_stages(params);
+    bson_t *pipeline = bson_new();
     bson_t filter = BSON_INITIALIZER;
-    bson_iter_t stage, named;
     append_owner(&filter, params);
     pipeline_append(pipeline, "$match", &filter);
-    BSON_ASSERT(bson_iter_init(&stage, stages));
-    while (bson_iter_next(&stage)) {
-        bson_t content;
-        const uint8_t *bytes = NULL;
-        uint32_t length = 0;
-        BSON_ASSERT(bson_iter_recurse(&stage, &named) && bson_iter_next(&named));
-        bson_iter_document(&named, &length, &bytes);
-        BSON_ASSERT(bson_init_static(&content, bytes, length));
-        pipeline_append(pipeline, bson_iter_key(&named), &content);
-    }
-    bson_destroy(stages);
+    append_sums(pipeline, params);
     bson_destroy(&filter);
     return pipeline;
 }
 
-/* Every consumer has a type, so that nothing is ever of the type "unknown". */
-static bool is_empty_by_contract(const struct usage_slot *slot)
+/* Returns whether the usage is empty without a query. The producer asks for consumers without a
+   type, but each consumer has one. */
+static bool asks_for_no_type(const struct usage_slot *slot)
 {
     return text_is(slot->params.consumer_type, "unknown");
 }
 
-/* --- all --- */
+/* --- all of them ---------------------------------------------------------------------------- */
 
 struct reads {
     struct tree_rows tree;
-    struct page_rows *pages;   /* beside the snapshot's */
-    struct usage_rows *usages; /* beside the snapshot's */
+    struct page_rows *pages;   /* one for each page slot of the snapshot */
+    struct usage_rows *usages; /* one for each usage slot */
 };
 
-size_t reads_queries(const struct snapshot *snapshot)
+size_t reads_query_count(const struct snapshot *snapshot)
 {
     return 1 + snapshot->page_count + snapshot->usage_count;
 }
@@ -321,39 +329,40 @@ static struct reads *new_reads(const struct snapshot *snapshot)
     return reads;
 }
 
-static void ask(struct queries *queries, enum mongo_collection from, bson_t *pipeline,
-                mongo_row row, void *context)
+static void add_query(struct queries *queries, enum mongo_collection from, bson_t *pipeline,
+                      mongo_row row, void *context)
 {
     queries_add(queries, (struct query){from, pipeline, row, context});
 }
 
-struct reads *reads_ask(struct queries *queries, struct snapshot *snapshot)
+struct reads *reads_add_queries(struct queries *queries, const struct snapshot *snapshot)
 {
     struct reads *reads = new_reads(snapshot);
     if (wants_trees(snapshot))
-        ask(queries, MONGO_PROVIDERS, tree_pipeline(snapshot), tree_row, &reads->tree);
+        add_query(queries, MONGO_PROVIDERS, tree_pipeline(snapshot), tree_row, &reads->tree);
     for (size_t i = 0; i < snapshot->page_count; i++) {
         const struct page_slot *slot = &snapshot->pages[i];
         if (!slot->loaded)
-            ask(queries, MONGO_CONSUMERS, page_pipeline(&slot->params), page_row, &reads->pages[i]);
+            add_query(queries, MONGO_CONSUMERS, page_pipeline(&slot->params), page_row,
+                      &reads->pages[i]);
     }
     for (size_t i = 0; i < snapshot->usage_count; i++) {
         const struct usage_slot *slot = &snapshot->usages[i];
-        if (!slot->loaded && !is_empty_by_contract(slot))
-            ask(queries, MONGO_CONSUMERS, usage_pipeline(&slot->params), usage_row,
-                &reads->usages[i]);
+        if (!slot->loaded && !asks_for_no_type(slot))
+            add_query(queries, MONGO_CONSUMERS, usage_pipeline(&slot->params), usage_row,
+                      &reads->usages[i]);
     }
     return reads;
 }
 
-void reads_close(struct reads *reads, struct snapshot *snapshot)
+void reads_finish(struct reads *reads, struct snapshot *snapshot)
 {
     if (wants_trees(snapshot))
-        close_trees(&reads->tree, snapshot);
+        finish_trees(&reads->tree, snapshot);
     for (size_t i = 0; i < snapshot->page_count; i++)
         if (!snapshot->pages[i].loaded)
-            close_page(&reads->pages[i], &snapshot->pages[i]);
+            finish_page(&reads->pages[i], &snapshot->pages[i]);
     for (size_t i = 0; i < snapshot->usage_count; i++)
         if (!snapshot->usages[i].loaded)
-            close_usage(&reads->usages[i], &snapshot->usages[i]);
+            finish_usage(&reads->usages[i], &snapshot->usages[i]);
 }

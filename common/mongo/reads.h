@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The lists whose documents are not known by key: trees, pages and usages. Inside of common/mongo:
- * what load.c asks for in the same command as for its slots.
+ * The part of a load whose documents are not known by key: provider trees, pages of
+ * provider.allocations, and usages. Their queries go into the same command as those of load.c.
+ * Internal to common/mongo.
  */
 #ifndef ALLOT_MONGO_READS_H
 #define ALLOT_MONGO_READS_H
 
 #include "common/mongo/queries.h"
 
-struct reads; /* what has come so far; in the snapshot's arena */
+struct reads; /* the rows that have arrived; owned by the snapshot's arena */
 
-/* The most that `reads_ask` adds. */
-size_t reads_queries(const struct snapshot *snapshot);
-struct reads *reads_ask(struct queries *queries, struct snapshot *snapshot);
-/* Once the queries have run: the snapshot gets its lists, `loaded`. */
-void reads_close(struct reads *reads, struct snapshot *snapshot);
+/* Returns how many queries reads_add_queries() adds at most. */
+size_t reads_query_count(const struct snapshot *snapshot);
+/* Adds the queries for all lists that are not loaded. Returns the place of their rows. */
+struct reads *reads_add_queries(struct queries *queries, const struct snapshot *snapshot);
+/* Moves the rows to the snapshot, whose lists become `loaded`. Only if all queries succeeded. */
+void reads_finish(struct reads *reads, struct snapshot *snapshot);
 
 #endif

@@ -16,7 +16,7 @@
     "{\"$jsonSchema\": {\"bsonType\": \"object\", \"required\": [" required                        \
     "], \"properties\": {" properties "}, \"additionalProperties\": false}}"
 
-/* One record of an inventory: a usage below nought is a mistake that must not be stored. */
+/* One inventory record. A negative `used` can only come from a bug, and must not be stored. */
 #define INVENTORY                                                                                  \
     "{\"bsonType\": \"object\", \"required\": [\"total\", \"reserved\", \"min_unit\", "            \
     "\"max_unit\", \"step_size\", \"ratio\", \"used\"], \"properties\": {"                         \

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the database has to look like: data only. Inside of common/mongo. */
+/* The schema of the database, as data: validators and indexes. Internal to common/mongo. */
 #ifndef ALLOT_MONGO_SCHEMA_H
 #define ALLOT_MONGO_SCHEMA_H
 
 #include "common/mongo/pool.h"
 
-/* A $jsonSchema validator, as JSON. */
+/* Returns a collection's $jsonSchema validator, as JSON. Static. */
 const char *schema_validator(enum mongo_collection collection);
-/* The indexes beside that of _id, as the JSON array of `createIndexes`; NULL where there is none.
- */
+/* Returns the indexes beside that of _id, as a JSON array for the command createIndexes; NULL if
+   there are none. Static. */
 const char *schema_indexes(enum mongo_collection collection);
 
 #endif

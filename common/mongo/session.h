@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A store: one client of the pool with one session, for one thread. Inside of common/mongo: what
- * its files share.
+ * The struct of a store, which has one client of the pool and one session, and the functions that
+ * the files of a store share. Internal to common/mongo.
  */
 #ifndef ALLOT_MONGO_SESSION_H
 #define ALLOT_MONGO_SESSION_H
@@ -15,49 +15,50 @@ struct mongo_store {
     mongoc_client_t *client;
     mongoc_database_t *database;
     mongoc_collection_t *collections[MONGO_COLLECTION_COUNT];
-    mongoc_client_session_t *session; /* made by `begin`: it may need a server */
+    mongoc_client_session_t *session; /* started by `begin`, since it may need a server; or NULL */
     mongoc_transaction_opt_t *transaction_options;
-    uint64_t number; /* of this store in its pool */
-    char name[48];   /* no other store of any worker has it, nor had it */
-    int64_t began_ms;
+    uint64_t number;  /* of this store in its pool */
+    char name[48];    /* unique: no other store of any worker has it, or ever had it */
+    int64_t began_ms; /* when the transaction began, by the monotonic clock */
 };
 
-/* Fills `ret_options` for an operation inside the transaction. To be destroyed, also on failure. */
+/* Initializes `ret_options` with what an operation inside the transaction needs. The caller
+   destroys them, also after a failure, which sets `error`. */
 ALLOT_CHECK bool mongo_session_options(struct mongo_store *store, bson_t *ret_options,
                                        struct error *error);
 
-/* What an operation's failure means. `reply` may be NULL. */
+/* Returns the status of a failed operation of this store, and sets `error`. `reply` may be NULL. */
 enum store_status mongo_failed(const struct mongo_store *store, enum mongo_phase phase,
                                const bson_error_t *cause, const bson_t *reply, struct error *error);
 
-/*
- * Gives each document of the cursor to `row` and destroys the cursor; OK only when the cursor ended
- * without an error. A row that gives another status ends it.
- */
+/* Handles one document, which is borrowed for the call. A status other than OK ends the cursor. */
 typedef enum store_status (*mongo_row)(void *context, const bson_t *document, struct error *error);
+/* Calls `row` for each document of the cursor, and destroys the cursor. Returns OK only if the
+   cursor has reached its end without an error. */
 enum store_status mongo_each_row(struct mongo_store *store, enum mongo_phase phase,
                                  mongoc_cursor_t *cursor, mongo_row row, void *context,
                                  struct error *error);
 
-/* A document that has not the form that our validators ask for: REFUSED, naming it. */
+/* Sets `error` to the name of a document that does not fit its validator; returns REFUSED. */
 enum store_status mongo_malformed(enum mongo_collection collection, const bson_t *document,
                                   struct error *error);
 
-/* The members of the port that have files of their own. */
+/* --- the calls of the port that have files of their own --- */
+
 enum store_status mongo_prepare(struct store *base, struct error *error);
 enum store_status mongo_load(struct store *base, struct snapshot *snapshot, struct error *error);
 enum store_status mongo_take_advisory_lock(struct store *base, bool *ret_contended,
                                            struct error *error);
 enum store_status mongo_write(struct store *base, const struct snapshot *snapshot,
                               struct error *error);
-/* The write of a batch of reads: its majority shows that what was read came from the primary
-   still. */
-enum store_status mongo_write_fence(struct mongo_store *store, struct error *error);
 enum store_status mongo_record_attempt(struct store *base, struct text principal, struct text key,
                                        uint64_t attempt, int64_t *ret_crashed, struct error *error);
 enum store_status mongo_withdraw_attempt(struct store *base, struct text principal, struct text key,
                                          uint64_t attempt, struct error *error);
 enum store_status mongo_clear_attempts(struct store *base, struct text principal, struct text key,
                                        struct error *error);
+
+/* Writes the store's fence document in the transaction: a part of `write` (fence.c). */
+enum store_status mongo_write_fence(struct mongo_store *store, struct error *error);
 
 #endif

@@ -3,17 +3,18 @@
 
 #define LABEL_TRANSIENT "TransientTransactionError"
 
-/* What a code says, before the phase is looked at. */
+/* The class of an error, independent of the phase in which it occurred. */
 enum error_class {
     CLASS_UNKNOWN,
-    CLASS_CONFLICT,
-    CLASS_ENDED,       /* the transaction is gone: of old age, or by another's doing */
-    CLASS_UNAVAILABLE, /* no primary, shutting down, too slow: wait */
-    CLASS_REFUSED,     /* these writes, for good */
-    CLASS_OPERATOR     /* a person has to mend something */
+    CLASS_CONFLICT,    /* another transaction or operation was faster */
+    CLASS_ENDED,       /* the server ended the transaction: too old, or a conflict */
+    CLASS_UNAVAILABLE, /* no primary, shutting down, too slow */
+    CLASS_REFUSED,     /* permanently rejected */
+    CLASS_OPERATOR     /* an operator has to fix something */
 };
 
-/* X(code, name of the server's error, meaning). Source: the server's error_codes.yml, 6.0. */
+/* X(code, name, class): errors of the server, from src/mongo/base/error_codes.yml of MongoDB 6.0.
+   Codes with a phrase have no name there. */
 #define SERVER_CODES(X)                                                                            \
     X(24, "LockTimeout", CONFLICT)                                                                 \
     X(48, "NamespaceExists", CONFLICT)                                                             \
@@ -65,16 +66,16 @@ enum error_class {
 static enum error_class class_of_code(uint32_t code)
 {
     switch (code) {
-#define X(number, name, meaning)                                                                   \
-    case number: return CLASS_##meaning;
+#define X(number, name, class_id)                                                                  \
+    case number: return CLASS_##class_id;
         SERVER_CODES(X)
 #undef X
-    default: return CLASS_UNKNOWN; /* not one of our enums: the server has hundreds */
+    default: return CLASS_UNKNOWN; /* the server has hundreds of other codes */
     }
 }
 
-/* The library's own errors, by domain. */
-static enum error_class meaning_of_domain(const bson_error_t *cause)
+/* Errors of the server are classified by code, libmongoc's own errors by domain. */
+static enum error_class class_of(const bson_error_t *cause)
 {
     switch (cause->domain) {
     case MONGOC_ERROR_SERVER:
@@ -91,8 +92,8 @@ static enum error_class meaning_of_domain(const bson_error_t *cause)
     }
 }
 
-/* The library refused the call itself: we used it wrongly. */
-static bool is_our_mistake(const bson_error_t *cause)
+/* Returns whether libmongoc rejected the call itself, because of a bug in allotd. */
+static bool is_our_bug(const bson_error_t *cause)
 {
     return cause->domain == MONGOC_ERROR_TRANSACTION || cause->domain == MONGOC_ERROR_COMMAND;
 }
@@ -105,8 +106,8 @@ static bool is_transient(const struct mongo_failure *failure)
 static enum store_status while_preparing(const struct mongo_failure *failure)
 {
     if (mongo_is_code(failure->cause, MONGOC_ERROR_DUPLICATE_KEY))
-        return STORE_MISCONFIGURED; /* a unique index over what is there */
-    switch (meaning_of_domain(failure->cause)) {
+        return STORE_MISCONFIGURED; /* stored documents violate the new unique index */
+    switch (class_of(failure->cause)) {
     case CLASS_CONFLICT: return STORE_CONFLICT;
     case CLASS_REFUSED:
     case CLASS_OPERATOR: return STORE_MISCONFIGURED;
@@ -114,12 +115,12 @@ static enum store_status while_preparing(const struct mongo_failure *failure)
     case CLASS_UNAVAILABLE:
     case CLASS_UNKNOWN: break;
     }
-    return is_our_mistake(failure->cause) ? STORE_MISCONFIGURED : STORE_UNAVAILABLE;
+    return is_our_bug(failure->cause) ? STORE_MISCONFIGURED : STORE_UNAVAILABLE;
 }
 
 static enum store_status while_running(const struct mongo_failure *failure)
 {
-    switch (meaning_of_domain(failure->cause)) {
+    switch (class_of(failure->cause)) {
     case CLASS_CONFLICT: return STORE_CONFLICT;
     case CLASS_ENDED: return failure->outlived ? STORE_EXPIRED : STORE_CONFLICT;
     case CLASS_REFUSED: return STORE_REFUSED;
@@ -129,19 +130,19 @@ static enum store_status while_running(const struct mongo_failure *failure)
     }
     if (is_transient(failure))
         return STORE_CONFLICT;
-    return is_our_mistake(failure->cause) ? STORE_MISCONFIGURED : STORE_UNAVAILABLE;
+    return is_our_bug(failure->cause) ? STORE_MISCONFIGURED : STORE_UNAVAILABLE;
 }
 
-/* Only the transient label proves that a commit had no effect; the code alone does not (251 of a
-   node that is not sure to be the primary). */
+/* Only the label proves that a commit had no effect. A code does not: a node that is no longer sure
+   to be the primary also answers 251 (NoSuchTransaction). */
 static enum store_status while_committing(const struct mongo_failure *failure)
 {
     if (is_transient(failure))
         return while_running(failure);
-    return is_our_mistake(failure->cause) ? STORE_MISCONFIGURED : STORE_UNKNOWN;
+    return is_our_bug(failure->cause) ? STORE_MISCONFIGURED : STORE_UNKNOWN;
 }
 
-static enum store_status at_moment(const struct mongo_failure *failure)
+static enum store_status status_of(const struct mongo_failure *failure)
 {
     switch (failure->phase) {
     case PHASE_PREPARE: return while_preparing(failure);
@@ -155,7 +156,7 @@ enum store_status mongo_status(const struct mongo_failure *failure, struct error
 {
     const bson_error_t *cause = failure->cause;
     error_set(error, "mongodb: %s (%u/%u)", cause->message, cause->domain, cause->code);
-    return at_moment(failure);
+    return status_of(failure);
 }
 
 bool mongo_is_code(const bson_error_t *cause, uint32_t code)

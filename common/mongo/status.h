@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * The one place that says what an error of the library or of the server means to us. Inside of
- * common/mongo.
- */
+/* Translates errors of libmongoc and of the server to the port's statuses. Internal to
+   common/mongo. */
 #ifndef ALLOT_MONGO_STATUS_H
 #define ALLOT_MONGO_STATUS_H
 
@@ -11,25 +9,25 @@
 #include "allot/store.h"
 
 /*
- * When the error came, since one code does not mean the same everywhere.
- *   PREPARE  a wrong password or index is for a person to mend: MISUSE; CONFLICT: try again at once
- *   RUN      the same is UNAVAILABLE: nothing may be lost until it is mended
- *   COMMIT   whatever does not prove that nothing took effect is UNKNOWN
+ * The phase in which an error occurred, since the same code does not mean the same in each.
+ *   PREPARE  what an operator has to fix, such as a wrong password or index, is MISCONFIGURED
+ *   RUN      the same is UNAVAILABLE: no command may be lost until it is fixed
+ *   COMMIT   each error that does not prove that nothing took effect is UNKNOWN
  */
 enum mongo_phase { PHASE_PREPARE, PHASE_RUN, PHASE_COMMIT };
 
 struct mongo_failure {
     const bson_error_t *cause; /* of error API version 2 */
-    const bson_t *reply;       /* carries the labels; NULL where there is none */
+    const bson_t *reply;       /* with the error labels; NULL if there is no reply */
     enum mongo_phase phase;
-    bool outlived; /* the transaction is old enough for the server to have ended it */
+    bool outlived; /* the transaction is old enough that the server may have ended it */
 };
 
-/* Never STORE_OK. Fills `error`. An error that nobody knows is UNAVAILABLE: nothing is lost then.
- */
+/* Returns the status of a failure, never STORE_OK, and sets `error`. An unknown error is
+   UNAVAILABLE (UNKNOWN in a commit), so that the commands are tried again and none is lost. */
 enum store_status mongo_status(const struct mongo_failure *failure, struct error *error);
 
-/* Is this an answer of the server with that code? */
+/* Returns whether the server answered with this code. */
 bool mongo_is_code(const bson_error_t *cause, uint32_t code);
 
 #endif

@@ -1,4 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Design. A store owns one client of the pool, and one session at a time. The sections:
+ *   what the files share   translating failures, session options, reading a cursor
+ *   the transaction        begin, commit, end and renew of the port
+ *   making a store         the store and its transaction options
+ * The other calls of the port have files of their own: load.c, write.c, fence.c, attempts.c and
+ * prepare.c.
+ *
+ * Guarantees. Each transaction reads from one snapshot on the primary, and commits with a journaled
+ * majority, whatever the URI says. A commit with an unknown result is repeated, which is safe at
+ * any time: the server then answers with the result of the first one. The transaction as a whole is
+ * never repeated here. That needs a new plan, which sees whether the first one took effect.
+ *
+ * Why not mongoc_client_session_with_transaction(): it repeats the transaction by itself, for up to
+ * 120 s. After a failure allotd may rather halve the batch, take the advisory lock, or wait.
+ *
+ * Not here: retrying a transaction (the worker's applier), and what an error code means (status.c).
+ */
 #include "common/mongo/session.h"
 
 #include <assert.h>
@@ -7,10 +25,12 @@
 #include <time.h>
 
 enum {
-    COMMIT_TRIES_MAX = 100, /* whatever the clock says */
+    COMMIT_TRIES_MAX = 100, /* a bound that does not depend on the clock */
     PAUSE_FIRST_MS = 20,
     PAUSE_MAX_MS = 500
 };
+
+/* --- what the files share ------------------------------------------------------------------- */
 
 static struct mongo_store *of(struct store *base)
 {
@@ -68,12 +88,14 @@ enum store_status mongo_malformed(enum mongo_collection collection, const bson_t
     if (bson_iter_init_find(&iter, document, "_id"))
         (void)bson_append_iter(&id, "_id", -1, &iter);
     char *text = bson_as_relaxed_extended_json(&id, NULL);
-    error_set(error, "mongodb: a document of %s has not the form that it must have: %s",
+    error_set(error, "mongodb: malformed document in collection '%s': %s",
               mongo_collection_name(collection), text != NULL ? text : "");
     bson_free(text);
     bson_destroy(&id);
     return STORE_REFUSED;
 }
+
+/* --- the transaction ------------------------------------------------------------------------ */
 
 static mongoc_client_session_t *start_session(struct mongo_store *store, struct error *error)
 {
@@ -116,7 +138,6 @@ static void pause_ms(int64_t milliseconds)
     (void)nanosleep(&wait, NULL);
 }
 
-/* Repeating a commit is safe at any time; repeating the transaction in its place is not. */
 static enum store_status commit(struct store *base, struct error *error)
 {
     struct mongo_store *store = of(base);
@@ -137,16 +158,17 @@ static enum store_status commit(struct store *base, struct error *error)
 static void end(struct store *base)
 {
     struct mongo_store *store = of(base);
-    bson_error_t ignored; /* the server ends it by itself in the end */
+    bson_error_t ignored; /* if the abort fails, the server ends the transaction by its limit */
     if (store->session != NULL && mongoc_client_session_in_transaction(store->session))
         (void)mongoc_client_session_abort_transaction(store->session, &ignored);
 }
 
-/* The new session is started first: the library would hand out the old one's number again. */
+/* Starts the new session before it ends the old one. Libmongoc keeps ended server sessions in a
+   pool, and would use the old one again at once. */
 static void renew(struct store *base)
 {
     struct mongo_store *store = of(base);
-    struct error ignored; /* `begin` tries again, and reports */
+    struct error ignored; /* after a failure `begin` tries again, and reports the error */
     mongoc_client_session_t *old = store->session;
     store->session = start_session(store, &ignored);
     if (old != NULL)
@@ -168,6 +190,8 @@ static void store_free(struct store *base)
     mongoc_client_pool_push(store->pool->clients, store->client);
     bson_free(store);
 }
+
+/* --- making a store ------------------------------------------------------------------------- */
 
 static mongoc_transaction_opt_t *new_transaction_options(const struct mongo_pool *pool)
 {
@@ -207,7 +231,7 @@ struct store *mongo_store_new(struct mongo_pool *pool, struct error *error)
 {
     mongoc_client_t *client = mongoc_client_pool_pop(pool->clients);
     if (client == NULL) {
-        error_set(error, "mongodb: no client of the pool is free");
+        error_set(error, "mongodb: the client pool has no free client");
         return NULL;
     }
     struct mongo_store *store = bson_malloc0(sizeof *store);
@@ -215,7 +239,7 @@ struct store *mongo_store_new(struct mongo_pool *pool, struct error *error)
     store->pool = pool;
     store->client = client;
     store->number = pool->stores++;
-    (void)snprintf(store->name, sizeof store->name, "%s.%" PRIu64, pool->life, store->number);
+    (void)snprintf(store->name, sizeof store->name, "%s.%" PRIu64, pool->process_id, store->number);
     store->database = mongoc_client_get_database(client, pool->database);
     for (size_t i = 0; i < MONGO_COLLECTION_COUNT; i++)
         store->collections[i] = mongoc_client_get_collection(

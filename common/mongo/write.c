@@ -1,8 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Writes the dirty slots: of each collection one run of inserts, one of updates, one of deletes, in
- * order of _id, which the library sends as one command each. The first error ends it: the server
- * has aborted the transaction then.
+ * Design. mongo_write() writes the dirty slots of one collection after the other, with one bulk
+ * operation for each: first the inserts, then the updates, then the deletes, each in the order of
+ * _id. Libmongoc sends each of the three as one command. The table `slot_kinds` has the functions
+ * that make documents from the slots of each collection. At the end comes the fence write, if the
+ * batch is one of reads.
+ *
+ * Guarantees. The first error ends the write, since the server has aborted the transaction then.
+ * The result's counts are compared with what was sent. Without that, an update whose document is
+ * missing would pass as a success.
+ *
+ * Touch. A command may depend on a document that does not exist, such as the consumer of a rejected
+ * claim. Such a document is inserted and deleted in the same transaction. Two transactions that do
+ * this, or one of them with a real insert, then have a write conflict.
+ *
+ * Not here: which documents a command depends on (the planner sets `dirty`), the content of the
+ * documents (document_write.c), and fence writes (fence.c).
  */
 #include "common/mongo/session.h"
 
@@ -13,29 +26,27 @@
 
 enum { DOCUMENT_BYTES_MAX = 16 * 1024 * 1024 }; /* the server's limit */
 
-struct writing {
+struct writer {
     struct mongo_store *store;
     const struct snapshot *snapshot;
-    mongoc_bulk_operation_t *bulk;
-    int64_t inserts, updates, deletes;
-    int64_t now_ms;
+    mongoc_bulk_operation_t *bulk;     /* of the current collection */
+    int64_t inserts, updates, deletes; /* in it */
+    int64_t now_ms;                    /* since the Unix epoch */
 };
 
 /* How the slots of one collection become documents. */
-struct form {
+struct slot_kind {
     enum mongo_collection collection;
     size_t (*count)(const struct snapshot *snapshot);
     struct slot_state (*state)(const struct snapshot *snapshot, size_t index);
-    void (*id)(bson_t *document, const struct snapshot *snapshot, size_t index);
-    void (*whole)(bson_t *document, const struct writing *writing, size_t index);
-    void (*touched)(bson_t *document, const struct writing *writing, size_t index);
+    void (*id)(bson_t *selector, const struct snapshot *snapshot, size_t index);
+    void (*whole)(bson_t *document, const struct writer *writer, size_t index);
+    /* The document that is inserted and deleted: as little as the validator allows. */
+    void (*touched)(bson_t *document, const struct writer *writer, size_t index);
     void (*update)(bson_t *update, const struct snapshot *snapshot, size_t index);
 };
 
-/* --- the forms --- */
-
-/* What a touched document holds until it is deleted again: as little as the validators let pass. */
-static const struct text nothing = {"", 0};
+/* --- providers ------------------------------------------------------------------------------ */
 
 static size_t provider_count(const struct snapshot *snapshot)
 {
@@ -52,15 +63,16 @@ static void provider_id(bson_t *document, const struct snapshot *snapshot, size_
     document_provider_id(document, &snapshot->providers[index]);
 }
 
-static void whole_provider(bson_t *document, const struct writing *writing, size_t index)
+static void whole_provider(bson_t *document, const struct writer *writer, size_t index)
 {
-    document_provider(document, &writing->snapshot->providers[index]);
+    document_provider(document, &writer->snapshot->providers[index]);
 }
 
-/* Names are unique; no provider has one with a NUL in it, since no body may hold that. */
-static void touched_provider(bson_t *document, const struct writing *writing, size_t index)
+/* The name must be one that no provider has, since an index keeps names unique. It begins with a
+   NUL, which commands may not contain. */
+static void touched_provider(bson_t *document, const struct writer *writer, size_t index)
 {
-    struct uuid id = writing->snapshot->providers[index].id;
+    struct uuid id = writer->snapshot->providers[index].id;
     struct uuid_text text = uuid_format(id);
     char name[sizeof text.chars + 1] = "";
     (void)snprintf(name + 1, sizeof name - 1, "%s", text.chars);
@@ -72,6 +84,8 @@ static void provider_update(bson_t *update, const struct snapshot *snapshot, siz
 {
     document_provider_update(update, &snapshot->providers[index]);
 }
+
+/* --- consumers ------------------------------------------------------------------------------ */
 
 static size_t consumer_count(const struct snapshot *snapshot)
 {
@@ -88,19 +102,20 @@ static void consumer_id(bson_t *document, const struct snapshot *snapshot, size_
     document_consumer_id(document, &snapshot->consumers[index]);
 }
 
-static void whole_consumer(bson_t *document, const struct writing *writing, size_t index)
+static void whole_consumer(bson_t *document, const struct writer *writer, size_t index)
 {
-    document_consumer(document, &writing->snapshot->consumers[index]);
+    document_consumer(document, &writer->snapshot->consumers[index]);
 }
 
-static void touched_consumer(bson_t *document, const struct writing *writing, size_t index)
+static void touched_consumer(bson_t *document, const struct writer *writer, size_t index)
 {
+    static const struct text empty = {"", 0};
     struct allocation allocation = {.resource_class = {"VCPU", 4}, .amount = 1};
     struct consumer consumer = {
-        .id = writing->snapshot->consumers[index].id,
-        .project_id = nothing,
-        .user_id = nothing,
-        .consumer_type = nothing,
+        .id = writer->snapshot->consumers[index].id,
+        .project_id = empty,
+        .user_id = empty,
+        .consumer_type = empty,
         .allocations = &allocation,
         .allocation_count = 1,
     };
@@ -112,13 +127,15 @@ static void consumer_update(bson_t *update, const struct snapshot *snapshot, siz
     document_consumer_update(update, &snapshot->consumers[index]);
 }
 
+/* --- outcomes ------------------------------------------------------------------------------- */
+
 static size_t outcome_count(const struct snapshot *snapshot)
 {
     return snapshot->outcome_count;
 }
 
-/* A record is written once: whatever the slot says, it is an insert, so that a record that is there
-   already is a conflict and stays. */
+/* An outcome is written once. It is always an insert, whatever the slot says, so a second one under
+   the same key is a conflict, and the first one stays. */
 static struct slot_state outcome_state(const struct snapshot *snapshot, size_t index)
 {
     struct slot_state state = snapshot->outcomes[index].state;
@@ -132,28 +149,30 @@ static void outcome_id(bson_t *document, const struct snapshot *snapshot, size_t
     document_command_id(document, outcome->principal, outcome->key);
 }
 
-static void append_outcome(bson_t *document, const struct writing *writing,
+static void append_outcome(bson_t *document, const struct writer *writer,
                            const struct outcome *outcome)
 {
-    int64_t expires_ms = writing->now_ms + writing->store->pool->retention_ms;
-    document_outcome(document, outcome, writing->now_ms, expires_ms);
+    int64_t expires_ms = writer->now_ms + writer->store->pool->retention_ms;
+    document_outcome(document, outcome, writer->now_ms, expires_ms);
 }
 
-static void whole_outcome(bson_t *document, const struct writing *writing, size_t index)
+static void whole_outcome(bson_t *document, const struct writer *writer, size_t index)
 {
-    assert(text_present(writing->snapshot->outcomes[index].body));
-    append_outcome(document, writing, &writing->snapshot->outcomes[index]);
+    assert(text_present(writer->snapshot->outcomes[index].body));
+    append_outcome(document, writer, &writer->snapshot->outcomes[index]);
 }
 
-static void touched_outcome(bson_t *document, const struct writing *writing, size_t index)
+static void touched_outcome(bson_t *document, const struct writer *writer, size_t index)
 {
-    const struct outcome *slot = &writing->snapshot->outcomes[index];
+    const struct outcome *slot = &writer->snapshot->outcomes[index];
     struct outcome outcome = {.principal = slot->principal, .key = slot->key};
-    append_outcome(document, writing, &outcome);
+    append_outcome(document, writer, &outcome);
 }
 
-/* In order of how often batches meet there, so that the loser of two knows soon. */
-static const struct form forms[] = {
+/* --- one collection ------------------------------------------------------------------------- */
+
+/* The collection with the most conflicts comes first, so that a batch which has one ends soon. */
+static const struct slot_kind slot_kinds[] = {
     {MONGO_PROVIDERS, provider_count, provider_state, provider_id, whole_provider, touched_provider,
      provider_update},
     {MONGO_CONSUMERS, consumer_count, consumer_state, consumer_id, whole_consumer, touched_consumer,
@@ -162,86 +181,91 @@ static const struct form forms[] = {
      NULL},
 };
 
-/* --- one collection --- */
-
-static enum store_status refuse_document(const bson_t *document, struct error *error)
+static enum store_status refuse_size(const bson_t *document, struct error *error)
 {
-    error_set(error, "mongodb: a document of %u bytes is larger than the server takes",
-              document->len);
+    error_set(error, "mongodb: document too large: %u bytes (limit %d)", document->len,
+              DOCUMENT_BYTES_MAX);
     return STORE_REFUSED;
 }
 
-static enum store_status add(struct writing *writing, const struct form *form, size_t index,
-                             struct error *error)
+static enum store_status add_insert(struct writer *writer, const struct slot_kind *kind,
+                                    size_t index, struct error *error)
 {
     bson_t document = BSON_INITIALIZER;
     bson_error_t cause;
     enum store_status status = STORE_OK;
-    if (form->state(writing->snapshot, index).exists)
-        form->whole(&document, writing, index);
+    if (kind->state(writer->snapshot, index).exists)
+        kind->whole(&document, writer, index);
     else
-        form->touched(&document, writing, index);
+        kind->touched(&document, writer, index);
     if (document.len > DOCUMENT_BYTES_MAX)
-        status = refuse_document(&document, error);
-    else if (!mongoc_bulk_operation_insert_with_opts(writing->bulk, &document, NULL, &cause))
-        status = mongo_failed(writing->store, PHASE_RUN, &cause, NULL, error);
+        status = refuse_size(&document, error);
+    else if (!mongoc_bulk_operation_insert_with_opts(writer->bulk, &document, NULL, &cause))
+        status = mongo_failed(writer->store, PHASE_RUN, &cause, NULL, error);
     bson_destroy(&document);
-    writing->inserts++;
+    writer->inserts++;
     return status;
 }
 
-static enum store_status change(struct writing *writing, const struct form *form, size_t index,
-                                struct error *error)
+/* Adds an update to the bulk operation. */
+static enum store_status add_one_update(struct writer *writer, const bson_t *selector,
+                                        const bson_t *update, struct error *error)
+{
+    bson_error_t cause;
+    writer->updates++;
+    if (update->len > DOCUMENT_BYTES_MAX)
+        return refuse_size(update, error);
+    if (mongoc_bulk_operation_update_one_with_opts(writer->bulk, selector, update, NULL, &cause))
+        return STORE_OK;
+    return mongo_failed(writer->store, PHASE_RUN, &cause, NULL, error);
+}
+
+static enum store_status add_update(struct writer *writer, const struct slot_kind *kind,
+                                    size_t index, struct error *error)
 {
     bson_t selector = BSON_INITIALIZER, update = BSON_INITIALIZER;
-    bson_error_t cause;
-    enum store_status status = STORE_OK;
-    form->id(&selector, writing->snapshot, index);
-    form->update(&update, writing->snapshot, index);
-    if (update.len > DOCUMENT_BYTES_MAX)
-        status = refuse_document(&update, error);
-    else if (!mongoc_bulk_operation_update_one_with_opts(writing->bulk, &selector, &update, NULL,
-                                                         &cause))
-        status = mongo_failed(writing->store, PHASE_RUN, &cause, NULL, error);
+    kind->id(&selector, writer->snapshot, index);
+    kind->update(&update, writer->snapshot, index);
+    enum store_status status = add_one_update(writer, &selector, &update, error);
     bson_destroy(&update);
     bson_destroy(&selector);
-    writing->updates++;
     return status;
 }
 
-static enum store_status take_away(struct writing *writing, const struct form *form, size_t index,
-                                   struct error *error)
+static enum store_status add_delete(struct writer *writer, const struct slot_kind *kind,
+                                    size_t index, struct error *error)
 {
     bson_t selector = BSON_INITIALIZER;
     bson_error_t cause;
     enum store_status status = STORE_OK;
-    form->id(&selector, writing->snapshot, index);
-    if (!mongoc_bulk_operation_remove_one_with_opts(writing->bulk, &selector, NULL, &cause))
-        status = mongo_failed(writing->store, PHASE_RUN, &cause, NULL, error);
+    kind->id(&selector, writer->snapshot, index);
+    if (!mongoc_bulk_operation_remove_one_with_opts(writer->bulk, &selector, NULL, &cause))
+        status = mongo_failed(writer->store, PHASE_RUN, &cause, NULL, error);
     bson_destroy(&selector);
-    writing->deletes++;
+    writer->deletes++;
     return status;
 }
 
-/* The members of a tree whose root changed, though they have no slot. */
-static enum store_status change_nodes(struct writing *writing, struct error *error)
+static enum store_status add_node_update(struct writer *writer, const struct tree_node *node,
+                                         struct error *error)
 {
-    const struct snapshot *snapshot = writing->snapshot;
-    bson_error_t cause;
+    bson_t selector = BSON_INITIALIZER, update = BSON_INITIALIZER;
+    document_append_uuid(&selector, "_id", node->id);
+    document_node_update(&update, node);
+    enum store_status status = add_one_update(writer, &selector, &update, error);
+    bson_destroy(&update);
+    bson_destroy(&selector);
+    return status;
+}
+
+/* Adds the members of a moved tree, whose root changed. They have nodes, but no slots. */
+static enum store_status add_node_updates(struct writer *writer, struct error *error)
+{
+    const struct snapshot *snapshot = writer->snapshot;
     enum store_status status = STORE_OK;
     for (size_t i = 0; status == STORE_OK && i < snapshot->node_count; i++) {
-        const struct tree_node *node = &snapshot->nodes[i];
-        if (!node->dirty)
-            continue;
-        bson_t selector = BSON_INITIALIZER, update = BSON_INITIALIZER;
-        document_append_uuid(&selector, "_id", node->id);
-        document_node_update(&update, node);
-        if (!mongoc_bulk_operation_update_one_with_opts(writing->bulk, &selector, &update, NULL,
-                                                        &cause))
-            status = mongo_failed(writing->store, PHASE_RUN, &cause, NULL, error);
-        bson_destroy(&update);
-        bson_destroy(&selector);
-        writing->updates++;
+        if (snapshot->nodes[i].dirty)
+            status = add_node_update(writer, &snapshot->nodes[i], error);
     }
     return status;
 }
@@ -261,30 +285,31 @@ static bool is_deleted(struct slot_state state)
     return state.dirty && !state.exists;
 }
 
+/* Adds an operation for each slot whose state `belongs` to it, in the order of _id. */
 static enum store_status
-add_run(struct writing *writing, const struct form *form, bool (*belongs)(struct slot_state),
-        enum store_status (*one)(struct writing *, const struct form *, size_t, struct error *),
+add_all(struct writer *writer, const struct slot_kind *kind, bool (*belongs)(struct slot_state),
+        enum store_status (*one)(struct writer *, const struct slot_kind *, size_t, struct error *),
         struct error *error)
 {
     enum store_status status = STORE_OK;
-    size_t count = form->count(writing->snapshot);
+    size_t count = kind->count(writer->snapshot);
     for (size_t i = 0; status == STORE_OK && i < count; i++) {
-        if (belongs(form->state(writing->snapshot, i)))
-            status = one(writing, form, i, error);
+        if (belongs(kind->state(writer->snapshot, i)))
+            status = one(writer, kind, i, error);
     }
     return status;
 }
 
-static enum store_status add_runs(struct writing *writing, const struct form *form,
-                                  struct error *error)
+static enum store_status add_operations(struct writer *writer, const struct slot_kind *kind,
+                                        struct error *error)
 {
-    enum store_status status = add_run(writing, form, is_inserted, add, error);
+    enum store_status status = add_all(writer, kind, is_inserted, add_insert, error);
     if (status == STORE_OK)
-        status = add_run(writing, form, is_updated, change, error);
-    if (status == STORE_OK && form->collection == MONGO_PROVIDERS)
-        status = change_nodes(writing, error);
+        status = add_all(writer, kind, is_updated, add_update, error);
+    if (status == STORE_OK && kind->collection == MONGO_PROVIDERS)
+        status = add_node_updates(writer, error);
     if (status == STORE_OK)
-        status = add_run(writing, form, is_deleted, take_away, error);
+        status = add_all(writer, kind, is_deleted, add_delete, error);
     return status;
 }
 
@@ -294,48 +319,49 @@ static int64_t count_in(const bson_t *reply, const char *field)
     return bson_iter_init_find(&iter, reply, field) ? bson_iter_as_int64(&iter) : 0;
 }
 
-/* The transaction's own snapshot showed the documents, so a miss is somebody else's doing. */
-static enum store_status check_counts(const struct writing *writing, const bson_t *reply,
+/* The load of this transaction has seen the documents, so one that is missing now was deleted
+   outside of it. */
+static enum store_status check_counts(const struct writer *writer, const bson_t *reply,
                                       const char *collection, struct error *error)
 {
-    if (count_in(reply, "nInserted") == writing->inserts &&
-        count_in(reply, "nMatched") == writing->updates &&
-        count_in(reply, "nRemoved") == writing->deletes)
+    if (count_in(reply, "nInserted") == writer->inserts &&
+        count_in(reply, "nMatched") == writer->updates &&
+        count_in(reply, "nRemoved") == writer->deletes)
         return STORE_OK;
-    error_set(error, "mongodb: not every document of %s was there to be written", collection);
+    error_set(error, "mongodb: write to '%s' matched fewer documents than expected", collection);
     return STORE_CONFLICT;
 }
 
-static enum store_status execute_runs(struct writing *writing, const struct form *form,
-                                      struct error *error)
+static enum store_status execute(struct writer *writer, const struct slot_kind *kind,
+                                 struct error *error)
 {
     bson_t reply;
     bson_error_t cause;
     enum store_status status;
-    if (writing->inserts + writing->updates + writing->deletes == 0)
+    if (writer->inserts + writer->updates + writer->deletes == 0)
         return STORE_OK;
-    if (mongoc_bulk_operation_execute(writing->bulk, &reply, &cause) != 0)
-        status = check_counts(writing, &reply, mongo_collection_name(form->collection), error);
+    if (mongoc_bulk_operation_execute(writer->bulk, &reply, &cause) != 0)
+        status = check_counts(writer, &reply, mongo_collection_name(kind->collection), error);
     else
-        status = mongo_failed(writing->store, PHASE_RUN, &cause, &reply, error);
+        status = mongo_failed(writer->store, PHASE_RUN, &cause, &reply, error);
     bson_destroy(&reply);
     return status;
 }
 
-static enum store_status write_collection(struct writing *writing, const struct form *form,
+static enum store_status write_collection(struct writer *writer, const struct slot_kind *kind,
                                           struct error *error)
 {
     bson_t options;
     enum store_status status = STORE_MISCONFIGURED;
-    writing->inserts = writing->updates = writing->deletes = 0;
-    if (mongo_session_options(writing->store, &options, error)) {
+    writer->inserts = writer->updates = writer->deletes = 0;
+    if (mongo_session_options(writer->store, &options, error)) {
         BSON_APPEND_BOOL(&options, "ordered", true);
-        writing->bulk = mongoc_collection_create_bulk_operation_with_opts(
-            writing->store->collections[form->collection], &options);
-        status = add_runs(writing, form, error);
+        writer->bulk = mongoc_collection_create_bulk_operation_with_opts(
+            writer->store->collections[kind->collection], &options);
+        status = add_operations(writer, kind, error);
         if (status == STORE_OK)
-            status = execute_runs(writing, form, error);
-        mongoc_bulk_operation_destroy(writing->bulk);
+            status = execute(writer, kind, error);
+        mongoc_bulk_operation_destroy(writer->bulk);
     }
     bson_destroy(&options);
     return status;
@@ -346,11 +372,10 @@ enum store_status mongo_write(struct store *base, const struct snapshot *snapsho
 {
     struct mongo_store *store = (struct mongo_store *)base;
     struct clock *clock = store->pool->clock;
-    struct writing writing = {
-        .store = store, .snapshot = snapshot, .now_ms = clock->wall_ms(clock)};
+    struct writer writer = {.store = store, .snapshot = snapshot, .now_ms = clock->wall_ms(clock)};
     enum store_status status = STORE_OK;
-    for (size_t i = 0; status == STORE_OK && i < sizeof forms / sizeof *forms; i++)
-        status = write_collection(&writing, &forms[i], error);
+    for (size_t i = 0; status == STORE_OK && i < sizeof slot_kinds / sizeof *slot_kinds; i++)
+        status = write_collection(&writer, &slot_kinds[i], error);
     if (status == STORE_OK && snapshot->fence)
         status = mongo_write_fence(store, error);
     return status;

@@ -1,11 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The storage port. It has no "not found": a document that is not there is an empty slot of the
- * snapshot, and a failure is a status of the whole call. One store belongs to one thread.
+ * The storage port: transactions on the stored state, and attempt records beside them.
  *
- * A transaction: begin, take_advisory_lock or not, load (once or twice), write, commit, end. `end`
- * is called exactly once for each begin that gave STORE_OK, whatever happened in between; it aborts
- * what was not committed, and cannot fail. Nothing is ever compensated.
+ * Life of a transaction:
+ *
+ *   begin -> [take_advisory_lock] -> load (once or twice) -> write -> commit -> end
+ *
+ * Call `end` exactly once for each `begin` that returned STORE_OK. After a step that failed, call
+ * `end` at once; `commit` may be repeated before it, after UNKNOWN. `end` aborts what is not
+ * committed, so a failed transaction has no effect. There is no compensation.
+ *
+ * No call returns "not found". A document that does not exist is a slot with `exists == false`, and
+ * a status concerns the whole call. So a database outage is never mistaken for a missing document.
+ *
+ * Threads: a store belongs to one thread. A process may have any number of stores.
  */
 #ifndef ALLOT_STORE_H
 #define ALLOT_STORE_H
@@ -14,14 +22,20 @@
 #include "common/core/snapshot.h"
 
 /*
- * How an operation on the storage ended. Never part of a reply.
- *   CONFLICT     another transaction was in the way; nothing took effect: load and plan again
- *   UNAVAILABLE  no connection, time-out, no primary: nothing took effect, wait and try again
- *   UNKNOWN      of commit alone, after it repeated itself for a time: it may or may not have taken
- *                effect; end, renew and plan again: the record decides
- *   EXPIRED      the transaction outlived the server's limit; nothing took effect
- *   REFUSED      the server refuses these writes for good (validator, size): nothing took effect
- *   MISCONFIGURED     our own mistake, or a server that is not as it has to be; nothing took effect
+ * X(identifier, name in the log): how a call ended. Never part of a reply. Only UNKNOWN leaves open
+ * whether the transaction took effect; with each of the statuses below it, it did not.
+ *
+ *   UNKNOWN        `commit` only, which has repeated itself for a bounded time: call `commit`
+ *                  again, or `end` and `renew`, then load and plan again. The outcomes that the
+ *                  load finds tell whether the commit took effect.
+ *   CONFLICT       another transaction wrote the same document: load and plan again. Of
+ *                  `take_advisory_lock`: another store holds the lock.
+ *   UNAVAILABLE    no connection, a timeout or no primary: wait, then try again
+ *   EXPIRED        the transaction outlived the server's limit: try a smaller batch
+ *   REFUSED        the database permanently rejects these writes (validator, size), or a stored
+ *                  document is malformed: try a smaller batch, or answer `internal`
+ *   MISCONFIGURED  a bug in allotd, or a server that is not set up as required: an operator is
+ *                  needed, so report it; then try again as after UNAVAILABLE
  */
 #define STORE_STATUSES(X)                                                                          \
     X(OK, "ok")                                                                                    \
@@ -38,7 +52,7 @@ enum store_status {
 #undef X
 };
 
-/* The name for the log; static. */
+/* Returns the name for the log. Static. */
 static inline const char *store_status_name(enum store_status status)
 {
     switch (status) {
@@ -52,49 +66,60 @@ static inline const char *store_status_name(enum store_status status)
 
 struct store;
 
+/* `error` may be NULL in each call. */
 struct store_ops {
     /*
-     * Makes collections, validators and indexes as they have to be, and checks the server
-     * (replica set, version, transaction lifetime). Idempotent. UNAVAILABLE: call again later;
-     * MISUSE: a person has to mend something, the error says what.
+     * Checks the server (replica set, version), reads its limit for transactions, and creates or
+     * updates collections, validators and indexes. Idempotent. UNAVAILABLE: call again later;
+     * MISCONFIGURED: an operator is needed, and the error names the cause.
      */
     enum store_status (*prepare)(struct store *store, struct error *error);
 
+    /* Starts a transaction. Its snapshot is taken by the first step that follows. */
     enum store_status (*begin)(struct store *store, struct error *error);
     /*
-     * Where wanted, right after `begin`: until the transaction ends, it keeps out the others that
-     * take their turn. CONFLICT: another one has it. `ret_contended`: the turn before was another
-     * store's. A turn says who goes first where transactions are in each other's way; nothing
-     * relies on it.
+     * Takes the advisory lock for this transaction, right after `begin`; optional. `end` releases
+     * it. While one store has it, all others get CONFLICT from this call; a transaction that does
+     * not call it is not kept out. `ret_contended` is true if the last transaction that committed
+     * with the lock was another store's. The lock saves wasted work; correctness does not depend on
+     * it.
      */
     enum store_status (*take_advisory_lock)(struct store *store, bool *ret_contended,
                                             struct error *error);
     /*
-     * Fills every slot that is not `loaded`, on the transaction's snapshot: one query per
-     * collection at most, for exactly the keys wanted. Copies go to the snapshot's arena.
+     * Fills every slot that is not `loaded`, for exactly the wanted keys, from the state that the
+     * transaction sees. All texts and lists are copied into the snapshot's arena. Unless it returns
+     * OK, no slot becomes `loaded`.
      */
     enum store_status (*load)(struct store *store, struct snapshot *snapshot, struct error *error);
     /*
-     * Writes every slot that is dirty: one net write per document, in order of _id. !stored &&
-     * exists: insert; stored && exists: update; stored && !exists: delete; neither: inserted and
-     * deleted, so that a concurrent insert conflicts. Outcomes are plain inserts.
+     * Writes every dirty slot, in the order of _id. What is written depends on two flags:
+     *   !stored,  exists   insert
+     *    stored,  exists   update, which always raises `rev`
+     *    stored, !exists   delete
+     *   !stored, !exists   insert and delete, so that a concurrent insert conflicts
+     * An outcome counts as not stored, so a second outcome under the same key is a CONFLICT.
      */
     enum store_status (*write)(struct store *store, const struct snapshot *snapshot,
                                struct error *error);
-    /* Majority, journaled. While the result is unknown it repeats itself, for a bounded time; it
-       may be called again after UNKNOWN (and then only commit or end). */
+    /* Commits durably: on a majority of the nodes, journaled. Repeats itself for a bounded time
+       while the result is unknown. After UNKNOWN only `commit` or `end` may follow. */
     enum store_status (*commit)(struct store *store, struct error *error);
+    /* Ends the transaction, and aborts it if it is not committed. Cannot fail. */
     void (*end)(struct store *store);
-    /* After a commit that stayed UNKNOWN, and `end`: a new session, so that nothing lingers. */
+    /* Starts a new database session; to be called after UNKNOWN and `end`. So the next transaction
+       has nothing in common with the one whose result is unknown. */
     void (*renew)(struct store *store);
 
     /*
-     * Attempts of a command that is delivered for the third time or more. Each change is a durable
-     * (majority) write of its own, and the same one again changes nothing. `mark` notes an attempt
-     * of this store, and gives the marks that other stores left: attempts that ended with their
-     * worker. `unmark` takes one back (the worker lived on, and the command was not answered);
-     * `forget` removes all marks of the command (it was answered). `attempt` is a number that the
-     * caller uses once.
+     * Attempt records: who is processing a command that may crash its workers. Each of the three
+     * calls is one durable write (majority) outside of any transaction, and may be repeated without
+     * further effect. `attempt` is a number that the caller uses for one attempt only.
+     *   record_attempt    adds a record of this store; `ret_crashed` is how many records there were
+     *                     of other stores, which count as crashes
+     *   withdraw_attempt  removes that record again: the command is not answered, but this worker
+     *                     did not crash
+     *   clear_attempts    removes all records of the command, of every store: it is answered
      */
     enum store_status (*record_attempt)(struct store *store, struct text principal, struct text key,
                                         uint64_t attempt, int64_t *ret_crashed,
@@ -104,10 +129,11 @@ struct store_ops {
     enum store_status (*clear_attempts)(struct store *store, struct text principal, struct text key,
                                         struct error *error);
 
+    /* Ends the transaction, if there is one, and frees the store. */
     void (*free)(struct store *store);
 };
 
-/* Adapters embed this as their first member. */
+/* The first member of each adapter's own struct. */
 struct store {
     const struct store_ops *ops;
 };

@@ -68,10 +68,11 @@ static void test_a_wrong_usage_counter_is_reported_and_repaired(void **state)
     change_documents("{\"update\":\"providers\",\"updates\":[{\"q\":{\"name\":\"host-1\"},\"u\":"
                      "{\"$inc\":{\"inventories.VCPU.used\":{\"$numberLong\":\"5\"}}}}]}");
     expect_audit("", 1,
-                 "provider 00000000-0000-4000-8000-000000000001: 9 VCPU are used, but its "
-                 "consumers hold 4");
+                 "provider 00000000-0000-4000-8000-000000000001: usage of VCPU is 9, its "
+                 "consumers' allocations add up to 4");
     expect_audit("--repair", 0,
-                 "repaired: provider 00000000-0000-4000-8000-000000000001: used VCPU 9 -> 4");
+                 "repaired: provider 00000000-0000-4000-8000-000000000001: usage of VCPU changed "
+                 "from 9 to 4");
     expect_audit("", 0, "0 discrepancies");
 }
 
@@ -84,7 +85,7 @@ static void test_a_consumer_without_allocations_is_reported(void **state)
                      "\"subType\":\"04\"}},\"project_id\":\"p\",\"user_id\":\"u\","
                      "\"consumer_type\":\"T\",\"generation\":{\"$numberLong\":\"1\"},"
                      "\"rev\":{\"$numberLong\":\"0\"},\"allocations\":[]}]}");
-    expect_audit("", 1, "a document of consumers has not the form that it must have");
+    expect_audit("", 1, "malformed document in collection 'consumers'");
     expect_audit("--repair", 1, "1 discrepancies, 0 repaired"); /* only counters are repaired */
 }
 
@@ -95,8 +96,8 @@ static void test_allocations_on_a_missing_provider_are_reported(void **state)
     change_documents("{\"delete\":\"providers\",\"deletes\":[{\"q\":{\"name\":\"host-2\"},"
                      "\"limit\":1}]}");
     expect_audit("", 1,
-                 "consumers hold 4 VCPU of provider 00000000-0000-4000-8000-000000000002, which "
-                 "does not exist");
+                 "consumers have 4 VCPU allocated on provider "
+                 "00000000-0000-4000-8000-000000000002, which does not exist");
 }
 
 static void test_allocations_of_a_class_without_inventory_are_reported(void **state)
@@ -105,7 +106,7 @@ static void test_allocations_of_a_class_without_inventory_are_reported(void **st
     make_claims();
     change_documents("{\"update\":\"providers\",\"updates\":[{\"q\":{\"name\":\"host-3\"},\"u\":"
                      "{\"$set\":{\"inventories\":{}}}}]}");
-    expect_audit("", 1, "which has no inventory of it");
+    expect_audit("", 1, "which has no inventory of this class");
 }
 
 static void test_an_inconsistent_provider_tree_is_reported(void **state)
@@ -115,7 +116,7 @@ static void test_an_inconsistent_provider_tree_is_reported(void **state)
     change_documents("{\"update\":\"providers\",\"updates\":[{\"q\":{\"name\":\"host-0\"},\"u\":"
                      "{\"$set\":{\"root\":{\"$binary\":{\"base64\":\"AAAAAAAAQACAAAAAAAAAAQ==\","
                      "\"subType\":\"04\"}}}}}]}");
-    expect_audit("", 1, "has no parent, but another root");
+    expect_audit("", 1, "has no parent, but its root is another provider");
 }
 
 static void test_generations_and_outcomes_out_of_range_are_reported(void **state)
@@ -128,7 +129,7 @@ static void test_generations_and_outcomes_out_of_range_are_reported(void **state
                      "\"u\":{\"$set\":{\"fingerprint\":{\"$binary\":{\"base64\":\"AAAA\","
                      "\"subType\":\"00\"}}}}}]}");
     expect_audit("", 1, "has a generation below 1");
-    expect_audit("", 1, "an outcome is out of range");
+    expect_audit("", 1, "outcome with an invalid fingerprint, expiry or body");
 }
 
 int main(void)
