@@ -19,7 +19,7 @@ static struct text who(void)
 
 /* --- absence --- */
 
-static void test_what_is_absent_is_an_empty_slot(void **state)
+static void test_an_absent_document_is_an_empty_slot(void **state)
 {
     struct store_world *world = *state;
     struct session session = session_open(world);
@@ -198,7 +198,7 @@ static struct provider two_classes(struct store_world *world)
     return content;
 }
 
-static void test_an_update_writes_only_the_usages_that_are_marked(void **state)
+static void test_an_update_writes_only_the_usages_that_are_dirty(void **state)
 {
     struct store_world *world = *state;
     struct session session = session_open(world);
@@ -238,7 +238,7 @@ static void test_an_update_of_the_whole_inventory_replaces_it(void **state)
     session_close(&session);
 }
 
-static void test_an_update_of_the_place_moves_name_parent_and_root(void **state)
+static void test_an_update_of_the_place_writes_name_parent_and_root(void **state)
 {
     struct store_world *world = *state;
     struct session session = session_open(world);
@@ -280,7 +280,7 @@ static void test_a_consumer_update_replaces_all_of_it(void **state)
     session_close(&session);
 }
 
-static void test_what_is_not_dirty_is_not_written(void **state)
+static void test_a_slot_that_is_not_dirty_is_not_written(void **state)
 {
     struct store_world *world = *state;
     struct session session = session_open(world);
@@ -415,18 +415,18 @@ static void test_one_write_inserts_updates_and_deletes(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_what_is_absent_is_an_empty_slot),
+    cmocka_unit_test(test_an_absent_document_is_an_empty_slot),
     cmocka_unit_test(test_a_loaded_slot_is_not_filled_again),
     cmocka_unit_test(test_a_provider_comes_back_as_it_was_written),
     cmocka_unit_test(test_a_provider_without_inventory_comes_back_empty),
     cmocka_unit_test(test_a_consumer_comes_back_as_it_was_written),
     cmocka_unit_test(test_an_outcome_comes_back_byte_for_byte),
     cmocka_unit_test(test_one_key_of_two_principals_is_two_outcomes),
-    cmocka_unit_test(test_an_update_writes_only_the_usages_that_are_marked),
+    cmocka_unit_test(test_an_update_writes_only_the_usages_that_are_dirty),
     cmocka_unit_test(test_an_update_of_the_whole_inventory_replaces_it),
-    cmocka_unit_test(test_an_update_of_the_place_moves_name_parent_and_root),
+    cmocka_unit_test(test_an_update_of_the_place_writes_name_parent_and_root),
     cmocka_unit_test(test_a_consumer_update_replaces_all_of_it),
-    cmocka_unit_test(test_what_is_not_dirty_is_not_written),
+    cmocka_unit_test(test_a_slot_that_is_not_dirty_is_not_written),
     cmocka_unit_test(test_a_delete_leaves_nothing),
     cmocka_unit_test(test_a_touched_document_leaves_no_trace),
     cmocka_unit_test(test_one_write_inserts_updates_and_deletes),

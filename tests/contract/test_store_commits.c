@@ -134,7 +134,7 @@ static void test_after_an_unknown_commit_the_record_decides(void **state)
 }
 
 /* It never arrived and still may: until the server has ended it, nobody else gets that key. */
-static void test_an_unknown_commit_keeps_its_key_until_it_is_settled(void **state)
+static void test_an_unknown_commit_keeps_its_key_until_it_is_resolved(void **state)
 {
     struct store_world *world = *state;
     struct quick quick = open_quick(world, SELECTION_MS);
@@ -201,7 +201,7 @@ static enum store_status load_one(struct session *session, struct uuid id)
     return session->store->ops->load(session->store, session->snapshot, &session->error);
 }
 
-static void test_a_server_that_hangs_is_left_in_time(void **state)
+static void test_a_call_to_a_server_that_hangs_times_out(void **state)
 {
     struct store_world *world = *state;
     struct quick quick = open_quick(world, 300);
@@ -288,7 +288,7 @@ static void test_an_attempt_whose_answer_is_lost_counts_once(void **state)
     session_close(&session);
 }
 
-static void test_an_attempt_that_is_not_durable_is_not_marked(void **state)
+static void test_an_attempt_that_is_not_durable_is_not_recorded(void **state)
 {
     static const char *const faults[] = {
         CUT, "\"errorCode\": 13", "\"errorCode\": 10107",
@@ -314,14 +314,14 @@ static const struct CMUnitTest tests[] = {
     CLAIM(test_a_commit_whose_answer_is_lost_is_repeated),
     CLAIM(test_a_commit_that_stays_unknown_can_be_repeated_later),
     CLAIM(test_after_an_unknown_commit_the_record_decides),
-    CLAIM(test_an_unknown_commit_keeps_its_key_until_it_is_settled),
+    CLAIM(test_an_unknown_commit_keeps_its_key_until_it_is_resolved),
     CLAIM(test_a_commit_that_failed_without_a_label_is_unknown),
     CLAIM(test_a_commit_with_the_transient_label_had_no_effect),
-    CLAIM(test_a_server_that_hangs_is_left_in_time),
+    CLAIM(test_a_call_to_a_server_that_hangs_times_out),
     CLAIM(test_a_transaction_that_outlives_its_limit_is_expired),
     CLAIM(test_a_commit_of_a_transaction_that_expired_is_expired),
     CLAIM(test_an_attempt_whose_answer_is_lost_counts_once),
-    CLAIM(test_an_attempt_that_is_not_durable_is_not_marked),
+    CLAIM(test_an_attempt_that_is_not_durable_is_not_recorded),
 };
 
 int main(void)

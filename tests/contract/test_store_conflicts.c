@@ -60,7 +60,7 @@ static void test_a_write_on_an_old_snapshot_conflicts(void **state)
 }
 
 /* A decision that rests on a document is worth something only if the document is written. */
-static void test_a_write_that_changes_nothing_conflicts_all_the_same(void **state)
+static void test_a_write_that_changes_nothing_still_conflicts(void **state)
 {
     struct store_world *world = *state;
     struct pair pair = pair_open(world);
@@ -76,7 +76,7 @@ static void test_a_write_that_changes_nothing_conflicts_all_the_same(void **stat
     pair_close(&pair);
 }
 
-static void test_an_unchanged_consumer_conflicts_all_the_same(void **state)
+static void test_a_write_of_an_unchanged_consumer_still_conflicts(void **state)
 {
     struct store_world *world = *state;
     struct pair pair = pair_open(world);
@@ -105,7 +105,7 @@ static void test_a_delete_conflicts_with_an_update_in_both_orders(void **state)
     }
 }
 
-static void test_writes_of_different_providers_do_not_meet(void **state)
+static void test_writes_of_different_providers_do_not_conflict(void **state)
 {
     struct store_world *world = *state;
     struct pair pair = pair_open(world);
@@ -219,7 +219,7 @@ static void test_touch_of_an_absent_provider_conflicts_with_its_insert(void **st
 }
 
 /* Whatever a slot claims, a record is inserted, and what is there stays. */
-static void test_an_outcome_on_record_is_never_overwritten(void **state)
+static void test_a_stored_outcome_is_never_overwritten(void **state)
 {
     struct store_world *world = *state;
     struct text key = world_text(world, "key");
@@ -238,7 +238,7 @@ static void test_an_outcome_on_record_is_never_overwritten(void **state)
 }
 
 /* A slot that claims to be stored, of a document that is not there. */
-static void test_an_update_or_delete_of_what_is_not_there_conflicts(void **state)
+static void test_an_update_or_delete_of_an_absent_document_conflicts(void **state)
 {
     struct store_world *world = *state;
     for (int exists = 0; exists < 2; exists++) {
@@ -308,7 +308,7 @@ static void test_a_rename_to_a_name_that_is_taken_conflicts(void **state)
     session_close(&session);
 }
 
-static void test_a_name_that_was_given_up_can_be_taken(void **state)
+static void test_a_released_name_can_be_used_again(void **state)
 {
     struct store_world *world = *state;
     struct session session = session_open(world);
@@ -371,7 +371,7 @@ static void test_the_second_load_sees_documents_as_they_were(void **state)
     pair_close(&pair);
 }
 
-static void test_what_another_has_not_committed_is_not_seen(void **state)
+static void test_uncommitted_writes_of_another_session_are_invisible(void **state)
 {
     struct store_world *world = *state;
     struct pair pair = pair_open(world);
@@ -383,7 +383,7 @@ static void test_what_another_has_not_committed_is_not_seen(void **state)
     pair_close(&pair);
 }
 
-static void test_what_was_committed_is_seen_by_the_next_transaction(void **state)
+static void test_the_next_transaction_sees_committed_writes(void **state)
 {
     struct store_world *world = *state;
     struct pair pair = pair_open(world);
@@ -401,25 +401,25 @@ static void test_what_was_committed_is_seen_by_the_next_transaction(void **state
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_of_two_open_writes_of_a_provider_the_second_conflicts),
     cmocka_unit_test(test_a_write_on_an_old_snapshot_conflicts),
-    cmocka_unit_test(test_a_write_that_changes_nothing_conflicts_all_the_same),
-    cmocka_unit_test(test_an_unchanged_consumer_conflicts_all_the_same),
+    cmocka_unit_test(test_a_write_that_changes_nothing_still_conflicts),
+    cmocka_unit_test(test_a_write_of_an_unchanged_consumer_still_conflicts),
     cmocka_unit_test(test_a_delete_conflicts_with_an_update_in_both_orders),
-    cmocka_unit_test(test_writes_of_different_providers_do_not_meet),
+    cmocka_unit_test(test_writes_of_different_providers_do_not_conflict),
     cmocka_unit_test(test_a_conflict_leaves_nothing_of_the_whole_write),
     cmocka_unit_test(test_after_a_conflict_nothing_can_be_committed),
     cmocka_unit_test(test_insert_and_touch_of_an_absent_outcome_conflict_in_all_orders),
     cmocka_unit_test(test_touch_of_an_absent_consumer_conflicts_with_its_insert),
     cmocka_unit_test(test_touch_of_an_absent_provider_conflicts_with_its_insert),
-    cmocka_unit_test(test_an_outcome_on_record_is_never_overwritten),
-    cmocka_unit_test(test_an_update_or_delete_of_what_is_not_there_conflicts),
+    cmocka_unit_test(test_a_stored_outcome_is_never_overwritten),
+    cmocka_unit_test(test_an_update_or_delete_of_an_absent_document_conflicts),
     cmocka_unit_test(test_of_two_providers_with_one_new_name_one_wins),
     cmocka_unit_test(test_a_name_that_is_taken_cannot_be_inserted),
     cmocka_unit_test(test_a_rename_to_a_name_that_is_taken_conflicts),
-    cmocka_unit_test(test_a_name_that_was_given_up_can_be_taken),
+    cmocka_unit_test(test_a_released_name_can_be_used_again),
     cmocka_unit_test(test_the_second_load_sees_the_snapshot_of_the_first),
     cmocka_unit_test(test_the_second_load_sees_documents_as_they_were),
-    cmocka_unit_test(test_what_another_has_not_committed_is_not_seen),
-    cmocka_unit_test(test_what_was_committed_is_seen_by_the_next_transaction),
+    cmocka_unit_test(test_uncommitted_writes_of_another_session_are_invisible),
+    cmocka_unit_test(test_the_next_transaction_sees_committed_writes),
 };
 
 int main(void)

@@ -113,7 +113,7 @@ static void test_updates_and_deletes_are_one_command_a_collection(void **state)
     session_close(&session);
 }
 
-static void test_a_second_load_asks_for_nothing_that_is_there(void **state)
+static void test_a_second_load_queries_only_slots_that_are_not_loaded(void **state)
 {
     struct store_world *world = *state;
     struct session session = session_open(world);
@@ -215,7 +215,7 @@ static void test_a_page_returns_one_document_more_than_it_shows(void **state)
 
 /* --- what is written --- */
 
-static void test_records_and_attempts_have_a_date_to_go(void **state)
+static void test_outcomes_and_attempts_have_an_expiry_date(void **state)
 {
     struct store_world *world = *state;
     struct session session = session_open(world);
@@ -235,7 +235,7 @@ static void test_records_and_attempts_have_a_date_to_go(void **state)
     session_close(&session);
 }
 
-static void test_uuids_are_stored_as_such(void **state)
+static void test_uuids_are_stored_as_binary_uuids(void **state)
 {
     struct store_world *world = *state;
     struct consumer consumer = plain_consumer(world, world_uuid(world), 1);
@@ -251,12 +251,12 @@ static void test_uuids_are_stored_as_such(void **state)
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_load_and_a_write_cost_the_same_for_any_number_of_keys),
     cmocka_unit_test(test_updates_and_deletes_are_one_command_a_collection),
-    cmocka_unit_test(test_a_second_load_asks_for_nothing_that_is_there),
+    cmocka_unit_test(test_a_second_load_queries_only_slots_that_are_not_loaded),
     cmocka_unit_test(test_usages_are_summed_by_the_server),
     cmocka_unit_test(test_a_batch_of_reads_is_one_command),
     cmocka_unit_test(test_a_page_returns_one_document_more_than_it_shows),
-    cmocka_unit_test(test_records_and_attempts_have_a_date_to_go),
-    cmocka_unit_test(test_uuids_are_stored_as_such),
+    cmocka_unit_test(test_outcomes_and_attempts_have_an_expiry_date),
+    cmocka_unit_test(test_uuids_are_stored_as_binary_uuids),
 };
 
 int main(void)

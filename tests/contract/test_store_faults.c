@@ -63,7 +63,7 @@ static void test_a_cut_connection_is_never_an_empty_slot(void **state)
 }
 
 /* Of a load that takes two commands, the second is cut: what the first has brought is no answer. */
-static void test_a_cut_connection_half_way_through_a_load_is_no_load(void **state)
+static void test_a_connection_cut_within_a_load_fills_no_slot(void **state)
 {
     enum { USAGES = 250 };
     struct store_world *world = *state;
@@ -117,7 +117,7 @@ struct expectation {
     enum store_status status;
 };
 
-static void test_errors_of_a_query_mean_what_they_should(void **state)
+static void test_error_codes_of_a_query_become_statuses(void **state)
 {
     static const struct expectation cases[] = {
         {112, STORE_CONFLICT},      {246, STORE_CONFLICT},
@@ -143,7 +143,7 @@ static void test_errors_of_a_query_mean_what_they_should(void **state)
     session_close(&session);
 }
 
-static void test_a_document_that_is_malformed_is_refused_by_name(void **state)
+static void test_the_error_of_a_malformed_document_names_its_collection(void **state)
 {
     struct store_world *world = *state;
     struct session session = session_open(world);
@@ -168,7 +168,7 @@ static void stage_provider(struct session *session, const struct provider *conte
     put_provider(session, content);
 }
 
-static void test_errors_of_a_write_mean_what_they_should(void **state)
+static void test_error_codes_of_a_write_become_statuses(void **state)
 {
     static const struct expectation cases[] = {
         {112, STORE_CONFLICT},      {251, STORE_CONFLICT},   {290, STORE_CONFLICT},
@@ -244,7 +244,7 @@ static void test_a_failure_half_way_through_the_collections_leaves_nothing(void 
     session_close(&session);
 }
 
-static void test_a_document_larger_than_the_server_takes_is_refused(void **state)
+static void test_a_document_larger_than_the_server_accepts_is_refused(void **state)
 {
     enum { TOO_LARGE = 16 * 1024 * 1024 };
     struct store_world *world = *state;
@@ -264,15 +264,15 @@ static void test_a_document_larger_than_the_server_takes_is_refused(void **state
 
 static const struct CMUnitTest tests[] = {
     CLAIM(test_a_cut_connection_is_never_an_empty_slot),
-    CLAIM(test_a_cut_connection_half_way_through_a_load_is_no_load),
+    CLAIM(test_a_connection_cut_within_a_load_fills_no_slot),
     CLAIM(test_lists_are_not_loaded_by_a_query_that_failed),
-    CLAIM(test_errors_of_a_query_mean_what_they_should),
-    CLAIM(test_a_document_that_is_malformed_is_refused_by_name),
-    CLAIM(test_errors_of_a_write_mean_what_they_should),
+    CLAIM(test_error_codes_of_a_query_become_statuses),
+    CLAIM(test_the_error_of_a_malformed_document_names_its_collection),
+    CLAIM(test_error_codes_of_a_write_become_statuses),
     CLAIM(test_a_write_conflict_of_an_update_is_a_conflict),
     CLAIM(test_a_connection_cut_in_a_write_leaves_nothing),
     CLAIM(test_a_failure_half_way_through_the_collections_leaves_nothing),
-    CLAIM(test_a_document_larger_than_the_server_takes_is_refused),
+    CLAIM(test_a_document_larger_than_the_server_accepts_is_refused),
 };
 
 int main(void)

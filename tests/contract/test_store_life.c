@@ -15,7 +15,7 @@ static struct text who(void)
 
 /* --- the life of a transaction --- */
 
-static void test_what_is_not_committed_leaves_nothing(void **state)
+static void test_an_uncommitted_write_leaves_nothing(void **state)
 {
     struct store_world *world = *state;
     struct session session = session_open(world);
@@ -102,7 +102,7 @@ static enum store_status write_used(struct session *session, struct uuid id, int
     return session_write(session);
 }
 
-static void test_a_usage_below_nought_is_refused(void **state)
+static void test_a_negative_usage_is_refused(void **state)
 {
     struct store_world *world = *state;
     struct session session = session_open(world);
@@ -166,7 +166,7 @@ static void forget(struct session *session, struct text key)
                   session->store->ops->clear_attempts(session->store, who(), key, &session->error));
 }
 
-static void test_marks_of_other_sessions_are_counted_taken_back_and_forgotten(void **state)
+static void test_attempts_of_other_sessions_are_counted_withdrawn_and_cleared(void **state)
 {
     struct store_world *world = *state;
     struct session session = session_open(world);
@@ -187,7 +187,7 @@ static void test_marks_of_other_sessions_are_counted_taken_back_and_forgotten(vo
     session_close(&session);
 }
 
-static void test_a_mark_that_is_made_again_is_one_mark(void **state)
+static void test_an_attempt_that_is_recorded_twice_counts_once(void **state)
 {
     struct store_world *world = *state;
     struct session session = session_open(world);
@@ -203,7 +203,7 @@ static void test_a_mark_that_is_made_again_is_one_mark(void **state)
     session_close(&session);
 }
 
-static void test_an_attempt_that_was_not_marked_cannot_be_taken_back(void **state)
+static void test_an_attempt_that_was_not_recorded_cannot_be_withdrawn(void **state)
 {
     struct store_world *world = *state;
     struct session session = session_open(world);
@@ -230,17 +230,17 @@ static void test_prepare_may_be_repeated(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_what_is_not_committed_leaves_nothing),
+    cmocka_unit_test(test_an_uncommitted_write_leaves_nothing),
     cmocka_unit_test(test_a_store_that_is_freed_in_the_middle_leaves_nothing),
     cmocka_unit_test(test_a_transaction_that_only_read_commits),
     cmocka_unit_test(test_a_read_with_a_fence_commits_again_and_again),
     cmocka_unit_test(test_a_second_commit_changes_nothing),
-    cmocka_unit_test(test_a_usage_below_nought_is_refused),
+    cmocka_unit_test(test_a_negative_usage_is_refused),
     cmocka_unit_test(test_a_consumer_without_allocations_is_refused),
     cmocka_unit_test(test_a_usage_without_an_inventory_is_refused),
-    cmocka_unit_test(test_marks_of_other_sessions_are_counted_taken_back_and_forgotten),
-    cmocka_unit_test(test_a_mark_that_is_made_again_is_one_mark),
-    cmocka_unit_test(test_an_attempt_that_was_not_marked_cannot_be_taken_back),
+    cmocka_unit_test(test_attempts_of_other_sessions_are_counted_withdrawn_and_cleared),
+    cmocka_unit_test(test_an_attempt_that_is_recorded_twice_counts_once),
+    cmocka_unit_test(test_an_attempt_that_was_not_recorded_cannot_be_withdrawn),
     cmocka_unit_test(test_prepare_may_be_repeated),
 };
 

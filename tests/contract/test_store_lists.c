@@ -24,7 +24,7 @@ static struct uuid add_child(struct store_world *world, struct uuid parent, stru
     return child.id;
 }
 
-static void test_trees_come_whole_in_order_and_alone(void **state)
+static void test_trees_are_loaded_completely_in_order_without_others(void **state)
 {
     struct store_world *world = *state;
     struct session session = session_open(world);
@@ -170,7 +170,7 @@ static void test_a_page_shows_what_each_consumer_holds_of_that_provider(void **s
     session_close(&session);
 }
 
-static void test_pages_follow_one_another_without_gap_or_double(void **state)
+static void test_pages_follow_one_another_without_gap_or_duplicate(void **state)
 {
     struct store_world *world = *state;
     struct session session = session_open(world);
@@ -407,7 +407,7 @@ static void test_usages_of_all_types_are_one_group(void **state)
     session_close(&session);
 }
 
-static void test_usages_of_what_nobody_has_are_empty(void **state)
+static void test_usages_without_consumers_are_empty(void **state)
 {
     struct store_world *world = *state;
     struct session session = session_open(world);
@@ -438,11 +438,11 @@ static void test_lists_see_the_snapshot_of_the_first_load(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_trees_come_whole_in_order_and_alone),
+    cmocka_unit_test(test_trees_are_loaded_completely_in_order_without_others),
     cmocka_unit_test(test_a_node_that_is_dirty_gets_its_root_and_nothing_else),
     cmocka_unit_test(test_two_writes_of_one_node_conflict),
     cmocka_unit_test(test_a_page_shows_what_each_consumer_holds_of_that_provider),
-    cmocka_unit_test(test_pages_follow_one_another_without_gap_or_double),
+    cmocka_unit_test(test_pages_follow_one_another_without_gap_or_duplicate),
     cmocka_unit_test(test_a_page_that_is_just_full_has_no_next),
     cmocka_unit_test(test_after_need_not_exist),
     cmocka_unit_test(test_a_provider_without_consumers_has_an_empty_page),
@@ -451,7 +451,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_usages_are_summed_by_type_and_class),
     cmocka_unit_test(test_usages_of_a_user_leave_the_others_out),
     cmocka_unit_test(test_usages_of_all_types_are_one_group),
-    cmocka_unit_test(test_usages_of_what_nobody_has_are_empty),
+    cmocka_unit_test(test_usages_without_consumers_are_empty),
     cmocka_unit_test(test_lists_see_the_snapshot_of_the_first_load),
 };
 

@@ -29,7 +29,7 @@ static bool lock_is_contended(struct session *session)
     return shared;
 }
 
-static void test_a_turn_keeps_the_others_out_until_its_transaction_ends(void **state)
+static void test_the_lock_is_held_until_its_transaction_ends(void **state)
 {
     struct store_world *world = *state;
     struct pair pair = pair_open(world);
@@ -47,7 +47,7 @@ static void test_a_turn_keeps_the_others_out_until_its_transaction_ends(void **s
     pair_close(&pair);
 }
 
-static void test_who_takes_no_turn_is_not_kept_out(void **state)
+static void test_a_transaction_without_the_lock_is_not_blocked(void **state)
 {
     struct store_world *world = *state;
     struct pair pair = pair_open(world);
@@ -61,7 +61,7 @@ static void test_who_takes_no_turn_is_not_kept_out(void **state)
 }
 
 /* What a turn sees is what the one before it has left: those who take turns never meet. */
-static void test_who_gets_a_turn_meets_nothing_of_the_turn_before(void **state)
+static void test_a_lock_holder_sees_the_writes_of_the_one_before(void **state)
 {
     struct store_world *world = *state;
     struct pair pair = pair_open(world);
@@ -83,7 +83,7 @@ static void test_who_gets_a_turn_meets_nothing_of_the_turn_before(void **state)
     pair_close(&pair);
 }
 
-static void test_a_turn_says_whether_the_one_before_was_anothers(void **state)
+static void test_the_lock_tells_whether_another_store_held_it_before(void **state)
 {
     struct store_world *world = *state;
     struct pair pair = pair_open(world);
@@ -98,10 +98,10 @@ static void test_a_turn_says_whether_the_one_before_was_anothers(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_a_turn_says_whether_the_one_before_was_anothers),
-    cmocka_unit_test(test_a_turn_keeps_the_others_out_until_its_transaction_ends),
-    cmocka_unit_test(test_who_takes_no_turn_is_not_kept_out),
-    cmocka_unit_test(test_who_gets_a_turn_meets_nothing_of_the_turn_before),
+    cmocka_unit_test(test_the_lock_tells_whether_another_store_held_it_before),
+    cmocka_unit_test(test_the_lock_is_held_until_its_transaction_ends),
+    cmocka_unit_test(test_a_transaction_without_the_lock_is_not_blocked),
+    cmocka_unit_test(test_a_lock_holder_sees_the_writes_of_the_one_before),
 };
 
 int main(void)

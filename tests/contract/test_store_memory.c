@@ -57,7 +57,7 @@ static void test_the_nth_call_fails_and_only_that(void **state)
     session_close(&session);
 }
 
-static void test_any_call_counts_whatever_it_is(void **state)
+static void test_a_fault_of_any_call_counts_all_calls(void **state)
 {
     struct store_world *world = *state;
     struct session session = session_open(world);
@@ -70,7 +70,7 @@ static void test_any_call_counts_whatever_it_is(void **state)
     session_close(&session);
 }
 
-static void test_a_fault_lasts_as_often_as_it_says(void **state)
+static void test_a_fault_fails_as_many_calls_as_it_says(void **state)
 {
     struct store_world *world = *state;
     struct session session = session_open(world);
@@ -127,7 +127,7 @@ static void test_a_commit_that_was_applied_says_so_when_repeated(void **state)
     session_close(&session);
 }
 
-static void test_a_commit_that_lingers_blocks_its_key_until_it_is_settled(void **state)
+static void test_a_commit_that_lingers_blocks_its_key_until_it_is_resolved(void **state)
 {
     struct store_world *world = *state;
     for (int applied = 0; applied < 2; applied++) {
@@ -212,7 +212,7 @@ static void test_a_crash_right_after_the_commit_keeps_it(void **state)
     assert_true(is_on_record(world, key));
 }
 
-static void test_an_open_transaction_hears_that_it_expired(void **state)
+static void test_an_open_transaction_that_expired_cannot_commit(void **state)
 {
     struct store_world *world = *state;
     struct session session = session_open(world);
@@ -225,7 +225,7 @@ static void test_an_open_transaction_hears_that_it_expired(void **state)
     session_close(&session);
 }
 
-static void test_what_is_refused_is_refused_until_healed(void **state)
+static void test_a_refused_document_is_refused_until_faults_are_cleared(void **state)
 {
     struct store_world *world = *state;
     struct session session = session_open(world);
@@ -313,7 +313,7 @@ static struct seen look(const struct memory_database *database)
     return seen;
 }
 
-static void test_an_auditor_sees_what_is_committed(void **state)
+static void test_a_visitor_sees_only_committed_documents(void **state)
 {
     struct store_world *world = *state;
     struct memory_database *suite = world->memory;
@@ -367,20 +367,20 @@ static void test_calls_and_documents_are_counted(void **state)
 
 static const struct CMUnitTest tests[] = {
     CLAIM(test_the_nth_call_fails_and_only_that),
-    CLAIM(test_any_call_counts_whatever_it_is),
-    CLAIM(test_a_fault_lasts_as_often_as_it_says),
+    CLAIM(test_a_fault_of_any_call_counts_all_calls),
+    CLAIM(test_a_fault_fails_as_many_calls_as_it_says),
     CLAIM(test_a_load_that_fails_fills_nothing),
     CLAIM(test_a_commit_that_was_lost_can_be_repeated_or_dropped),
     CLAIM(test_a_commit_that_was_applied_says_so_when_repeated),
-    CLAIM(test_a_commit_that_lingers_blocks_its_key_until_it_is_settled),
+    CLAIM(test_a_commit_that_lingers_blocks_its_key_until_it_is_resolved),
     CLAIM(test_a_commit_that_conflicts_leaves_nothing),
     CLAIM(test_a_store_that_crashed_is_cut_off),
     CLAIM(test_a_crash_leaves_its_transaction_open_until_it_expires),
     CLAIM(test_a_crash_right_after_the_commit_keeps_it),
-    CLAIM(test_an_open_transaction_hears_that_it_expired),
-    CLAIM(test_what_is_refused_is_refused_until_healed),
+    CLAIM(test_an_open_transaction_that_expired_cannot_commit),
+    CLAIM(test_a_refused_document_is_refused_until_faults_are_cleared),
     CLAIM(test_an_attempt_may_count_though_its_answer_was_lost),
-    CLAIM(test_an_auditor_sees_what_is_committed),
+    CLAIM(test_a_visitor_sees_only_committed_documents),
     CLAIM(test_calls_and_documents_are_counted),
 };
 

@@ -91,7 +91,7 @@ static void test_prepare_does_not_disturb_an_open_transaction(void **state)
     session_close(&working);
 }
 
-static void test_an_index_of_another_kind_is_named(void **state)
+static void test_the_error_names_an_index_of_another_kind(void **state)
 {
     struct store_world other;
     use_database(&other, *state, "index");
@@ -106,7 +106,7 @@ static void test_an_index_of_another_kind_is_named(void **state)
     assert_non_null(strstr(session.error.text, "name"));
 }
 
-static void test_names_that_are_not_unique_are_for_a_person_to_mend(void **state)
+static void test_duplicate_names_are_misconfigured(void **state)
 {
     struct store_world other;
     use_database(&other, *state, "names");
@@ -132,7 +132,7 @@ static enum store_status write_generation(struct session *session, struct uuid i
     return status;
 }
 
-static void test_a_validator_refuses_for_good_and_prepare_puts_ours_back(void **state)
+static void test_prepare_restores_a_changed_validator(void **state)
 {
     struct store_world other;
     use_database(&other, *state, "rule");
@@ -171,7 +171,7 @@ static struct mongo_pool *pool_with(const struct store_world *world, const char 
     return pool;
 }
 
-static void test_a_wrong_password_stops_the_start_but_not_the_work(void **state)
+static void test_a_wrong_password_is_misconfigured_in_prepare_and_unavailable_in_begin(void **state)
 {
     struct store_world other = *(struct store_world *)*state;
     other.run = ~other.run; /* one database, but ids of its own */
@@ -206,7 +206,7 @@ static void test_the_uri_cannot_weaken_the_concerns(void **state)
     assert_true(exists);
 }
 
-static void test_a_uri_that_is_none_gives_an_error(void **state)
+static void test_an_invalid_uri_gives_an_error(void **state)
 {
     struct store_world *world = *state;
     struct error error = {""};
@@ -218,7 +218,7 @@ static void test_a_uri_that_is_none_gives_an_error(void **state)
     assert_true(strlen(error.text) > 0);
 }
 
-static void test_nobody_there_is_unavailable(void **state)
+static void test_an_unreachable_server_is_unavailable(void **state)
 {
     struct store_world *world = *state;
     struct error error = {""};
@@ -249,7 +249,7 @@ static void take_note(void *context, int level, const char *domain, const char *
         error_set(note, "%s", message);
 }
 
-static void test_a_long_transaction_lifetime_is_warned_of(void **state)
+static void test_a_long_transaction_lifetime_is_logged_as_a_warning(void **state)
 {
     struct store_world other;
     struct error note = {""};
@@ -274,14 +274,14 @@ static void test_a_long_transaction_lifetime_is_warned_of(void **state)
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_workers_may_prepare_at_the_same_time),
     cmocka_unit_test(test_prepare_does_not_disturb_an_open_transaction),
-    cmocka_unit_test(test_an_index_of_another_kind_is_named),
-    cmocka_unit_test(test_names_that_are_not_unique_are_for_a_person_to_mend),
-    cmocka_unit_test(test_a_validator_refuses_for_good_and_prepare_puts_ours_back),
-    cmocka_unit_test(test_a_wrong_password_stops_the_start_but_not_the_work),
+    cmocka_unit_test(test_the_error_names_an_index_of_another_kind),
+    cmocka_unit_test(test_duplicate_names_are_misconfigured),
+    cmocka_unit_test(test_prepare_restores_a_changed_validator),
+    cmocka_unit_test(test_a_wrong_password_is_misconfigured_in_prepare_and_unavailable_in_begin),
     cmocka_unit_test(test_the_uri_cannot_weaken_the_concerns),
-    cmocka_unit_test(test_a_uri_that_is_none_gives_an_error),
-    cmocka_unit_test(test_nobody_there_is_unavailable),
-    cmocka_unit_test(test_a_long_transaction_lifetime_is_warned_of),
+    cmocka_unit_test(test_an_invalid_uri_gives_an_error),
+    cmocka_unit_test(test_an_unreachable_server_is_unavailable),
+    cmocka_unit_test(test_a_long_transaction_lifetime_is_logged_as_a_warning),
 };
 
 int main(void)
