@@ -28,8 +28,8 @@ struct text memory_uuid_key(const struct uuid *id)
 
 char *memory_command_key(struct text principal, struct text key, struct text *ret_key)
 {
-    size_t length =
-        principal.length + 1 + key.length; /* neither contains a NUL, so one separates them */
+    /* Neither contains a NUL, so a NUL separates them. */
+    size_t length = principal.length + 1 + key.length;
     char *bytes = memory_array(length, 1);
     memcpy(bytes, principal.bytes, principal.length);
     memcpy(bytes + principal.length + 1, key.bytes, key.length);

@@ -24,7 +24,7 @@ enum { ROW_BYTES = 120, AMOUNT_BYTES = 60 };
 
 /* --- single documents --- */
 
-/* Returns and counts the version that the transaction sees; NULL if there is none. */
+/* Returns the version that the transaction sees, and counts it; NULL if there is none. */
 static const struct memory_version *read_document(const struct memory_transaction *transaction,
                                                   enum memory_kind kind, struct text key)
 {
@@ -95,8 +95,7 @@ static bool is_wanted_root(const struct snapshot *snapshot, struct uuid root)
     return false;
 }
 
-/* Loads one provider more than a tree may have, so that the planner sees a tree that is too large.
- */
+/* Loads up to one provider more than a tree may have, so that the planner notices the excess. */
 static void load_trees(const struct memory_transaction *transaction, struct snapshot *snapshot)
 {
     const struct memory_table *table = &transaction->database->tables[KIND_PROVIDER];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Design. Sections: transactions; acquire_document(), the only place where conflicts are found;
- * names; validators; one function a kind of document, called by write_all(); the advisory lock.
+ * Design. Sections: transactions; acquire_document(), which finds write conflicts; names;
+ * validators; one function a kind of document, called by write_all(); the advisory lock.
  *
  * A transaction acquires a document before it writes it. This fails with CONFLICT if another
  * transaction has an uncommitted write of the document, or has committed one after the snapshot.
@@ -332,8 +332,7 @@ static enum store_status write_provider(const struct write *write, const struct 
                               : insert_provider(write, document, slot);
 }
 
-/* Writes the new root of a tree's provider. It may have no slot, or a slot that is written already.
- */
+/* Writes the new root of a provider in a tree. If it has a dirty slot, that is written before. */
 static enum store_status write_node(const struct write *write, const struct tree_node *node)
 {
     struct memory_document *document =
