@@ -14,7 +14,7 @@
 
 enum { COMMAND_MAX = 2048 };
 
-static bson_t *parse(const char *json)
+static bson_t *parse_json(const char *json)
 {
     bson_error_t error;
     bson_t *document = bson_new_from_json((const uint8_t *)json, -1, &error);
@@ -23,22 +23,23 @@ static bson_t *parse(const char *json)
     return document;
 }
 
-static void run(const char *database, const char *json, bson_t *ret_reply)
+/* `ret_reply` is owned by the caller. */
+static void run_command(const char *database, const char *json, bson_t *ret_reply)
 {
     bson_error_t error;
-    bson_t *command = parse(json);
+    bson_t *command = parse_json(json);
     mongoc_client_t *client = mongoc_client_new(getenv("ALLOT_MONGODB_URI"));
-    bool done = mongoc_client_command_simple(client, database, command, NULL, ret_reply, &error);
+    bool ok = mongoc_client_command_simple(client, database, command, NULL, ret_reply, &error);
     mongoc_client_destroy(client);
     bson_destroy(command);
-    if (!done)
+    if (!ok)
         fail_msg("%s: %s", json, error.message);
 }
 
 void admin_run(const char *database, const char *json)
 {
     bson_t reply;
-    run(database, json, &reply);
+    run_command(database, json, &reply);
     bson_destroy(&reply);
 }
 
@@ -46,7 +47,7 @@ static int64_t run_for_integer(const char *database, const char *json, const cha
 {
     bson_t reply;
     bson_iter_t iter;
-    run(database, json, &reply);
+    run_command(database, json, &reply);
     int64_t value = bson_iter_init_find(&iter, &reply, field) ? bson_iter_as_int64(&iter) : -1;
     bson_destroy(&reply);
     return value;
@@ -59,6 +60,14 @@ int64_t admin_parameter(const char *name)
     return run_for_integer("admin", json, name);
 }
 
+void admin_set_parameter(const char *name, int64_t value)
+{
+    char json[COMMAND_MAX];
+    (void)snprintf(json, sizeof json, "{\"setParameter\": 1, \"%s\": %lld}", name,
+                   (long long)value);
+    admin_run("admin", json);
+}
+
 int64_t admin_count(const char *database, const char *collection, const char *filter)
 {
     char json[COMMAND_MAX];
@@ -66,10 +75,11 @@ int64_t admin_count(const char *database, const char *collection, const char *fi
     return run_for_integer(database, json, "n");
 }
 
-void admin_fail(const char *commands, int times, const char *how)
+/* The application name limits the fail point to the stores under test: other clients of the server,
+   such as admin_run() itself, are not disturbed. */
+static void set_fail_point(const char *mode, const char *commands, const char *how)
 {
-    char json[COMMAND_MAX], mode[64];
-    (void)snprintf(mode, sizeof mode, times > 0 ? "{\"times\": %d}" : "\"alwaysOn\"", times);
+    char json[COMMAND_MAX];
     (void)snprintf(json, sizeof json,
                    "{\"configureFailPoint\": \"failCommand\", \"mode\": %s, \"data\": "
                    "{\"failCommands\": [%s], \"appName\": \"allotd:contract\", %s}}",
@@ -77,7 +87,26 @@ void admin_fail(const char *commands, int times, const char *how)
     admin_run("admin", json);
 }
 
+void admin_fail(const char *commands, int times, const char *how)
+{
+    char mode[64];
+    (void)snprintf(mode, sizeof mode, times > 0 ? "{\"times\": %d}" : "\"alwaysOn\"", times);
+    set_fail_point(mode, commands, how);
+}
+
+void admin_fail_after_first(const char *commands, const char *how)
+{
+    set_fail_point("{\"skip\": 1}", commands, how);
+}
+
 void admin_clear_faults(void)
 {
     admin_run("admin", "{\"configureFailPoint\": \"failCommand\", \"mode\": \"off\"}");
+}
+
+int admin_tear_down(void **state)
+{
+    (void)state;
+    admin_clear_faults();
+    return 0;
 }

@@ -1,24 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a test does to the real MongoDB behind the store's back: commands and fail points. */
+/*
+ * Administration of the real MongoDB for a test, past the store: commands, parameters, counts and
+ * fail points. The server is the one of ALLOT_MONGODB_URI, and needs enableTestCommands. A call
+ * that fails ends the test.
+ */
 #ifndef ALLOT_STORE_ADMIN_H
 #define ALLOT_STORE_ADMIN_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Runs a command, given as JSON, on the primary; it has to succeed. */
+/* Runs a command, given as JSON, on the primary. */
 void admin_run(const char *database, const char *json);
-/* An integer of the reply of `getParameter`. */
+/* Returns a server parameter, an integer. */
 int64_t admin_parameter(const char *name);
-/* How many documents of a collection match. */
+void admin_set_parameter(const char *name, int64_t value);
+/* Counts the documents of a collection that match `filter`, given as JSON. */
 int64_t admin_count(const char *database, const char *collection, const char *filter);
 
+/* --- fail points --- */
+
+/* Values of `how`: members of the fail point's data, given as JSON. */
+#define ADMIN_CUT "\"closeConnection\": true"
+#define ADMIN_WRITE_CONCERN_TIMEOUT                                                                \
+    "\"writeConcernError\": {\"code\": 64, \"errmsg\": \"waiting timed out\"}"
+
 /*
- * Lets the next `times` of these commands ("\"aggregate\"", separated by commas) of a worker's
- * client fail; 0: all of them, until admin_clear_faults. `how` is more of the fail point's data:
- * "\"errorCode\": 112".
+ * Fails the next `times` of these commands of the stores under test; 0: all of them, until
+ * admin_clear_faults(). `commands` are names in double quotes, separated by commas.
  */
 void admin_fail(const char *commands, int times, const char *how);
+/* Lets the first of these commands pass, and fails all that follow, until admin_clear_faults(). */
+void admin_fail_after_first(const char *commands, const char *how);
 void admin_clear_faults(void);
+/* Clears the faults after a test: a tear-down function of cmocka. */
+int admin_tear_down(void **state);
 
 #endif

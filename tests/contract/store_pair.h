@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Two sessions that meet. */
+/* Two sessions on one database, for tests of concurrent transactions. */
 #ifndef ALLOT_STORE_PAIR_H
 #define ALLOT_STORE_PAIR_H
 
@@ -10,10 +10,11 @@ struct pair {
     struct session second;
 };
 
+/* Opens both sessions. Closed by pair_close(). */
 struct pair pair_open(struct store_world *world);
 void pair_close(struct pair *pair);
 
-/* Opens the provider in the session, and makes it dirty with that generation. */
+/* Begins, loads the provider, gives it this generation and makes it dirty. Not written yet. */
 void touch_provider(struct session *session, struct uuid id, int64_t generation);
 
 #endif

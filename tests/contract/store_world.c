@@ -1,4 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Design. Sections: worlds (set-up and tear-down of both kinds), sessions, documents, comparison.
+ * Only set-up, new_store() and tear-down know which of the two kinds a world is.
+ *
+ * A world on MongoDB has a database with a random name, and a pool whose worker is `contract`; so
+ * the application name of its connections is `allotd:contract`, which the fail points of
+ * store_admin.c select. The pool counts commands, for test_store_cost.c. A UUID begins with the
+ * random number of the run and ends with a counter, so different runs make different ids.
+ *
+ * Guarantees. Every session ends its transaction before it is freed. A check that fails prints the
+ * session's error, because a status alone does not say what the server complained about.
+ *
+ * Not here: fail points and other commands to the server (store_admin.c), and faults of the store
+ * in memory (tests/support/memory_store.h).
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -11,36 +26,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 
 #include <mongoc/mongoc.h>
 
+#include "common/host/system_clock.h"
+
 enum { TIMEOUT_MS = 5000, RETENTION_MS = 3600 * 1000 };
-
-static int64_t read_clock(clockid_t id)
-{
-    struct timespec now;
-    (void)clock_gettime(id, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-static int64_t wall_ms(struct clock *clock)
-{
-    (void)clock;
-    return read_clock(CLOCK_REALTIME);
-}
-
-static int64_t monotonic_ms(struct clock *clock)
-{
-    (void)clock;
-    return read_clock(CLOCK_MONOTONIC);
-}
-
-struct clock *store_world_clock(void)
-{
-    static struct clock system_clock = {.wall_ms = wall_ms, .monotonic_ms = monotonic_ms};
-    return &system_clock;
-}
 
 /* --- worlds --- */
 
@@ -71,12 +62,12 @@ struct mongo_pool *store_world_pool(const struct store_world *world, int64_t tim
         .timeout_ms = timeout_ms,
         .retention_ms = RETENTION_MS,
         .worker = text_of("contract"),
-        .clock = store_world_clock(),
+        .clock = system_clock(),
         .counting = true,
     };
     struct mongo_pool *pool = mongo_pool_new(&options, &error);
     if (pool == NULL)
-        print_error("%s\n", error.text);
+        print_error("cannot make a pool: %s\n", error.text);
     return pool;
 }
 
@@ -87,7 +78,7 @@ static int prepare_database(struct mongo_pool *pool)
     enum store_status status =
         store != NULL ? store->ops->prepare(store, &error) : STORE_UNAVAILABLE;
     if (status != STORE_OK)
-        print_error("prepare: %s\n", error.text);
+        print_error("cannot prepare the database: %s\n", error.text);
     if (store != NULL)
         store->ops->free(store);
     return status == STORE_OK ? 0 : -1;
@@ -96,7 +87,7 @@ static int prepare_database(struct mongo_pool *pool)
 int store_world_mongo(void **state)
 {
     if (getenv("ALLOT_MONGODB_URI") == NULL) {
-        print_error("ALLOT_MONGODB_URI is not set: this suite needs a MongoDB (script/stack)\n");
+        print_error("ALLOT_MONGODB_URI is not set: this suite needs a MongoDB (script/stack up)\n");
         return -1;
     }
     struct store_world *world = world_new();
@@ -112,7 +103,7 @@ static void drop_database(const struct store_world *world)
     mongoc_client_t *client = mongoc_client_new(getenv("ALLOT_MONGODB_URI"));
     mongoc_database_t *database = mongoc_client_get_database(client, world->database);
     if (!mongoc_database_drop(database, &error))
-        print_error("%s stays behind: %s\n", world->database, error.message);
+        print_error("cannot drop the database %s: %s\n", world->database, error.message);
     mongoc_database_destroy(database);
     mongoc_client_destroy(client);
 }
@@ -131,6 +122,11 @@ int store_world_end(void **state)
     arena_free(world->arena);
     free(world);
     return 0;
+}
+
+struct text conductor(void)
+{
+    return text_of("conductor");
 }
 
 struct uuid world_uuid(struct store_world *world)
@@ -157,7 +153,7 @@ static struct store *new_store(struct store_world *world)
         return memory_store_new(world->memory);
     struct store *store = mongo_store_new(world->pool, &error);
     if (store == NULL)
-        fail_msg("%s", error.text);
+        fail_msg("cannot make a store: %s", error.text);
     return store;
 }
 
@@ -186,9 +182,14 @@ void session_expect(const struct session *session, enum store_status expected,
 {
     if (expected == actual)
         return;
-    print_error("status %s, not %s: %s\n", store_status_name(actual), store_status_name(expected),
-                session->error.text);
+    print_error("expected status %s, got %s: %s\n", store_status_name(expected),
+                store_status_name(actual), session->error.text);
     _fail(file, line);
+}
+
+enum store_status session_prepare(struct session *session)
+{
+    return session->store->ops->prepare(session->store, &session->error);
 }
 
 void session_begin(struct session *session)
@@ -196,11 +197,15 @@ void session_begin(struct session *session)
     assert_status(session, STORE_OK, session->store->ops->begin(session->store, &session->error));
 }
 
-void session_load(struct session *session)
+enum store_status session_try_load(struct session *session)
 {
     snapshot_seal(session->snapshot);
-    assert_status(session, STORE_OK,
-                  session->store->ops->load(session->store, session->snapshot, &session->error));
+    return session->store->ops->load(session->store, session->snapshot, &session->error);
+}
+
+void session_load(struct session *session)
+{
+    assert_status(session, STORE_OK, session_try_load(session));
 }
 
 enum store_status session_write(struct session *session)
@@ -213,11 +218,18 @@ enum store_status session_commit(struct session *session)
     return session->store->ops->commit(session->store, &session->error);
 }
 
-void session_keep(struct session *session)
+void session_save(struct session *session)
 {
     assert_status(session, STORE_OK, session_write(session));
     assert_status(session, STORE_OK, session_commit(session));
     session_restart(session);
+}
+
+enum store_status session_record_attempt(struct session *session, struct text key, uint64_t attempt,
+                                         int64_t *ret_crashed)
+{
+    return session->store->ops->record_attempt(session->store, conductor(), key, attempt,
+                                               ret_crashed, &session->error);
 }
 
 /* --- documents --- */
@@ -259,12 +271,17 @@ void put_outcome(struct session *session, struct text principal, struct text key
     slot->state = to_insert;
 }
 
+void stage_provider(struct session *session, const struct provider *content)
+{
+    (void)open_provider(session, content->id);
+    put_provider(session, content);
+}
+
 void world_add_provider(struct store_world *world, const struct provider *content)
 {
     struct session session = session_open(world);
-    (void)open_provider(&session, content->id);
-    put_provider(&session, content);
-    session_keep(&session);
+    stage_provider(&session, content);
+    session_save(&session);
     session_close(&session);
 }
 
@@ -273,7 +290,7 @@ void world_add_consumer(struct store_world *world, const struct consumer *conten
     struct session session = session_open(world);
     (void)open_consumer(&session, content->id);
     put_consumer(&session, content);
-    session_keep(&session);
+    session_save(&session);
     session_close(&session);
 }
 
@@ -283,7 +300,7 @@ void world_add_outcome(struct store_world *world, struct text principal, struct 
     struct session session = session_open(world);
     (void)open_outcome(&session, principal, key);
     put_outcome(&session, principal, key, body);
-    session_keep(&session);
+    session_save(&session);
     session_close(&session);
 }
 
@@ -347,12 +364,12 @@ void session_expect_text(struct text expected, struct text actual, const char *f
 {
     if (text_present(expected) == text_present(actual) && text_equal(expected, actual))
         return;
-    print_error("\"%.*s\", not \"%.*s\"\n", TEXT_ARGS(actual), TEXT_ARGS(expected));
+    print_error("expected \"%.*s\", got \"%.*s\"\n", TEXT_ARGS(expected), TEXT_ARGS(actual));
     _fail(file, line);
 }
 
-static void assert_same_stock(const struct inventory_record *expected,
-                              const struct inventory_record *actual)
+static void assert_same_inventory(const struct inventory_record *expected,
+                                  const struct inventory_record *actual)
 {
     const struct inventory *a = &expected->inventory, *b = &actual->inventory;
     assert_text(a->resource_class, b->resource_class);
@@ -378,7 +395,7 @@ void assert_same_provider(const struct provider *expected, const struct provider
     assert_true(expected->generation == actual->generation);
     assert_int_equal(expected->record_count, actual->record_count);
     for (size_t i = 0; i < expected->record_count; i++)
-        assert_same_stock(&expected->records[i], &actual->records[i]);
+        assert_same_inventory(&expected->records[i], &actual->records[i]);
 }
 
 void assert_same_consumer(const struct consumer *expected, const struct consumer *actual)

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the claims about the storage port are tried on: a world is a database with its stores, in
- * memory or of a real MongoDB; a session is one store with the snapshot that it works on.
+ * What the tests of the storage port share. A world is a database with its stores, either in memory
+ * or of a real MongoDB. A session is one store with the snapshot that it works on.
+ *
+ * Each run of a program has a database of its own, dropped at the end; the tests of a program share
+ * it. So a test uses ids and names that world_uuid() and world_text() made. Helpers that return no
+ * status end the test when a call does not return OK.
  */
 #ifndef ALLOT_STORE_WORLD_H
 #define ALLOT_STORE_WORLD_H
@@ -11,75 +15,97 @@
 #include "common/mongo/mongo_store.h"
 
 struct store_world {
-    struct memory_database *memory; /* or */
-    struct mongo_pool *pool;
-    char database[64]; /* of the real one: made for this run, and dropped after it */
+    struct memory_database *memory; /* NULL: the world is on MongoDB */
+    struct mongo_pool *pool;        /* NULL: the world is in memory */
+    char database[64];              /* name of the database on MongoDB */
     struct arena *arena;
-    uint32_t run;    /* random */
-    uint32_t number; /* of ids given so far */
+    uint32_t run;    /* a random number */
+    uint32_t number; /* how many ids and texts were made */
 };
 
-/* Runs `tests` of a program against one world or the other; cmocka's group set-up and tear-down. */
+/* --- worlds --- */
+
+/* Create a world in `*state`: group set-up functions of cmocka. */
 int store_world_memory(void **state);
-int store_world_mongo(void **state); /* fails where ALLOT_MONGODB_URI is not set */
+int store_world_mongo(void **state); /* fails if ALLOT_MONGODB_URI is not set */
+/* Drops the database and frees the world: the group tear-down. */
 int store_world_end(void **state);
 
-/* A pool for the world's database, with another time limit. */
+/* Makes a pool for the world's database with this time limit. Owned by the caller; NULL: failed. */
 struct mongo_pool *store_world_pool(const struct store_world *world, int64_t timeout_ms);
 
-struct clock *store_world_clock(void); /* the system's */
+/* Returns the principal of all tests that need only one. */
+struct text conductor(void);
+/* Makes a UUID; each is greater than those made before it. */
+struct uuid world_uuid(struct store_world *world);
+/* Makes a unique text that begins with `prefix`; the world's arena owns it. */
+struct text world_text(struct store_world *world, const char *prefix);
 
-struct uuid world_uuid(struct store_world *world); /* each greater than those before it */
-struct text world_text(struct store_world *world, const char *prefix); /* unique */
+/* --- sessions --- */
 
 struct session {
     struct store_world *world;
     struct store *store;
     struct arena *arena;
     struct snapshot *snapshot;
-    struct error error;
+    struct error error; /* of the last call that failed */
 };
 
 struct session session_open(struct store_world *world);
-/* Ends a transaction, if one was begun, and starts anew with an empty snapshot. */
+/* Ends the transaction, if one was begun, and makes an empty snapshot. */
 void session_restart(struct session *session);
+/* Ends the transaction and frees the store and the snapshot. */
 void session_close(struct session *session);
-/* `begin`, and it has to succeed. */
+
+enum store_status session_prepare(struct session *session);
 void session_begin(struct session *session);
-/* Seals and loads what is wanted, and it has to succeed. */
+/* Seals the snapshot and loads what is wanted. */
 void session_load(struct session *session);
+enum store_status session_try_load(struct session *session);
 enum store_status session_write(struct session *session);
 enum store_status session_commit(struct session *session);
-/* Both, and they have to succeed; `end` as well. */
-void session_keep(struct session *session);
+/* Writes, commits, ends, and makes an empty snapshot. */
+void session_save(struct session *session);
+/* Records an attempt of the command with the principal conductor() and this key. */
+enum store_status session_record_attempt(struct session *session, struct text key, uint64_t attempt,
+                                         int64_t *ret_crashed);
 
+/* Ends the test unless the status is the expected one; prints both and the session's error. */
 #define assert_status(session, expected, actual)                                                   \
     session_expect((session), (expected), (actual), __FILE__, __LINE__)
 void session_expect(const struct session *session, enum store_status expected,
                     enum store_status actual, const char *file, int line);
 
-/* Slots made to be inserted, with what `content` says. The slot has to be loaded and absent. */
-void put_provider(struct session *session, const struct provider *content);
-void put_consumer(struct session *session, const struct consumer *content);
-void put_outcome(struct session *session, struct text principal, struct text key, const char *body);
+/* --- documents --- */
 
-/* Whole transactions of their own. */
-void world_add_provider(struct store_world *world, const struct provider *content);
-void world_add_consumer(struct store_world *world, const struct consumer *content);
-void world_add_outcome(struct store_world *world, struct text principal, struct text key,
-                       const char *body);
-/* A root provider of that name with one VCPU inventory of 64, 0 used. */
-struct provider plain_provider(struct store_world *world);
-/* A consumer of one allocation: an amount of VCPU on `provider`. */
-struct consumer plain_consumer(struct store_world *world, struct uuid provider, int64_t amount);
-
-/* Begins, wants and loads one document. */
+/* Begin, and load one document. Return its slot, borrowed. */
 struct provider *open_provider(struct session *session, struct uuid id);
 struct consumer *open_consumer(struct session *session, struct uuid id);
 struct outcome *open_outcome(struct session *session, struct text principal, struct text key);
 
+/* Fill a slot with `content`, to be inserted. The slot has to be loaded and absent. */
+void put_provider(struct session *session, const struct provider *content);
+void put_consumer(struct session *session, const struct consumer *content);
+void put_outcome(struct session *session, struct text principal, struct text key, const char *body);
+/* Opens and puts a provider. */
+void stage_provider(struct session *session, const struct provider *content);
+
+/* Insert a document, each in a transaction of its own. */
+void world_add_provider(struct store_world *world, const struct provider *content);
+void world_add_consumer(struct store_world *world, const struct consumer *content);
+void world_add_outcome(struct store_world *world, struct text principal, struct text key,
+                       const char *body);
+
+/* Makes a root provider with a unique name and one inventory: 64 VCPU, 0 used. Not stored. */
+struct provider plain_provider(struct store_world *world);
+/* Makes a consumer with one allocation: `amount` VCPU on `provider`. Not stored. */
+struct consumer plain_consumer(struct store_world *world, struct uuid provider, int64_t amount);
+
+/* --- comparison --- */
+
 #define assert_text(expected, actual) session_expect_text((expected), (actual), __FILE__, __LINE__)
 void session_expect_text(struct text expected, struct text actual, const char *file, int line);
+/* Compare all members. `actual` must be a slot as a load fills it: stored, and not dirty. */
 void assert_same_provider(const struct provider *expected, const struct provider *actual);
 void assert_same_consumer(const struct consumer *expected, const struct consumer *actual);
 

@@ -1,5 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What every storage port does with documents, one session at a time: in memory and on MongoDB. */
+/*
+ * Tests what the storage port (include/allot/store.h) promises of documents, one session at a time.
+ * Each test runs against the store in memory and against MongoDB: the simulations use the one in
+ * memory, so both have to behave alike. Sections: absence, content, updates, a large batch.
+ *
+ *   this file                 load and write
+ *   test_store_life.c         end, commit, validators, attempt records
+ *   test_store_conflicts.c    concurrent transactions, snapshots
+ *   test_store_lock.c         the advisory lock
+ *   test_store_lists.c        trees, pages, usages
+ *   test_store_memory.c       faults of the store in memory
+ *   test_store_prepare.c, test_store_faults.c, test_store_commits.c, test_store_cost.c
+ *                             MongoDB only: start, failures, lost answers, round trips
+ *   store_world.[ch], store_pair.[ch], store_admin.[ch]   what the tests share
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -12,14 +26,9 @@
 
 #include "allot/limits.h"
 
-static struct text who(void)
-{
-    return text_of("conductor");
-}
-
 /* --- absence --- */
 
-static void test_what_is_absent_is_an_empty_slot(void **state)
+static void test_an_absent_document_is_an_empty_slot(void **state)
 {
     struct store_world *world = *state;
     struct session session = session_open(world);
@@ -28,13 +37,13 @@ static void test_what_is_absent_is_an_empty_slot(void **state)
     session_begin(&session);
     snapshot_want_provider(session.snapshot, id);
     snapshot_want_consumer(session.snapshot, id);
-    snapshot_want_outcome(session.snapshot, who(), name);
+    snapshot_want_outcome(session.snapshot, conductor(), name);
     snapshot_want_name(session.snapshot, name);
     snapshot_want_tree(session.snapshot, id);
     session_load(&session);
     struct slot_state states[] = {snapshot_provider(session.snapshot, id)->state,
                                   snapshot_consumer(session.snapshot, id)->state,
-                                  snapshot_outcome(session.snapshot, who(), name)->state};
+                                  snapshot_outcome(session.snapshot, conductor(), name)->state};
     for (size_t i = 0; i < 3; i++) {
         assert_true(states[i].loaded);
         assert_false(states[i].stored || states[i].exists || states[i].dirty);
@@ -61,7 +70,7 @@ static void test_a_loaded_slot_is_not_filled_again(void **state)
     session_close(&session);
 }
 
-/* --- what was written comes back --- */
+/* --- a load returns what was written --- */
 
 enum { MANY_CLASSES = 60 };
 
@@ -152,11 +161,11 @@ static void test_an_outcome_comes_back_byte_for_byte(void **state)
     struct text key = world_text(world, "key");
     const char *body =
         "{\"status\":\"failure\",\"message\":\"\xc3\xa4\\u0001 \\\" \xf0\x9f\x90\x98\"}";
-    struct outcome *slot = open_outcome(&session, who(), key);
-    put_outcome(&session, who(), key, body);
+    struct outcome *slot = open_outcome(&session, conductor(), key);
+    put_outcome(&session, conductor(), key, body);
     slot->code = VERDICT_CAPACITY_EXCEEDED;
-    session_keep(&session);
-    slot = open_outcome(&session, who(), key);
+    session_save(&session);
+    slot = open_outcome(&session, conductor(), key);
     assert_true(slot->state.loaded && slot->state.stored && slot->state.exists);
     assert_text(text_of(body), slot->body);
     assert_text(text_of("allocation.set"), slot->command);
@@ -183,7 +192,7 @@ static void test_one_key_of_two_principals_is_two_outcomes(void **state)
 
 /* --- updates --- */
 
-/* A provider with two classes, stored. */
+/* Stores a provider with two classes, and returns its content. */
 static struct provider two_classes(struct store_world *world)
 {
     struct provider content = plain_provider(world);
@@ -198,7 +207,7 @@ static struct provider two_classes(struct store_world *world)
     return content;
 }
 
-static void test_an_update_writes_only_the_usages_that_are_marked(void **state)
+static void test_an_update_writes_only_the_usages_that_are_dirty(void **state)
 {
     struct store_world *world = *state;
     struct session session = session_open(world);
@@ -208,10 +217,10 @@ static void test_an_update_writes_only_the_usages_that_are_marked(void **state)
     slot->generation = 9;
     slot->records[1].used = 20;
     slot->records[1].dirty = true;
-    slot->records[0].used = 999; /* not attempt_sent, like the name and the total */
+    slot->records[0].used = 999; /* not flagged as dirty, like the name and the total below */
     slot->records[1].inventory.total = 1;
     slot->name = text_of("not to be written");
-    session_keep(&session);
+    session_save(&session);
     content.generation = 9;
     content.records[1].used = 20;
     assert_same_provider(&content, open_provider(&session, content.id));
@@ -233,12 +242,12 @@ static void test_an_update_of_the_whole_inventory_replaces_it(void **state)
     slot->state.dirty = slot->records_dirty = true;
     slot->generation = 1;
     content = *slot;
-    session_keep(&session);
+    session_save(&session);
     assert_same_provider(&content, open_provider(&session, content.id));
     session_close(&session);
 }
 
-static void test_an_update_of_the_place_moves_name_parent_and_root(void **state)
+static void test_an_update_of_the_place_writes_name_parent_and_root(void **state)
 {
     struct store_world *world = *state;
     struct session session = session_open(world);
@@ -252,7 +261,7 @@ static void test_an_update_of_the_place_moves_name_parent_and_root(void **state)
     slot->has_parent = true;
     slot->parent = slot->root = content.root;
     slot->state.dirty = slot->place_dirty = true;
-    session_keep(&session);
+    session_save(&session);
     snapshot_want_name(session.snapshot, old);
     snapshot_want_name(session.snapshot, content.name);
     assert_same_provider(&content, open_provider(&session, content.id));
@@ -275,12 +284,12 @@ static void test_a_consumer_update_replaces_all_of_it(void **state)
     fresh.state = slot->state;
     fresh.state.dirty = true;
     *slot = fresh;
-    session_keep(&session);
+    session_save(&session);
     assert_same_consumer(&fresh, open_consumer(&session, content.id));
     session_close(&session);
 }
 
-static void test_what_is_not_dirty_is_not_written(void **state)
+static void test_a_slot_that_is_not_dirty_is_not_written(void **state)
 {
     struct store_world *world = *state;
     struct session session = session_open(world);
@@ -288,7 +297,7 @@ static void test_what_is_not_dirty_is_not_written(void **state)
     struct provider *slot = open_provider(&session, content.id);
     slot->generation = 5;
     slot->place_dirty = slot->records_dirty = true;
-    session_keep(&session);
+    session_save(&session);
     assert_same_provider(&content, open_provider(&session, content.id));
     session_close(&session);
 }
@@ -307,7 +316,7 @@ static void test_a_delete_leaves_nothing(void **state)
     struct slot_state *of_consumer = &snapshot_consumer(session.snapshot, consumer.id)->state;
     of_consumer->exists = false;
     of_consumer->dirty = true;
-    session_keep(&session);
+    session_save(&session);
     snapshot_want_consumer(session.snapshot, consumer.id);
     snapshot_want_name(session.snapshot, provider.name);
     assert_false(open_provider(&session, provider.id)->state.exists);
@@ -325,19 +334,19 @@ static void test_a_touched_document_leaves_no_trace(void **state)
     for (int round = 0; round < 2; round++) {
         snapshot_want_provider(session.snapshot, id);
         snapshot_want_consumer(session.snapshot, id);
-        struct outcome *outcome = open_outcome(&session, who(), key);
+        struct outcome *outcome = open_outcome(&session, conductor(), key);
         assert_false(outcome->state.exists);
         assert_false(snapshot_provider(session.snapshot, id)->state.exists);
         assert_false(snapshot_consumer(session.snapshot, id)->state.exists);
         outcome->state.dirty = true;
         snapshot_provider(session.snapshot, id)->state.dirty = true;
         snapshot_consumer(session.snapshot, id)->state.dirty = true;
-        session_keep(&session);
+        session_save(&session);
     }
     session_close(&session);
 }
 
-/* --- a batch of everything --- */
+/* --- a large batch --- */
 
 enum { BATCH = 40 };
 
@@ -346,7 +355,7 @@ static void want_batch(struct session *session, const struct uuid *ids, const st
     for (size_t i = 0; i < BATCH; i++) {
         snapshot_want_provider(session->snapshot, ids[i]);
         snapshot_want_consumer(session->snapshot, ids[i]);
-        snapshot_want_outcome(session->snapshot, who(), keys[i]);
+        snapshot_want_outcome(session->snapshot, conductor(), keys[i]);
     }
     session_begin(session);
     session_load(session);
@@ -361,7 +370,7 @@ static void put_batch(struct session *session, const struct uuid *ids, const str
         struct consumer consumer = plain_consumer(session->world, ids[i], (int64_t)i + 1);
         consumer.id = ids[i];
         put_consumer(session, &consumer);
-        put_outcome(session, who(), keys[i], "{}");
+        put_outcome(session, conductor(), keys[i], "{}");
     }
 }
 
@@ -389,7 +398,7 @@ static void check_batch(struct session *session, const struct uuid *ids, const s
             assert_int_equal(provider->generation, i % 3 == 1);
             assert_int_equal(consumer->generation, 1 + (i % 3 == 1));
         }
-        assert_true(snapshot_outcome(session->snapshot, who(), keys[i])->state.exists);
+        assert_true(snapshot_outcome(session->snapshot, conductor(), keys[i])->state.exists);
     }
 }
 
@@ -405,28 +414,28 @@ static void test_one_write_inserts_updates_and_deletes(void **state)
     }
     want_batch(&session, ids, keys);
     put_batch(&session, ids, keys);
-    session_keep(&session);
+    session_save(&session);
     want_batch(&session, ids, keys);
     change_batch(&session, ids);
-    session_keep(&session);
+    session_save(&session);
     want_batch(&session, ids, keys);
     check_batch(&session, ids, keys);
     session_close(&session);
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_what_is_absent_is_an_empty_slot),
+    cmocka_unit_test(test_an_absent_document_is_an_empty_slot),
     cmocka_unit_test(test_a_loaded_slot_is_not_filled_again),
     cmocka_unit_test(test_a_provider_comes_back_as_it_was_written),
     cmocka_unit_test(test_a_provider_without_inventory_comes_back_empty),
     cmocka_unit_test(test_a_consumer_comes_back_as_it_was_written),
     cmocka_unit_test(test_an_outcome_comes_back_byte_for_byte),
     cmocka_unit_test(test_one_key_of_two_principals_is_two_outcomes),
-    cmocka_unit_test(test_an_update_writes_only_the_usages_that_are_marked),
+    cmocka_unit_test(test_an_update_writes_only_the_usages_that_are_dirty),
     cmocka_unit_test(test_an_update_of_the_whole_inventory_replaces_it),
-    cmocka_unit_test(test_an_update_of_the_place_moves_name_parent_and_root),
+    cmocka_unit_test(test_an_update_of_the_place_writes_name_parent_and_root),
     cmocka_unit_test(test_a_consumer_update_replaces_all_of_it),
-    cmocka_unit_test(test_what_is_not_dirty_is_not_written),
+    cmocka_unit_test(test_a_slot_that_is_not_dirty_is_not_written),
     cmocka_unit_test(test_a_delete_leaves_nothing),
     cmocka_unit_test(test_a_touched_document_leaves_no_trace),
     cmocka_unit_test(test_one_write_inserts_updates_and_deletes),

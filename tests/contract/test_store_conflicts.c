@@ -1,5 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What every storage port promises to two sessions that meet: in memory and on MongoDB. */
+/*
+ * Tests what the storage port promises of two concurrent transactions. Each test runs against the
+ * store in memory and against MongoDB. Sections: one provider, outcomes, names, snapshots.
+ *
+ * Most tests open a pair of sessions, let both load the same document, and then write in one of two
+ * orders. expect_first_wins(): the first write is not committed yet. expect_late_conflict(): it is
+ * committed, but after the snapshot of the second session. The second write has to be a CONFLICT in
+ * both, and nothing of it may remain.
+ *
+ * A conflict is also due where no content changes: for documents that a decision only depends on,
+ * and for absent documents that both sessions looked for. A transaction reads one snapshot, fixed
+ * by its first load, and sees no write of another one that committed later.
+ *
+ * Not here: the advisory lock (test_store_lock.c), tree nodes (test_store_lists.c), and retries
+ * after a conflict, which are the applier's.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -8,12 +23,7 @@
 
 #include "tests/contract/store_pair.h"
 
-static struct text who(void)
-{
-    return text_of("conductor");
-}
-
-/* The second's write meets the first's, which is still open; then the first commits. */
+/* Both are open when the second one writes: it conflicts, and the first one can commit. */
 static void expect_first_wins(struct pair *pair)
 {
     assert_status(&pair->first, STORE_OK, session_write(&pair->first));
@@ -23,10 +33,10 @@ static void expect_first_wins(struct pair *pair)
     session_restart(&pair->second);
 }
 
-/* The first has committed when the second, whose snapshot is older, writes. */
+/* The first one has committed when the second one, with an older snapshot, writes. */
 static void expect_late_conflict(struct pair *pair)
 {
-    session_keep(&pair->first);
+    session_save(&pair->first);
     assert_status(&pair->second, STORE_CONFLICT, session_write(&pair->second));
     session_restart(&pair->second);
 }
@@ -59,8 +69,9 @@ static void test_a_write_on_an_old_snapshot_conflicts(void **state)
     pair_close(&pair);
 }
 
-/* A decision that rests on a document is worth something only if the document is written. */
-static void test_a_write_that_changes_nothing_conflicts_all_the_same(void **state)
+/* The planner makes a document dirty if a decision depends on it, even if its content stays the
+   same. Without a conflict here, two such decisions could break a rule together (write skew). */
+static void test_a_write_that_changes_nothing_still_conflicts(void **state)
 {
     struct store_world *world = *state;
     struct pair pair = pair_open(world);
@@ -76,7 +87,7 @@ static void test_a_write_that_changes_nothing_conflicts_all_the_same(void **stat
     pair_close(&pair);
 }
 
-static void test_an_unchanged_consumer_conflicts_all_the_same(void **state)
+static void test_a_write_of_an_unchanged_consumer_still_conflicts(void **state)
 {
     struct store_world *world = *state;
     struct pair pair = pair_open(world);
@@ -105,7 +116,7 @@ static void test_a_delete_conflicts_with_an_update_in_both_orders(void **state)
     }
 }
 
-static void test_writes_of_different_providers_do_not_meet(void **state)
+static void test_writes_of_different_providers_do_not_conflict(void **state)
 {
     struct store_world *world = *state;
     struct pair pair = pair_open(world);
@@ -115,7 +126,7 @@ static void test_writes_of_different_providers_do_not_meet(void **state)
     touch_provider(&pair.first, one.id, 1);
     touch_provider(&pair.second, two.id, 1);
     assert_status(&pair.first, STORE_OK, session_write(&pair.first));
-    session_keep(&pair.second);
+    session_save(&pair.second);
     assert_status(&pair.first, STORE_OK, session_commit(&pair.first));
     pair_close(&pair);
 }
@@ -129,13 +140,13 @@ static void test_a_conflict_leaves_nothing_of_the_whole_write(void **state)
     world_add_provider(world, &content);
     touch_provider(&pair.first, content.id, 1);
     snapshot_want_provider(pair.second.snapshot, fresh.id);
-    snapshot_want_outcome(pair.second.snapshot, who(), key);
+    snapshot_want_outcome(pair.second.snapshot, conductor(), key);
     touch_provider(&pair.second, content.id, 2);
     put_provider(&pair.second, &fresh);
-    put_outcome(&pair.second, who(), key, "{}");
+    put_outcome(&pair.second, conductor(), key, "{}");
     expect_late_conflict(&pair);
     snapshot_want_provider(pair.second.snapshot, fresh.id);
-    assert_false(open_outcome(&pair.second, who(), key)->state.exists);
+    assert_false(open_outcome(&pair.second, conductor(), key)->state.exists);
     assert_false(snapshot_provider(pair.second.snapshot, fresh.id)->state.exists);
     pair_close(&pair);
 }
@@ -148,7 +159,7 @@ static void test_after_a_conflict_nothing_can_be_committed(void **state)
     world_add_provider(world, &content);
     touch_provider(&pair.first, content.id, 1);
     touch_provider(&pair.second, content.id, 2);
-    session_keep(&pair.first);
+    session_save(&pair.first);
     assert_status(&pair.second, STORE_CONFLICT, session_write(&pair.second));
     assert_status(&pair.second, STORE_CONFLICT, session_commit(&pair.second));
     session_restart(&pair.second);
@@ -158,18 +169,19 @@ static void test_after_a_conflict_nothing_can_be_committed(void **state)
 
 /* --- outcomes --- */
 
+/* TOUCH: insert and delete in one transaction, so that a concurrent insert conflicts. */
 enum effect { INSERT, TOUCH };
 
 static void prepare_outcome(struct session *session, struct text key, enum effect effect)
 {
-    struct outcome *slot = open_outcome(session, who(), key);
+    struct outcome *slot = open_outcome(session, conductor(), key);
     if (effect == INSERT)
-        put_outcome(session, who(), key, "{}");
+        put_outcome(session, conductor(), key, "{}");
     else
         slot->state.dirty = true;
 }
 
-/* Every pairing of insert and touch conflicts, both while the first is open and after it. */
+/* Every pair of insert and touch conflicts, while the first one is open and after its commit. */
 static void test_insert_and_touch_of_an_absent_outcome_conflict_in_all_orders(void **state)
 {
     struct store_world *world = *state;
@@ -184,7 +196,7 @@ static void test_insert_and_touch_of_an_absent_outcome_conflict_in_all_orders(vo
             expect_first_wins(&pair);
         else
             expect_late_conflict(&pair);
-        assert_int_equal(open_outcome(&pair.first, who(), key)->state.exists,
+        assert_int_equal(open_outcome(&pair.first, conductor(), key)->state.exists,
                          effects[i / 2][0] == INSERT);
         pair_close(&pair);
     }
@@ -212,33 +224,32 @@ static void test_touch_of_an_absent_provider_conflicts_with_its_insert(void **st
     struct pair pair = pair_open(world);
     struct provider content = plain_provider(world);
     open_provider(&pair.first, content.id)->state.dirty = true;
-    (void)open_provider(&pair.second, content.id);
-    put_provider(&pair.second, &content);
+    stage_provider(&pair.second, &content);
     expect_late_conflict(&pair);
     pair_close(&pair);
 }
 
-/* Whatever a slot claims, a record is inserted, and what is there stays. */
-static void test_an_outcome_on_record_is_never_overwritten(void **state)
+/* A write always inserts an outcome, even if the slot says that it is stored. */
+static void test_a_stored_outcome_is_never_overwritten(void **state)
 {
     struct store_world *world = *state;
     struct text key = world_text(world, "key");
-    world_add_outcome(world, who(), key, "{\"first\":1}");
+    world_add_outcome(world, conductor(), key, "{\"first\":1}");
     for (int stored = 0; stored < 2; stored++) {
         struct session session = session_open(world);
-        struct outcome *slot = open_outcome(&session, who(), key);
+        struct outcome *slot = open_outcome(&session, conductor(), key);
         slot->state = (struct slot_state){
             .loaded = true, .stored = stored == 1, .exists = true, .dirty = true};
         slot->body = text_of("{\"second\":2}");
         assert_status(&session, STORE_CONFLICT, session_write(&session));
         session_restart(&session);
-        assert_text(text_of("{\"first\":1}"), open_outcome(&session, who(), key)->body);
+        assert_text(text_of("{\"first\":1}"), open_outcome(&session, conductor(), key)->body);
         session_close(&session);
     }
 }
 
-/* A slot that claims to be stored, of a document that is not there. */
-static void test_an_update_or_delete_of_what_is_not_there_conflicts(void **state)
+/* The slot says that the document is stored, but it does not exist. */
+static void test_an_update_or_delete_of_an_absent_document_conflicts(void **state)
 {
     struct store_world *world = *state;
     for (int exists = 0; exists < 2; exists++) {
@@ -308,7 +319,7 @@ static void test_a_rename_to_a_name_that_is_taken_conflicts(void **state)
     session_close(&session);
 }
 
-static void test_a_name_that_was_given_up_can_be_taken(void **state)
+static void test_a_released_name_can_be_used_again(void **state)
 {
     struct store_world *world = *state;
     struct session session = session_open(world);
@@ -317,7 +328,7 @@ static void test_a_name_that_was_given_up_can_be_taken(void **state)
     struct provider *slot = open_provider(&session, one.id);
     slot->name = world_text(world, "renamed");
     slot->state.dirty = slot->place_dirty = true;
-    session_keep(&session);
+    session_save(&session);
     two.name = one.name;
     world_add_provider(world, &two);
     snapshot_want_name(session.snapshot, two.name);
@@ -339,17 +350,17 @@ static void test_the_second_load_sees_the_snapshot_of_the_first(void **state)
     (void)open_provider(&session, stored.id);
     world_add_provider(world, &later);
     world_add_consumer(world, &consumer);
-    world_add_outcome(world, who(), key, "{}");
+    world_add_outcome(world, conductor(), key, "{}");
     snapshot_want_provider(session.snapshot, later.id);
     snapshot_want_name(session.snapshot, later.name);
     snapshot_want_consumer(session.snapshot, consumer.id);
-    snapshot_want_outcome(session.snapshot, who(), key);
+    snapshot_want_outcome(session.snapshot, conductor(), key);
     snapshot_want_tree(session.snapshot, later.id);
     session_load(&session);
     assert_false(snapshot_provider(session.snapshot, later.id)->state.exists);
     assert_false(snapshot_name(session.snapshot, later.name)->taken);
     assert_false(snapshot_consumer(session.snapshot, consumer.id)->state.exists);
-    assert_false(snapshot_outcome(session.snapshot, who(), key)->state.exists);
+    assert_false(snapshot_outcome(session.snapshot, conductor(), key)->state.exists);
     assert_int_equal(session.snapshot->node_count, 0);
     session_restart(&session);
     assert_true(open_provider(&session, later.id)->state.exists);
@@ -364,34 +375,32 @@ static void test_the_second_load_sees_documents_as_they_were(void **state)
     world_add_provider(world, &content);
     (void)open_consumer(&pair.first, world_uuid(world));
     touch_provider(&pair.second, content.id, 8);
-    session_keep(&pair.second);
+    session_save(&pair.second);
     snapshot_want_provider(pair.first.snapshot, content.id);
     session_load(&pair.first);
     assert_same_provider(&content, snapshot_provider(pair.first.snapshot, content.id));
     pair_close(&pair);
 }
 
-static void test_what_another_has_not_committed_is_not_seen(void **state)
+static void test_uncommitted_writes_of_another_session_are_invisible(void **state)
 {
     struct store_world *world = *state;
     struct pair pair = pair_open(world);
     struct provider content = plain_provider(world);
-    (void)open_provider(&pair.first, content.id);
-    put_provider(&pair.first, &content);
+    stage_provider(&pair.first, &content);
     assert_status(&pair.first, STORE_OK, session_write(&pair.first));
     assert_false(open_provider(&pair.second, content.id)->state.exists);
     pair_close(&pair);
 }
 
-static void test_what_was_committed_is_seen_by_the_next_transaction(void **state)
+static void test_the_next_transaction_sees_committed_writes(void **state)
 {
     struct store_world *world = *state;
     struct pair pair = pair_open(world);
     for (int round = 1; round <= 10; round++) {
         struct provider content = plain_provider(world);
-        (void)open_provider(&pair.first, content.id);
-        put_provider(&pair.first, &content);
-        session_keep(&pair.first);
+        stage_provider(&pair.first, &content);
+        session_save(&pair.first);
         assert_same_provider(&content, open_provider(&pair.second, content.id));
         session_restart(&pair.second);
     }
@@ -401,25 +410,25 @@ static void test_what_was_committed_is_seen_by_the_next_transaction(void **state
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_of_two_open_writes_of_a_provider_the_second_conflicts),
     cmocka_unit_test(test_a_write_on_an_old_snapshot_conflicts),
-    cmocka_unit_test(test_a_write_that_changes_nothing_conflicts_all_the_same),
-    cmocka_unit_test(test_an_unchanged_consumer_conflicts_all_the_same),
+    cmocka_unit_test(test_a_write_that_changes_nothing_still_conflicts),
+    cmocka_unit_test(test_a_write_of_an_unchanged_consumer_still_conflicts),
     cmocka_unit_test(test_a_delete_conflicts_with_an_update_in_both_orders),
-    cmocka_unit_test(test_writes_of_different_providers_do_not_meet),
+    cmocka_unit_test(test_writes_of_different_providers_do_not_conflict),
     cmocka_unit_test(test_a_conflict_leaves_nothing_of_the_whole_write),
     cmocka_unit_test(test_after_a_conflict_nothing_can_be_committed),
     cmocka_unit_test(test_insert_and_touch_of_an_absent_outcome_conflict_in_all_orders),
     cmocka_unit_test(test_touch_of_an_absent_consumer_conflicts_with_its_insert),
     cmocka_unit_test(test_touch_of_an_absent_provider_conflicts_with_its_insert),
-    cmocka_unit_test(test_an_outcome_on_record_is_never_overwritten),
-    cmocka_unit_test(test_an_update_or_delete_of_what_is_not_there_conflicts),
+    cmocka_unit_test(test_a_stored_outcome_is_never_overwritten),
+    cmocka_unit_test(test_an_update_or_delete_of_an_absent_document_conflicts),
     cmocka_unit_test(test_of_two_providers_with_one_new_name_one_wins),
     cmocka_unit_test(test_a_name_that_is_taken_cannot_be_inserted),
     cmocka_unit_test(test_a_rename_to_a_name_that_is_taken_conflicts),
-    cmocka_unit_test(test_a_name_that_was_given_up_can_be_taken),
+    cmocka_unit_test(test_a_released_name_can_be_used_again),
     cmocka_unit_test(test_the_second_load_sees_the_snapshot_of_the_first),
     cmocka_unit_test(test_the_second_load_sees_documents_as_they_were),
-    cmocka_unit_test(test_what_another_has_not_committed_is_not_seen),
-    cmocka_unit_test(test_what_was_committed_is_seen_by_the_next_transaction),
+    cmocka_unit_test(test_uncommitted_writes_of_another_session_are_invisible),
+    cmocka_unit_test(test_the_next_transaction_sees_committed_writes),
 };
 
 int main(void)

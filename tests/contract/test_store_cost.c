@@ -1,5 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the store on MongoDB costs in round trips, and what it leaves in the database. */
+/*
+ * Tests on MongoDB what the store costs in commands and returned documents, and two properties of
+ * the documents that it writes. The numbers are exact, so a change that costs one more round trip
+ * is noticed here, long before a benchmark shows it.
+ *
+ * The pool of the world counts commands and documents (mongo_pool_counters). A test takes the
+ * counters, makes its calls, and compares with since(). A commit is one command; a load is one
+ * command, as long as that is not too large; a write is one command for each collection and kind of
+ * change. Results of several queries in one command are separated by documents, which are counted
+ * too.
+ *
+ * Not here: time. Latency and throughput are measured by bench/, and docs/performance.md has their
+ * targets. Loads that are too large for one command are in test_store_faults.c.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -11,14 +24,10 @@
 
 #include <stdio.h>
 
-static struct text who(void)
-{
-    return text_of("conductor");
-}
+/* --- cost --- */
 
-/* --- what it costs --- */
-
-enum { KEYS_MAX = 500, SEPARATORS = 2 /* in the answer to three queries */ };
+/* The answer to three queries in one command has two documents that separate the results. */
+enum { KEYS_MAX = 500, SEPARATORS = 2 };
 
 struct keys {
     struct uuid ids[KEYS_MAX];
@@ -30,12 +39,12 @@ static void want_keys(struct session *session, const struct keys *keys, size_t c
     for (size_t i = 0; i < count; i++) {
         snapshot_want_provider(session->snapshot, keys->ids[i]);
         snapshot_want_consumer(session->snapshot, keys->ids[i]);
-        snapshot_want_outcome(session->snapshot, who(), keys->texts[i]);
+        snapshot_want_outcome(session->snapshot, conductor(), keys->texts[i]);
     }
 }
 
-/* Three inserts a key. */
-static void store_keys(struct session *session, const struct keys *keys, size_t count)
+/* Puts a provider, a consumer and an outcome for each key. */
+static void put_keys(struct session *session, const struct keys *keys, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         struct provider provider = plain_provider(session->world);
@@ -43,10 +52,11 @@ static void store_keys(struct session *session, const struct keys *keys, size_t 
         provider.id = provider.root = consumer.id = keys->ids[i];
         put_provider(session, &provider);
         put_consumer(session, &consumer);
-        put_outcome(session, who(), keys->texts[i], "{}");
+        put_outcome(session, conductor(), keys->texts[i], "{}");
     }
 }
 
+/* Returns what the counters have grown by. */
 static struct mongo_counters since(const struct store_world *world, struct mongo_counters before)
 {
     struct mongo_counters now = mongo_pool_counters(world->pool);
@@ -81,9 +91,9 @@ static void test_a_load_and_a_write_cost_the_same_for_any_number_of_keys(void **
         load_keys(&session, keys, counts[i]);
         assert_int_equal(since(world, before).commands, 1);
         assert_int_equal(since(world, before).documents_returned, SEPARATORS);
-        store_keys(&session, keys, counts[i]);
-        session_keep(&session);
-        assert_int_equal(since(world, before).commands, 1 + 3 + 1);
+        put_keys(&session, keys, counts[i]);
+        session_save(&session);
+        assert_int_equal(since(world, before).commands, 1 + 3 + 1); /* load, inserts, commit */
         before = mongo_pool_counters(world->pool);
         load_keys(&session, keys, counts[i]);
         assert_int_equal(since(world, before).commands, 1);
@@ -99,8 +109,8 @@ static void test_updates_and_deletes_are_one_command_a_collection(void **state)
     struct keys *keys = ARENA_NEW(world->arena, struct keys);
     make_keys(world, keys);
     load_keys(&session, keys, KEYS_MAX);
-    store_keys(&session, keys, KEYS_MAX);
-    session_keep(&session);
+    put_keys(&session, keys, KEYS_MAX);
+    session_save(&session);
     load_keys(&session, keys, KEYS_MAX);
     for (size_t i = 0; i < KEYS_MAX; i++) {
         session.snapshot->providers[i].state.dirty = true;
@@ -108,12 +118,12 @@ static void test_updates_and_deletes_are_one_command_a_collection(void **state)
         session.snapshot->consumers[i].state.exists = i % 2 == 0;
     }
     struct mongo_counters before = mongo_pool_counters(world->pool);
-    session_keep(&session);
-    assert_int_equal(since(world, before).commands, 1 + 2 + 1);
+    session_save(&session);
+    assert_int_equal(since(world, before).commands, 1 + 2 + 1); /* updates, deletes, commit */
     session_close(&session);
 }
 
-static void test_a_second_load_asks_for_nothing_that_is_there(void **state)
+static void test_a_second_load_queries_only_slots_that_are_not_loaded(void **state)
 {
     struct store_world *world = *state;
     struct session session = session_open(world);
@@ -146,7 +156,7 @@ static void test_usages_are_summed_by_the_server(void **state)
         consumer.project_id = project;
         put_consumer(&session, &consumer);
     }
-    session_keep(&session);
+    session_save(&session);
     session_begin(&session);
     snapshot_want_usage(session.snapshot, 0, (struct usage_params){.project_id = project});
     struct mongo_counters before = mongo_pool_counters(world->pool);
@@ -202,7 +212,7 @@ static void test_a_page_returns_one_document_more_than_it_shows(void **state)
         consumer.id = session.snapshot->consumers[i].id;
         put_consumer(&session, &consumer);
     }
-    session_keep(&session);
+    session_save(&session);
     session_begin(&session);
     snapshot_want_page(session.snapshot, 0,
                        (struct page_params){.provider = provider, .limit = LIMIT});
@@ -213,17 +223,16 @@ static void test_a_page_returns_one_document_more_than_it_shows(void **state)
     session_close(&session);
 }
 
-/* --- what is written --- */
+/* --- content of the documents --- */
 
-static void test_records_and_attempts_have_a_date_to_go(void **state)
+static void test_outcomes_and_attempts_have_an_expiry_date(void **state)
 {
     struct store_world *world = *state;
     struct session session = session_open(world);
     int64_t before = 0;
-    world_add_outcome(world, who(), world_text(world, "key"), "{}");
+    world_add_outcome(world, conductor(), world_text(world, "key"), "{}");
     assert_status(&session, STORE_OK,
-                  session.store->ops->record_attempt(session.store, who(), world_text(world, "key"),
-                                                     1, &before, &session.error));
+                  session_record_attempt(&session, world_text(world, "key"), 1, &before));
     static const char dated[] =
         "{\"expires_at\": {\"$gt\": {\"$date\": {\"$numberLong\": \"0\"}}}}";
     assert_true(admin_count(world->database, "outcomes", dated) > 0);
@@ -235,7 +244,7 @@ static void test_records_and_attempts_have_a_date_to_go(void **state)
     session_close(&session);
 }
 
-static void test_uuids_are_stored_as_such(void **state)
+static void test_uuids_are_stored_as_binary_uuids(void **state)
 {
     struct store_world *world = *state;
     struct consumer consumer = plain_consumer(world, world_uuid(world), 1);
@@ -251,12 +260,12 @@ static void test_uuids_are_stored_as_such(void **state)
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_load_and_a_write_cost_the_same_for_any_number_of_keys),
     cmocka_unit_test(test_updates_and_deletes_are_one_command_a_collection),
-    cmocka_unit_test(test_a_second_load_asks_for_nothing_that_is_there),
+    cmocka_unit_test(test_a_second_load_queries_only_slots_that_are_not_loaded),
     cmocka_unit_test(test_usages_are_summed_by_the_server),
     cmocka_unit_test(test_a_batch_of_reads_is_one_command),
     cmocka_unit_test(test_a_page_returns_one_document_more_than_it_shows),
-    cmocka_unit_test(test_records_and_attempts_have_a_date_to_go),
-    cmocka_unit_test(test_uuids_are_stored_as_such),
+    cmocka_unit_test(test_outcomes_and_attempts_have_an_expiry_date),
+    cmocka_unit_test(test_uuids_are_stored_as_binary_uuids),
 };
 
 int main(void)

@@ -1,5 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the store on MongoDB makes of a server that fails, hangs, refuses or forgets. */
+/*
+ * Tests on MongoDB which status the store returns when a query or a write fails, and that nothing
+ * of a failed call remains: no slot is loaded, no document is stored, and the same store can go on.
+ * Sections: loads, writes.
+ *
+ * Most faults are fail points of the server (store_admin.h), which close the connection or answer
+ * with an error code. The others are real: a document that another client made malformed, and one
+ * that is larger than the server accepts. The tables of error codes have codes of each class that
+ * common/mongo/status.c knows.
+ *
+ * Guarantee for later tests: admin_tear_down() clears the fail points after each test.
+ *
+ * Not here: commits, time limits and attempt records (test_store_commits.c); a server that cannot
+ * be reached at all, and wrong credentials (test_store_prepare.c).
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -12,58 +26,46 @@
 #include <stdio.h>
 #include <string.h>
 
-static struct text who(void)
-{
-    return text_of("conductor");
-}
-
-static int heal(void **state)
-{
-    (void)state;
-    admin_clear_faults();
-    return 0;
-}
-
-static const char *code(int number)
+/* Returns `how` for admin_fail(), valid until the next call. */
+static const char *error_code(int number)
 {
     static char how[64];
     (void)snprintf(how, sizeof how, "\"errorCode\": %d", number);
     return how;
 }
 
-#define CUT "\"closeConnection\": true"
-
 /* --- loads --- */
 
-static enum store_status load_one(struct session *session, struct uuid id)
+/* Loads the provider and the consumer with this id. */
+static enum store_status load_both(struct session *session, struct uuid id)
 {
     session_begin(session);
     snapshot_want_provider(session->snapshot, id);
     snapshot_want_consumer(session->snapshot, id);
-    snapshot_seal(session->snapshot);
-    return session->store->ops->load(session->store, session->snapshot, &session->error);
+    return session_try_load(session);
 }
 
-/* The worst of all mistakes: to take an outage for absence. */
+/* If an outage looked like an absent document, the worker would answer that it does not exist. */
 static void test_a_cut_connection_is_never_an_empty_slot(void **state)
 {
     struct store_world *world = *state;
     struct session session = session_open(world);
     struct provider content = plain_provider(world);
     world_add_provider(world, &content);
-    admin_fail("\"aggregate\"", 1, CUT);
-    assert_status(&session, STORE_UNAVAILABLE, load_one(&session, content.id));
+    admin_fail("\"aggregate\"", 1, ADMIN_CUT);
+    assert_status(&session, STORE_UNAVAILABLE, load_both(&session, content.id));
     admin_clear_faults();
     assert_false(snapshot_provider(session.snapshot, content.id)->state.loaded);
     assert_false(snapshot_consumer(session.snapshot, content.id)->state.loaded);
     session_restart(&session);
-    assert_status(&session, STORE_OK, load_one(&session, content.id));
+    assert_status(&session, STORE_OK, load_both(&session, content.id));
     assert_same_provider(&content, snapshot_provider(session.snapshot, content.id));
     session_close(&session);
 }
 
-/* Of a load that takes two commands, the second is cut: what the first has brought is no answer. */
-static void test_a_cut_connection_half_way_through_a_load_is_no_load(void **state)
+/* 250 usages do not fit into one command. The second command is cut, so the answer of the first one
+   must not be used. */
+static void test_a_connection_cut_within_a_load_fills_no_slot(void **state)
 {
     enum { USAGES = 250 };
     struct store_world *world = *state;
@@ -74,12 +76,8 @@ static void test_a_cut_connection_half_way_through_a_load_is_no_load(void **stat
     snapshot_want_provider(session.snapshot, content.id);
     for (size_t i = 0; i < USAGES; i++)
         snapshot_want_usage(session.snapshot, i, (struct usage_params){.project_id = text_of("p")});
-    snapshot_seal(session.snapshot);
-    admin_run("admin", "{\"configureFailPoint\": \"failCommand\", \"mode\": {\"skip\": 1}, "
-                       "\"data\": {\"failCommands\": [\"aggregate\"], \"appName\": "
-                       "\"allotd:contract\", \"closeConnection\": true}}");
-    assert_status(&session, STORE_UNAVAILABLE,
-                  session.store->ops->load(session.store, session.snapshot, &session.error));
+    admin_fail_after_first("\"aggregate\"", ADMIN_CUT);
+    assert_status(&session, STORE_UNAVAILABLE, session_try_load(&session));
     admin_clear_faults();
     assert_false(snapshot_provider(session.snapshot, content.id)->state.loaded);
     for (size_t i = 0; i < USAGES; i++)
@@ -100,10 +98,8 @@ static void test_lists_are_not_loaded_by_a_query_that_failed(void **state)
         if (list == 2)
             snapshot_want_usage(session.snapshot, 0,
                                 (struct usage_params){.project_id = text_of("p")});
-        snapshot_seal(session.snapshot);
-        admin_fail("\"aggregate\"", 1, CUT);
-        assert_status(&session, STORE_UNAVAILABLE,
-                      session.store->ops->load(session.store, session.snapshot, &session.error));
+        admin_fail("\"aggregate\"", 1, ADMIN_CUT);
+        assert_status(&session, STORE_UNAVAILABLE, session_try_load(&session));
         assert_false(session.snapshot->roots_loaded);
         assert_false(list == 1 && session.snapshot->pages[0].loaded);
         assert_false(list == 2 && session.snapshot->usages[0].loaded);
@@ -117,7 +113,7 @@ struct expectation {
     enum store_status status;
 };
 
-static void test_errors_of_a_query_mean_what_they_should(void **state)
+static void test_error_codes_of_a_query_become_statuses(void **state)
 {
     static const struct expectation cases[] = {
         {112, STORE_CONFLICT},      {246, STORE_CONFLICT},
@@ -127,13 +123,13 @@ static void test_errors_of_a_query_mean_what_they_should(void **state)
         {11602, STORE_UNAVAILABLE}, {13436, STORE_UNAVAILABLE},
         {13, STORE_UNAVAILABLE},    {18, STORE_UNAVAILABLE},
         {8, STORE_UNAVAILABLE},     {4568, STORE_REFUSED},
-        {2, STORE_UNAVAILABLE}, /* nobody knows: nothing is lost */
+        {2, STORE_UNAVAILABLE}, /* any unknown code: a retry is always safe */
     };
     struct store_world *world = *state;
     struct session session = session_open(world);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        admin_fail("\"aggregate\"", 1, code(cases[i].code));
-        enum store_status status = load_one(&session, world_uuid(world));
+        admin_fail("\"aggregate\"", 1, error_code(cases[i].code));
+        enum store_status status = load_both(&session, world_uuid(world));
         if (status != cases[i].status)
             print_error("code %d\n", cases[i].code);
         assert_status(&session, cases[i].status, status);
@@ -143,7 +139,7 @@ static void test_errors_of_a_query_mean_what_they_should(void **state)
     session_close(&session);
 }
 
-static void test_a_document_that_is_malformed_is_refused_by_name(void **state)
+static void test_the_error_of_a_malformed_document_names_its_collection(void **state)
 {
     struct store_world *world = *state;
     struct session session = session_open(world);
@@ -152,7 +148,7 @@ static void test_a_document_that_is_malformed_is_refused_by_name(void **state)
     admin_run(world->database,
               "{\"update\": \"providers\", \"bypassDocumentValidation\": true, \"updates\": [{"
               "\"q\": {}, \"u\": {\"$set\": {\"generation\": \"seven\"}}, \"multi\": true}]}");
-    assert_status(&session, STORE_REFUSED, load_one(&session, content.id));
+    assert_status(&session, STORE_REFUSED, load_both(&session, content.id));
     assert_non_null(strstr(session.error.text, "providers"));
     assert_false(snapshot_provider(session.snapshot, content.id)->state.loaded);
     session_close(&session);
@@ -162,13 +158,7 @@ static void test_a_document_that_is_malformed_is_refused_by_name(void **state)
 
 /* --- writes --- */
 
-static void stage_provider(struct session *session, const struct provider *content)
-{
-    (void)open_provider(session, content->id);
-    put_provider(session, content);
-}
-
-static void test_errors_of_a_write_mean_what_they_should(void **state)
+static void test_error_codes_of_a_write_become_statuses(void **state)
 {
     static const struct expectation cases[] = {
         {112, STORE_CONFLICT},      {251, STORE_CONFLICT},   {290, STORE_CONFLICT},
@@ -181,7 +171,7 @@ static void test_errors_of_a_write_mean_what_they_should(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct provider content = plain_provider(world);
         stage_provider(&session, &content);
-        admin_fail("\"insert\"", 1, code(cases[i].code));
+        admin_fail("\"insert\"", 1, error_code(cases[i].code));
         enum store_status status = session_write(&session);
         if (status != cases[i].status)
             print_error("code %d\n", cases[i].code);
@@ -200,11 +190,11 @@ static void test_a_write_conflict_of_an_update_is_a_conflict(void **state)
     struct provider content = plain_provider(world);
     world_add_provider(world, &content);
     open_provider(&session, content.id)->state.dirty = true;
-    admin_fail("\"update\"", 1, code(112));
+    admin_fail("\"update\"", 1, error_code(112));
     assert_status(&session, STORE_CONFLICT, session_write(&session));
     session_restart(&session);
     open_provider(&session, content.id)->state.dirty = true;
-    session_keep(&session);
+    session_save(&session);
     session_close(&session);
 }
 
@@ -214,37 +204,35 @@ static void test_a_connection_cut_in_a_write_leaves_nothing(void **state)
     struct session session = session_open(world);
     struct provider content = plain_provider(world);
     stage_provider(&session, &content);
-    admin_fail("\"insert\"", 1, CUT);
+    admin_fail("\"insert\"", 1, ADMIN_CUT);
     assert_status(&session, STORE_UNAVAILABLE, session_write(&session));
     session_restart(&session);
-    stage_provider(&session, &content); /* the same store goes on, and nothing is in its way */
-    session_keep(&session);
+    stage_provider(&session, &content); /* the same store works on, without a conflict */
+    session_save(&session);
     session_close(&session);
 }
 
-/* The answer of the first collection came; the second's did not. */
+/* The insert into the first collection is answered, the one into the second fails. */
 static void test_a_failure_half_way_through_the_collections_leaves_nothing(void **state)
 {
     struct store_world *world = *state;
     struct session session = session_open(world);
     struct provider provider = plain_provider(world);
     struct text key = world_text(world, "key");
-    snapshot_want_outcome(session.snapshot, who(), key);
+    snapshot_want_outcome(session.snapshot, conductor(), key);
     stage_provider(&session, &provider);
-    put_outcome(&session, who(), key, "{}");
-    admin_run("admin", "{\"configureFailPoint\": \"failCommand\", \"mode\": {\"skip\": 1}, "
-                       "\"data\": {\"failCommands\": [\"insert\"], \"appName\": "
-                       "\"allotd:contract\", \"errorCode\": 50}}");
+    put_outcome(&session, conductor(), key, "{}");
+    admin_fail_after_first("\"insert\"", error_code(50));
     assert_status(&session, STORE_UNAVAILABLE, session_write(&session));
     admin_clear_faults();
     session_restart(&session);
-    snapshot_want_outcome(session.snapshot, who(), key);
+    snapshot_want_outcome(session.snapshot, conductor(), key);
     assert_false(open_provider(&session, provider.id)->state.exists);
-    assert_false(snapshot_outcome(session.snapshot, who(), key)->state.exists);
+    assert_false(snapshot_outcome(session.snapshot, conductor(), key)->state.exists);
     session_close(&session);
 }
 
-static void test_a_document_larger_than_the_server_takes_is_refused(void **state)
+static void test_a_document_larger_than_the_server_accepts_is_refused(void **state)
 {
     enum { TOO_LARGE = 16 * 1024 * 1024 };
     struct store_world *world = *state;
@@ -252,27 +240,27 @@ static void test_a_document_larger_than_the_server_takes_is_refused(void **state
     struct text key = world_text(world, "key");
     char *body = arena_alloc(session.arena, TOO_LARGE + 1);
     memset(body, 'x', TOO_LARGE);
-    (void)open_outcome(&session, who(), key);
-    put_outcome(&session, who(), key, body);
+    (void)open_outcome(&session, conductor(), key);
+    put_outcome(&session, conductor(), key, body);
     assert_status(&session, STORE_REFUSED, session_write(&session));
     session_restart(&session);
-    assert_false(open_outcome(&session, who(), key)->state.exists);
+    assert_false(open_outcome(&session, conductor(), key)->state.exists);
     session_close(&session);
 }
 
-#define CLAIM(test) cmocka_unit_test_teardown(test, heal)
+#define FAULT_TEST(test) cmocka_unit_test_teardown(test, admin_tear_down)
 
 static const struct CMUnitTest tests[] = {
-    CLAIM(test_a_cut_connection_is_never_an_empty_slot),
-    CLAIM(test_a_cut_connection_half_way_through_a_load_is_no_load),
-    CLAIM(test_lists_are_not_loaded_by_a_query_that_failed),
-    CLAIM(test_errors_of_a_query_mean_what_they_should),
-    CLAIM(test_a_document_that_is_malformed_is_refused_by_name),
-    CLAIM(test_errors_of_a_write_mean_what_they_should),
-    CLAIM(test_a_write_conflict_of_an_update_is_a_conflict),
-    CLAIM(test_a_connection_cut_in_a_write_leaves_nothing),
-    CLAIM(test_a_failure_half_way_through_the_collections_leaves_nothing),
-    CLAIM(test_a_document_larger_than_the_server_takes_is_refused),
+    FAULT_TEST(test_a_cut_connection_is_never_an_empty_slot),
+    FAULT_TEST(test_a_connection_cut_within_a_load_fills_no_slot),
+    FAULT_TEST(test_lists_are_not_loaded_by_a_query_that_failed),
+    FAULT_TEST(test_error_codes_of_a_query_become_statuses),
+    FAULT_TEST(test_the_error_of_a_malformed_document_names_its_collection),
+    FAULT_TEST(test_error_codes_of_a_write_become_statuses),
+    FAULT_TEST(test_a_write_conflict_of_an_update_is_a_conflict),
+    FAULT_TEST(test_a_connection_cut_in_a_write_leaves_nothing),
+    FAULT_TEST(test_a_failure_half_way_through_the_collections_leaves_nothing),
+    FAULT_TEST(test_a_document_larger_than_the_server_accepts_is_refused),
 };
 
 int main(void)

@@ -1,5 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The life of a transaction, what is refused, and attempts: in memory and on MongoDB. */
+/*
+ * Tests what the storage port promises of one transaction and of attempt records. Each test runs
+ * against the store in memory and against MongoDB. Sections: the life of a transaction, validators,
+ * attempt records.
+ *
+ * A transaction that is ended or freed without a commit leaves nothing and blocks no one. A second
+ * commit returns OK and changes nothing. Validators refuse documents that only a wrong planner
+ * would write: a negative usage, a consumer without allocations, a usage without an inventory.
+ * Attempt records of other sessions count as crashed attempts; a record can be repeated, withdrawn
+ * and cleared, and doing so twice changes nothing.
+ *
+ * Not here: two transactions at the same time (test_store_conflicts.c), lost answers
+ * (test_store_commits.c, test_store_memory.c), and expiry of the records (test_store_cost.c checks
+ * that they have a date).
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -8,29 +22,23 @@
 
 #include "tests/contract/store_world.h"
 
-static struct text who(void)
-{
-    return text_of("conductor");
-}
-
 /* --- the life of a transaction --- */
 
-static void test_what_is_not_committed_leaves_nothing(void **state)
+static void test_an_uncommitted_write_leaves_nothing(void **state)
 {
     struct store_world *world = *state;
     struct session session = session_open(world);
     struct provider content = plain_provider(world);
-    (void)open_provider(&session, content.id);
-    put_provider(&session, &content);
+    stage_provider(&session, &content);
     assert_status(&session, STORE_OK, session_write(&session));
     session_restart(&session);
     snapshot_want_name(session.snapshot, content.name);
     assert_false(open_provider(&session, content.id)->state.exists);
     assert_false(snapshot_name(session.snapshot, content.name)->taken);
     session_restart(&session);
-    (void)open_provider(&session, content.id); /* and it blocks nobody */
+    (void)open_provider(&session, content.id); /* and it blocks no other write */
     put_provider(&session, &content);
-    session_keep(&session);
+    session_save(&session);
     session_close(&session);
 }
 
@@ -39,8 +47,7 @@ static void test_a_store_that_is_freed_in_the_middle_leaves_nothing(void **state
     struct store_world *world = *state;
     struct session session = session_open(world);
     struct provider content = plain_provider(world);
-    (void)open_provider(&session, content.id);
-    put_provider(&session, &content);
+    stage_provider(&session, &content);
     assert_status(&session, STORE_OK, session_write(&session));
     session.store->ops->free(session.store);
     arena_free(session.arena);
@@ -52,8 +59,8 @@ static void test_a_transaction_that_only_read_commits(void **state)
     struct store_world *world = *state;
     struct session session = session_open(world);
     (void)open_provider(&session, world_uuid(world));
-    session_keep(&session);
-    session_begin(&session); /* and one that did nothing */
+    session_save(&session);
+    session_begin(&session); /* a transaction without any call */
     assert_status(&session, STORE_OK, session_commit(&session));
     session_close(&session);
 }
@@ -68,7 +75,7 @@ static void test_a_read_with_a_fence_commits_again_and_again(void **state)
         (void)open_provider(&other, world_uuid(world));
         session.snapshot->fence = other.snapshot->fence = true;
         assert_status(&session, STORE_OK, session_write(&session));
-        session_keep(&other);
+        session_save(&other);
         assert_status(&session, STORE_OK, session_commit(&session));
         session_restart(&session);
     }
@@ -81,8 +88,7 @@ static void test_a_second_commit_changes_nothing(void **state)
     struct store_world *world = *state;
     struct session session = session_open(world);
     struct provider content = plain_provider(world);
-    (void)open_provider(&session, content.id);
-    put_provider(&session, &content);
+    stage_provider(&session, &content);
     assert_status(&session, STORE_OK, session_write(&session));
     assert_status(&session, STORE_OK, session_commit(&session));
     assert_status(&session, STORE_OK, session_commit(&session));
@@ -92,7 +98,7 @@ static void test_a_second_commit_changes_nothing(void **state)
     session_close(&session);
 }
 
-/* --- what the validators refuse --- */
+/* --- validators --- */
 
 static enum store_status write_used(struct session *session, struct uuid id, int64_t used)
 {
@@ -102,7 +108,7 @@ static enum store_status write_used(struct session *session, struct uuid id, int
     return session_write(session);
 }
 
-static void test_a_usage_below_nought_is_refused(void **state)
+static void test_a_negative_usage_is_refused(void **state)
 {
     struct store_world *world = *state;
     struct session session = session_open(world);
@@ -141,81 +147,80 @@ static void test_a_usage_without_an_inventory_is_refused(void **state)
     session_close(&session);
 }
 
-/* --- attempts --- */
+/* --- attempt records --- */
 
-/* Marks the attempt, and gives what other sessions have left. */
-static int64_t mark(struct session *session, struct text key, uint64_t attempt)
+/* Returns the number of crashed attempts. */
+static int64_t record(struct session *session, struct text key, uint64_t attempt)
 {
-    int64_t deaths = -1;
-    assert_status(session, STORE_OK,
-                  session->store->ops->record_attempt(session->store, who(), key, attempt, &deaths,
-                                                      &session->error));
-    return deaths;
+    int64_t crashed = -1;
+    assert_status(session, STORE_OK, session_record_attempt(session, key, attempt, &crashed));
+    return crashed;
 }
 
-static void unmark(struct session *session, struct text key, uint64_t attempt)
+static void withdraw(struct session *session, struct text key, uint64_t attempt)
 {
     assert_status(session, STORE_OK,
-                  session->store->ops->withdraw_attempt(session->store, who(), key, attempt,
+                  session->store->ops->withdraw_attempt(session->store, conductor(), key, attempt,
                                                         &session->error));
 }
 
-static void forget(struct session *session, struct text key)
+static void clear(struct session *session, struct text key)
 {
-    assert_status(session, STORE_OK,
-                  session->store->ops->clear_attempts(session->store, who(), key, &session->error));
+    assert_status(
+        session, STORE_OK,
+        session->store->ops->clear_attempts(session->store, conductor(), key, &session->error));
 }
 
-static void test_marks_of_other_sessions_are_counted_taken_back_and_forgotten(void **state)
+static void test_attempts_of_other_sessions_are_counted_withdrawn_and_cleared(void **state)
 {
     struct store_world *world = *state;
     struct session session = session_open(world);
     struct session other = session_open(world);
     struct session third = session_open(world);
     struct text key = world_text(world, "key"), another = world_text(world, "key");
-    assert_int_equal(mark(&session, key, 1), 0);
-    assert_int_equal(mark(&other, key, 1), 1);
-    assert_int_equal(mark(&third, key, 1), 2);
-    assert_int_equal(mark(&session, another, 2), 0);
-    unmark(&session, key, 1);
-    assert_int_equal(mark(&third, key, 2), 1);
-    forget(&session, key);
-    assert_int_equal(mark(&session, key, 3), 0);
-    assert_int_equal(mark(&other, another, 2), 1);
+    assert_int_equal(record(&session, key, 1), 0);
+    assert_int_equal(record(&other, key, 1), 1);
+    assert_int_equal(record(&third, key, 1), 2);
+    assert_int_equal(record(&session, another, 2), 0);
+    withdraw(&session, key, 1);
+    assert_int_equal(record(&third, key, 2), 1);
+    clear(&session, key);
+    assert_int_equal(record(&session, key, 3), 0);
+    assert_int_equal(record(&other, another, 2), 1);
     session_close(&third);
     session_close(&other);
     session_close(&session);
 }
 
-static void test_a_mark_that_is_made_again_is_one_mark(void **state)
+static void test_an_attempt_that_is_recorded_twice_counts_once(void **state)
 {
     struct store_world *world = *state;
     struct session session = session_open(world);
     struct session other = session_open(world);
     struct text key = world_text(world, "key");
-    assert_int_equal(mark(&session, key, 7), 0);
-    assert_int_equal(mark(&session, key, 7), 0);
-    assert_int_equal(mark(&session, key, 8), 0); /* a twin in the same hands is no death */
-    assert_int_equal(mark(&other, key, 1), 2);
-    unmark(&session, key, 7);
-    assert_int_equal(mark(&other, key, 1), 1);
+    assert_int_equal(record(&session, key, 7), 0);
+    assert_int_equal(record(&session, key, 7), 0);
+    assert_int_equal(record(&session, key, 8), 0); /* both are of this session: no crash */
+    assert_int_equal(record(&other, key, 1), 2);
+    withdraw(&session, key, 7);
+    assert_int_equal(record(&other, key, 1), 1);
     session_close(&other);
     session_close(&session);
 }
 
-static void test_an_attempt_that_was_not_marked_cannot_be_taken_back(void **state)
+static void test_an_attempt_that_was_not_recorded_cannot_be_withdrawn(void **state)
 {
     struct store_world *world = *state;
     struct session session = session_open(world);
     struct session other = session_open(world);
     struct text key = world_text(world, "key");
     for (int round = 0; round < 2; round++) {
-        unmark(&session, key, 1);
-        forget(&session, key);
+        withdraw(&session, key, 1);
+        clear(&session, key);
     }
-    assert_int_equal(mark(&other, key, 1), 0);
-    unmark(&session, key, 1); /* the number is the other's */
-    assert_int_equal(mark(&session, key, 2), 1);
+    assert_int_equal(record(&other, key, 1), 0);
+    withdraw(&session, key, 1); /* that record is the other session's */
+    assert_int_equal(record(&session, key, 2), 1);
     session_close(&other);
     session_close(&session);
 }
@@ -224,23 +229,22 @@ static void test_prepare_may_be_repeated(void **state)
 {
     struct session session = session_open(*state);
     for (int round = 0; round < 2; round++)
-        assert_status(&session, STORE_OK,
-                      session.store->ops->prepare(session.store, &session.error));
+        assert_status(&session, STORE_OK, session_prepare(&session));
     session_close(&session);
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_what_is_not_committed_leaves_nothing),
+    cmocka_unit_test(test_an_uncommitted_write_leaves_nothing),
     cmocka_unit_test(test_a_store_that_is_freed_in_the_middle_leaves_nothing),
     cmocka_unit_test(test_a_transaction_that_only_read_commits),
     cmocka_unit_test(test_a_read_with_a_fence_commits_again_and_again),
     cmocka_unit_test(test_a_second_commit_changes_nothing),
-    cmocka_unit_test(test_a_usage_below_nought_is_refused),
+    cmocka_unit_test(test_a_negative_usage_is_refused),
     cmocka_unit_test(test_a_consumer_without_allocations_is_refused),
     cmocka_unit_test(test_a_usage_without_an_inventory_is_refused),
-    cmocka_unit_test(test_marks_of_other_sessions_are_counted_taken_back_and_forgotten),
-    cmocka_unit_test(test_a_mark_that_is_made_again_is_one_mark),
-    cmocka_unit_test(test_an_attempt_that_was_not_marked_cannot_be_taken_back),
+    cmocka_unit_test(test_attempts_of_other_sessions_are_counted_withdrawn_and_cleared),
+    cmocka_unit_test(test_an_attempt_that_is_recorded_twice_counts_once),
+    cmocka_unit_test(test_an_attempt_that_was_not_recorded_cannot_be_withdrawn),
     cmocka_unit_test(test_prepare_may_be_repeated),
 };
 

@@ -1,5 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Trees, pages and usages of every storage port: in memory and on MongoDB. */
+/*
+ * Tests the three lists of the storage port, each against the store in memory and MongoDB.
+ * Sections: trees (the providers of a root), pages (the consumers of a provider), usages (the sums
+ * of a project).
+ *
+ * A list is sorted by id, or by type and class, and sees the snapshot of the transaction's first
+ * load. A dirty tree node gets its new root and no
+ * other change, and conflicts with another write of it. Pages end after `limit` rows or
+ * PAGE_BYTES_MAX bytes, and the next one continues without a gap. Usages count a consumer once,
+ * however many allocations it has.
+ *
+ * Documents of other providers and projects must not appear in a list, so the helpers add some.
+ *
+ * Not here: the number of commands and of documents that a list costs (test_store_cost.c), and
+ * lists whose query fails (test_store_faults.c).
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -24,7 +39,7 @@ static struct uuid add_child(struct store_world *world, struct uuid parent, stru
     return child.id;
 }
 
-static void test_trees_come_whole_in_order_and_alone(void **state)
+static void test_trees_are_loaded_completely_in_order_without_others(void **state)
 {
     struct store_world *world = *state;
     struct session session = session_open(world);
@@ -71,18 +86,18 @@ static void test_a_node_that_is_dirty_gets_its_root_and_nothing_else(void **stat
     assert_int_equal(session.snapshot->node_count, 2);
     session.snapshot->nodes[1].root = to.id;
     session.snapshot->nodes[1].dirty = true;
-    session_keep(&session);
+    session_save(&session);
     child.root = to.id;
     assert_same_provider(&child, open_provider(&session, child.id));
     session_close(&session);
 }
 
-static void mark_child(struct session *session, struct uuid root)
+static void touch_root(struct session *session, struct uuid root)
 {
     session_begin(session);
     snapshot_want_tree(session->snapshot, root);
     session_load(session);
-    session->snapshot->nodes[0].dirty = true; /* its root stays what it is */
+    session->snapshot->nodes[0].dirty = true; /* its root stays the same */
 }
 
 static void test_two_writes_of_one_node_conflict(void **state)
@@ -91,9 +106,9 @@ static void test_two_writes_of_one_node_conflict(void **state)
     struct session first = session_open(world), second = session_open(world);
     struct provider root = plain_provider(world);
     world_add_provider(world, &root);
-    mark_child(&first, root.id);
-    mark_child(&second, root.id);
-    session_keep(&first);
+    touch_root(&first, root.id);
+    touch_root(&second, root.id);
+    session_save(&first);
     assert_status(&second, STORE_CONFLICT, session_write(&second));
     session_close(&second);
     session_close(&first);
@@ -103,7 +118,8 @@ static void test_two_writes_of_one_node_conflict(void **state)
 
 enum { ON_PAGE = 7 };
 
-static struct allocation *two_holdings(struct store_world *world, struct uuid a, struct uuid b)
+/* Two classes on provider `a`, one on `b`. */
+static struct allocation *three_allocations(struct store_world *world, struct uuid a, struct uuid b)
 {
     struct allocation *allocations = ARENA_ARRAY(world->arena, struct allocation, 3);
     allocations[0] = (struct allocation){a, text_of("MEMORY_MB"), 512};
@@ -112,14 +128,14 @@ static struct allocation *two_holdings(struct store_world *world, struct uuid a,
     return allocations;
 }
 
-/* ON_PAGE consumers of `provider`, and between them as many of another provider. */
+/* Adds ON_PAGE consumers of `provider`, and between them as many of another provider. */
 static void add_consumers(struct store_world *world, struct uuid provider, struct uuid *ret_ids)
 {
     struct uuid other = world_uuid(world);
     for (size_t i = 0; i < ON_PAGE; i++) {
         struct consumer consumer = plain_consumer(world, provider, 1);
         struct consumer foreign = plain_consumer(world, other, 1);
-        consumer.allocations = two_holdings(world, provider, other);
+        consumer.allocations = three_allocations(world, provider, other);
         consumer.allocation_count = 3;
         consumer.generation = (int64_t)i + 1;
         ret_ids[i] = consumer.id;
@@ -170,7 +186,7 @@ static void test_a_page_shows_what_each_consumer_holds_of_that_provider(void **s
     session_close(&session);
 }
 
-static void test_pages_follow_one_another_without_gap_or_double(void **state)
+static void test_pages_follow_one_another_without_gap_or_duplicate(void **state)
 {
     struct store_world *world = *state;
     struct session session = session_open(world);
@@ -209,9 +225,10 @@ static void test_after_need_not_exist(void **state)
     struct page_params params = {.provider = world_uuid(world), .limit = 10, .has_after = true};
     struct uuid ids[ON_PAGE];
     add_consumers(world, params.provider, ids);
-    expect_rows(read_page(&session, params), ids, 0, ON_PAGE); /* nil comes before all */
+    /* `after` is the nil UUID, which is before all others. */
+    expect_rows(read_page(&session, params), ids, 0, ON_PAGE);
     params.after = ids[2];
-    params.after.bytes[UUID_BYTES - 1]++; /* a consumer of the other provider, or nobody */
+    params.after.bytes[UUID_BYTES - 1]++; /* a consumer of the other provider, or no consumer */
     expect_rows(read_page(&session, params), ids, 3, ON_PAGE - 3);
     memset(params.after.bytes, 0xff, UUID_BYTES);
     expect_rows(read_page(&session, params), ids, 0, 0);
@@ -229,7 +246,7 @@ static void test_a_provider_without_consumers_has_an_empty_page(void **state)
     session_close(&session);
 }
 
-/* A consumer of many classes with long names on one provider: some 200 KiB of reply. */
+/* Makes a consumer with many long class names on one provider: about 200 KiB in a reply. */
 static struct consumer wide_consumer(struct store_world *world, struct uuid provider)
 {
     enum { CLASSES = 640 };
@@ -303,7 +320,7 @@ struct owner {
     int64_t memory; /* 0: none */
 };
 
-/* One consumer on two providers, so that a consumer is counted once all the same. */
+/* Adds a consumer with allocations on two providers; it must be counted once only. */
 static void add_owned(struct store_world *world, struct text project, const struct owner *owner)
 {
     struct consumer consumer = plain_consumer(world, world_uuid(world), owner->vcpus);
@@ -407,7 +424,7 @@ static void test_usages_of_all_types_are_one_group(void **state)
     session_close(&session);
 }
 
-static void test_usages_of_what_nobody_has_are_empty(void **state)
+static void test_usages_without_consumers_are_empty(void **state)
 {
     struct store_world *world = *state;
     struct session session = session_open(world);
@@ -438,11 +455,11 @@ static void test_lists_see_the_snapshot_of_the_first_load(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_trees_come_whole_in_order_and_alone),
+    cmocka_unit_test(test_trees_are_loaded_completely_in_order_without_others),
     cmocka_unit_test(test_a_node_that_is_dirty_gets_its_root_and_nothing_else),
     cmocka_unit_test(test_two_writes_of_one_node_conflict),
     cmocka_unit_test(test_a_page_shows_what_each_consumer_holds_of_that_provider),
-    cmocka_unit_test(test_pages_follow_one_another_without_gap_or_double),
+    cmocka_unit_test(test_pages_follow_one_another_without_gap_or_duplicate),
     cmocka_unit_test(test_a_page_that_is_just_full_has_no_next),
     cmocka_unit_test(test_after_need_not_exist),
     cmocka_unit_test(test_a_provider_without_consumers_has_an_empty_page),
@@ -451,7 +468,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_usages_are_summed_by_type_and_class),
     cmocka_unit_test(test_usages_of_a_user_leave_the_others_out),
     cmocka_unit_test(test_usages_of_all_types_are_one_group),
-    cmocka_unit_test(test_usages_of_what_nobody_has_are_empty),
+    cmocka_unit_test(test_usages_without_consumers_are_empty),
     cmocka_unit_test(test_lists_see_the_snapshot_of_the_first_load),
 };
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What every storage port promises of turns: in memory and on MongoDB. */
+/*
+ * Tests the advisory lock of the storage port (take_advisory_lock), against the store in memory and
+ * MongoDB: who holds it, whom it blocks, and what `ret_contended` says.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -16,20 +19,21 @@ static enum store_status try_lock(struct session *session, bool *ret_contended)
 
 static enum store_status take_advisory_lock(struct session *session)
 {
-    bool shared = false;
-    return try_lock(session, &shared);
+    bool contended = false;
+    return try_lock(session, &contended);
 }
 
-static bool lock_is_contended(struct session *session)
+/* Takes the lock in a transaction that commits. True: another session took it before. */
+static bool take_and_release(struct session *session)
 {
-    bool shared = false;
-    assert_status(session, STORE_OK, try_lock(session, &shared));
+    bool contended = false;
+    assert_status(session, STORE_OK, try_lock(session, &contended));
     assert_status(session, STORE_OK, session_commit(session));
     session_restart(session);
-    return shared;
+    return contended;
 }
 
-static void test_a_turn_keeps_the_others_out_until_its_transaction_ends(void **state)
+static void test_the_lock_is_held_until_its_transaction_ends(void **state)
 {
     struct store_world *world = *state;
     struct pair pair = pair_open(world);
@@ -47,7 +51,7 @@ static void test_a_turn_keeps_the_others_out_until_its_transaction_ends(void **s
     pair_close(&pair);
 }
 
-static void test_who_takes_no_turn_is_not_kept_out(void **state)
+static void test_a_transaction_without_the_lock_is_not_blocked(void **state)
 {
     struct store_world *world = *state;
     struct pair pair = pair_open(world);
@@ -55,26 +59,26 @@ static void test_who_takes_no_turn_is_not_kept_out(void **state)
     world_add_provider(world, &content);
     assert_status(&pair.first, STORE_OK, take_advisory_lock(&pair.first));
     touch_provider(&pair.second, content.id, 7);
-    session_keep(&pair.second);
+    session_save(&pair.second);
     assert_status(&pair.first, STORE_OK, session_commit(&pair.first));
     pair_close(&pair);
 }
 
-/* What a turn sees is what the one before it has left: those who take turns never meet. */
-static void test_who_gets_a_turn_meets_nothing_of_the_turn_before(void **state)
+/* The snapshot begins after the lock is taken, so holders of the lock never conflict. */
+static void test_a_lock_holder_sees_the_writes_of_the_one_before(void **state)
 {
     struct store_world *world = *state;
     struct pair pair = pair_open(world);
     struct provider content = plain_provider(world);
     world_add_provider(world, &content);
-    for (int64_t turn = 1; turn <= 4; turn++) {
-        struct session *session = turn % 2 == 1 ? &pair.first : &pair.second;
+    for (int64_t round = 1; round <= 4; round++) {
+        struct session *session = round % 2 == 1 ? &pair.first : &pair.second;
         assert_status(session, STORE_OK, take_advisory_lock(session));
         snapshot_want_provider(session->snapshot, content.id);
         session_load(session);
         struct provider *slot = snapshot_provider(session->snapshot, content.id);
-        assert_int_equal(slot->generation, turn - 1);
-        slot->generation = turn;
+        assert_int_equal(slot->generation, round - 1);
+        slot->generation = round;
         slot->state.dirty = true;
         assert_status(session, STORE_OK, session_write(session));
         assert_status(session, STORE_OK, session_commit(session));
@@ -83,32 +87,32 @@ static void test_who_gets_a_turn_meets_nothing_of_the_turn_before(void **state)
     pair_close(&pair);
 }
 
-static void test_a_turn_says_whether_the_one_before_was_anothers(void **state)
+static void test_the_lock_tells_whether_another_store_held_it_before(void **state)
 {
     struct store_world *world = *state;
     struct pair pair = pair_open(world);
-    assert_false(lock_is_contended(&pair.first) && lock_is_contended(&pair.first));
-    assert_true(lock_is_contended(&pair.second));
-    assert_false(lock_is_contended(&pair.second));
-    assert_true(lock_is_contended(&pair.first));
+    assert_false(take_and_release(&pair.first) && take_and_release(&pair.first));
+    assert_true(take_and_release(&pair.second));
+    assert_false(take_and_release(&pair.second));
+    assert_true(take_and_release(&pair.first));
     assert_status(&pair.second, STORE_OK, take_advisory_lock(&pair.second));
-    session_restart(&pair.second); /* aborted: a turn that never was */
-    assert_false(lock_is_contended(&pair.first));
+    session_restart(&pair.second); /* aborted, so it does not count */
+    assert_false(take_and_release(&pair.first));
     pair_close(&pair);
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_a_turn_says_whether_the_one_before_was_anothers),
-    cmocka_unit_test(test_a_turn_keeps_the_others_out_until_its_transaction_ends),
-    cmocka_unit_test(test_who_takes_no_turn_is_not_kept_out),
-    cmocka_unit_test(test_who_gets_a_turn_meets_nothing_of_the_turn_before),
+    cmocka_unit_test(test_the_lock_tells_whether_another_store_held_it_before),
+    cmocka_unit_test(test_the_lock_is_held_until_its_transaction_ends),
+    cmocka_unit_test(test_a_transaction_without_the_lock_is_not_blocked),
+    cmocka_unit_test(test_a_lock_holder_sees_the_writes_of_the_one_before),
 };
 
 int main(void)
 {
-    int failed = cmocka_run_group_tests_name("store turns in memory", tests, store_world_memory,
+    int failed = cmocka_run_group_tests_name("store lock in memory", tests, store_world_memory,
                                              store_world_end) != 0;
-    failed |= cmocka_run_group_tests_name("store turns on MongoDB", tests, store_world_mongo,
+    failed |= cmocka_run_group_tests_name("store lock on MongoDB", tests, store_world_mongo,
                                           store_world_end) != 0;
     return failed;
 }

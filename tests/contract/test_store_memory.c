@@ -1,5 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The faults that the store in memory plays: the simulations rest on them. */
+/*
+ * Tests the store in memory (tests/support/memory_store.h) beyond the port: the faults that it
+ * injects, crashes, visitors and counters. The simulations rely on them, so a fault has to do
+ * exactly what its fate (enum memory_fate) says. That the store behaves as MongoDB otherwise is
+ * tested by the suites that run against both.
+ *
+ * Sections: which call fails; commits that fail (lost, applied, lingering); crashes and expiry;
+ * refused documents and attempt records; visitors and counters.
+ *
+ * All tests share one database, so reset() clears the faults and ends the open transactions after
+ * each test. The test of visitors counts documents, and therefore uses a database of its own.
+ *
+ * Not here: the same faults on a real server (test_store_commits.c, test_store_faults.c).
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -7,11 +20,6 @@
 #include <cmocka.h>
 
 #include "tests/contract/store_world.h"
-
-static struct text who(void)
-{
-    return text_of("conductor");
-}
 
 static int reset(void **state)
 {
@@ -29,20 +37,22 @@ static void inject(struct store_world *world, enum memory_call call, size_t afte
         (struct memory_fault){.call = call, .after = after, .status = status, .fate = fate});
 }
 
-static void stage(struct session *session, struct text key)
+static void stage_outcome(struct session *session, struct text key)
 {
-    assert_false(open_outcome(session, who(), key)->state.exists);
-    put_outcome(session, who(), key, "{}");
+    assert_false(open_outcome(session, conductor(), key)->state.exists);
+    put_outcome(session, conductor(), key, "{}");
     assert_status(session, STORE_OK, session_write(session));
 }
 
-static bool is_on_record(struct store_world *world, struct text key)
+static bool has_outcome(struct store_world *world, struct text key)
 {
     struct session session = session_open(world);
-    bool exists = open_outcome(&session, who(), key)->state.exists;
+    bool exists = open_outcome(&session, conductor(), key)->state.exists;
     session_close(&session);
     return exists;
 }
+
+/* --- which call fails --- */
 
 static void test_the_nth_call_fails_and_only_that(void **state)
 {
@@ -57,20 +67,20 @@ static void test_the_nth_call_fails_and_only_that(void **state)
     session_close(&session);
 }
 
-static void test_any_call_counts_whatever_it_is(void **state)
+static void test_a_fault_of_any_call_counts_all_calls(void **state)
 {
     struct store_world *world = *state;
     struct session session = session_open(world);
     struct text key = world_text(world, "key");
     inject(world, MEMORY_ANY_CALL, 3, STORE_UNKNOWN, MEMORY_APPLIED);
-    stage(&session, key);
+    stage_outcome(&session, key);
     assert_status(&session, STORE_UNKNOWN, session_commit(&session));
     session_restart(&session);
-    assert_true(is_on_record(world, key));
+    assert_true(has_outcome(world, key));
     session_close(&session);
 }
 
-static void test_a_fault_lasts_as_often_as_it_says(void **state)
+static void test_a_fault_fails_as_many_calls_as_it_says(void **state)
 {
     struct store_world *world = *state;
     struct session session = session_open(world);
@@ -79,7 +89,7 @@ static void test_a_fault_lasts_as_often_as_it_says(void **state)
         (struct memory_fault){.call = MEMORY_PREPARE, .times = 2, .status = STORE_UNAVAILABLE});
     for (int round = 0; round < 3; round++)
         assert_status(&session, round < 2 ? STORE_UNAVAILABLE : STORE_OK,
-                      session.store->ops->prepare(session.store, &session.error));
+                      session_prepare(&session));
     session_close(&session);
 }
 
@@ -90,12 +100,12 @@ static void test_a_load_that_fails_fills_nothing(void **state)
     inject(world, MEMORY_LOAD, 0, STORE_UNAVAILABLE, MEMORY_LOST);
     session_begin(&session);
     snapshot_want_provider(session.snapshot, world_uuid(world));
-    snapshot_seal(session.snapshot);
-    assert_status(&session, STORE_UNAVAILABLE,
-                  session.store->ops->load(session.store, session.snapshot, &session.error));
+    assert_status(&session, STORE_UNAVAILABLE, session_try_load(&session));
     assert_false(session.snapshot->providers[0].state.loaded);
     session_close(&session);
 }
+
+/* --- commits that fail --- */
 
 static void test_a_commit_that_was_lost_can_be_repeated_or_dropped(void **state)
 {
@@ -103,13 +113,13 @@ static void test_a_commit_that_was_lost_can_be_repeated_or_dropped(void **state)
     for (int repeated = 0; repeated < 2; repeated++) {
         struct session session = session_open(world);
         struct text key = world_text(world, "key");
-        stage(&session, key);
+        stage_outcome(&session, key);
         inject(world, MEMORY_COMMIT, 0, STORE_UNKNOWN, MEMORY_LOST);
         assert_status(&session, STORE_UNKNOWN, session_commit(&session));
         if (repeated == 1)
             assert_status(&session, STORE_OK, session_commit(&session));
         session_restart(&session);
-        assert_int_equal(is_on_record(world, key), repeated);
+        assert_int_equal(has_outcome(world, key), repeated);
         session_close(&session);
     }
 }
@@ -119,32 +129,32 @@ static void test_a_commit_that_was_applied_says_so_when_repeated(void **state)
     struct store_world *world = *state;
     struct session session = session_open(world);
     struct text key = world_text(world, "key");
-    stage(&session, key);
+    stage_outcome(&session, key);
     inject(world, MEMORY_COMMIT, 0, STORE_UNKNOWN, MEMORY_APPLIED);
     assert_status(&session, STORE_UNKNOWN, session_commit(&session));
-    assert_true(is_on_record(world, key));
+    assert_true(has_outcome(world, key));
     assert_status(&session, STORE_OK, session_commit(&session));
     session_close(&session);
 }
 
-static void test_a_commit_that_lingers_blocks_its_key_until_it_is_settled(void **state)
+static void test_a_commit_that_lingers_blocks_its_key_until_it_is_resolved(void **state)
 {
     struct store_world *world = *state;
     for (int applied = 0; applied < 2; applied++) {
         struct session session = session_open(world);
         struct text key = world_text(world, "key");
-        stage(&session, key);
+        stage_outcome(&session, key);
         inject(world, MEMORY_COMMIT, 0, STORE_UNKNOWN, MEMORY_LINGERS);
         assert_status(&session, STORE_UNKNOWN, session_commit(&session));
         session_restart(&session);
         assert_int_equal(memory_database_lingering(world->memory), 1);
-        (void)open_outcome(&session, who(), key);
-        put_outcome(&session, who(), key, "{\"second\":1}");
+        (void)open_outcome(&session, conductor(), key);
+        put_outcome(&session, conductor(), key, "{\"second\":1}");
         assert_status(&session, STORE_CONFLICT, session_write(&session));
         session_restart(&session);
         memory_database_resolve_commit(world->memory, applied == 1);
         assert_int_equal(memory_database_lingering(world->memory), 0);
-        assert_int_equal(is_on_record(world, key), applied);
+        assert_int_equal(has_outcome(world, key), applied);
         session_close(&session);
     }
 }
@@ -154,28 +164,30 @@ static void test_a_commit_that_conflicts_leaves_nothing(void **state)
     struct store_world *world = *state;
     struct session session = session_open(world);
     struct text key = world_text(world, "key");
-    stage(&session, key);
+    stage_outcome(&session, key);
     inject(world, MEMORY_COMMIT, 0, STORE_CONFLICT, MEMORY_LOST);
     assert_status(&session, STORE_CONFLICT, session_commit(&session));
     session_restart(&session);
-    assert_false(is_on_record(world, key));
-    stage(&session, key);
+    assert_false(has_outcome(world, key));
+    stage_outcome(&session, key);
     session_close(&session);
 }
+
+/* --- crashes and expiry --- */
 
 static void test_a_store_that_crashed_is_cut_off(void **state)
 {
     struct store_world *world = *state;
     struct session session = session_open(world);
     struct text key = world_text(world, "key");
-    stage(&session, key);
+    stage_outcome(&session, key);
     memory_store_crash(session.store, MEMORY_LOST);
     assert_status(&session, STORE_UNAVAILABLE, session_commit(&session));
     session.store->ops->end(session.store);
     assert_status(&session, STORE_UNAVAILABLE,
                   session.store->ops->begin(session.store, &session.error));
     session_close(&session);
-    assert_false(is_on_record(world, key));
+    assert_false(has_outcome(world, key));
     assert_int_equal(memory_database_lingering(world->memory), 0);
 }
 
@@ -184,15 +196,15 @@ static void test_a_crash_leaves_its_transaction_open_until_it_expires(void **sta
     struct store_world *world = *state;
     struct session session = session_open(world), other = session_open(world);
     struct text key = world_text(world, "key");
-    stage(&session, key);
+    stage_outcome(&session, key);
     memory_store_crash(session.store, MEMORY_LINGERS);
     session_close(&session);
-    (void)open_outcome(&other, who(), key);
-    put_outcome(&other, who(), key, "{}");
+    (void)open_outcome(&other, conductor(), key);
+    put_outcome(&other, conductor(), key, "{}");
     assert_status(&other, STORE_CONFLICT, session_write(&other));
     session_restart(&other);
     memory_database_expire(world->memory);
-    stage(&other, key);
+    stage_outcome(&other, key);
     session_close(&other);
 }
 
@@ -201,7 +213,7 @@ static void test_a_crash_right_after_the_commit_keeps_it(void **state)
     struct store_world *world = *state;
     struct session session = session_open(world);
     struct text key = world_text(world, "key");
-    stage(&session, key);
+    stage_outcome(&session, key);
     memory_database_fail(world->memory, (struct memory_fault){.call = MEMORY_COMMIT,
                                                               .status = STORE_UNKNOWN,
                                                               .fate = MEMORY_APPLIED,
@@ -209,23 +221,25 @@ static void test_a_crash_right_after_the_commit_keeps_it(void **state)
     assert_status(&session, STORE_UNKNOWN, session_commit(&session));
     assert_status(&session, STORE_UNAVAILABLE, session_commit(&session));
     session_close(&session);
-    assert_true(is_on_record(world, key));
+    assert_true(has_outcome(world, key));
 }
 
-static void test_an_open_transaction_hears_that_it_expired(void **state)
+static void test_an_open_transaction_that_expired_cannot_commit(void **state)
 {
     struct store_world *world = *state;
     struct session session = session_open(world);
     struct text key = world_text(world, "key");
-    stage(&session, key);
+    stage_outcome(&session, key);
     memory_database_expire(world->memory);
     assert_status(&session, STORE_EXPIRED, session_commit(&session));
     session_restart(&session);
-    stage(&session, key);
+    stage_outcome(&session, key);
     session_close(&session);
 }
 
-static void test_what_is_refused_is_refused_until_healed(void **state)
+/* --- refused documents and attempt records --- */
+
+static void test_a_refused_document_is_refused_until_faults_are_cleared(void **state)
 {
     struct store_world *world = *state;
     struct session session = session_open(world);
@@ -235,18 +249,12 @@ static void test_what_is_refused_is_refused_until_healed(void **state)
     put_consumer(&session, &content);
     assert_status(&session, STORE_REFUSED, session_write(&session));
     session_restart(&session);
-    open_consumer(&session, content.id)->state.dirty = true; /* a touch stores nothing */
-    session_keep(&session);
+    /* Insert and delete: nothing is stored, so nothing is validated. */
+    open_consumer(&session, content.id)->state.dirty = true;
+    session_save(&session);
     memory_database_clear_faults(world->memory);
     world_add_consumer(world, &content);
     session_close(&session);
-}
-
-static enum store_status mark(struct session *session, struct text key, uint64_t attempt,
-                              int64_t *ret_crashed)
-{
-    return session->store->ops->record_attempt(session->store, who(), key, attempt, ret_crashed,
-                                               &session->error);
 }
 
 static void test_an_attempt_may_count_though_its_answer_was_lost(void **state)
@@ -256,19 +264,20 @@ static void test_an_attempt_may_count_though_its_answer_was_lost(void **state)
     struct session other = session_open(world);
     for (int applied = 0; applied < 2; applied++) {
         struct text key = world_text(world, "key");
-        int64_t deaths = -1;
+        int64_t crashed = -1;
         inject(world, MEMORY_ATTEMPT, 0, STORE_UNAVAILABLE,
                applied == 1 ? MEMORY_APPLIED : MEMORY_LOST);
-        assert_status(&session, STORE_UNAVAILABLE, mark(&session, key, 1, &deaths));
-        assert_int_equal(deaths, -1);
-        assert_status(&other, STORE_OK, mark(&other, key, 1, &deaths));
-        assert_int_equal(deaths, applied);
+        assert_status(&session, STORE_UNAVAILABLE,
+                      session_record_attempt(&session, key, 1, &crashed));
+        assert_int_equal(crashed, -1);
+        assert_status(&other, STORE_OK, session_record_attempt(&other, key, 1, &crashed));
+        assert_int_equal(crashed, applied);
     }
     session_close(&other);
     session_close(&session);
 }
 
-/* --- what an auditor sees --- */
+/* --- visitors and counters --- */
 
 struct seen {
     size_t providers, consumers, outcomes, attempts;
@@ -299,7 +308,7 @@ static void see_outcome(void *context, const struct outcome *outcome)
 static void see_attempts(void *context, struct text principal, struct text key, int64_t count)
 {
     struct seen *seen = context;
-    assert_text(who(), principal);
+    assert_text(conductor(), principal);
     assert_true(text_starts_with(key, "key"));
     seen->attempts++;
     seen->count += count;
@@ -313,7 +322,7 @@ static struct seen look(const struct memory_database *database)
     return seen;
 }
 
-static void test_an_auditor_sees_what_is_committed(void **state)
+static void test_a_visitor_sees_only_committed_documents(void **state)
 {
     struct store_world *world = *state;
     struct memory_database *suite = world->memory;
@@ -322,18 +331,18 @@ static void test_an_auditor_sees_what_is_committed(void **state)
     struct text key = world_text(world, "key");
     struct provider one = plain_provider(world), two = plain_provider(world);
     struct consumer consumer = plain_consumer(world, one.id, 1);
-    int64_t before = 0;
+    int64_t crashed = 0;
     world_add_provider(world, &two);
     world_add_provider(world, &one);
     world_add_consumer(world, &consumer);
     uint64_t sequence = memory_database_sequence(world->memory);
-    stage(&session, key);
+    stage_outcome(&session, key);
     assert_int_equal(look(world->memory).outcomes, 0);
     assert_int_equal(memory_database_sequence(world->memory), sequence);
     assert_status(&session, STORE_OK, session_commit(&session));
     assert_int_equal(memory_database_sequence(world->memory), sequence + 1);
     for (uint64_t attempt = 1; attempt <= 2; attempt++)
-        assert_status(&session, STORE_OK, mark(&session, key, attempt, &before));
+        assert_status(&session, STORE_OK, session_record_attempt(&session, key, attempt, &crashed));
     struct seen seen = look(world->memory);
     session_close(&session);
     memory_database_free(world->memory);
@@ -354,7 +363,7 @@ static void test_calls_and_documents_are_counted(void **state)
     struct memory_counters before = memory_database_counters(world->memory);
     snapshot_want_consumer(session.snapshot, world_uuid(world));
     (void)open_provider(&session, content.id);
-    session_keep(&session);
+    session_save(&session);
     struct memory_counters after = memory_database_counters(world->memory);
     assert_int_equal(after.calls[MEMORY_LOAD] - before.calls[MEMORY_LOAD], 1);
     assert_int_equal(after.calls[MEMORY_COMMIT] - before.calls[MEMORY_COMMIT], 1);
@@ -363,25 +372,25 @@ static void test_calls_and_documents_are_counted(void **state)
     session_close(&session);
 }
 
-#define CLAIM(test) cmocka_unit_test_teardown(test, reset)
+#define FAULT_TEST(test) cmocka_unit_test_teardown(test, reset)
 
 static const struct CMUnitTest tests[] = {
-    CLAIM(test_the_nth_call_fails_and_only_that),
-    CLAIM(test_any_call_counts_whatever_it_is),
-    CLAIM(test_a_fault_lasts_as_often_as_it_says),
-    CLAIM(test_a_load_that_fails_fills_nothing),
-    CLAIM(test_a_commit_that_was_lost_can_be_repeated_or_dropped),
-    CLAIM(test_a_commit_that_was_applied_says_so_when_repeated),
-    CLAIM(test_a_commit_that_lingers_blocks_its_key_until_it_is_settled),
-    CLAIM(test_a_commit_that_conflicts_leaves_nothing),
-    CLAIM(test_a_store_that_crashed_is_cut_off),
-    CLAIM(test_a_crash_leaves_its_transaction_open_until_it_expires),
-    CLAIM(test_a_crash_right_after_the_commit_keeps_it),
-    CLAIM(test_an_open_transaction_hears_that_it_expired),
-    CLAIM(test_what_is_refused_is_refused_until_healed),
-    CLAIM(test_an_attempt_may_count_though_its_answer_was_lost),
-    CLAIM(test_an_auditor_sees_what_is_committed),
-    CLAIM(test_calls_and_documents_are_counted),
+    FAULT_TEST(test_the_nth_call_fails_and_only_that),
+    FAULT_TEST(test_a_fault_of_any_call_counts_all_calls),
+    FAULT_TEST(test_a_fault_fails_as_many_calls_as_it_says),
+    FAULT_TEST(test_a_load_that_fails_fills_nothing),
+    FAULT_TEST(test_a_commit_that_was_lost_can_be_repeated_or_dropped),
+    FAULT_TEST(test_a_commit_that_was_applied_says_so_when_repeated),
+    FAULT_TEST(test_a_commit_that_lingers_blocks_its_key_until_it_is_resolved),
+    FAULT_TEST(test_a_commit_that_conflicts_leaves_nothing),
+    FAULT_TEST(test_a_store_that_crashed_is_cut_off),
+    FAULT_TEST(test_a_crash_leaves_its_transaction_open_until_it_expires),
+    FAULT_TEST(test_a_crash_right_after_the_commit_keeps_it),
+    FAULT_TEST(test_an_open_transaction_that_expired_cannot_commit),
+    FAULT_TEST(test_a_refused_document_is_refused_until_faults_are_cleared),
+    FAULT_TEST(test_an_attempt_may_count_though_its_answer_was_lost),
+    FAULT_TEST(test_a_visitor_sees_only_committed_documents),
+    FAULT_TEST(test_calls_and_documents_are_counted),
 };
 
 int main(void)

@@ -1,5 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the store on MongoDB makes of the database before it is used. */
+/*
+ * Tests on MongoDB how a store starts: `prepare` with collections, indexes and validators, and the
+ * URIs and servers that a pool gets. Tests that change the schema use a database of their own,
+ * made by use_database().
+ *
+ * What `prepare` promises: several workers may call it at the same time, and while others work; it
+ * restores a validator that was changed; it returns MISCONFIGURED, with an error that says what is
+ * wrong, where only an operator can help (another kind of index, duplicate names, a wrong
+ * password); it warns of a transaction lifetime that is too long. A server that cannot be reached
+ * is UNAVAILABLE. Options in the URI cannot weaken read and write concern. No error contains a
+ * password.
+ *
+ * Most tests store their results first, free and drop everything, and check at the end. So a check
+ * that fails leaves no database on the server.
+ *
+ * Not here: a server that is not a member of a replica set, and too old servers.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -14,14 +30,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static enum store_status prepare(struct session *session)
-{
-    return session->store->ops->prepare(session->store, &session->error);
-}
+#include "common/host/system_clock.h"
 
-/* --- prepare --- */
+#define LIFETIME "transactionLifetimeLimitSeconds"
 
-/* Another database of this run; the name is dropped by drop(). */
+/* Makes `other` a world with a database of its own, to be dropped by drop(). */
 static void use_database(struct store_world *other, const struct store_world *world,
                          const char *suffix)
 {
@@ -76,29 +89,28 @@ static void test_workers_may_prepare_at_the_same_time(void **state)
     }
 }
 
-/* Two workers' prepare does not stop a third that is at work. */
+/* A worker that starts must not abort the transactions of the others. */
 static void test_prepare_does_not_disturb_an_open_transaction(void **state)
 {
     struct store_world *world = *state;
     struct session working = session_open(world), starting = session_open(world);
     struct provider content = plain_provider(world);
-    (void)open_provider(&working, content.id);
-    put_provider(&working, &content);
+    stage_provider(&working, &content);
     assert_status(&working, STORE_OK, session_write(&working));
-    assert_status(&starting, STORE_OK, prepare(&starting));
+    assert_status(&starting, STORE_OK, session_prepare(&starting));
     assert_status(&working, STORE_OK, session_commit(&working));
     session_close(&starting);
     session_close(&working);
 }
 
-static void test_an_index_of_another_kind_is_named(void **state)
+static void test_the_error_names_an_index_of_another_kind(void **state)
 {
     struct store_world other;
     use_database(&other, *state, "index");
     admin_run(other.database, "{\"createIndexes\": \"providers\", \"indexes\": [{\"key\": "
                               "{\"name\": 1}, \"name\": \"name\"}]}");
     struct session session = session_open(&other);
-    enum store_status status = prepare(&session);
+    enum store_status status = session_prepare(&session);
     session_close(&session);
     drop(&other);
     assert_status(&session, STORE_MISCONFIGURED, status);
@@ -106,14 +118,14 @@ static void test_an_index_of_another_kind_is_named(void **state)
     assert_non_null(strstr(session.error.text, "name"));
 }
 
-static void test_names_that_are_not_unique_are_for_a_person_to_mend(void **state)
+static void test_duplicate_names_are_misconfigured(void **state)
 {
     struct store_world other;
     use_database(&other, *state, "names");
     admin_run(other.database, "{\"insert\": \"providers\", \"documents\": [{\"name\": \"a\"}, "
                               "{\"name\": \"a\"}]}");
     struct session session = session_open(&other);
-    enum store_status status = prepare(&session);
+    enum store_status status = session_prepare(&session);
     session_close(&session);
     drop(&other);
     assert_status(&session, STORE_MISCONFIGURED, status);
@@ -132,19 +144,19 @@ static enum store_status write_generation(struct session *session, struct uuid i
     return status;
 }
 
-static void test_a_validator_refuses_for_good_and_prepare_puts_ours_back(void **state)
+static void test_prepare_restores_a_changed_validator(void **state)
 {
     struct store_world other;
     use_database(&other, *state, "rule");
     struct session session = session_open(&other);
-    assert_status(&session, STORE_OK, prepare(&session));
+    assert_status(&session, STORE_OK, session_prepare(&session));
     struct provider content = plain_provider(&other);
     world_add_provider(&other, &content);
     admin_run(other.database, "{\"collMod\": \"providers\", \"validator\": {\"generation\": "
                               "{\"$lt\": 5}}}");
     enum store_status allowed = write_generation(&session, content.id, 4);
     enum store_status refused = write_generation(&session, content.id, 5);
-    enum store_status prepared = prepare(&session);
+    enum store_status prepared = session_prepare(&session);
     enum store_status again = write_generation(&session, content.id, 5);
     session_close(&session);
     drop(&other);
@@ -154,7 +166,7 @@ static void test_a_validator_refuses_for_good_and_prepare_puts_ours_back(void **
     assert_status(&session, STORE_OK, again);
 }
 
-/* A pool whose URI is the suite's with something put before its hosts, or after its options. */
+/* Makes a pool whose URI is the suite's, with `user` before its hosts and `options` at its end. */
 static struct mongo_pool *pool_with(const struct store_world *world, const char *user,
                                     const char *options)
 {
@@ -171,14 +183,14 @@ static struct mongo_pool *pool_with(const struct store_world *world, const char 
     return pool;
 }
 
-static void test_a_wrong_password_stops_the_start_but_not_the_work(void **state)
+static void test_a_wrong_password_is_misconfigured_in_prepare_and_unavailable_in_begin(void **state)
 {
     struct store_world other = *(struct store_world *)*state;
-    other.run = ~other.run; /* one database, but ids of its own */
+    other.run = ~other.run; /* the same database, but other ids */
     other.pool = pool_with(&other, "nobody:wrong@", "");
     assert_non_null(other.pool);
     struct session session = session_open(&other);
-    enum store_status prepared = prepare(&session);
+    enum store_status prepared = session_prepare(&session);
     enum store_status begun = session.store->ops->begin(session.store, &session.error);
     session_close(&session);
     mongo_pool_free(other.pool);
@@ -187,15 +199,15 @@ static void test_a_wrong_password_stops_the_start_but_not_the_work(void **state)
     assert_null(strstr(session.error.text, "wrong"));
 }
 
-/* Reads from a secondary, or writes that nobody confirms, would break every promise. */
+/* Reads from a secondary or unacknowledged writes would lose or repeat the effects of commands. */
 static void test_the_uri_cannot_weaken_the_concerns(void **state)
 {
     struct store_world other = *(struct store_world *)*state;
-    other.run = ~other.run; /* one database, but ids of its own */
+    other.run = ~other.run; /* the same database, but other ids */
     other.pool = pool_with(&other, "", "&w=0&readPreference=secondary&readConcernLevel=local");
     assert_non_null(other.pool);
     struct session session = session_open(&other);
-    enum store_status prepared = prepare(&session);
+    enum store_status prepared = session_prepare(&session);
     struct provider content = plain_provider(&other);
     world_add_provider(&other, &content);
     struct provider *slot = open_provider(&session, content.id);
@@ -206,7 +218,7 @@ static void test_the_uri_cannot_weaken_the_concerns(void **state)
     assert_true(exists);
 }
 
-static void test_a_uri_that_is_none_gives_an_error(void **state)
+static void test_an_invalid_uri_gives_an_error(void **state)
 {
     struct store_world *world = *state;
     struct error error = {""};
@@ -218,7 +230,7 @@ static void test_a_uri_that_is_none_gives_an_error(void **state)
     assert_true(strlen(error.text) > 0);
 }
 
-static void test_nobody_there_is_unavailable(void **state)
+static void test_an_unreachable_server_is_unavailable(void **state)
 {
     struct store_world *world = *state;
     struct error error = {""};
@@ -227,7 +239,7 @@ static void test_nobody_there_is_unavailable(void **state)
         .database = text_of(world->database),
         .timeout_ms = 5000,
         .worker = text_of("contract"),
-        .clock = store_world_clock()};
+        .clock = system_clock()};
     struct mongo_pool *pool = mongo_pool_new(&options, &error);
     assert_non_null(pool);
     struct store *store = mongo_store_new(pool, &error);
@@ -242,46 +254,43 @@ static void test_nobody_there_is_unavailable(void **state)
     assert_non_null(strstr(error.text, "mongodb"));
 }
 
-static void take_note(void *context, int level, const char *domain, const char *message)
+/* Keeps the last warning of the store: a function for mongo_set_log(). */
+static void keep_warning(void *context, int level, const char *domain, const char *message)
 {
-    struct error *note = context;
+    struct error *warning = context;
     if (level == 2 && strcmp(domain, "allot") == 0)
-        error_set(note, "%s", message);
+        error_set(warning, "%s", message);
 }
 
-static void test_a_long_transaction_lifetime_is_warned_of(void **state)
+static void test_a_long_transaction_lifetime_is_logged_as_a_warning(void **state)
 {
     struct store_world other;
-    struct error note = {""};
-    int64_t before = admin_parameter("transactionLifetimeLimitSeconds");
+    struct error warning = {""};
+    int64_t before = admin_parameter(LIFETIME);
     use_database(&other, *state, "warning");
     struct session session = session_open(&other);
-    admin_run("admin", "{\"setParameter\": 1, \"transactionLifetimeLimitSeconds\": 21}");
-    mongo_set_log(take_note, &note);
-    enum store_status status = prepare(&session);
+    admin_set_parameter(LIFETIME, 21);
+    mongo_set_log(keep_warning, &warning);
+    enum store_status status = session_prepare(&session);
     mongo_set_log(NULL, NULL);
-    char json[128];
-    (void)snprintf(json, sizeof json,
-                   "{\"setParameter\": 1, \"transactionLifetimeLimitSeconds\": %lld}",
-                   (long long)before);
-    admin_run("admin", json);
+    admin_set_parameter(LIFETIME, before);
     session_close(&session);
     drop(&other);
     assert_status(&session, STORE_OK, status);
-    assert_non_null(strstr(note.text, "21"));
+    assert_non_null(strstr(warning.text, "21"));
 }
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_workers_may_prepare_at_the_same_time),
     cmocka_unit_test(test_prepare_does_not_disturb_an_open_transaction),
-    cmocka_unit_test(test_an_index_of_another_kind_is_named),
-    cmocka_unit_test(test_names_that_are_not_unique_are_for_a_person_to_mend),
-    cmocka_unit_test(test_a_validator_refuses_for_good_and_prepare_puts_ours_back),
-    cmocka_unit_test(test_a_wrong_password_stops_the_start_but_not_the_work),
+    cmocka_unit_test(test_the_error_names_an_index_of_another_kind),
+    cmocka_unit_test(test_duplicate_names_are_misconfigured),
+    cmocka_unit_test(test_prepare_restores_a_changed_validator),
+    cmocka_unit_test(test_a_wrong_password_is_misconfigured_in_prepare_and_unavailable_in_begin),
     cmocka_unit_test(test_the_uri_cannot_weaken_the_concerns),
-    cmocka_unit_test(test_a_uri_that_is_none_gives_an_error),
-    cmocka_unit_test(test_nobody_there_is_unavailable),
-    cmocka_unit_test(test_a_long_transaction_lifetime_is_warned_of),
+    cmocka_unit_test(test_an_invalid_uri_gives_an_error),
+    cmocka_unit_test(test_an_unreachable_server_is_unavailable),
+    cmocka_unit_test(test_a_long_transaction_lifetime_is_logged_as_a_warning),
 };
 
 int main(void)

@@ -1,18 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Design. A table is an array of documents, sorted by key, with binary search (lower_bound). A
+ * document is a list of versions, the newest first. Sections: tables (memory_find,
+ * memory_find_or_add), versions (memory_visible, memory_install), and deep copies of the content.
+ *
+ * Guarantees. A document stays at its address until the database is freed, so transactions may keep
+ * pointers to it. memory_install() frees the versions that no open transaction can see any more, so
+ * the memory does not grow with the number of commits.
+ *
+ * Not here: who may write a document, and uncommitted versions (memory_write.c). Documents are
+ * never removed from a table: a deleted one has a newest version with `exists` false. An array is
+ * slow for many inserts, but a simulation has a few thousand documents at most.
+ */
 #include "tests/support/memory_document.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_CAPACITY = 64, VERSION_BYTES = 256 };
+#include "common/base/memory.h"
 
-void *memory_alloc(size_t bytes)
-{
-    void *place = calloc(1, bytes);
-    if (place == NULL)
-        abort();
-    return place;
-}
+enum { VERSION_BYTES = 256 };
 
 struct text memory_uuid_key(const struct uuid *id)
 {
@@ -21,8 +28,9 @@ struct text memory_uuid_key(const struct uuid *id)
 
 char *memory_command_key(struct text principal, struct text key, struct text *ret_key)
 {
-    size_t length = principal.length + 1 + key.length; /* a NUL is in neither */
-    char *bytes = memory_alloc(length);
+    /* Neither contains a NUL, so a NUL separates them. */
+    size_t length = principal.length + 1 + key.length;
+    char *bytes = memory_array(length, 1);
     memcpy(bytes, principal.bytes, principal.length);
     memcpy(bytes + principal.length + 1, key.bytes, key.length);
     *ret_key = text_view(bytes, length);
@@ -31,8 +39,8 @@ char *memory_command_key(struct text principal, struct text key, struct text *re
 
 /* --- tables --- */
 
-/* The first index whose key is not before `key`. */
-static size_t place_of(const struct memory_table *table, struct text key)
+/* Returns the first index whose key is not before `key`. */
+static size_t lower_bound(const struct memory_table *table, struct text key)
 {
     size_t low = 0, high = table->count;
     while (low < high) {
@@ -45,44 +53,33 @@ static size_t place_of(const struct memory_table *table, struct text key)
     return low;
 }
 
-static bool is_at(const struct memory_table *table, size_t place, struct text key)
+static bool is_at(const struct memory_table *table, size_t index, struct text key)
 {
-    return place < table->count && text_equal(table->items[place]->key, key);
+    return index < table->count && text_equal(table->items[index]->key, key);
 }
 
 struct memory_document *memory_find(const struct memory_database *database, enum memory_kind kind,
                                     struct text key)
 {
     const struct memory_table *table = &database->tables[kind];
-    size_t place = place_of(table, key);
-    return is_at(table, place, key) ? table->items[place] : NULL;
-}
-
-static void make_room(struct memory_table *table)
-{
-    if (table->count < table->capacity)
-        return;
-    table->capacity = table->capacity > 0 ? table->capacity * 2 : FIRST_CAPACITY;
-    table->items = realloc(table->items, table->capacity * sizeof(struct memory_document *));
-    if (table->items == NULL)
-        abort();
+    size_t index = lower_bound(table, key);
+    return is_at(table, index, key) ? table->items[index] : NULL;
 }
 
 struct memory_document *memory_find_or_add(struct memory_database *database, enum memory_kind kind,
                                            struct text key)
 {
     struct memory_table *table = &database->tables[kind];
-    size_t place = place_of(table, key);
-    if (is_at(table, place, key))
-        return table->items[place];
-    make_room(table);
-    struct memory_document *document = memory_alloc(sizeof *document);
-    char *bytes = memory_alloc(key.length + 1);
-    memcpy(bytes, key.bytes, key.length);
-    document->key = text_view(bytes, key.length);
-    memmove(&table->items[place + 1], &table->items[place],
-            (table->count - place) * sizeof(struct memory_document *));
-    table->items[place] = document;
+    size_t index = lower_bound(table, key);
+    if (is_at(table, index, key))
+        return table->items[index];
+    table->items = memory_grown(table->items, table->count, &table->capacity,
+                                sizeof(struct memory_document *));
+    struct memory_document *document = MEMORY_NEW(struct memory_document);
+    document->key = text_view(memory_string(key.bytes, key.length), key.length);
+    memmove(&table->items[index + 1], &table->items[index],
+            (table->count - index) * sizeof(struct memory_document *));
+    table->items[index] = document;
     table->count++;
     return document;
 }
@@ -124,7 +121,7 @@ const struct memory_version *memory_visible(const struct memory_document *docume
 
 struct memory_version *memory_version_new(bool exists)
 {
-    struct memory_version *version = memory_alloc(sizeof *version);
+    struct memory_version *version = MEMORY_NEW(struct memory_version);
     version->exists = exists;
     version->arena = arena_new(VERSION_BYTES);
     return version;
@@ -138,6 +135,7 @@ void memory_version_free(struct memory_version *version)
     free(version);
 }
 
+/* Returns the oldest snapshot that a transaction may still read. */
 static uint64_t oldest_snapshot(const struct memory_database *database)
 {
     uint64_t oldest = database->sequence;
@@ -171,6 +169,7 @@ void memory_install(struct memory_database *database, struct memory_document *do
 
 /* --- copies --- */
 
+/* The state of a slot after a load that found the document. */
 static const struct slot_state stored_state = {.loaded = true, .stored = true, .exists = true};
 
 void memory_copy_provider(struct arena *arena, const struct provider *from, struct provider *to)

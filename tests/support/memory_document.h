@@ -1,28 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Inside of the memory store: documents with their versions, and the transactions that write them.
- * A reader sees the newest version that is not younger than its snapshot.
+ * What the files of the memory store share: documents with their versions, and the transactions
+ * that write them. For memory_store.c, memory_document.c, memory_load.c and memory_write.c only.
+ *
+ * Each commit gets the next sequence number. A transaction's snapshot is the sequence number of its
+ * first read or write. It sees of each document the newest version that is not newer than its
+ * snapshot, and never its own writes. An uncommitted write is the `pending` version of a document;
+ * only one transaction at a time can have one.
  */
 #ifndef ALLOT_MEMORY_DOCUMENT_H
 #define ALLOT_MEMORY_DOCUMENT_H
 
 #include "tests/support/memory_store.h"
 
-/* A name is a document of its own, so that the unique index is nothing special. */
+/* A provider's name is a document too, so the unique index needs no code of its own. */
 enum memory_kind {
     KIND_PROVIDER,
     KIND_CONSUMER,
     KIND_OUTCOME,
     KIND_NAME,
     KIND_ATTEMPTS,
-    KIND_TURN,
+    KIND_LOCK, /* one document: the advisory lock */
     KIND_COUNT
 };
 
-enum { MARKS_MAX = 64 };
+enum { MEMORY_ATTEMPTS_MAX = 64 };
 
-/* An attempt at a command, and the session that attempt_sent it. */
-struct memory_mark {
+/* An attempt record: the session that recorded the attempt, and the number that it gave. */
+struct memory_attempt {
     uint64_t session;
     uint64_t attempt;
 };
@@ -30,15 +35,16 @@ struct memory_mark {
 struct memory_version {
     struct memory_version *older;
     uint64_t sequence;
-    bool exists; /* false: deleted, or touched */
+    bool exists; /* false: deleted, or inserted and deleted */
     struct arena *arena;
-    struct provider provider; /* by kind; the rest is zero */
+    /* The members of the document's kind are set; the others are zero. */
+    struct provider provider;
     struct consumer consumer;
     struct outcome outcome;
-    struct uuid holder;
-    uint64_t turn_of; /* the session that took it */
-    struct memory_mark marks[MARKS_MAX];
-    size_t mark_count;
+    struct uuid holder;  /* of the name */
+    uint64_t lock_taker; /* session that took the lock */
+    struct memory_attempt attempts[MEMORY_ATTEMPTS_MAX];
+    size_t attempt_count;
 };
 
 struct memory_transaction;
@@ -46,12 +52,12 @@ struct memory_transaction;
 struct memory_document {
     struct text key; /* owned */
     struct memory_version *newest;
-    struct memory_transaction *writer; /* uncommitted; NULL: nobody */
-    struct memory_version *pending;    /* the writer's */
+    struct memory_transaction *writer; /* has an uncommitted write; NULL: none has */
+    struct memory_version *pending;    /* what the writer wrote */
 };
 
 struct memory_table {
-    struct memory_document **items; /* by key */
+    struct memory_document **items; /* sorted by key */
     size_t count;
     size_t capacity;
 };
@@ -61,8 +67,8 @@ struct memory_transaction {
     struct memory_database *database;
     bool has_snapshot;
     uint64_t snapshot;
-    enum store_status doom; /* not OK: aborted, and why */
-    bool lingers;           /* has no owner any more */
+    enum store_status abort_status; /* OK: open; else aborted, and the status for its store */
+    bool lingers;                   /* no store owns it any more */
     struct memory_document **written;
     size_t written_count;
     size_t written_capacity;
@@ -72,7 +78,7 @@ enum { FAULTS_MAX = 64, REFUSED_MAX = 64 };
 
 struct memory_database {
     struct memory_table tables[KIND_COUNT];
-    struct memory_transaction *transactions; /* open ones, doomed ones with an owner included */
+    struct memory_transaction *transactions; /* open, or aborted but not yet ended by their store */
     uint64_t sequence;
     uint64_t sessions; /* opened so far */
     struct memory_fault faults[FAULTS_MAX];
@@ -82,48 +88,57 @@ struct memory_database {
     struct memory_counters counters;
 };
 
-/* Aborts the process where there is no memory. */
-void *memory_alloc(size_t bytes);
+/* --- documents (memory_document.c) --- */
 
+/* Returns the bytes of `id` as a key, borrowed from it. */
 struct text memory_uuid_key(const struct uuid *id);
-/* Principal and key, in their order. To be freed. */
+/* Joins principal and key, so that documents are sorted by them. The caller frees the result, which
+   `ret_key` borrows. */
 char *memory_command_key(struct text principal, struct text key, struct text *ret_key);
 
-/* NULL where there was never one. */
+/* Returns the document, borrowed; NULL if it never existed. */
 struct memory_document *memory_find(const struct memory_database *database, enum memory_kind kind,
                                     struct text key);
+/* As memory_find(), but adds a document without a version if there is none. `key` is copied. */
 struct memory_document *memory_find_or_add(struct memory_database *database, enum memory_kind kind,
                                            struct text key);
-/* What a snapshot shows: NULL where nothing exists. */
+/* Returns the version that a snapshot sees, borrowed; NULL if the document does not exist in it.
+   `document` may be NULL. */
 const struct memory_version *memory_visible(const struct memory_document *document,
                                             uint64_t snapshot);
 struct memory_version *memory_version_new(bool exists);
+/* NULL is allowed. */
 void memory_version_free(struct memory_version *version);
-/* Makes `version` the newest, and drops those that no open snapshot needs. */
+/* Makes `version` the newest one, owned by the document. Frees those that no open snapshot sees. */
 void memory_install(struct memory_database *database, struct memory_document *document,
                     struct memory_version *version);
 void memory_tables_free(struct memory_database *database);
 
-/* Deep copies, without the marks of dirt. */
+/* Deep copies into `arena`, with clean flags, as a load returns them. */
 void memory_copy_provider(struct arena *arena, const struct provider *from, struct provider *to);
 void memory_copy_consumer(struct arena *arena, const struct consumer *from, struct consumer *to);
 void memory_copy_outcome(struct arena *arena, const struct outcome *from, struct outcome *to);
 
-struct memory_transaction *memory_transaction_new(struct memory_database *database);
-/* Of an open or doomed one; it is gone after. */
-void memory_transaction_commit(struct memory_transaction *transaction);
-void memory_transaction_free(struct memory_transaction *transaction);
-/* Gives its documents free and remembers why. */
-void memory_transaction_doom(struct memory_transaction *transaction, enum store_status why);
-/* Its first read or write fixes what it sees. */
-void memory_transaction_see(struct memory_transaction *transaction);
+/* --- transactions (memory_write.c, memory_load.c) --- */
 
-/* The one document that all who take their turn write. */
+struct memory_transaction *memory_transaction_new(struct memory_database *database);
+/* Commits an open transaction, and frees it. */
+void memory_transaction_commit(struct memory_transaction *transaction);
+/* Drops all that is not committed, and frees the transaction. NULL is allowed. */
+void memory_transaction_free(struct memory_transaction *transaction);
+/* Drops all that the transaction wrote, and keeps `status` for its store. */
+void memory_transaction_abort(struct memory_transaction *transaction, enum store_status status);
+/* Takes the snapshot, unless the transaction has one. */
+void memory_transaction_take_snapshot(struct memory_transaction *transaction);
+
+/* Writes the one lock document; see `take_advisory_lock` of the port. */
 enum store_status memory_take_advisory_lock(struct memory_transaction *transaction,
                                             uint64_t session, bool *ret_contended,
                                             struct error *error);
+/* Writes the dirty slots; aborts the transaction unless that gives OK. */
 enum store_status memory_write(struct memory_transaction *transaction,
                                const struct snapshot *snapshot, struct error *error);
+/* Fills the slots that are not loaded. */
 void memory_load(struct memory_transaction *transaction, struct snapshot *snapshot);
 
 #endif

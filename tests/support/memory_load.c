@@ -1,15 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Inside of the memory store: fills the slots from what the transaction's snapshot shows. */
+/*
+ * Design. memory_load() fills the slots that are not loaded from the versions that the
+ * transaction's snapshot sees. Sections: single documents (one function a kind), trees, pages of
+ * consumers, and usages. Trees, pages and usages look at every document of a table; the real store
+ * uses indexes and aggregations for them.
+ *
+ * Guarantees. A document that does not exist gives a slot that is loaded and empty. All content is
+ * copied to the snapshot's arena. Rows, nodes, groups and amounts are sorted as the real store
+ * sorts them, and a page ends by the same limits of rows and bytes.
+ *
+ * Not here: a load cannot fail. Injected faults and aborted transactions are handled before it, in
+ * memory_store.c. `documents_returned` counts the documents that a load returns; the sums of usages
+ * are not counted.
+ */
 #include "tests/support/memory_document.h"
 
 #include <stdlib.h>
 
 #include "allot/limits.h"
 
+/* An estimate of the bytes that a row and an amount take in a reply, for PAGE_BYTES_MAX. */
 enum { ROW_BYTES = 120, AMOUNT_BYTES = 60 };
 
-static const struct memory_version *look(const struct memory_transaction *transaction,
-                                         enum memory_kind kind, struct text key)
+/* --- single documents --- */
+
+/* Returns the version that the transaction sees, and counts it; NULL if there is none. */
+static const struct memory_version *read_document(const struct memory_transaction *transaction,
+                                                  enum memory_kind kind, struct text key)
 {
     const struct memory_document *document = memory_find(transaction->database, kind, key);
     const struct memory_version *version = memory_visible(document, transaction->snapshot);
@@ -24,7 +41,7 @@ static void load_provider(const struct memory_transaction *transaction, struct a
     if (slot->state.loaded)
         return;
     const struct memory_version *version =
-        look(transaction, KIND_PROVIDER, memory_uuid_key(&slot->id));
+        read_document(transaction, KIND_PROVIDER, memory_uuid_key(&slot->id));
     slot->state = (struct slot_state){.loaded = true};
     if (version != NULL)
         memory_copy_provider(arena, &version->provider, slot);
@@ -36,7 +53,7 @@ static void load_consumer(const struct memory_transaction *transaction, struct a
     if (slot->state.loaded)
         return;
     const struct memory_version *version =
-        look(transaction, KIND_CONSUMER, memory_uuid_key(&slot->id));
+        read_document(transaction, KIND_CONSUMER, memory_uuid_key(&slot->id));
     slot->state = (struct slot_state){.loaded = true};
     if (version != NULL)
         memory_copy_consumer(arena, &version->consumer, slot);
@@ -49,7 +66,7 @@ static void load_outcome(const struct memory_transaction *transaction, struct ar
         return;
     struct text key;
     char *owned = memory_command_key(slot->principal, slot->key, &key);
-    const struct memory_version *version = look(transaction, KIND_OUTCOME, key);
+    const struct memory_version *version = read_document(transaction, KIND_OUTCOME, key);
     free(owned);
     slot->state = (struct slot_state){.loaded = true};
     if (version != NULL)
@@ -60,7 +77,7 @@ static void load_name(const struct memory_transaction *transaction, struct name_
 {
     if (slot->loaded)
         return;
-    const struct memory_version *version = look(transaction, KIND_NAME, slot->name);
+    const struct memory_version *version = read_document(transaction, KIND_NAME, slot->name);
     slot->loaded = true;
     slot->taken = version != NULL;
     if (version != NULL)
@@ -78,6 +95,7 @@ static bool is_wanted_root(const struct snapshot *snapshot, struct uuid root)
     return false;
 }
 
+/* Loads up to one provider more than a tree may have, so that the planner notices the excess. */
 static void load_trees(const struct memory_transaction *transaction, struct snapshot *snapshot)
 {
     const struct memory_table *table = &transaction->database->tables[KIND_PROVIDER];
@@ -104,7 +122,7 @@ static void load_trees(const struct memory_transaction *transaction, struct snap
 
 /* --- pages --- */
 
-static size_t count_on(const struct consumer *consumer, struct uuid provider)
+static size_t count_allocations_on(const struct consumer *consumer, struct uuid provider)
 {
     size_t count = 0;
     for (size_t i = 0; i < consumer->allocation_count; i++)
@@ -112,15 +130,15 @@ static size_t count_on(const struct consumer *consumer, struct uuid provider)
     return count;
 }
 
-/* The consumer with what it holds on that provider alone; how large it is in the reply. */
-static struct consumer row_on(struct arena *arena, const struct consumer *consumer,
-                              struct uuid provider, size_t *ret_bytes)
+/* Copies a consumer with its allocations on `provider` only. `ret_bytes`: its size in a reply. */
+static struct consumer make_row(struct arena *arena, const struct consumer *consumer,
+                                struct uuid provider, size_t *ret_bytes)
 {
     struct consumer row = {.id = consumer->id,
                            .state = {.loaded = true, .stored = true, .exists = true},
                            .generation = consumer->generation};
     struct allocation *allocations =
-        ARENA_ARRAY(arena, struct allocation, count_on(consumer, provider));
+        ARENA_ARRAY(arena, struct allocation, count_allocations_on(consumer, provider));
     size_t bytes = ROW_BYTES;
     for (size_t i = 0; i < consumer->allocation_count; i++) {
         struct allocation allocation = consumer->allocations[i];
@@ -137,7 +155,7 @@ static struct consumer row_on(struct arena *arena, const struct consumer *consum
 
 static bool is_on_page(const struct memory_version *version, const struct page_params *params)
 {
-    if (version == NULL || count_on(&version->consumer, params->provider) == 0)
+    if (version == NULL || count_allocations_on(&version->consumer, params->provider) == 0)
         return false;
     return !params->has_after || uuid_compare(version->consumer.id, params->after) > 0;
 }
@@ -157,7 +175,7 @@ static void load_page(const struct memory_transaction *transaction, struct arena
         if (!is_on_page(version, &slot->params))
             continue;
         size_t more = 0;
-        struct consumer row = row_on(arena, &version->consumer, slot->params.provider, &more);
+        struct consumer row = make_row(arena, &version->consumer, slot->params.provider, &more);
         transaction->database->counters.documents_returned++;
         slot->page.more =
             slot->page.count == limit || (slot->page.count > 0 && bytes + more > PAGE_BYTES_MAX);
@@ -173,47 +191,49 @@ static void load_page(const struct memory_transaction *transaction, struct arena
 
 struct sums {
     struct arena *arena;
-    struct usage_group *groups; /* by type, their amounts by class */
+    struct usage_group *groups; /* sorted by type; their amounts are sorted by class */
     size_t count;
 };
 
-/* The place of `type`, made where it is missing: groups are few. */
-static struct usage_group *group_of(struct sums *sums, struct text type)
+/* Returns the group of `type`; adds it if it is missing. Linear, because groups are few. */
+static struct usage_group *find_or_add_group(struct sums *sums, struct text type)
 {
-    size_t place = 0;
-    while (place < sums->count && text_compare(sums->groups[place].consumer_type, type) < 0)
-        place++;
-    if (place < sums->count && text_equal(sums->groups[place].consumer_type, type))
-        return &sums->groups[place];
+    size_t index = 0;
+    while (index < sums->count && text_compare(sums->groups[index].consumer_type, type) < 0)
+        index++;
+    if (index < sums->count && text_equal(sums->groups[index].consumer_type, type))
+        return &sums->groups[index];
     struct usage_group *larger = ARENA_ARRAY(sums->arena, struct usage_group, sums->count + 1);
     for (size_t i = 0; i < sums->count; i++)
-        larger[i < place ? i : i + 1] = sums->groups[i];
-    larger[place] = (struct usage_group){.consumer_type = text_copy(sums->arena, type)};
+        larger[i < index ? i : i + 1] = sums->groups[i];
+    larger[index] = (struct usage_group){.consumer_type = text_copy(sums->arena, type)};
     sums->groups = larger;
     sums->count++;
-    return &sums->groups[place];
+    return &sums->groups[index];
 }
 
+/* Adds an allocation to the sum of its class; adds the class if it is missing. */
 static void add_amount(struct arena *arena, struct usage_group *group,
                        const struct allocation *allocation)
 {
-    size_t place = 0;
+    size_t index = 0;
     struct usage_amount *larger = ARENA_ARRAY(arena, struct usage_amount, group->count + 1);
-    while (place < group->count &&
-           text_compare(group->amounts[place].resource_class, allocation->resource_class) < 0)
-        place++;
-    bool found = place < group->count &&
-                 text_equal(group->amounts[place].resource_class, allocation->resource_class);
+    while (index < group->count &&
+           text_compare(group->amounts[index].resource_class, allocation->resource_class) < 0)
+        index++;
+    bool found = index < group->count &&
+                 text_equal(group->amounts[index].resource_class, allocation->resource_class);
     for (size_t i = 0; i < group->count; i++)
-        larger[i < place || found ? i : i + 1] = group->amounts[i];
+        larger[i < index || found ? i : i + 1] = group->amounts[i];
     if (!found)
-        larger[place].resource_class = text_copy(arena, allocation->resource_class);
-    larger[place].amount += allocation->amount;
+        larger[index].resource_class = text_copy(arena, allocation->resource_class);
+    larger[index].amount += allocation->amount;
     group->amounts = larger;
     group->count += !found;
 }
 
-static bool is_counted(const struct consumer *consumer, const struct usage_params *params)
+/* Does the consumer belong to the project, and to user and type if they are given? */
+static bool matches_usage(const struct consumer *consumer, const struct usage_params *params)
 {
     if (!text_equal(consumer->project_id, params->project_id))
         return false;
@@ -225,7 +245,8 @@ static bool is_counted(const struct consumer *consumer, const struct usage_param
 
 static void add_consumer(struct sums *sums, const struct consumer *consumer, bool all)
 {
-    struct usage_group *group = group_of(sums, all ? text_of("all") : consumer->consumer_type);
+    struct usage_group *group =
+        find_or_add_group(sums, all ? text_of("all") : consumer->consumer_type);
     group->consumer_count++;
     for (size_t i = 0; i < consumer->allocation_count; i++)
         add_amount(sums->arena, group, &consumer->allocations[i]);
@@ -242,7 +263,7 @@ static void load_usage(const struct memory_transaction *transaction, struct aren
     for (size_t i = 0; i < table->count; i++) {
         const struct memory_version *version =
             memory_visible(table->items[i], transaction->snapshot);
-        if (version != NULL && is_counted(&version->consumer, &slot->params))
+        if (version != NULL && matches_usage(&version->consumer, &slot->params))
             add_consumer(&sums, &version->consumer, all);
     }
     slot->groups = sums.groups;
@@ -252,7 +273,7 @@ static void load_usage(const struct memory_transaction *transaction, struct aren
 
 void memory_load(struct memory_transaction *transaction, struct snapshot *snapshot)
 {
-    memory_transaction_see(transaction);
+    memory_transaction_take_snapshot(transaction);
     for (size_t i = 0; i < snapshot->outcome_count; i++)
         load_outcome(transaction, snapshot->arena, &snapshot->outcomes[i]);
     for (size_t i = 0; i < snapshot->consumer_count; i++)

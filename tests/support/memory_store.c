@@ -1,23 +1,41 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Design. The memory store is four files: this one has the operations of the port, the faults, the
+ * attempt records and the calls for tests; memory_document.c has documents and versions,
+ * memory_load.c fills a snapshot, memory_write.c has transactions and writes.
+ *
+ * Each call of the port begins with begin_call(). It counts the call, takes a due fault from the
+ * database's list (take_fault) and applies it (apply_fault), before the call itself has done
+ * anything. Calls inside a transaction use begin_transaction_call(), which also reports an abort.
+ *
+ * Guarantees. A failed call has exactly the effect that the fault's fate says. A call that fails
+ * with CONFLICT, EXPIRED, REFUSED or MISCONFIGURED aborts the transaction; UNAVAILABLE and UNKNOWN
+ * leave it open until `end`. A crashed store changes nothing more. An attempt record is a commit of
+ * its own that needs no transaction, and takes effect at once.
+ *
+ * Not here: `renew` does nothing, because a session has no state besides its transaction. Commit
+ * does not repeat itself after UNKNOWN; each call is one try.
+ */
 #include "tests/support/memory_store.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/memory.h"
 #include "tests/support/memory_document.h"
 
 struct memory_store {
     struct store base;
     struct memory_database *database;
-    uint64_t number;                        /* of this session */
-    struct memory_transaction *transaction; /* NULL: none is open */
-    bool committed;                         /* since `begin`; a commit after it succeeds again */
-    bool abort_is_lost;                     /* `end` will not reach the database */
+    uint64_t session;                       /* number of this store's session */
+    struct memory_transaction *transaction; /* NULL: none since the last commit or `end` */
+    bool committed;                         /* since `begin`; another commit returns OK again */
+    bool abort_is_lost;                     /* `end` leaves the transaction lingering */
     bool crashed;
 };
 
-static struct memory_store *of(struct store *base)
+static struct memory_store *to_memory(struct store *base)
 {
     return (struct memory_store *)base;
 }
@@ -31,7 +49,8 @@ static void drop_fault(struct memory_database *database, size_t index)
         database->faults[i] = database->faults[i + 1];
 }
 
-/* Counts the call for every fault that waits; true, and the fault, where one is due. */
+/* Counts the call for every fault that waits. True: a fault is due; it is taken from the list, or
+   has one time less. */
 static bool take_fault(struct memory_database *database, enum memory_call call,
                        struct memory_fault *ret_fault)
 {
@@ -56,14 +75,14 @@ static bool take_fault(struct memory_database *database, enum memory_call call,
     return due;
 }
 
-/* Lets go of the transaction: aborted, or left to itself. */
-static void let_go(struct memory_store *store, bool lingers)
+/* Ends the transaction of the store, if there is one: aborts it, or leaves it lingering. */
+static void drop_transaction(struct memory_store *store, bool lingers)
 {
     struct memory_transaction *transaction = store->transaction;
     store->transaction = NULL;
     if (transaction == NULL)
         return;
-    if (lingers && transaction->doom == STORE_OK)
+    if (lingers && transaction->abort_status == STORE_OK)
         transaction->lingers = true;
     else
         memory_transaction_free(transaction);
@@ -76,55 +95,52 @@ static void commit_open(struct memory_store *store)
     store->committed = true;
 }
 
-/* What a failed call does to the transaction that is open. */
-static void suffer(struct memory_store *store, const struct memory_fault *fault)
+/* Changes the open transaction and the store as the fault of a call says. */
+static void apply_fault(struct memory_store *store, const struct memory_fault *fault)
 {
     bool applies = fault->fate == MEMORY_APPLIED && fault->call == MEMORY_COMMIT &&
-                   store->transaction != NULL && store->transaction->doom == STORE_OK;
+                   store->transaction != NULL && store->transaction->abort_status == STORE_OK;
     if (applies)
         commit_open(store);
     else if (store->transaction != NULL && fault->status != STORE_UNAVAILABLE &&
              fault->status != STORE_UNKNOWN)
-        memory_transaction_doom(store->transaction, fault->status);
+        memory_transaction_abort(store->transaction, fault->status);
     if (fault->fate == MEMORY_LINGERS)
         store->abort_is_lost = true;
     if (fault->crash)
         memory_store_crash(&store->base, fault->fate);
 }
 
-static enum store_status cut_off(struct error *error)
+/* Begins any call. OK: the call goes on. Else the call has failed: `ret_fault` is the fault that is
+   applied already; unset if the store has crashed before. */
+static enum store_status begin_call(struct memory_store *store, enum memory_call call,
+                                    struct memory_fault *ret_fault, struct error *error)
 {
-    error_set(error, "memory: this store was cut off");
-    return STORE_UNAVAILABLE;
-}
-
-/* At the start of every call: OK where it may go on. `ret_fault` is set where a fault is due. */
-static enum store_status enter(struct memory_store *store, enum memory_call call,
-                               struct memory_fault *ret_fault, struct error *error)
-{
-    if (store->crashed)
-        return cut_off(error);
+    if (store->crashed) {
+        error_set(error, "memory: this store has crashed");
+        return STORE_UNAVAILABLE;
+    }
     store->database->counters.calls[call]++;
     if (!take_fault(store->database, call, ret_fault))
         return STORE_OK;
     ret_fault->call = call;
-    error_set(error, "memory: a fault that the test asked for");
-    suffer(store, ret_fault);
+    error_set(error, "memory: injected fault");
+    apply_fault(store, ret_fault);
     return ret_fault->status;
 }
 
-/* As `enter`, for calls inside a transaction. */
-static enum store_status enter_open(struct memory_store *store, enum memory_call call,
-                                    struct error *error)
+/* Begins a call inside a transaction. If the transaction is aborted, returns its status. */
+static enum store_status begin_transaction_call(struct memory_store *store, enum memory_call call,
+                                                struct error *error)
 {
     struct memory_fault fault;
-    enum store_status status = enter(store, call, &fault, error);
+    enum store_status status = begin_call(store, call, &fault, error);
     if (status != STORE_OK)
         return status;
     assert(store->transaction != NULL);
-    if (store->transaction->doom != STORE_OK)
+    if (store->transaction->abort_status != STORE_OK)
         error_set(error, "memory: the transaction is aborted");
-    return store->transaction->doom;
+    return store->transaction->abort_status;
 }
 
 /* --- the port --- */
@@ -132,15 +148,15 @@ static enum store_status enter_open(struct memory_store *store, enum memory_call
 static enum store_status prepare(struct store *base, struct error *error)
 {
     struct memory_fault fault;
-    return enter(of(base), MEMORY_PREPARE, &fault, error);
+    return begin_call(to_memory(base), MEMORY_PREPARE, &fault, error);
 }
 
 static enum store_status begin(struct store *base, struct error *error)
 {
-    struct memory_store *store = of(base);
+    struct memory_store *store = to_memory(base);
     struct memory_fault fault;
     assert(store->crashed || store->transaction == NULL);
-    enum store_status status = enter(store, MEMORY_BEGIN, &fault, error);
+    enum store_status status = begin_call(store, MEMORY_BEGIN, &fault, error);
     if (status != STORE_OK)
         return status;
     store->committed = store->abort_is_lost = false;
@@ -151,39 +167,41 @@ static enum store_status begin(struct store *base, struct error *error)
 static enum store_status take_advisory_lock(struct store *base, bool *ret_contended,
                                             struct error *error)
 {
-    struct memory_store *store = of(base);
-    enum store_status status = enter_open(store, MEMORY_TURN, error);
+    struct memory_store *store = to_memory(base);
+    enum store_status status = begin_transaction_call(store, MEMORY_LOCK, error);
     if (status == STORE_OK)
-        status = memory_take_advisory_lock(store->transaction, store->number, ret_contended, error);
+        status =
+            memory_take_advisory_lock(store->transaction, store->session, ret_contended, error);
     return status;
 }
 
 static enum store_status load(struct store *base, struct snapshot *snapshot, struct error *error)
 {
-    enum store_status status = enter_open(of(base), MEMORY_LOAD, error);
+    enum store_status status = begin_transaction_call(to_memory(base), MEMORY_LOAD, error);
     if (status == STORE_OK)
-        memory_load(of(base)->transaction, snapshot);
+        memory_load(to_memory(base)->transaction, snapshot);
     return status;
 }
 
 static enum store_status write(struct store *base, const struct snapshot *snapshot,
                                struct error *error)
 {
-    enum store_status status = enter_open(of(base), MEMORY_WRITE, error);
-    return status == STORE_OK ? memory_write(of(base)->transaction, snapshot, error) : status;
+    enum store_status status = begin_transaction_call(to_memory(base), MEMORY_WRITE, error);
+    return status == STORE_OK ? memory_write(to_memory(base)->transaction, snapshot, error)
+                              : status;
 }
 
 static enum store_status commit(struct store *base, struct error *error)
 {
-    struct memory_store *store = of(base);
+    struct memory_store *store = to_memory(base);
     struct memory_fault fault;
-    enum store_status status = enter(store, MEMORY_COMMIT, &fault, error);
+    enum store_status status = begin_call(store, MEMORY_COMMIT, &fault, error);
     if (status != STORE_OK || store->committed)
         return status;
     assert(store->transaction != NULL);
-    if (store->transaction->doom != STORE_OK) {
+    if (store->transaction->abort_status != STORE_OK) {
         error_set(error, "memory: the transaction is aborted");
-        return store->transaction->doom;
+        return store->transaction->abort_status;
     }
     commit_open(store);
     return STORE_OK;
@@ -191,104 +209,106 @@ static enum store_status commit(struct store *base, struct error *error)
 
 static void end(struct store *base)
 {
-    let_go(of(base), of(base)->abort_is_lost);
+    drop_transaction(to_memory(base), to_memory(base)->abort_is_lost);
 }
 
 static void renew(struct store *base)
 {
-    assert(of(base)->transaction == NULL);
+    assert(to_memory(base)->transaction == NULL);
 }
 
 static void store_free(struct store *base)
 {
     if (base == NULL)
         return;
-    let_go(of(base), of(base)->abort_is_lost);
+    drop_transaction(to_memory(base), to_memory(base)->abort_is_lost);
     free(base);
 }
 
-/* --- attempts: each call is a commit of its own --- */
+/* --- attempt records: each call is a commit of its own --- */
 
-enum mark_change { MARK_ADD, MARK_TAKE_BACK, MARK_FORGET_ALL };
+enum change_kind { CHANGE_RECORD, CHANGE_WITHDRAW, CHANGE_CLEAR };
 
-struct attempt {
+struct attempt_change {
+    enum change_kind kind;
     struct text principal;
     struct text key;
-    enum mark_change change;
-    uint64_t number;
+    uint64_t attempt;
 };
 
-/* All marks but the one that is meant; the same mark twice is one. */
-static void copy_other_marks(struct memory_version *version, const struct memory_version *before,
-                             struct memory_mark meant)
+/* Copies all records of `before` but `excluded`, so that the same record is never there twice. */
+static void copy_other_attempts(struct memory_version *version, const struct memory_version *before,
+                                struct memory_attempt excluded)
 {
-    for (size_t i = 0; before != NULL && i < before->mark_count; i++) {
-        const struct memory_mark *mark = &before->marks[i];
-        if (mark->session != meant.session || mark->attempt != meant.attempt)
-            version->marks[version->mark_count++] = *mark;
+    for (size_t i = 0; before != NULL && i < before->attempt_count; i++) {
+        const struct memory_attempt *record = &before->attempts[i];
+        if (record->session != excluded.session || record->attempt != excluded.attempt)
+            version->attempts[version->attempt_count++] = *record;
     }
 }
 
-static int64_t count_deaths(const struct memory_version *before, uint64_t session)
+/* Counts the records of other sessions. */
+static int64_t count_crashes(const struct memory_version *before, uint64_t session)
 {
-    int64_t deaths = 0;
-    for (size_t i = 0; before != NULL && i < before->mark_count; i++)
-        deaths += before->marks[i].session != session;
-    return deaths;
+    int64_t crashes = 0;
+    for (size_t i = 0; before != NULL && i < before->attempt_count; i++)
+        crashes += before->attempts[i].session != session;
+    return crashes;
 }
 
-static void change_marks(struct memory_store *store, const struct attempt *attempt,
+/* Commits the change. `ret_crashed` may be NULL. */
+static void apply_change(struct memory_store *store, const struct attempt_change *change,
                          int64_t *ret_crashed)
 {
     struct memory_database *database = store->database;
-    struct memory_mark meant = {store->number, attempt->number};
+    struct memory_attempt record = {store->session, change->attempt};
     struct text joined;
-    char *owned = memory_command_key(attempt->principal, attempt->key, &joined);
+    char *owned = memory_command_key(change->principal, change->key, &joined);
     struct memory_document *document = memory_find_or_add(database, KIND_ATTEMPTS, joined);
     free(owned);
     if (ret_crashed != NULL)
-        *ret_crashed = count_deaths(document->newest, store->number);
-    struct memory_version *version = memory_version_new(attempt->change != MARK_FORGET_ALL);
-    if (attempt->change != MARK_FORGET_ALL)
-        copy_other_marks(version, document->newest, meant);
-    if (attempt->change == MARK_ADD) {
-        assert(version->mark_count < MARKS_MAX);
-        version->marks[version->mark_count++] = meant;
+        *ret_crashed = count_crashes(document->newest, store->session);
+    struct memory_version *version = memory_version_new(change->kind != CHANGE_CLEAR);
+    if (change->kind != CHANGE_CLEAR)
+        copy_other_attempts(version, document->newest, record);
+    if (change->kind == CHANGE_RECORD) {
+        assert(version->attempt_count < MEMORY_ATTEMPTS_MAX);
+        version->attempts[version->attempt_count++] = record;
     }
     memory_install(database, document, version);
 }
 
-static enum store_status try_attempt(struct store *base, const struct attempt *attempt,
-                                     int64_t *ret_crashed, struct error *error)
+static enum store_status change_attempts(struct store *base, struct attempt_change change,
+                                         int64_t *ret_crashed, struct error *error)
 {
     struct memory_fault fault = {0};
-    enum store_status status = enter(of(base), MEMORY_ATTEMPT, &fault, error);
+    enum store_status status = begin_call(to_memory(base), MEMORY_ATTEMPT, &fault, error);
     if (status == STORE_OK)
-        change_marks(of(base), attempt, ret_crashed);
+        apply_change(to_memory(base), &change, ret_crashed);
     else if (fault.fate == MEMORY_APPLIED && fault.call == MEMORY_ATTEMPT)
-        change_marks(of(base), attempt, NULL);
+        apply_change(to_memory(base), &change, NULL);
     return status;
 }
 
 static enum store_status record_attempt(struct store *base, struct text principal, struct text key,
                                         uint64_t attempt, int64_t *ret_crashed, struct error *error)
 {
-    struct attempt what = {principal, key, MARK_ADD, attempt};
-    return try_attempt(base, &what, ret_crashed, error);
+    return change_attempts(base, (struct attempt_change){CHANGE_RECORD, principal, key, attempt},
+                           ret_crashed, error);
 }
 
 static enum store_status withdraw_attempt(struct store *base, struct text principal,
                                           struct text key, uint64_t attempt, struct error *error)
 {
-    struct attempt what = {principal, key, MARK_TAKE_BACK, attempt};
-    return try_attempt(base, &what, NULL, error);
+    return change_attempts(base, (struct attempt_change){CHANGE_WITHDRAW, principal, key, attempt},
+                           NULL, error);
 }
 
 static enum store_status clear_attempts(struct store *base, struct text principal, struct text key,
                                         struct error *error)
 {
-    struct attempt what = {principal, key, MARK_FORGET_ALL, 0};
-    return try_attempt(base, &what, NULL, error);
+    return change_attempts(base, (struct attempt_change){CHANGE_CLEAR, principal, key, 0}, NULL,
+                           error);
 }
 
 static const struct store_ops operations = {
@@ -308,18 +328,18 @@ static const struct store_ops operations = {
 
 struct store *memory_store_new(struct memory_database *database)
 {
-    struct memory_store *store = memory_alloc(sizeof *store);
+    struct memory_store *store = MEMORY_NEW(struct memory_store);
     store->base.ops = &operations;
     store->database = database;
-    store->number = ++database->sessions;
+    store->session = ++database->sessions;
     return &store->base;
 }
 
-/* --- the database --- */
+/* --- the database, for tests --- */
 
 struct memory_database *memory_database_new(void)
 {
-    return memory_alloc(sizeof(struct memory_database));
+    return MEMORY_NEW(struct memory_database);
 }
 
 void memory_database_free(struct memory_database *database)
@@ -352,8 +372,8 @@ void memory_database_refuse(struct memory_database *database, struct uuid id)
 
 void memory_store_crash(struct store *base, enum memory_fate fate)
 {
-    let_go(of(base), fate == MEMORY_LINGERS);
-    of(base)->crashed = true;
+    drop_transaction(to_memory(base), fate == MEMORY_LINGERS);
+    to_memory(base)->crashed = true;
 }
 
 size_t memory_database_lingering(const struct memory_database *database)
@@ -382,7 +402,7 @@ void memory_database_expire(struct memory_database *database)
 {
     memory_database_resolve_commit(database, false);
     for (struct memory_transaction *open = database->transactions; open != NULL; open = open->next)
-        memory_transaction_doom(open, STORE_EXPIRED);
+        memory_transaction_abort(open, STORE_EXPIRED);
 }
 
 struct memory_counters memory_database_counters(const struct memory_database *database)
@@ -398,11 +418,11 @@ uint64_t memory_database_sequence(const struct memory_database *database)
 static void visit_attempts(const struct memory_visitor *visitor,
                            const struct memory_document *document)
 {
-    size_t length = strlen(document->key.bytes);
+    size_t length = strlen(document->key.bytes); /* a NUL separates principal and key */
     struct text principal = text_view(document->key.bytes, length);
     struct text key =
         text_view(document->key.bytes + length + 1, document->key.length - length - 1);
-    visitor->attempts(visitor->context, principal, key, (int64_t)document->newest->mark_count);
+    visitor->attempts(visitor->context, principal, key, (int64_t)document->newest->attempt_count);
 }
 
 static void visit(const struct memory_visitor *visitor, enum memory_kind kind,

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The storage port in memory, for tests: a database that several stores share, with snapshots,
- * write conflicts and unique names as MongoDB has them (tests/contract shows it). Deterministic, no
- * threads: the order of calls is the only order. It shares no code with the planner.
+ * A database in memory, and stores (allot/store.h) that work on it, for tests. Several stores share
+ * one database. It has snapshots, write conflicts, unique names and validators as MongoDB has them;
+ * the suites tests/contract/test_store*.c run against both. Tests inject faults, crash stores and
+ * read the committed documents with the calls below.
+ *
+ * It is deterministic: no thread, no clock, no random number. It shares no code with the planner.
+ * What it does not have: durability, expiry of outcomes and attempt records, limits of size, and
+ * elections. Its transactions expire only by memory_database_expire().
  */
 #ifndef ALLOT_MEMORY_STORE_H
 #define ALLOT_MEMORY_STORE_H
@@ -11,19 +16,21 @@
 
 struct memory_database;
 
+/* Creates an empty database. Owned by the caller. */
 struct memory_database *memory_database_new(void);
-/* Its stores are freed before it. NULL is allowed. */
+/* Frees the database; its stores have to be freed before. NULL is allowed. */
 void memory_database_free(struct memory_database *database);
 
+/* Creates a store with a session of its own. `database` is borrowed. Freed by its `free`. */
 struct store *memory_store_new(struct memory_database *database);
 
 /* --- faults --- */
 
-/* ATTEMPT: mark, unmark and forget. */
+/* The calls of the port. ATTEMPT stands for record_attempt, withdraw_attempt and clear_attempts. */
 enum memory_call {
     MEMORY_PREPARE,
     MEMORY_BEGIN,
-    MEMORY_TURN,
+    MEMORY_LOCK,
     MEMORY_LOAD,
     MEMORY_WRITE,
     MEMORY_COMMIT,
@@ -32,51 +39,52 @@ enum memory_call {
 };
 
 /*
- * What becomes of what the failed call was about.
- *   LOST     it never arrived: no effect; after UNKNOWN the next commit decides, `end` aborts
- *   APPLIED  it took effect, only the answer was lost: commits and attempts
- *   LINGERS  it never arrived, nor will the abort: the transaction keeps its documents blocked
- * until memory_database_resolve_commit or _expire
+ * What a failed call did in the database.
+ *   LOST     the request never arrived: no effect. After UNKNOWN, commit may be called again; `end`
+ *            aborts
+ *   APPLIED  the request took effect, but its answer was lost; for commits and attempts only
+ *   LINGERS  neither the request nor the later abort arrives: the open transaction blocks its
+ *            documents until memory_database_resolve_commit() or memory_database_expire()
  */
 enum memory_fate { MEMORY_LOST, MEMORY_APPLIED, MEMORY_LINGERS };
 
 struct memory_fault {
     enum memory_call call;
-    size_t after; /* so many such calls pass first */
-    size_t times; /* then so many fail; 0 is 1 */
+    size_t after; /* this number of such calls succeeds first */
+    size_t times; /* this number of such calls fails then; 0 means 1 */
     enum store_status status;
     enum memory_fate fate;
-    bool crash; /* the store that meets it is cut off for good: UNAVAILABLE from then on */
+    bool crash; /* the store that gets the fault crashes: all its later calls are UNAVAILABLE */
 };
 
-/* Counts calls of all stores. Several may wait; of those that are due the first made wins. */
+/* Adds a fault. Calls of all stores count. If several faults are due, the oldest one is used. */
 void memory_database_fail(struct memory_database *database, struct memory_fault fault);
-/* Drops the faults that wait, and what is refused. */
+/* Removes all faults that wait, and allows all documents that were refused. */
 void memory_database_clear_faults(struct memory_database *database);
-/* From now on the database refuses to store this provider or consumer, as a validator would. */
+/* Lets the database refuse this provider or consumer from now on, as a validator does. */
 void memory_database_refuse(struct memory_database *database, struct uuid id);
 
-/* Cuts a store off, as a kill does: its open transaction is dropped, or lingers. */
+/* Crashes a store: its calls fail from now on. Its transaction is aborted, or lingers (LINGERS). */
 void memory_store_crash(struct store *store, enum memory_fate fate);
-/* Transactions that nobody will end. */
+/* Counts the lingering transactions. */
 size_t memory_database_lingering(const struct memory_database *database);
-/* They end now: their commit, late as it is, takes effect, or they are aborted. */
+/* Commits (`apply`) or aborts all lingering transactions. */
 void memory_database_resolve_commit(struct memory_database *database, bool apply);
-/* Every open transaction has outlived its limit: aborted; its owner hears EXPIRED. */
+/* Aborts every open transaction. The next call of its store returns EXPIRED. */
 void memory_database_expire(struct memory_database *database);
 
-/* --- what it saw and holds --- */
+/* --- counters and content --- */
 
 struct memory_counters {
     size_t calls[MEMORY_ANY_CALL];
     size_t documents_returned;
-    size_t documents_written; /* of committed transactions, touched ones included */
+    size_t documents_written; /* by committed transactions, including insert-and-delete */
 };
 struct memory_counters memory_database_counters(const struct memory_database *database);
-/* Rises by one with each commit that wrote something. */
+/* Returns a number that grows by one with each commit that wrote something. */
 uint64_t memory_database_sequence(const struct memory_database *database);
 
-/* NULL members are left out. Pointers are valid for the time of the call. In order of key. */
+/* Functions that are NULL are skipped. All arguments are borrowed until the function returns. */
 struct memory_visitor {
     void *context;
     void (*provider)(void *context, const struct provider *provider);
@@ -84,7 +92,7 @@ struct memory_visitor {
     void (*outcome)(void *context, const struct outcome *outcome);
     void (*attempts)(void *context, struct text principal, struct text key, int64_t count);
 };
-/* Visits what is committed, for an auditor. */
+/* Calls the visitor with each committed document, in order of kind and key. */
 void memory_database_visit(const struct memory_database *database,
                            const struct memory_visitor *visitor);
 

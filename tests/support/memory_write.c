@@ -1,22 +1,41 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Inside of the memory store: transactions, and what a write makes of the dirty slots. */
+/*
+ * Design. Sections: transactions; acquire_document(), which finds write conflicts; names;
+ * validators; one function a kind of document, called by write_all(); the advisory lock.
+ *
+ * A transaction acquires a document before it writes it. This fails with CONFLICT if another
+ * transaction has an uncommitted write of the document, or has committed one after the snapshot.
+ * The write itself becomes the document's `pending` version, which commit installs and abort drops.
+ * A provider's name is acquired in the same way (claim_name, release_name), so two providers cannot
+ * get the same name. memory_take_advisory_lock() acquires the one lock document.
+ *
+ * Guarantees. A write that is not OK aborts the transaction as a whole. An update changes only the
+ * members that are flagged as dirty, so a flag that the planner forgot becomes visible in a test. A
+ * stored outcome is never replaced. A provider without a change gets a new version too, as MongoDB
+ * writes its `rev`.
+ *
+ * Not here: the validators check only what a wrong planner could break, not every member; there is
+ * no limit of document size.
+ */
 #include "tests/support/memory_document.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
+#include "common/base/memory.h"
+
 /* --- transactions --- */
 
 struct memory_transaction *memory_transaction_new(struct memory_database *database)
 {
-    struct memory_transaction *transaction = memory_alloc(sizeof *transaction);
+    struct memory_transaction *transaction = MEMORY_NEW(struct memory_transaction);
     transaction->database = database;
     transaction->next = database->transactions;
     database->transactions = transaction;
     return transaction;
 }
 
-void memory_transaction_see(struct memory_transaction *transaction)
+void memory_transaction_take_snapshot(struct memory_transaction *transaction)
 {
     if (transaction->has_snapshot)
         return;
@@ -35,10 +54,10 @@ static void drop_pending(struct memory_transaction *transaction)
     transaction->written_count = 0;
 }
 
-void memory_transaction_doom(struct memory_transaction *transaction, enum store_status why)
+void memory_transaction_abort(struct memory_transaction *transaction, enum store_status status)
 {
     drop_pending(transaction);
-    transaction->doom = why;
+    transaction->abort_status = status;
 }
 
 void memory_transaction_free(struct memory_transaction *transaction)
@@ -57,7 +76,7 @@ void memory_transaction_free(struct memory_transaction *transaction)
 void memory_transaction_commit(struct memory_transaction *transaction)
 {
     struct memory_database *database = transaction->database;
-    assert(transaction->doom == STORE_OK);
+    assert(transaction->abort_status == STORE_OK);
     if (transaction->written_count > 0)
         database->sequence++;
     for (size_t i = 0; i < transaction->written_count; i++) {
@@ -73,6 +92,7 @@ void memory_transaction_commit(struct memory_transaction *transaction)
 
 /* --- one document --- */
 
+/* The context of a write: what all functions below need. */
 struct write {
     struct memory_transaction *transaction;
     struct error *error;
@@ -84,51 +104,45 @@ static enum store_status conflict(const struct write *write, const char *what)
     return STORE_CONFLICT;
 }
 
-static enum store_status refusal(const struct write *write, const char *what)
+static enum store_status refused(const struct write *write, const char *what)
 {
     error_set(write->error, "memory: refused: %s", what);
     return STORE_REFUSED;
 }
 
-static void remember(struct memory_transaction *transaction, struct memory_document *document)
-{
-    if (transaction->written_count == transaction->written_capacity) {
-        transaction->written_capacity = transaction->written_capacity * 2 + 16;
-        transaction->written = realloc(transaction->written, transaction->written_capacity *
-                                                                 sizeof(struct memory_document *));
-        if (transaction->written == NULL)
-            abort();
-    }
-    transaction->written[transaction->written_count++] = document;
-}
-
-/* Makes the document ours, unless another transaction wrote it since we look. */
-static enum store_status take(const struct write *write, struct memory_document *document)
+/* Makes the transaction the writer of a document. CONFLICT: another one is, or has been since the
+   snapshot. */
+static enum store_status acquire_document(const struct write *write,
+                                          struct memory_document *document)
 {
     struct memory_transaction *transaction = write->transaction;
     if (document->writer == transaction)
         return STORE_OK;
     if (document->writer != NULL)
-        return conflict(write, "another open transaction wrote this");
+        return conflict(write, "another open transaction wrote this document");
     if (document->newest != NULL && document->newest->sequence > transaction->snapshot)
-        return conflict(write, "another transaction wrote this since the snapshot");
+        return conflict(write, "another transaction wrote this document after the snapshot");
     document->writer = transaction;
-    remember(transaction, document);
+    transaction->written =
+        memory_grown(transaction->written, transaction->written_count,
+                     &transaction->written_capacity, sizeof(struct memory_document *));
+    transaction->written[transaction->written_count++] = document;
     return STORE_OK;
 }
 
-/* Takes a document that has to be there, or not to be there, in the snapshot. */
-static enum store_status take_as(const struct write *write, struct memory_document *document,
-                                 bool stored)
+/* Acquires a document that must exist in the snapshot (`stored`), or must not. */
+static enum store_status acquire_expected(const struct write *write,
+                                          struct memory_document *document, bool stored)
 {
-    enum store_status status = take(write, document);
+    enum store_status status = acquire_document(write, document);
     if (status != STORE_OK)
         return status;
     if ((memory_visible(document, write->transaction->snapshot) != NULL) == stored)
         return STORE_OK;
-    return conflict(write, stored ? "the document is not there" : "the key is there already");
+    return conflict(write, stored ? "the document does not exist" : "the key exists already");
 }
 
+/* Returns a new, empty pending version; what was written before in this transaction is dropped. */
 static struct memory_version *replace_pending(struct memory_document *document, bool exists)
 {
     memory_version_free(document->pending);
@@ -142,7 +156,7 @@ static enum store_status release_name(const struct write *write, struct text nam
 {
     struct memory_document *document =
         memory_find_or_add(write->transaction->database, KIND_NAME, name);
-    enum store_status status = take(write, document);
+    enum store_status status = acquire_document(write, document);
     if (status == STORE_OK)
         (void)replace_pending(document, false);
     return status;
@@ -152,7 +166,7 @@ static enum store_status claim_name(const struct write *write, struct text name,
 {
     struct memory_document *document =
         memory_find_or_add(write->transaction->database, KIND_NAME, name);
-    enum store_status status = take(write, document);
+    enum store_status status = acquire_document(write, document);
     if (status != STORE_OK)
         return status;
     const struct memory_version *now = document->pending != NULL
@@ -164,7 +178,7 @@ static enum store_status claim_name(const struct write *write, struct text name,
     return STORE_OK;
 }
 
-/* --- what the validators ask for --- */
+/* --- validators --- */
 
 static bool is_refused(const struct memory_database *database, struct uuid id)
 {
@@ -175,7 +189,7 @@ static bool is_refused(const struct memory_database *database, struct uuid id)
     return false;
 }
 
-static bool is_valid_stock(const struct inventory_record *record)
+static bool is_valid_inventory(const struct inventory_record *record)
 {
     const struct inventory *inventory = &record->inventory;
     return inventory->total >= 1 && inventory->reserved >= 0 && inventory->min_unit >= 1 &&
@@ -187,12 +201,12 @@ static enum store_status validate_provider(const struct write *write,
                                            const struct provider *provider)
 {
     if (is_refused(write->transaction->database, provider->id))
-        return refusal(write, "this provider");
+        return refused(write, "this provider, as the test asked for");
     if (provider->name.length == 0 || provider->generation < 0)
-        return refusal(write, "a provider without a name or generation");
+        return refused(write, "a provider without a name or generation");
     for (size_t i = 0; i < provider->record_count; i++) {
-        if (!is_valid_stock(&provider->records[i]))
-            return refusal(write, "an inventory out of range");
+        if (!is_valid_inventory(&provider->records[i]))
+            return refused(write, "an inventory out of range");
     }
     return STORE_OK;
 }
@@ -201,12 +215,12 @@ static enum store_status validate_consumer(const struct write *write,
                                            const struct consumer *consumer)
 {
     if (is_refused(write->transaction->database, consumer->id))
-        return refusal(write, "this consumer");
+        return refused(write, "this consumer, as the test asked for");
     if (consumer->allocation_count == 0 || consumer->generation < 0)
-        return refusal(write, "a consumer without allocations or generation");
+        return refused(write, "a consumer without allocations or generation");
     for (size_t i = 0; i < consumer->allocation_count; i++) {
         if (consumer->allocations[i].amount < 1)
-            return refusal(write, "an amount below 1");
+            return refused(write, "an amount below 1");
     }
     return STORE_OK;
 }
@@ -223,7 +237,7 @@ static enum store_status insert_provider(const struct write *write,
     return status == STORE_OK ? claim_name(write, slot->name, slot->id) : status;
 }
 
-static struct inventory_record *stock_of(struct provider *provider, struct text resource_class)
+static struct inventory_record *record_of(struct provider *provider, struct text resource_class)
 {
     for (size_t i = 0; i < provider->record_count; i++) {
         if (text_equal(provider->records[i].inventory.resource_class, resource_class))
@@ -232,7 +246,7 @@ static struct inventory_record *stock_of(struct provider *provider, struct text 
     return NULL;
 }
 
-/* Only what is attempt_sent as changed is taken over: a mark that is missing has to show. */
+/* Copies only the usages that are flagged as dirty, so that a missing flag is noticed by a test. */
 static enum store_status apply_used(const struct write *write, struct provider *stored,
                                     const struct provider *slot)
 {
@@ -240,14 +254,15 @@ static enum store_status apply_used(const struct write *write, struct provider *
         if (!slot->records[i].dirty)
             continue;
         struct inventory_record *record =
-            stock_of(stored, slot->records[i].inventory.resource_class);
+            record_of(stored, slot->records[i].inventory.resource_class);
         if (record == NULL)
-            return refusal(write, "a usage without an inventory");
+            return refused(write, "a usage without an inventory");
         record->used = slot->records[i].used;
     }
     return STORE_OK;
 }
 
+/* Copies name, parent and root. */
 static void apply_place(struct memory_version *version, const struct provider *slot)
 {
     version->provider.name = text_copy(version->arena, slot->name);
@@ -256,7 +271,7 @@ static void apply_place(struct memory_version *version, const struct provider *s
     version->provider.root = slot->root;
 }
 
-static void apply_stocks(struct memory_version *version, const struct provider *slot)
+static void apply_inventories(struct memory_version *version, const struct provider *slot)
 {
     struct provider copy;
     memory_copy_provider(version->arena, slot, &copy);
@@ -286,7 +301,7 @@ static enum store_status update_provider(const struct write *write,
     if (slot->place_dirty)
         apply_place(version, slot);
     if (slot->records_dirty)
-        apply_stocks(version, slot);
+        apply_inventories(version, slot);
     else
         status = apply_used(write, &version->provider, slot);
     if (status == STORE_OK)
@@ -308,7 +323,7 @@ static enum store_status write_provider(const struct write *write, const struct 
 {
     struct memory_document *document =
         memory_find_or_add(write->transaction->database, KIND_PROVIDER, memory_uuid_key(&slot->id));
-    enum store_status status = take_as(write, document, slot->state.stored);
+    enum store_status status = acquire_expected(write, document, slot->state.stored);
     if (status != STORE_OK)
         return status;
     if (!slot->state.exists)
@@ -317,12 +332,12 @@ static enum store_status write_provider(const struct write *write, const struct 
                               : insert_provider(write, document, slot);
 }
 
-/* A member of a tree whose root changed, though it has no slot. */
+/* Writes the new root of a provider in a tree. If it has a dirty slot, that is written before. */
 static enum store_status write_node(const struct write *write, const struct tree_node *node)
 {
     struct memory_document *document =
         memory_find_or_add(write->transaction->database, KIND_PROVIDER, memory_uuid_key(&node->id));
-    enum store_status status = take_as(write, document, true);
+    enum store_status status = acquire_expected(write, document, true);
     if (status != STORE_OK)
         return status;
     struct memory_version *written = document->pending;
@@ -342,7 +357,7 @@ static enum store_status write_consumer(const struct write *write, const struct 
 {
     struct memory_document *document =
         memory_find_or_add(write->transaction->database, KIND_CONSUMER, memory_uuid_key(&slot->id));
-    enum store_status status = take_as(write, document, slot->state.stored);
+    enum store_status status = acquire_expected(write, document, slot->state.stored);
     if (status != STORE_OK)
         return status;
     struct memory_version *version = replace_pending(document, slot->state.exists);
@@ -359,7 +374,7 @@ static enum store_status write_outcome(const struct write *write, const struct o
     struct memory_document *document =
         memory_find_or_add(write->transaction->database, KIND_OUTCOME, key);
     free(owned);
-    enum store_status status = take_as(write, document, false);
+    enum store_status status = acquire_expected(write, document, false);
     if (status != STORE_OK)
         return status;
     struct memory_version *version = replace_pending(document, slot->state.exists);
@@ -392,22 +407,24 @@ static enum store_status write_all(const struct write *write, const struct snaps
     return status;
 }
 
+/* --- the calls of memory_store.c --- */
+
 enum store_status memory_take_advisory_lock(struct memory_transaction *transaction,
                                             uint64_t session, bool *ret_contended,
                                             struct error *error)
 {
     struct write write = {.transaction = transaction, .error = error};
-    struct memory_document *turn =
-        memory_find_or_add(transaction->database, KIND_TURN, text_of("turn"));
-    memory_transaction_see(transaction);
-    enum store_status status = take(&write, turn);
+    struct memory_document *lock =
+        memory_find_or_add(transaction->database, KIND_LOCK, text_of("lock"));
+    memory_transaction_take_snapshot(transaction);
+    enum store_status status = acquire_document(&write, lock);
     if (status != STORE_OK) {
-        memory_transaction_doom(transaction, status);
+        memory_transaction_abort(transaction, status);
         return status;
     }
-    const struct memory_version *before = memory_visible(turn, transaction->snapshot);
-    *ret_contended = before != NULL && before->turn_of != session;
-    replace_pending(turn, true)->turn_of = session;
+    const struct memory_version *before = memory_visible(lock, transaction->snapshot);
+    *ret_contended = before != NULL && before->lock_taker != session;
+    replace_pending(lock, true)->lock_taker = session;
     return STORE_OK;
 }
 
@@ -415,9 +432,9 @@ enum store_status memory_write(struct memory_transaction *transaction,
                                const struct snapshot *snapshot, struct error *error)
 {
     struct write write = {.transaction = transaction, .error = error};
-    memory_transaction_see(transaction);
+    memory_transaction_take_snapshot(transaction);
     enum store_status status = write_all(&write, snapshot);
     if (status != STORE_OK)
-        memory_transaction_doom(transaction, STORE_CONFLICT);
+        memory_transaction_abort(transaction, STORE_CONFLICT);
     return status;
 }
