@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The other half of bench_database: what the database holds, and what the server has counted. */
+/* The reading half of bench_database: the audit of the database, and the server's counters. */
 #include "bench/bench_database.h"
 
 #include <stdio.h>
@@ -26,7 +26,7 @@ static int64_t integer_in(const bson_t *document, const char *path)
 {
     bson_iter_t iter, found;
     if (!bson_iter_init(&iter, document) || !bson_iter_find_descendant(&iter, path, &found))
-        bench_die("the server does not say %s", path);
+        bench_die("missing field '%s' in a response of the server", path);
     return bson_iter_as_int64(&found);
 }
 
@@ -40,9 +40,10 @@ static void close_cursor(mongoc_cursor_t *cursor)
 
 /* --- audit --- */
 
-/* The one number of a pipeline, under "n"; 0 where it gives nothing. */
-static int64_t number(mongoc_collection_t *collection, const char *format,
-                      const char *resource_class)
+/* Runs a pipeline that returns one row, and returns its "n"; 0 if there is no row. `format` may
+   hold one %s, for the resource class. */
+static int64_t aggregate_number(mongoc_collection_t *collection, const char *format,
+                                const char *resource_class)
 {
     char pipeline[PIPELINE_MAX];
     const bson_t *row = NULL;
@@ -58,7 +59,8 @@ static int64_t number(mongoc_collection_t *collection, const char *format,
 static void expect(const char *what, int64_t found, int64_t expected)
 {
     if (found != expected)
-        bench_die("audit: %s is %lld, not %lld", what, (long long)found, (long long)expected);
+        bench_die("audit: wrong %s: %lld (expected %lld)", what, (long long)found,
+                  (long long)expected);
 }
 
 void database_audit(struct database *database, const struct totals *totals)
@@ -66,25 +68,27 @@ void database_audit(struct database *database, const struct totals *totals)
     static const char count[] = "[{\"$count\":\"n\"}]";
     static const char used[] =
         "[{\"$group\":{\"_id\":null,\"n\":{\"$sum\":\"$inventories.%s.used\"}}}]";
-    static const char held[] = "[{\"$unwind\":\"$allocations\"},{\"$group\":{\"_id\":null,"
-                               "\"n\":{\"$sum\":\"$allocations.resources.%s\"}}}]";
+    static const char allocated[] = "[{\"$unwind\":\"$allocations\"},{\"$group\":{\"_id\":null,"
+                                    "\"n\":{\"$sum\":\"$allocations.resources.%s\"}}}]";
     static const char generations[] =
         "[{\"$group\":{\"_id\":null,\"n\":{\"$sum\":\"$generation\"}}}]";
     int64_t seeded = (int64_t)database->seeded, each = database->shape.claim_providers;
     for (size_t i = 0; i < database->shape.classes; i++) {
         int64_t expected = (totals->consumers + seeded) * each * claim_amount(i);
-        expect("usage", number(database->providers, used, claim_classes[i]), expected);
-        expect("allocation", number(database->consumers, held, claim_classes[i]), expected);
+        expect("usage", aggregate_number(database->providers, used, claim_classes[i]), expected);
+        expect("sum of allocations",
+               aggregate_number(database->consumers, allocated, claim_classes[i]), expected);
     }
-    expect("consumers", number(database->consumers, count, ""), totals->consumers + seeded);
-    expect("outcomes", number(database->outcomes, count, ""), totals->outcomes);
-    expect("generations", number(database->providers, generations, ""),
+    expect("number of consumers", aggregate_number(database->consumers, count, ""),
+           totals->consumers + seeded);
+    expect("number of outcomes", aggregate_number(database->outcomes, count, ""), totals->outcomes);
+    expect("sum of generations", aggregate_number(database->providers, generations, ""),
            totals->generations + seeded * each);
 }
 
 /* --- counters --- */
 
-/* Of clients only: an oplog is followed by getMore, which is not among them. */
+/* Counts the commands of clients. getMore is left out: the secondaries follow the oplog with it. */
 static int64_t count_commands(const bson_t *status)
 {
     static const char *const names[] = {"find",   "aggregate",     "insert",           "update",
@@ -122,7 +126,8 @@ struct server_counters database_counters(struct database *database)
 
 /* --- batches --- */
 
-/* Outcomes inserted, a row a transaction; a large one has several entries. */
+/* One row for each transaction: the outcomes that it inserted. A large transaction has several
+   entries in the oplog, so they are grouped. */
 static const char batches[] =
     "[{\"$match\":{\"ts\":{\"$gt\":{\"$timestamp\":{\"t\":%lld,\"i\":%lld}}},\"op\":\"c\","
     "\"o.applyOps.ns\":\"%s.outcomes\"}},"

@@ -16,12 +16,12 @@ double bench_seconds(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-size_t bench_count(const char *argument)
+size_t bench_parse_count(const char *text)
 {
     char *end = NULL;
-    size_t count = strtoul(argument, &end, 10);
+    size_t count = strtoul(text, &end, 10);
     if (*end != '\0' || count == 0)
-        bench_die("not a number from 1 on: %s", argument);
+        bench_die("invalid value '%s': expected a number of at least 1", text);
     return count;
 }
 
@@ -29,14 +29,15 @@ const char *bench_environment(const char *name)
 {
     const char *value = getenv(name);
     if (value == NULL)
-        bench_die("%s is not set: run it by script/bench", name);
+        bench_die("%s is not set; run script/bench, or evaluate the output of script/stack env",
+                  name);
     return value;
 }
 
-size_t bench_setting(const char *name, size_t otherwise)
+size_t bench_environment_count(const char *name, size_t fallback)
 {
     const char *value = getenv(name);
-    return value != NULL ? bench_count(value) : otherwise;
+    return value != NULL ? bench_parse_count(value) : fallback;
 }
 
 void *bench_array(size_t count, size_t size)
@@ -58,7 +59,7 @@ void bench_die(const char *format, ...)
     exit(1);
 }
 
-uint64_t bench_spread(uint64_t number)
+uint64_t bench_mix(uint64_t number)
 {
     uint64_t z = number * 0x9e3779b97f4a7c15ULL + 0x9e3779b97f4a7c15ULL;
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What all programs of the benchmark share: the clock, the way to die, and growing texts. */
+/*
+ * Helpers of all programs of the benchmark: the clock, errors, arguments, memory and growing texts.
+ * A program of the benchmark ends at its first error, so most functions return no status.
+ */
 #ifndef BENCH_BASE_H
 #define BENCH_BASE_H
 
@@ -9,21 +12,26 @@
 
 #include "allot/attributes.h"
 
-double bench_seconds(void); /* monotonic */
-/* An argument that has to be a number from 1 on. */
-size_t bench_count(const char *argument);
-/* Of the environment; dies where it is not set. */
+/* Returns the monotonic time in seconds. */
+double bench_seconds(void);
+/* Parses a number of at least 1; dies if the text is something else. */
+size_t bench_parse_count(const char *text);
+/* Returns an environment variable, borrowed; dies if it is not set. */
 const char *bench_environment(const char *name);
-/* The same, as a number from 1 on; `otherwise` where it is not set. */
-size_t bench_setting(const char *name, size_t otherwise);
-/* Zeroed; never NULL. */
+/* Parses an environment variable as a number of at least 1; returns `fallback` if it is not set. */
+size_t bench_environment_count(const char *name, size_t fallback);
+/* Allocates a zeroed array, owned by the caller; never NULL, also for a count of 0. */
 void *bench_array(size_t count, size_t size);
+/* Prints "bench: " and the message to stderr, and exits with 1. */
 _Noreturn void bench_die(const char *format, ...) ALLOT_PRINTF(1, 2);
 
-/* splitmix64: a good spread from consecutive numbers. */
-uint64_t bench_spread(uint64_t number);
+/* Mixes the bits of a number (splitmix64): consecutive numbers give evenly distributed ones. */
+uint64_t bench_mix(uint64_t number);
 
-/* A text that grows; NUL-terminated. Starts zeroed, and is kept from one use to the next. */
+/*
+ * A growing text, NUL-terminated. It starts zeroed. Set `length` to 0 to use the memory again; the
+ * owner frees `bytes`.
+ */
 struct buffer {
     char *bytes;
     size_t length, capacity;

@@ -4,17 +4,22 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { AMOUNT_FIRST = 2, AMOUNT_SECOND = 4096, SALTS = 4, ENVELOPE_BYTES = 480 };
+enum { AMOUNT_FIRST = 2, AMOUNT_SECOND = 4096 };
+/* Each number of a claim has so many seeds of random values: consumer, key and providers. */
+enum { SEEDS = 4 };
+/* The bytes of an allocation.set with two providers, without its mappings. */
+enum { ENVELOPE_BYTES = 480 };
 
 const char *const claim_classes[CLAIM_CLASSES_MAX] = {"VCPU", "MEMORY_MB"};
 
+/* The first bytes of every provider's UUID; the last four are its index, so UUIDs sort by index. */
 static const uint8_t provider_prefix[] = {0xa1, 0x10, 0x70, 0, 0, 0, 0x40, 0, 0x80, 0, 0, 0};
 
 struct shape shape_default(void)
 {
     return (struct shape){.providers = 1000,
                           .hot = 1000,
-                          .lots = 1,
+                          .partitions = 1,
                           .claim_providers = 2,
                           .classes = CLAIM_CLASSES_MAX,
                           .projects = 1000};
@@ -22,10 +27,12 @@ struct shape shape_default(void)
 
 void shape_check(const struct shape *shape)
 {
-    if (shape->hot > shape->providers || shape->hot / shape->lots < shape->claim_providers)
-        bench_die("%u providers are too few for claims of %u", shape->hot, shape->claim_providers);
+    if (shape->hot > shape->providers || shape->hot / shape->partitions < shape->claim_providers)
+        bench_die("too few providers: %u in %u partitions, for claims of %u", shape->hot,
+                  shape->partitions, shape->claim_providers);
     if (shape->classes > CLAIM_CLASSES_MAX || shape->claim_providers > CLAIM_PROVIDERS_MAX)
-        bench_die("at most %d classes of %d providers", CLAIM_CLASSES_MAX, CLAIM_PROVIDERS_MAX);
+        bench_die("claim too large: %u classes of %u providers (limit %d of %d)", shape->classes,
+                  shape->claim_providers, CLAIM_CLASSES_MAX, CLAIM_PROVIDERS_MAX);
 }
 
 int64_t claim_amount(size_t resource_class)
@@ -36,7 +43,7 @@ int64_t claim_amount(size_t resource_class)
 static struct uuid random_uuid(uint64_t seed)
 {
     struct uuid uuid;
-    uint64_t halves[2] = {bench_spread(seed), bench_spread(~seed)};
+    uint64_t halves[2] = {bench_mix(seed), bench_mix(~seed)};
     memcpy(uuid.bytes, halves, sizeof uuid.bytes);
     uuid.bytes[6] = (uint8_t)((uuid.bytes[6] & 0x0f) | 0x40);
     uuid.bytes[8] = (uint8_t)((uuid.bytes[8] & 0x3f) | 0x80);
@@ -45,18 +52,18 @@ static struct uuid random_uuid(uint64_t seed)
 
 struct uuid claim_key(uint64_t number)
 {
-    return random_uuid(number * SALTS + 1);
+    return random_uuid(number * SEEDS + 1);
 }
 
-/* Steps so short that no provider is met twice. */
+/* The step is so short that no provider of the span is drawn twice. */
 struct bench_claim claim_draw(const struct shape *shape, uint64_t number, uint32_t version)
 {
-    uint32_t span = shape->hot / shape->lots, others = shape->claim_providers - 1;
-    uint64_t draw = bench_spread(bench_spread(number * SALTS + 2) + version);
+    uint32_t span = shape->hot / shape->partitions, others = shape->claim_providers - 1;
+    uint64_t draw = bench_mix(bench_mix(number * SEEDS + 2) + version);
     return (struct bench_claim){
         .number = number,
-        .consumer = random_uuid(number * SALTS),
-        .base = (uint32_t)(number % shape->lots) * span,
+        .consumer = random_uuid(number * SEEDS),
+        .base = (uint32_t)(number % shape->partitions) * span,
         .span = span,
         .first = (uint32_t)(draw % span),
         .step = others == 0 ? 0 : 1 + (uint32_t)((draw >> 32) % ((span - 1) / others)),
@@ -87,9 +94,9 @@ uint32_t claim_provider_index(const uint8_t bytes[UUID_BYTES])
     return index;
 }
 
-void claim_project(const struct shape *shape, uint64_t number, char text[CLAIM_TEXT])
+void claim_project(const struct shape *shape, uint64_t number, char ret_text[CLAIM_TEXT])
 {
-    (void)snprintf(text, CLAIM_TEXT, "5f2d7f2ab4a24c31a3ce9d1d%08x",
+    (void)snprintf(ret_text, CLAIM_TEXT, "5f2d7f2ab4a24c31a3ce9d1d%08x",
                    (unsigned)(number % shape->projects));
 }
 
@@ -122,14 +129,14 @@ static void add_allocations(struct buffer *body, const struct shape *shape,
 void claim_add_params(struct buffer *body, const struct shape *shape,
                       const struct bench_claim *claim, uint32_t generation, bool too_much)
 {
-    char project[CLAIM_TEXT], stored[16] = "null";
+    char project[CLAIM_TEXT], generation_text[16] = "null";
     claim_project(shape, claim->number, project);
     if (generation > 0)
-        (void)snprintf(stored, sizeof stored, "%u", generation);
+        (void)snprintf(generation_text, sizeof generation_text, "%u", generation);
     buffer_add(body,
                "\"project_id\":\"%s\",\"user_id\":\"" CLAIM_USER "\",\"consumer_generation\":%s,"
                "\"consumer_type\":\"" CLAIM_TYPE "\",",
-               project, stored);
+               project, generation_text);
     if (shape->mappings != NULL)
         buffer_add(body, "\"mappings\":%s,", shape->mappings);
     buffer_add(body, "\"allocations\":{");

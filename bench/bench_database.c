@@ -1,4 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Creates and seeds the databases of the benchmark.
+ *
+ * - Collections: database_open() creates them with the worker's own validators and indexes
+ *   (common/mongo/schema.h), so the server checks and indexes what it would in production.
+ * - Documents: providers and consumers of bench_documents.c, inserted in bulk with write concern 1.
+ *   The write concern of everything else is majority with journal, as it is in the worker.
+ * - Servers: every node gets a cache of 4 GB. After a large seeding all nodes write to disk, so
+ * that this work is not measured later.
+ *
+ * The name holds the process id, so two runs on the same servers do not meet. A run that dies
+ * leaves its database behind; the servers of script/bench are removed afterwards. The audit and the
+ * server's counters are in bench_audit.c.
+ */
 #include "bench/bench_database.h"
 
 #include <stdio.h>
@@ -20,7 +34,7 @@ void database_command(struct database *database, const char *on, const bson_t *c
 
 /* --- collections --- */
 
-static void run(mongoc_database_t *handle, const bson_t *command)
+static void run_command(mongoc_database_t *handle, const bson_t *command)
 {
     bson_error_t error;
     if (!mongoc_database_write_command_with_opts(handle, command, NULL, NULL, &error))
@@ -40,24 +54,24 @@ static void append_json(bson_t *command, const char *key, const char *json, bool
     bson_destroy(&value);
 }
 
-static void make_collection(mongoc_database_t *handle, enum mongo_collection collection)
+static void create_collection(mongoc_database_t *handle, enum mongo_collection collection)
 {
     bson_t create = BSON_INITIALIZER;
     BSON_APPEND_UTF8(&create, "create", mongo_collection_name(collection));
     append_json(&create, "validator", schema_validator(collection), false);
-    run(handle, &create);
+    run_command(handle, &create);
     bson_destroy(&create);
 }
 
-/* After the documents: much faster with a million of them. */
-static void make_indexes(mongoc_database_t *handle, enum mongo_collection collection)
+/* Called after the documents are inserted, because this is much faster with a million of them. */
+static void create_indexes(mongoc_database_t *handle, enum mongo_collection collection)
 {
     const char *indexes = schema_indexes(collection);
     bson_t index = BSON_INITIALIZER;
     if (indexes != NULL) {
         BSON_APPEND_UTF8(&index, "createIndexes", mongo_collection_name(collection));
         append_json(&index, "indexes", indexes, true);
-        run(handle, &index);
+        run_command(handle, &index);
     }
     bson_destroy(&index);
 }
@@ -68,7 +82,8 @@ typedef void (*document_maker)(bson_t *document, struct database *database, uint
 
 static void make_provider(bson_t *document, struct database *database, uint64_t index)
 {
-    documents_provider(document, &database->shape, (uint32_t)index, database->touched[index]);
+    documents_provider(document, &database->shape, (uint32_t)index,
+                       database->provider_claims[index]);
 }
 
 static void make_consumer(bson_t *document, struct database *database, uint64_t index)
@@ -76,10 +91,10 @@ static void make_consumer(bson_t *document, struct database *database, uint64_t 
     struct bench_claim claim = claim_draw(&database->shape, SEEDED_FIRST + index, 0);
     documents_consumer(document, &database->shape, &claim);
     for (uint32_t i = 0; i < database->shape.claim_providers; i++)
-        database->touched[claim_provider_at(&claim, i)]++;
+        database->provider_claims[claim_provider_at(&claim, i)]++;
 }
 
-/* Without waiting for the majority: what is measured comes after it. */
+/* Seeding does not wait for the majority, since it is not measured. */
 static void append_bulk_options(bson_t *options)
 {
     bson_t concern;
@@ -144,7 +159,8 @@ static void command_node(const mongoc_host_list_t *host, const bson_t *command)
     mongoc_client_t *client = mongoc_client_new(text);
     if (client == NULL ||
         !mongoc_client_command_simple(client, "admin", command, NULL, NULL, &error))
-        bench_die("%s does not do as it is told", host->host_and_port);
+        bench_die("admin command failed on %s: %s", host->host_and_port,
+                  client == NULL ? "cannot make a client" : error.message);
     mongoc_client_destroy(client);
 }
 
@@ -160,21 +176,22 @@ void database_each_node(const struct database *database, const char *command)
     bson_destroy(&parsed);
 }
 
-/* The private servers have little memory. In production documents and indexes are in the cache, and
-   so are the pages that change: beyond a twentieth of it the server writes them all the time. */
-static void make_cache(const struct database *database)
+/* Private servers start with a small cache. In production, documents and indexes are in the cache,
+   and so are the changed pages: if they exceed a twentieth of it, the server writes them all the
+   time. */
+static void enlarge_cache(const struct database *database)
 {
     database_each_node(database, "{\"setParameter\":1,\"wiredTigerEngineRuntimeConfig\":"
                                  "\"cache_size=4G\"}");
 }
 
-/* What was seeded is on disk before anything is measured. */
-static void flush(const struct database *database)
+/* Makes all nodes write what was seeded to disk, before anything is measured. */
+static void flush_to_disk(const struct database *database)
 {
     database_each_node(database, "{\"fsync\":1}");
 }
 
-static void drop(struct database *database)
+static void drop_database(struct database *database)
 {
     bson_error_t error;
     if (!mongoc_database_drop(database->handle, &error))
@@ -186,31 +203,31 @@ struct database database_open(const char *purpose, const struct shape *shape, si
     struct database database = {.client = connect_client(), .shape = *shape, .seeded = seeded};
     (void)snprintf(database.name, sizeof database.name, "allot_bench_%s_%d", purpose,
                    (int)getpid());
-    database.touched = bench_array(shape->providers, sizeof *database.touched);
+    database.provider_claims = bench_array(shape->providers, sizeof *database.provider_claims);
     database.handle = mongoc_client_get_database(database.client, database.name);
     database.providers = mongoc_database_get_collection(database.handle, "providers");
     database.consumers = mongoc_database_get_collection(database.handle, "consumers");
     database.outcomes = mongoc_database_get_collection(database.handle, "outcomes");
-    drop(&database);
+    drop_database(&database);
     for (enum mongo_collection i = 0; i < MONGO_COLLECTION_COUNT; i++)
-        make_collection(database.handle, i);
-    make_cache(&database);
+        create_collection(database.handle, i);
+    enlarge_cache(&database);
     insert_all(&database, database.consumers, make_consumer, seeded);
     insert_all(&database, database.providers, make_provider, shape->providers);
     for (enum mongo_collection i = 0; i < MONGO_COLLECTION_COUNT; i++)
-        make_indexes(database.handle, i);
+        create_indexes(database.handle, i);
     if (seeded >= FLUSH_FROM)
-        flush(&database);
+        flush_to_disk(&database);
     return database;
 }
 
 void database_drop(struct database *database)
 {
-    drop(database);
+    drop_database(database);
     mongoc_collection_destroy(database->providers);
     mongoc_collection_destroy(database->consumers);
     mongoc_collection_destroy(database->outcomes);
     mongoc_database_destroy(database->handle);
     mongoc_client_destroy(database->client);
-    free(database->touched);
+    free(database->provider_claims);
 }

@@ -38,7 +38,7 @@ static void append_record(bson_t *inventories, size_t resource_class, int64_t us
 }
 
 void documents_provider(bson_t *document, const struct shape *shape, uint32_t index,
-                        uint32_t touched)
+                        uint32_t claims)
 {
     char name[NAME];
     bson_t inventories;
@@ -48,11 +48,11 @@ void documents_provider(bson_t *document, const struct shape *shape, uint32_t in
     BSON_APPEND_UTF8(document, "name", name);
     BSON_APPEND_NULL(document, "parent");
     documents_append_uuid(document, "root", id);
-    BSON_APPEND_INT64(document, "generation", touched);
+    BSON_APPEND_INT64(document, "generation", claims);
     BSON_APPEND_INT64(document, "rev", 0);
     BSON_APPEND_DOCUMENT_BEGIN(document, "inventories", &inventories);
     for (size_t i = 0; i < CLAIM_CLASSES_MAX; i++)
-        append_record(&inventories, i, i < shape->classes ? touched * claim_amount(i) : 0);
+        append_record(&inventories, i, i < shape->classes ? claims * claim_amount(i) : 0);
     bson_append_document_end(document, &inventories);
 }
 
@@ -64,7 +64,8 @@ static int compare_indexes(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The worker keeps them in order of their uuids, and so of our indexes. */
+/* The worker stores allocations in order of the providers' UUIDs, which is the order of the
+ * indexes. */
 static void sorted_providers(const struct shape *shape, const struct bench_claim *claim,
                              uint32_t ret_indexes[CLAIM_PROVIDERS_MAX])
 {
@@ -73,7 +74,7 @@ static void sorted_providers(const struct shape *shape, const struct bench_claim
     qsort(ret_indexes, shape->claim_providers, sizeof *ret_indexes, compare_indexes);
 }
 
-/* Classes in order of their names. */
+/* Appends the classes in order of their names: MEMORY_MB is before VCPU. */
 static void append_resources(bson_t *allocation, const struct shape *shape)
 {
     bson_t resources;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The documents that the worker writes for claims, made without it: what seeds a database, and what
- * the baseline writes. bench_plans shows that they are the worker's to the byte.
+ * The documents that the worker writes for claims, made without the worker: a database is seeded
+ * with them, and the baseline `raw` writes them. bench_plans checks that a consumer is equal to the
+ * worker's to the byte, and that the others have the worker's fields, types and size.
  */
 #ifndef BENCH_DOCUMENTS_H
 #define BENCH_DOCUMENTS_H
@@ -11,14 +12,15 @@
 #include "bench/bench_claims.h"
 
 void documents_append_uuid(bson_t *parent, const char *name, struct uuid uuid);
-/* {principal, key} of command `number`. */
+/* Appends {principal, key} of command `number`: the _id of its outcome. */
 void documents_append_key(bson_t *parent, const char *name, uint64_t number);
-/* A provider from which `touched` claims hold. */
+/* Builds the provider with this index, after `claims` claims of the shape have been set on it. */
 void documents_provider(bson_t *document, const struct shape *shape, uint32_t index,
-                        uint32_t touched);
+                        uint32_t claims);
 void documents_consumer(bson_t *document, const struct shape *shape,
                         const struct bench_claim *claim);
-/* The outcome of a command that made this consumer; `generations` of its providers, after it. */
+/* Builds the outcome of the command that made this consumer. `generations` are those of the claim's
+   providers after the command. */
 void documents_outcome(bson_t *document, const struct shape *shape, const struct bench_claim *claim,
                        const int64_t *generations);
 

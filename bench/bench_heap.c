@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * To be preloaded: counts what a program takes from the heap. It slows the program down, so it has
- * a run of its own.
+ * A library to preload (LD_PRELOAD): counts a program's heap allocations. It slows the program
+ * down, so script/bench uses it in a separate run.
  */
 #include "bench/bench_heap.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>
 
-/* glibc's own, under the names that it keeps for this. */
+/* glibc's allocation functions, under the names that it exports for replacements of malloc. */
 void *__libc_malloc(size_t bytes);
 void *__libc_calloc(size_t count, size_t bytes);
 void *__libc_realloc(void *old, size_t bytes);
 
-static struct heap_counters nowhere; /* until the shared ones are there, and where there are none */
-static struct heap_counters *counters = &nowhere;
+/* Used before find_counters() has run, since the loader allocates too, and without HEAP_VARIABLE.
+ */
+static struct heap_counters unshared;
+static struct heap_counters *counters = &unshared;
 
 static __attribute__((constructor)) void find_counters(void)
 {
@@ -27,7 +29,7 @@ static __attribute__((constructor)) void find_counters(void)
         counters = shared;
 }
 
-static void count(size_t bytes)
+static void count_allocation(size_t bytes)
 {
     atomic_fetch_add_explicit(&counters->allocations, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&counters->bytes, bytes, memory_order_relaxed);
@@ -35,18 +37,18 @@ static void count(size_t bytes)
 
 void *malloc(size_t bytes)
 {
-    count(bytes);
+    count_allocation(bytes);
     return __libc_malloc(bytes);
 }
 
-void *calloc(size_t number, size_t bytes)
+void *calloc(size_t count, size_t bytes)
 {
-    count(number * bytes);
-    return __libc_calloc(number, bytes);
+    count_allocation(count * bytes);
+    return __libc_calloc(count, bytes);
 }
 
 void *realloc(void *old, size_t bytes)
 {
-    count(bytes);
+    count_allocation(bytes);
     return __libc_realloc(old, bytes);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Percentiles of times and of sizes. */
+/* Percentiles of times and of sizes, by nearest rank. */
 #ifndef BENCH_LATENCY_H
 #define BENCH_LATENCY_H
 
@@ -12,7 +12,8 @@ struct latency latency_of(const double *seconds, size_t count);
 /* Prints p50=, p90=, p99= and max=, in milliseconds. */
 void latency_print(const struct latency *latency);
 
-/* The value that `percent` of the sorted values do not exceed; 0 of none. */
+/* Returns the smallest value that at least `percent` of the sorted values do not exceed; 0 if there
+   are no values. */
 double percentile(const double *sorted, size_t count, unsigned percent);
 void sort_values(double *values, size_t count);
 

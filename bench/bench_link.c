@@ -1,82 +1,70 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A producer's connection, on bare librabbitmq.
+ *
+ * - Opening: one channel in confirm mode, with an exclusive reply queue and an AMQP consumer on it.
+ * - link_publish() sends a persistent, mandatory message and does not wait.
+ * - link_wait() reads all frames that have arrived. A reply goes to the caller's handler; a confirm
+ *   marks its delivery tags in `is_confirmed`.
+ *
+ * The broker may confirm in any order, since the messages go to several queues; so every tag has a
+ * flag of its own. A returned or nacked message ends the program: all queues of a run exist before
+ * it starts. There is no reconnection and no heartbeat: a lost connection ends the program, and a
+ * connection lives as long as one run.
+ */
 #include "bench/bench_link.h"
 
 #include <amqp.h>
 #include <amqp_framing.h>
-#include <amqp_tcp_socket.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/time.h>
 
+#include "bench/bench_amqp.h"
 #include "bench/bench_claims.h"
 
-enum { CHANNEL = 1, FRAME_MAX = 131072, MICROSECONDS = 1000000, FIRST_ROOM = 65536 };
+enum { CHANNEL = 1, MICROSECONDS = 1000000, FIRST_CAPACITY = 65536 };
 #define EXCHANGE "allot.commands"
 
 struct link {
     amqp_connection_state_t state;
     char queue[64];
-    unsigned char *settled;                           /* by delivery tag */
-    size_t room, published, confirmed, confirmed_all; /* all up to that tag */
-    bool held;
+    unsigned char *is_confirmed; /* by delivery tag */
+    size_t capacity;             /* of is_confirmed */
+    size_t published, confirmed;
+    size_t
+        multiple_last; /* the last tag of a confirm with `multiple`: all up to it are confirmed */
+    bool corked;
 };
-
-static void demand(const struct link *link, const char *what)
-{
-    amqp_rpc_reply_t reply = amqp_get_rpc_reply(link->state);
-    if (reply.reply_type != AMQP_RESPONSE_NORMAL)
-        bench_die("%s: the broker refuses", what);
-}
-
-static void connect_broker(struct link *link, const char *uri)
-{
-    struct amqp_connection_info info;
-    char *copy = strdup(uri);
-    if (copy == NULL || amqp_parse_url(copy, &info) != AMQP_STATUS_OK)
-        bench_die("not a URI of one broker");
-    link->state = amqp_new_connection();
-    amqp_socket_t *socket = amqp_tcp_socket_new(link->state);
-    if (socket == NULL || amqp_socket_open(socket, info.host, info.port) != AMQP_STATUS_OK)
-        bench_die("no connection to the broker");
-    amqp_rpc_reply_t reply = amqp_login(link->state, info.vhost, 0, FRAME_MAX, 0,
-                                        AMQP_SASL_METHOD_PLAIN, info.user, info.password);
-    if (reply.reply_type != AMQP_RESPONSE_NORMAL)
-        bench_die("the broker does not let us in");
-    free(copy);
-}
 
 static void open_channel(struct link *link)
 {
     amqp_bytes_t queue = amqp_cstring_bytes(link->queue);
     (void)amqp_channel_open(link->state, CHANNEL);
-    demand(link, "channel");
+    bench_amqp_check(link->state, "the channel");
     (void)amqp_confirm_select(link->state, CHANNEL);
-    demand(link, "confirms");
+    bench_amqp_check(link->state, "confirm mode");
     (void)amqp_queue_declare(link->state, CHANNEL, queue, 0, 0, 1, 1, amqp_empty_table);
-    demand(link, "queue of replies");
+    bench_amqp_check(link->state, "the reply queue");
     (void)amqp_basic_consume(link->state, CHANNEL, queue, amqp_empty_bytes, 0, 1, 1,
                              amqp_empty_table);
-    demand(link, "replies");
+    bench_amqp_check(link->state, "the AMQP consumer of the replies");
 }
 
 struct link *link_open(const char *uri, const char *reply_queue)
 {
     struct link *link = bench_array(1, sizeof *link);
     (void)snprintf(link->queue, sizeof link->queue, "%s", reply_queue);
-    connect_broker(link, uri);
+    link->state = bench_amqp_open(uri);
     open_channel(link);
     return link;
 }
 
 void link_close(struct link *link)
 {
-    (void)amqp_connection_close(link->state, AMQP_REPLY_SUCCESS);
-    (void)amqp_destroy_connection(link->state);
-    free(link->settled);
+    bench_amqp_close(link->state);
+    free(link->is_confirmed);
     free(link);
 }
 
@@ -85,25 +73,24 @@ size_t link_confirmed(const struct link *link)
     return link->confirmed;
 }
 
-void link_hold(struct link *link, bool held)
+void link_cork(struct link *link, bool corked)
 {
-    int on = held ? 1 : 0;
-    if (link->held != held)
-        (void)setsockopt(amqp_get_sockfd(link->state), IPPROTO_TCP, TCP_CORK, &on, sizeof on);
-    link->held = held;
+    if (link->corked != corked)
+        bench_amqp_cork(link->state, corked);
+    link->corked = corked;
 }
 
-/* Tags count from 1 on. */
+/* Delivery tags count from 1 on. */
 static void count_published(struct link *link)
 {
-    if (++link->published >= link->room) {
-        size_t larger = link->room > 0 ? link->room * 2 : FIRST_ROOM;
-        link->settled = realloc(link->settled, larger);
-        if (link->settled == NULL)
-            bench_die("out of memory");
-        memset(link->settled + link->room, 0, larger - link->room);
-        link->room = larger;
-    }
+    if (++link->published < link->capacity)
+        return;
+    size_t capacity = link->capacity > 0 ? link->capacity * 2 : FIRST_CAPACITY;
+    link->is_confirmed = realloc(link->is_confirmed, capacity);
+    if (link->is_confirmed == NULL)
+        bench_die("out of memory");
+    memset(link->is_confirmed + link->capacity, 0, capacity - link->capacity);
+    link->capacity = capacity;
 }
 
 void link_publish(struct link *link, const struct link_message *message)
@@ -126,17 +113,18 @@ void link_publish(struct link *link, const struct link_message *message)
     if (amqp_basic_publish(link->state, CHANNEL, amqp_cstring_bytes(EXCHANGE),
                            amqp_cstring_bytes(message->queue), 1, 0, &properties,
                            content) != AMQP_STATUS_OK)
-        bench_die("the connection to the broker is lost");
+        bench_die("cannot publish a command: lost the connection to the broker");
 }
 
-/* --- what comes --- */
+/* --- receiving --- */
 
+/* bench_parse_count() does not accept the 0 of the first command. */
 static size_t number_of(const amqp_message_t *message)
 {
     char text[32];
     amqp_bytes_t id = message->properties.correlation_id;
     (void)snprintf(text, sizeof text, "%.*s", (int)id.len, (const char *)id.bytes);
-    return strcmp(text, "0") == 0 ? 0 : bench_count(text);
+    return strcmp(text, "0") == 0 ? 0 : bench_parse_count(text);
 }
 
 static bool is_replayed(const amqp_message_t *message)
@@ -151,12 +139,12 @@ static bool is_replayed(const amqp_message_t *message)
     return false;
 }
 
-static void take_reply(struct link *link, link_handler handler, void *context)
+static void handle_reply(struct link *link, link_handler handler, void *context)
 {
     amqp_message_t message;
     amqp_rpc_reply_t read = amqp_read_message(link->state, CHANNEL, &message, 0);
     if (read.reply_type != AMQP_RESPONSE_NORMAL)
-        bench_die("a reply that ends early");
+        bench_die("cannot read a reply from the broker");
     struct link_reply reply = {.number = number_of(&message),
                                .body = message.body.bytes,
                                .length = message.body.len,
@@ -165,49 +153,50 @@ static void take_reply(struct link *link, link_handler handler, void *context)
     amqp_destroy_message(&message);
 }
 
-static void settle(struct link *link, size_t tag)
+static void mark_confirmed(struct link *link, size_t tag)
 {
     if (tag > link->published)
-        bench_die("a confirm of no message: %zu", tag);
-    link->confirmed += link->settled[tag] == 0;
-    link->settled[tag] = 1;
+        bench_die("confirm of an unpublished message: tag %zu (last published %zu)", tag,
+                  link->published);
+    link->confirmed += link->is_confirmed[tag] == 0;
+    link->is_confirmed[tag] = 1;
 }
 
-/* Of several queues, they come in any order; one that is `multiple` is for all before it too. */
-static void take_confirm(struct link *link, const amqp_basic_ack_t *ack)
+/* A confirm with `multiple` is for all tags up to its own. Other confirms come in any order. */
+static void handle_confirm(struct link *link, const amqp_basic_ack_t *ack)
 {
     size_t tag = (size_t)ack->delivery_tag;
-    settle(link, tag);
-    while (ack->multiple && link->confirmed_all < tag)
-        settle(link, ++link->confirmed_all);
+    mark_confirmed(link, tag);
+    while (ack->multiple && link->multiple_last < tag)
+        mark_confirmed(link, ++link->multiple_last);
 }
 
-static void take_frame(struct link *link, const amqp_frame_t *frame, link_handler handler,
-                       void *context)
+static void handle_frame(struct link *link, const amqp_frame_t *frame, link_handler handler,
+                         void *context)
 {
     amqp_method_number_t method =
         frame->frame_type == AMQP_FRAME_METHOD ? frame->payload.method.id : 0;
     if (method == AMQP_BASIC_DELIVER_METHOD)
-        take_reply(link, handler, context);
+        handle_reply(link, handler, context);
     else if (method == AMQP_BASIC_ACK_METHOD)
-        take_confirm(link, frame->payload.method.decoded);
+        handle_confirm(link, frame->payload.method.decoded);
     else if (frame->frame_type != AMQP_FRAME_HEARTBEAT)
-        bench_die("the broker sends what is neither a confirm nor a reply: %#x", method);
+        bench_die("unexpected AMQP method from the broker: %#x", method);
 }
 
 bool link_wait(struct link *link, double seconds, link_handler handler, void *context)
 {
     amqp_frame_t frame;
-    struct timeval none = {0}, wait = {.tv_sec = (time_t)seconds};
+    struct timeval no_wait = {0}, wait = {.tv_sec = (time_t)seconds};
     wait.tv_usec = (suseconds_t)((seconds - (double)wait.tv_sec) * MICROSECONDS);
     int status = amqp_simple_wait_frame_noblock(link->state, &frame, &wait);
-    bool some = status == AMQP_STATUS_OK;
+    bool arrived = status == AMQP_STATUS_OK;
     while (status == AMQP_STATUS_OK) {
-        take_frame(link, &frame, handler, context);
-        status = amqp_simple_wait_frame_noblock(link->state, &frame, &none);
+        handle_frame(link, &frame, handler, context);
+        status = amqp_simple_wait_frame_noblock(link->state, &frame, &no_wait);
     }
     if (status != AMQP_STATUS_TIMEOUT)
-        bench_die("%s", amqp_error_string2(status));
+        bench_die("lost the connection to the broker: %s", amqp_error_string2(status));
     amqp_maybe_release_buffers(link->state);
-    return some;
+    return arrived;
 }

@@ -1,4 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The commands of a load. load_next() chooses an action for the next command, and build_command()
+ * writes its body. All choices are drawn from the command's number, so each run sends the same
+ * commands as long as the answers arrive in the same order.
+ *
+ * - Changes: add_set(), add_delete() and add_batch() write them from the consumers' expected state.
+ *   A consumer with an unanswered command is not in `idle`, so it is not drawn again.
+ * - Repetitions: an answered command again, equal to the byte.
+ * - Reads: of what was seeded only, so their answers do not depend on the other commands.
+ *
+ * The replies are checked in bench_replies.c, which also updates the expected state. Nothing here
+ * uses a broker or a clock.
+ */
 #include "bench/bench_load.h"
 
 #include <stdlib.h>
@@ -6,7 +19,10 @@
 
 #include "bench/bench_load_internal.h"
 
-enum { CHURN_NEW = 60, CHURN_REPLACE = 80, CHURN_DELETE = 95, PERCENT = 100, REPEATED_EVERY = 3 };
+/* Of 100 commands of WORKLOAD_CHURN, the numbers below which they are of this kind; the rest moves.
+ */
+enum { CHURN_NEW = 60, CHURN_REPLACE = 80, CHURN_DELETE = 95, PERCENT = 100 };
+enum { REPEAT_EVERY = 3 };
 
 static const char *const workload_names[] = {
 #define X(id, name) [WORKLOAD_##id] = (name),
@@ -19,7 +35,7 @@ enum workload workload_named(const char *name)
     for (size_t i = 0; i < sizeof workload_names / sizeof *workload_names; i++)
         if (strcmp(name, workload_names[i]) == 0)
             return (enum workload)i;
-    bench_die("no such workload: %s", name);
+    bench_die("unknown workload '%s'", name);
 }
 
 struct load *load_new(const struct load_options *options)
@@ -28,7 +44,8 @@ struct load *load_new(const struct load_options *options)
     struct load *load = bench_array(1, sizeof *load);
     shape_check(&options->shape);
     if (options->workload == WORKLOAD_READS && options->seeded < options->shape.projects)
-        bench_die("reads need a seeded consumer for each of %u projects", options->shape.projects);
+        bench_die("too few seeded consumers for reads: %zu (minimum %u, one of each project)",
+                  options->seeded, options->shape.projects);
     load->options = *options;
     load->commands = bench_array(options->commands, sizeof *load->commands);
     load->consumers = bench_array(options->commands * each, sizeof *load->consumers);
@@ -51,7 +68,7 @@ struct totals load_totals(const struct load *load)
     return load->totals;
 }
 
-/* --- what is sent --- */
+/* --- choosing --- */
 
 static enum action choose_churn(const struct load *load, uint64_t draw)
 {
@@ -63,28 +80,31 @@ static enum action choose_churn(const struct load *load, uint64_t draw)
     return percent < CHURN_DELETE ? ACTION_DELETE : ACTION_MOVE;
 }
 
-static enum action choose(const struct load *load, uint64_t draw)
+static enum action choose_action(const struct load *load, uint64_t draw)
 {
     switch (load->options.workload) {
     case WORKLOAD_NEW: return ACTION_SET;
     case WORKLOAD_CHURN: return choose_churn(load, draw);
     case WORKLOAD_REFUSED: return load->count % 2 == 0 ? ACTION_SET : ACTION_REFUSE;
     case WORKLOAD_REPLAY:
-        return load->count % REPEATED_EVERY == 0 && load->answered_last != SIZE_MAX ? ACTION_REPEAT
-                                                                                    : ACTION_SET;
+        return load->count % REPEAT_EVERY == 0 && load->answered_last != SIZE_MAX ? ACTION_REPEAT
+                                                                                  : ACTION_SET;
     case WORKLOAD_READS: return ACTION_GET_CONSUMER + (enum action)(load->count % 3);
     case WORKLOAD_BATCH: return ACTION_BATCH;
     }
     return ACTION_SET;
 }
 
-static uint64_t take_idle(struct load *load, uint64_t draw)
+/* Removes one of the idle consumers from the list and returns it. */
+static uint64_t draw_idle(struct load *load, uint64_t draw)
 {
     size_t index = (size_t)(draw % load->idle_count);
     uint64_t consumer = load->idle[index];
     load->idle[index] = load->idle[--load->idle_count];
     return consumer;
 }
+
+/* --- bodies --- */
 
 static void add_set(struct load *load, uint64_t consumer, bool too_much)
 {
@@ -102,7 +122,7 @@ static void add_delete(struct load *load, uint64_t consumer)
                load->consumers[consumer].generation);
 }
 
-/* allocation.batch of `count` consumers; they need not be neighbours where there are two. */
+/* Adds an allocation.batch of `count` consumers: `first`, then those from `second` on. */
 static void add_batch(struct load *load, uint64_t first, uint64_t second, size_t count)
 {
     buffer_add(&load->body,
@@ -118,7 +138,7 @@ static void add_batch(struct load *load, uint64_t first, uint64_t second, size_t
     buffer_add(&load->body, "}}}");
 }
 
-static void add_get(struct load *load, const struct sent *sent)
+static void add_get(struct load *load, const struct sent_command *sent)
 {
     const struct shape *shape = &load->options.shape;
     char project[CLAIM_TEXT];
@@ -134,7 +154,7 @@ static void add_get(struct load *load, const struct sent *sent)
         buffer_add(&load->body, "\"usage.get\",\"params\":{\"project_id\":\"%s\"}}", project);
 }
 
-/* What a read reads: a seeded consumer, one of whose providers or whose project it may be. */
+/* Returns the number of a seeded consumer. For ACTION_GET_PROVIDER: the index of its provider. */
 static uint64_t choose_read(const struct load *load, enum action action, uint64_t draw)
 {
     uint64_t number = SEEDED_FIRST + draw % load->options.seeded;
@@ -144,10 +164,12 @@ static uint64_t choose_read(const struct load *load, enum action action, uint64_
     return claim_provider_at(&claim, 0);
 }
 
-/* Some answered command, body for body. */
-static void fill_repeated(struct load *load, struct sent *sent, uint64_t draw)
+/* --- commands --- */
+
+/* Repeats an answered ACTION_SET, with an equal body. */
+static void build_repetition(struct load *load, struct sent_command *sent, uint64_t draw)
 {
-    const struct sent *original = &load->commands[draw % load->count];
+    const struct sent_command *original = &load->commands[draw % load->count];
     if (!original->answered || original->action != ACTION_SET)
         original = &load->commands[load->answered_last];
     struct bench_claim claim = claim_of(load, original->first, 0);
@@ -155,17 +177,18 @@ static void fill_repeated(struct load *load, struct sent *sent, uint64_t draw)
     claim_add_set(&load->body, &load->options.shape, &claim, 0, false);
 }
 
-static void fill_change(struct load *load, struct sent *sent, uint64_t draw)
+/* Draws the consumers that a command changes, and gives each the next version of its claim. */
+static void draw_changed(struct load *load, struct sent_command *sent, uint64_t draw)
 {
-    sent->first = take_idle(load, draw >> 8);
+    sent->first = draw_idle(load, draw >> 8);
     load->consumers[sent->first].version++;
     if (sent->action != ACTION_MOVE)
         return;
-    sent->second = take_idle(load, draw >> 24);
+    sent->second = draw_idle(load, draw >> 24);
     load->consumers[sent->second].version++;
 }
 
-static void fill_new(struct load *load, struct sent *sent)
+static void number_new(struct load *load, struct sent_command *sent)
 {
     size_t count = sent->action == ACTION_BATCH ? load->options.batch_consumers : 1;
     sent->first = load->consumer_count;
@@ -173,31 +196,31 @@ static void fill_new(struct load *load, struct sent *sent)
     load->consumer_count += count;
 }
 
-static void fill(struct load *load, struct sent *sent, uint64_t draw)
+static void build_command(struct load *load, struct sent_command *sent, uint64_t draw)
 {
     switch ((enum action)sent->action) {
     case ACTION_SET:
     case ACTION_REFUSE:
-        fill_new(load, sent);
+        number_new(load, sent);
         add_set(load, sent->first, sent->action == ACTION_REFUSE);
         break;
     case ACTION_BATCH:
-        fill_new(load, sent);
+        number_new(load, sent);
         add_batch(load, sent->first, sent->second, load->options.batch_consumers);
         break;
     case ACTION_REPLACE:
-        fill_change(load, sent, draw);
+        draw_changed(load, sent, draw);
         add_set(load, sent->first, false);
         break;
     case ACTION_MOVE:
-        fill_change(load, sent, draw);
+        draw_changed(load, sent, draw);
         add_batch(load, sent->first, sent->second, 2);
         break;
     case ACTION_DELETE:
-        fill_change(load, sent, draw);
+        draw_changed(load, sent, draw);
         add_delete(load, sent->first);
         break;
-    case ACTION_REPEAT: fill_repeated(load, sent, draw); break;
+    case ACTION_REPEAT: build_repetition(load, sent, draw); break;
     case ACTION_GET_CONSUMER:
     case ACTION_GET_PROVIDER:
     case ACTION_GET_USAGE:
@@ -209,18 +232,19 @@ static void fill(struct load *load, struct sent *sent, uint64_t draw)
 
 struct load_command load_next(struct load *load)
 {
-    uint64_t draw = bench_spread(~(uint64_t)load->count);
-    struct sent *sent = &load->commands[load->count];
+    uint64_t draw = bench_mix(~(uint64_t)load->count);
+    struct sent_command *sent = &load->commands[load->count];
     uint64_t key = load->count;
     if (load->count == load->options.commands)
-        bench_die("more than the %zu commands that were planned", load->count);
-    *sent = (struct sent){.action = (uint8_t)choose(load, draw)};
+        bench_die("too many commands (limit %zu)", load->count);
+    *sent = (struct sent_command){.action = (uint8_t)choose_action(load, draw)};
     load->body.length = 0;
-    fill(load, sent, draw);
+    build_command(load, sent, draw);
     if (sent->action == ACTION_REPEAT)
         key = sent->first;
     load->count++;
     return (struct load_command){.key = claim_key(key),
-                                 .lot = (uint32_t)(sent->first % load->options.shape.lots),
+                                 .partition =
+                                     (uint32_t)(sent->first % load->options.shape.partitions),
                                  .body = &load->body};
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is sent, and what has to come back: a workload makes one command after the other, knows the
- * state that each success leaves, and so what every reply must say. It knows no broker. A consumer
- * has at most one command on its way, since no order is promised. Dies of a wrong reply.
+ * A load makes one command after the other and checks every reply. It knows the state that each
+ * success leaves, so it knows what each reply must say. A consumer has at most one unanswered
+ * command, since the worker promises no order. A load knows no broker. It dies of a wrong reply.
  */
 #ifndef BENCH_LOAD_H
 #define BENCH_LOAD_H
@@ -11,12 +11,12 @@
 
 /* X(ID, name) */
 #define WORKLOADS(X)                                                                               \
-    X(NEW, "new")         /* a new consumer each */                                                \
+    X(NEW, "new")         /* each command sets a new consumer */                                   \
     X(CHURN, "churn")     /* 60 % new, 20 % replaced, 15 % deleted, 5 % moves of two consumers */  \
-    X(REFUSED, "refused") /* every other one over capacity */                                      \
-    X(REPLAY, "replay")   /* every third one repeats an answered one */                            \
-    X(READS, "reads")     /* of a consumer, a provider, a project, in turn */                      \
-    X(BATCH, "batch")     /* allocation.batch of so many new consumers */
+    X(REFUSED, "refused") /* every second command exceeds the capacity */                          \
+    X(REPLAY, "replay")   /* every third command repeats an answered one */                        \
+    X(READS, "reads")     /* a consumer, a provider, a project, one after the other */             \
+    X(BATCH, "batch")     /* each command is an allocation.batch of new consumers */
 
 enum workload {
 #define X(id, name) WORKLOAD_##id,
@@ -24,36 +24,36 @@ enum workload {
 #undef X
 };
 
-/* Dies of a name that is none. */
+/* Returns the workload with this name; dies if there is none. */
 enum workload workload_named(const char *name);
 
 struct load_options {
     struct shape shape;
     enum workload workload;
-    size_t commands;          /* at most so many will be asked for */
-    uint32_t batch_consumers; /* of one command of WORKLOAD_BATCH */
-    bool redelivered;         /* connections may be lost, and so replies repeated */
-    size_t seeded;            /* consumers that are there: claims from SEEDED_FIRST on */
-    const uint32_t *touched;  /* by seeded claims: of each provider, its generation */
+    size_t commands;                 /* the most that load_next() may be called */
+    uint32_t batch_consumers;        /* of one command of WORKLOAD_BATCH */
+    bool redelivered;                /* connections may be lost, and so replies may be repeated */
+    size_t seeded;                   /* consumers in the database: claims from SEEDED_FIRST on */
+    const uint32_t *provider_claims; /* by index: seeded claims, so its generation; borrowed */
 };
 
 struct load;
+/* Owned by the caller, freed by load_free(). */
 struct load *load_new(const struct load_options *options);
 void load_free(struct load *load);
 
-/* One command to send. `body` is valid until the next one. */
 struct load_command {
     struct uuid key;
-    uint32_t lot; /* which queue, where there are several */
-    const struct buffer *body;
+    uint32_t partition;        /* says which queue, if there are several */
+    const struct buffer *body; /* borrowed until the next load_next() */
 };
-/* The next one: they are numbered from 0 on. */
+/* Makes the next command. Commands are numbered from 0 on. */
 struct load_command load_next(struct load *load);
-/* The reply to command `number`, whether it was attempt_sent as replayed. False: it is a
- * repetition. */
+/* Checks the reply to command `number`; `replayed` is the reply's x-allot-replayed header. Returns
+   false if the command was answered before. */
 bool load_reply(struct load *load, size_t number, const char *body, size_t length, bool replayed);
 
-/* Of the commands that are answered. */
+/* Returns what the answered commands must have left in the database. */
 struct totals load_totals(const struct load *load);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Inside of bench_load: commands are made in one file, and replies checked in the other. */
+/* The state of a load, shared by bench_load.c (commands) and bench_replies.c (replies). */
 #ifndef BENCH_LOAD_INTERNAL_H
 #define BENCH_LOAD_INTERNAL_H
 
@@ -19,12 +19,14 @@ enum action {
 };
 
 struct consumer_state {
-    uint32_t generation; /* 0: there is none */
-    uint32_t version;
+    uint32_t generation; /* 0: it does not exist */
+    uint32_t version;    /* of its claim */
 };
 
-struct sent {
-    uint64_t first, second; /* consumers; of a read what is read; of a repetition the command */
+struct sent_command {
+    /* A change: its consumers. A read: the number of what it reads. A repetition: the number of the
+       command that it repeats. */
+    uint64_t first, second;
     uint64_t reply_hash;
     uint8_t action;
     bool answered;
@@ -32,13 +34,13 @@ struct sent {
 
 struct load {
     struct load_options options;
-    struct sent *commands;
+    struct sent_command *commands;
     size_t count;
     struct consumer_state *consumers;
     size_t consumer_count;
-    uint64_t *idle; /* consumers without a command on its way */
+    uint64_t *idle; /* consumers that exist and have no unanswered command */
     size_t idle_count;
-    size_t answered_last; /* some command that is answered; SIZE_MAX: none yet */
+    size_t answered_last; /* the last answered ACTION_SET; SIZE_MAX: none yet */
     struct buffer body;
     struct totals totals;
 };

@@ -6,30 +6,31 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* X(name, kind, target, what): how each option is read, and into what. */
+/* X(name, kind, target, what): the option, how its value is parsed, the member that gets it, help.
+ */
 #define OPTIONS(X)                                                                                 \
-    X("worker", TEXT, worker, "PROGRAM that takes the commands")                                   \
+    X("worker", TEXT, worker, "PROGRAM that consumes the commands: allotd or bench_broker")        \
     X("workload", TEXT, workload, "new, churn, refused, replay, reads or batch")                   \
-    X("heap", TEXT, heap, "LIBRARY to preload, that counts allocations")                           \
-    X("audit", TEXT, audit, "PROGRAM allotctl, to audit with at the end")                          \
-    X("commands", SIZE, commands, "in all")                                                        \
-    X("warm", SIZE, warm, "commands before it is measured; else a tenth")                          \
-    X("batch", SIZE, batch, "commands in one transaction of the baseline")                         \
-    X("window", SIZE, window, "commands unanswered at a time")                                     \
-    X("rate", SIZE, rate, "commands a second, at planned times")                                   \
-    X("seeded", SIZE, seeded, "consumers in the database before")                                  \
-    X("consumers", SIZE, consumers, "of one allocation.batch")                                     \
-    X("workers", SIZE, workers, "that take from the queues")                                       \
-    X("body", SIZE, body, "bytes of each command, filled up")                                      \
-    X("providers", NUMBER, shape.providers, "in the database")                                     \
-    X("hot", NUMBER, shape.hot, "providers that are claimed from")                                 \
-    X("queues", NUMBER, shape.lots, "with a part of the providers each")                           \
-    X("claim-providers", NUMBER, shape.claim_providers, "of one claim")                            \
-    X("classes", NUMBER, shape.classes, "of each provider of a claim")                             \
-    X("projects", NUMBER, shape.projects, "that own the consumers")                                \
-    X("redelivered", FLAG, redelivered, "replies may be repeated, of connections lost")            \
-    X("samples", FLAG, samples, "prints the memory at each tenth")                                 \
-    X("no-database", FLAG, no_database, "what takes the commands has none")
+    X("heap", TEXT, heap, "LIBRARY to preload, which counts allocations: libbench_heap.so")        \
+    X("audit", TEXT, audit, "PROGRAM allotctl, for an audit at the end")                           \
+    X("commands", SIZE, commands, "commands in total (10000)")                                     \
+    X("warm", SIZE, warm, "commands that are not measured, at the start (a tenth)")                \
+    X("batch", SIZE, batch, "commands in one transaction of bench_raw (1)")                        \
+    X("window", SIZE, window, "unanswered commands at any time (2000)")                            \
+    X("rate", SIZE, rate, "commands a second at planned times: an open loop")                      \
+    X("seeded", SIZE, seeded, "consumers in the database before the run (0)")                      \
+    X("consumers", SIZE, consumers, "consumers of one allocation.batch (1)")                       \
+    X("workers", SIZE, workers, "worker processes (1)")                                            \
+    X("body", SIZE, body, "bytes of each command, filled up with mappings")                        \
+    X("providers", NUMBER, shape.providers, "providers in the database (1000)")                    \
+    X("hot", NUMBER, shape.hot, "providers that are claimed from (all)")                           \
+    X("queues", NUMBER, shape.partitions, "queues, each with its part of the providers (1)")       \
+    X("claim-providers", NUMBER, shape.claim_providers, "providers of one claim (2)")              \
+    X("classes", NUMBER, shape.classes, "resource classes of each provider in a claim (2)")        \
+    X("projects", NUMBER, shape.projects, "projects that own the consumers (1000)")                \
+    X("redelivered", FLAG, redelivered, "accept repeated replies: connections may be lost")        \
+    X("samples", FLAG, samples, "print the memory at each tenth of the run")                       \
+    X("no-database", FLAG, no_database, "the worker uses no database")
 
 enum kind { KIND_TEXT, KIND_SIZE, KIND_NUMBER, KIND_FLAG };
 
@@ -52,17 +53,17 @@ static _Noreturn void die_of_usage(void)
 {
     for (size_t i = 0; i < OPTION_COUNT; i++)
         (void)fprintf(stderr, "  --%-16s %s\n", descriptions[i].name, descriptions[i].what);
-    bench_die("these are the options");
+    bench_die("invalid option or argument: expected the options above");
 }
 
-static void take(struct bench_options *options, const struct description *description,
-                 const char *value)
+static void set_option(struct bench_options *options, const struct description *description,
+                       const char *value)
 {
     void *target = (char *)options + description->offset;
     switch (description->kind) {
     case KIND_TEXT: *(const char **)target = value; break;
-    case KIND_SIZE: *(size_t *)target = bench_count(value); break;
-    case KIND_NUMBER: *(uint32_t *)target = (uint32_t)bench_count(value); break;
+    case KIND_SIZE: *(size_t *)target = bench_parse_count(value); break;
+    case KIND_NUMBER: *(uint32_t *)target = (uint32_t)bench_parse_count(value); break;
     case KIND_FLAG: *(bool *)target = true; break;
     }
 }
@@ -88,12 +89,12 @@ struct bench_options bench_options_read(int argc, char **argv)
                                     .consumers = 1,
                                     .workers = 1};
     int index = 0;
-    options.shape.hot = 0;
+    options.shape.hot = 0; /* not given */
     list_long_options(list);
     for (int found = 0; (found = getopt_long(argc, argv, "", list, &index)) != -1;) {
         if (found != 0)
             die_of_usage();
-        take(&options, &descriptions[index], optarg);
+        set_option(&options, &descriptions[index], optarg);
     }
     if (optind != argc)
         die_of_usage();

@@ -1,31 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The options of the programs that measure: `--name value` each, in any order. */
+/* The command line of bench_raw and bench_worker: `--name value`, in any order. */
 #ifndef BENCH_OPTIONS_H
 #define BENCH_OPTIONS_H
 
 #include "bench/bench_claims.h"
 
+/* Texts are borrowed from argv; `shape.mappings` is owned by the caller. */
 struct bench_options {
     struct shape shape;
-    const char *worker; /* the program that takes the commands */
-    const char *workload;
-    const char *heap;  /* the library that counts allocations; NULL: not counted */
-    const char *audit; /* allotctl, to audit with; NULL: only by ourselves */
+    const char *worker;   /* the program that consumes the commands */
+    const char *workload; /* a name of WORKLOADS */
+    const char *heap;     /* the library that counts allocations; NULL: not counted */
+    const char *audit;    /* allotctl, which audits at the end; NULL: only bench_audit.c does */
     size_t commands;
-    size_t batch; /* commands of one transaction of the baseline */
-    size_t warm;  /* commands before it is measured; 0: a tenth of all */
-    size_t window;
-    size_t rate;      /* of an open loop, a second; 0: closed loop */
-    size_t seeded;    /* consumers that are there before */
+    size_t batch;     /* commands in one transaction of bench_raw */
+    size_t warm;      /* commands that are not measured, at the start; 0: a tenth of all */
+    size_t window;    /* closed loop: unanswered commands at any time */
+    size_t rate;      /* open loop: commands a second; 0: closed loop */
+    size_t seeded;    /* consumers in the database before the run */
     size_t consumers; /* of one allocation.batch */
     size_t workers;
-    size_t body;      /* bytes of a command, filled up; 0: as it is */
-    bool redelivered; /* connections may be lost on the way */
-    bool samples;     /* memory at each tenth */
-    bool no_database; /* what takes the commands has none */
+    size_t body;      /* bytes of a command, filled up with mappings; 0: not filled up */
+    bool redelivered; /* connections may be lost, and so replies may be repeated */
+    bool samples;     /* print the memory at each tenth of the run */
+    bool no_database; /* the worker uses no database */
 };
 
-/* Dies, with the list of options, of what is none. */
+/* Parses the options; dies of an unknown one, after printing all. */
 struct bench_options bench_options_read(int argc, char **argv);
 
 #endif

@@ -1,9 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How the server runs what the worker asks of it: with the profiler on, a worker gets commands of
- * every kind; no entry of the profile may be a scan of a collection, and `explain` of each kind of
- * query names the index and what it examined. Also: the documents that the baseline writes are the
- * worker's. Usage: bench_plans ALLOTD
+ * Checks how the server runs the worker's queries. Usage: bench_plans ALLOTD
+ *
+ * It seeds a database, turns the server's profiler on, and sends commands of every kind to a worker
+ * (bench_plans_commands.c). Then it reads the profile:
+ *
+ * - Profile: no operation of any collection may be a collection scan, and none may need a second
+ *   round trip (getMore) for its rows.
+ * - Loads: a load is one aggregate with a $lookup for each query. Each kind of $lookup is explained
+ *   once ("executionStats"): it must use an index, and examine no more documents than it returns.
+ *   Every kind that the worker has must occur in the profile.
+ * - Documents: those that the baseline writes are compared with the worker's.
+ * - Indexes that no query used are printed; they are no failure.
+ *
+ * The checks do not depend on time, so the program is a test (ctest bench/plans) with result lines
+ * like those of the other tests. Nothing is measured here.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,12 +27,14 @@
 #include "bench/bench_topology.h"
 
 enum { PROVIDERS = 200, CONSUMERS = 5000, PROJECTS = 100, KINDS_MAX = 64, TEXT = 256 };
-enum { PROFILE_BYTES = 64 * 1024 * 1024, FREE_DOCUMENTS = 2 };
+enum { PROFILE_BYTES = 64 * 1024 * 1024 };
+/* Documents that a load may examine beyond those that it returns. */
+enum { EXTRA_DOCUMENTS = 2 };
 
 #define SCAN "COLLSCAN"
 
-/* One kind of query: the same collection, operation and plan. */
-struct kind {
+/* Queries with the same operation, collection and plan. */
+struct query_kind {
     char name[TEXT];
     char plan[TEXT];
     int64_t count;
@@ -29,14 +42,15 @@ struct kind {
 
 struct plans {
     struct database database;
-    struct kind kinds[KINDS_MAX];
+    struct query_kind kinds[KINDS_MAX];
     size_t kind_count;
     int passed, failed;
 };
 
-static void check(struct plans *plans, const char *claim, bool holds)
+/* Counts one check, and prints its result as the other tests do. */
+static void check(struct plans *plans, const char *name, bool holds)
 {
-    (void)printf("[ RUN      ] %s\n%s %s\n", claim, holds ? "[       OK ]" : "[  FAILED  ]", claim);
+    (void)printf("[ RUN      ] %s\n%s %s\n", name, holds ? "[       OK ]" : "[  FAILED  ]", name);
     plans->passed += holds;
     plans->failed += !holds;
 }
@@ -77,14 +91,14 @@ static int64_t integer_in(const bson_t *document, const char *path)
     return bson_iter_as_int64(&found);
 }
 
-static struct kind *kind_of(struct plans *plans, const char *name, const char *plan)
+static struct query_kind *kind_of(struct plans *plans, const char *name, const char *plan)
 {
     for (size_t i = 0; i < plans->kind_count; i++)
         if (strcmp(plans->kinds[i].name, name) == 0 && strcmp(plans->kinds[i].plan, plan) == 0)
             return &plans->kinds[i];
     if (plans->kind_count == KINDS_MAX)
-        bench_die("more than %d kinds of queries", KINDS_MAX);
-    struct kind *kind = &plans->kinds[plans->kind_count++];
+        bench_die("too many kinds of queries (limit %d)", KINDS_MAX);
+    struct query_kind *kind = &plans->kinds[plans->kind_count++];
     (void)snprintf(kind->name, sizeof kind->name, "%s", name);
     (void)snprintf(kind->plan, sizeof kind->plan, "%s", plan);
     return kind;
@@ -114,8 +128,9 @@ static bool sub_document(const bson_t *document, const char *path, bson_t *ret_v
     return bytes != NULL && bson_init_static(ret_view, bytes, length);
 }
 
-/* Of a pipeline's $lookup: the collection, and the field by which it is asked. */
-static bool name_of_lookup(const bson_t *stage, char *ret_name, size_t size)
+/* Names the kind of a stage: the collection of its $lookup, and the first field that it matches.
+   False: the stage is no $lookup. */
+static bool name_lookup(const bson_t *stage, char *ret_name, size_t size)
 {
     bson_t match;
     bson_iter_t iter;
@@ -127,25 +142,26 @@ static bool name_of_lookup(const bson_t *stage, char *ret_name, size_t size)
     return true;
 }
 
-/* One that has a kind of query that no entry before it had. */
-static bool is_new(const struct plans *plans, const bson_t *pipeline)
+/* Says whether the pipeline has a kind of $lookup that is not explained yet. */
+static bool has_new_kind(const struct plans *plans, const bson_t *pipeline)
 {
     char name[TEXT], number[16];
     bson_t stage;
     for (uint32_t i = 0; i < bson_count_keys(pipeline); i++) {
         (void)snprintf(number, sizeof number, "%u", i);
-        if (sub_document(pipeline, number, &stage) && name_of_lookup(&stage, name, sizeof name) &&
+        if (sub_document(pipeline, number, &stage) && name_lookup(&stage, name, sizeof name) &&
             !has_kind(plans, name))
             return true;
     }
     return false;
 }
 
-/* explain tells of each $lookup what it used; a query that groups examines more than it returns. */
-static int64_t take_lookup(struct plans *plans, const bson_t *stage)
+/* Records the plan of one explained $lookup. Returns the documents that it examined, or 0 if it
+   groups them: such a query examines more than it returns. */
+static int64_t record_lookup(struct plans *plans, const bson_t *stage)
 {
     char name[TEXT], plan[TEXT];
-    if (!name_of_lookup(stage, name, sizeof name))
+    if (!name_lookup(stage, name, sizeof name))
         return 0;
     int64_t examined = integer_in(stage, "totalDocsExamined");
     (void)snprintf(plan, sizeof plan, "%s",
@@ -170,45 +186,45 @@ static void explain(struct plans *plans, const bson_t *pipeline)
     database_command(&plans->database, plans->database.name, &command, &reply);
     int64_t examined = 0, returned = 0;
     if (!sub_document(&reply, "stages", &stages))
-        bench_die("explain tells of no stages");
+        bench_die("missing field 'stages' in the response to explain");
     for (uint32_t i = 0; i < bson_count_keys(&stages); i++) {
         char number[16];
         (void)snprintf(number, sizeof number, "%u", i);
         if (!sub_document(&stages, number, &stage))
             continue;
-        examined += take_lookup(plans, &stage);
+        examined += record_lookup(plans, &stage);
         returned = integer_in(&stage, "nReturned");
     }
-    check(plans, "a load examines what it returns", examined <= returned + FREE_DOCUMENTS);
+    check(plans, "a load examines what it returns", examined <= returned + EXTRA_DOCUMENTS);
     bson_destroy(&reply);
     bson_destroy(&command);
 }
 
-static void take_load(struct plans *plans, const bson_t *entry)
+static void handle_load(struct plans *plans, const bson_t *entry)
 {
     bson_t pipeline;
     if (!sub_document(entry, "command.pipeline", &pipeline))
-        bench_die("the profile has a load without its pipeline");
-    if (is_new(plans, &pipeline))
+        bench_die("missing field 'command.pipeline' in a load of the profile");
+    if (has_new_kind(plans, &pipeline))
         explain(plans, &pipeline);
 }
 
 /* --- entries --- */
 
-static bool is_of_the_profile_itself(const bson_t *entry)
+static bool is_system_entry(const bson_t *entry)
 {
     const char *collection = strchr(text_in(entry, "ns"), '.');
     return collection == NULL || strncmp(collection, ".system", 7) == 0;
 }
 
-static void take_entry(struct plans *plans, const bson_t *entry)
+static void handle_entry(struct plans *plans, const bson_t *entry)
 {
     char name[TEXT];
     const char *plan = text_in(entry, "planSummary");
-    if (is_of_the_profile_itself(entry))
+    if (is_system_entry(entry))
         return;
     if (integer_in(entry, "command.aggregate") == 1)
-        take_load(plans, entry);
+        handle_load(plans, entry);
     if (*plan == '\0')
         return;
     (void)snprintf(name, sizeof name, "%s of %s", text_in(entry, "op"),
@@ -225,7 +241,7 @@ static void read_profile(struct plans *plans)
         mongoc_database_get_collection(plans->database.handle, "system.profile");
     mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(profile, &all, NULL, NULL);
     while (mongoc_cursor_next(cursor, &entry))
-        take_entry(plans, entry);
+        handle_entry(plans, entry);
     if (mongoc_cursor_error(cursor, &error))
         bench_die("%s", error.message);
     mongoc_cursor_destroy(cursor);
@@ -244,23 +260,24 @@ static void check_kinds(struct plans *plans)
         "load of providers by $or", /* ids and names */
         "load of providers by root",
     };
-    char claim[2 * TEXT + 32];
-    bool more = false;
+    char name[2 * TEXT + 32];
+    bool has_getmore = false;
     for (size_t i = 0; i < plans->kind_count; i++) {
-        struct kind *kind = &plans->kinds[i];
-        more = more || strncmp(kind->name, "getmore", strlen("getmore")) == 0;
-        (void)snprintf(claim, sizeof claim, "%s by %s is no scan (%lld times)", kind->name,
+        struct query_kind *kind = &plans->kinds[i];
+        has_getmore = has_getmore || strncmp(kind->name, "getmore", strlen("getmore")) == 0;
+        (void)snprintf(name, sizeof name, "%s by %s is no scan (%lld times)", kind->name,
                        kind->plan, (long long)kind->count);
-        check(plans, claim, strstr(kind->plan, SCAN) == NULL);
+        check(plans, name, strstr(kind->plan, SCAN) == NULL);
     }
-    check(plans, "no query takes a second round trip for its rows", !more);
+    check(plans, "no query takes a second round trip for its rows", !has_getmore);
     for (size_t i = 0; i < sizeof loads / sizeof *loads; i++) {
-        (void)snprintf(claim, sizeof claim, "the profile has a %s", loads[i]);
-        check(plans, claim, has_kind(plans, loads[i]));
+        (void)snprintf(name, sizeof name, "the profile has a %s", loads[i]);
+        check(plans, name, has_kind(plans, loads[i]));
     }
 }
 
-/* An index that no query asks for is no failure, but a price without a use. */
+/* Prints the indexes that no query used. Such an index costs time at each write and helps nothing;
+   but another server version may use it, so it is no failure. */
 static void list_unused(mongoc_collection_t *collection, const char *name)
 {
     const bson_t *row = NULL;
@@ -290,7 +307,7 @@ static bool find_one(mongoc_collection_t *collection, const bson_t *selector, bs
     return found;
 }
 
-/* The same names in the same order, of the same types. */
+/* Compares the fields: the same names and types, in the same order. */
 static bool has_form(const bson_t *document, const bson_t *model)
 {
     bson_iter_t one, other;
@@ -316,8 +333,9 @@ static bool is_outcome(const bson_t *document, const bson_t *model)
     return has_form(document, model) && document->len == model->len;
 }
 
+/* Compares the stored document with the `_id` of `model` with it. */
 static void compare(struct plans *plans, mongoc_collection_t *collection, const bson_t *model,
-                    comparison same, const char *claim)
+                    comparison matches, const char *name)
 {
     bson_t selector = BSON_INITIALIZER, document;
     bson_iter_t iter;
@@ -325,14 +343,15 @@ static void compare(struct plans *plans, mongoc_collection_t *collection, const 
     if (bson_iter_init_find(&iter, model, "_id"))
         (void)bson_append_iter(&selector, "_id", -1, &iter);
     if (find_one(collection, &selector, &document)) {
-        holds = same(&document, model);
+        holds = matches(&document, model);
         bson_destroy(&document);
     }
-    check(plans, claim, holds);
+    check(plans, name, holds);
     bson_destroy(&selector);
 }
 
-/* The last claim of the burst; the generations in its reply have one digit each. */
+/* Compares the documents of the burst's last claim. Only the size of its outcome is compared, so
+   the generations need the same number of digits only. */
 static void check_documents(struct plans *plans)
 {
     const struct shape *shape = &plans->database.shape;
@@ -341,7 +360,7 @@ static void check_documents(struct plans *plans)
     int64_t generations[CLAIM_PROVIDERS_MAX] = {0};
     bson_t consumer = BSON_INITIALIZER, outcome = BSON_INITIALIZER, provider = BSON_INITIALIZER;
     for (uint32_t i = 0; i < shape->claim_providers; i++)
-        generations[i] = plans->database.touched[claim_provider_at(&claim, i)];
+        generations[i] = plans->database.provider_claims[claim_provider_at(&claim, i)];
     documents_consumer(&consumer, shape, &claim);
     documents_outcome(&outcome, shape, &claim, generations);
     documents_provider(&provider, shape, first, 0);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The commands of bench_plans: a burst of new consumers, then every other kind, one at a time. */
 #include "bench/bench_plans.h"
 
 #include <stdlib.h>
@@ -9,7 +10,7 @@
 
 enum { ANSWER_SECONDS = 30, FIRST_KEY = 1000000 };
 
-/* Two providers and two consumers of our own: their bytes are of no meaning. */
+/* Two providers and two consumers that no claim has; their UUIDs are arbitrary. */
 #define A "0a000000-0000-4000-8000-00000000000a"
 #define B "0a000000-0000-4000-8000-00000000000b"
 #define C "0c000000-0000-4000-8000-00000000000c"
@@ -25,7 +26,7 @@ struct step {
     const char *command, *params;
 };
 
-/* Each rests on the ones before it: the generations are what they leave. */
+/* The generations are those that the steps before have left, so the order matters. */
 static const struct step steps[] = {
     {"provider.create", "{\"uuid\":\"" A "\",\"name\":\"plan-a\"}"},
     {"provider.create",
@@ -65,15 +66,16 @@ struct waiting {
     bool answered;
 };
 
-static void take_reply(void *context, const struct link_reply *reply)
+static void handle_reply(void *context, const struct link_reply *reply)
 {
     static const char success[] = "\"status\":\"success\"";
     struct waiting *waiting = context;
     if (memmem(reply->body, reply->length, success, strlen(success)) == NULL)
-        bench_die("%s: %.*s", waiting->step->command, (int)reply->length, reply->body);
+        bench_die("%s failed: %.*s", waiting->step->command, (int)reply->length, reply->body);
     waiting->answered = true;
 }
 
+/* Sends one step and waits for its reply. */
 static void send_step(struct link *link, size_t number, struct buffer *body)
 {
     struct waiting waiting = {.step = &steps[number]};
@@ -87,12 +89,13 @@ static void send_step(struct link *link, size_t number, struct buffer *body)
     link_publish(link, &message);
     for (double end = bench_seconds() + ANSWER_SECONDS; !waiting.answered;) {
         if (bench_seconds() > end)
-            bench_die("%s is not answered", waiting.step->command);
-        (void)link_wait(link, 1, take_reply, &waiting);
+            bench_die("no reply to %s within %d s", waiting.step->command, ANSWER_SECONDS);
+        (void)link_wait(link, 1, handle_reply, &waiting);
     }
 }
 
-/* A burst of new consumers first, so that the queries ask for many at a time too. */
+/* Sends new consumers without waiting for their replies, so that the profile has loads of whole
+   batches too. */
 static void send_burst(const struct shape *shape, size_t commands)
 {
     struct load_options load_options = {

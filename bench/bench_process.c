@@ -16,28 +16,29 @@
 struct processes {
     pid_t pids[PROCESSES_MAX];
     size_t count;
-    struct heap_counters *heap; /* shared with the first of them; NULL: none */
+    struct heap_counters *heap; /* shared with all of them; NULL: not counted */
 };
 
 /* --- starting and ending --- */
 
-/* A file without a name, whose number the worker inherits: the counting library maps it too. */
+/* Maps the counters. The worker inherits the file descriptor, whose number is in HEAP_VARIABLE, and
+   its preloaded library maps the same memory. */
 static struct heap_counters *share_counters(void)
 {
     char number[16];
     int file = memfd_create("allot-bench-heap", 0);
     if (file < 0 || ftruncate(file, sizeof(struct heap_counters)) != 0)
-        bench_die("no memory to share with the worker");
+        bench_die("cannot share memory with the worker");
     void *shared = mmap(NULL, sizeof(struct heap_counters), PROT_READ, MAP_SHARED, file, 0);
     if (shared == MAP_FAILED)
-        bench_die("no memory to share with the worker");
+        bench_die("cannot share memory with the worker");
     (void)snprintf(number, sizeof number, "%d", file);
     (void)setenv(HEAP_VARIABLE, number, 1);
     return shared;
 }
 
-/* It dies with us, also where bench_die ends us: a worker left behind would take the next run's
-   commands. */
+/* Runs the program in this child process. The kernel kills it if the parent ends, also by
+   bench_die(): a worker that stays would consume the commands of the next run. */
 static _Noreturn void become_worker(const struct processes_options *options, size_t index)
 {
     char flag[] = "--config", file[] = "config/allotd.example.yaml";
@@ -57,13 +58,13 @@ struct processes *processes_start(const struct processes_options *options)
 {
     struct processes *processes = bench_array(1, sizeof *processes);
     if (options->count > PROCESSES_MAX)
-        bench_die("at most %d workers", PROCESSES_MAX);
+        bench_die("too many workers: %zu (limit %d)", options->count, PROCESSES_MAX);
     if (options->heap != NULL)
         processes->heap = share_counters();
     for (; processes->count < options->count; processes->count++) {
         pid_t pid = fork();
         if (pid < 0)
-            bench_die("cannot fork");
+            bench_die("cannot start a worker process");
         if (pid == 0)
             become_worker(options, processes->count);
         processes->pids[processes->count] = pid;
@@ -78,7 +79,7 @@ void processes_end(struct processes *processes)
     for (size_t i = 0; i < processes->count; i++) {
         int status = 0;
         if (waitpid(processes->pids[i], &status, 0) != processes->pids[i] || status != 0)
-            bench_die("the worker ended with status %d", status);
+            bench_die("a worker ended with wait status %#x (expected 0)", (unsigned)status);
     }
     if (processes->heap != NULL)
         (void)munmap(processes->heap, sizeof *processes->heap);
@@ -93,7 +94,7 @@ static void read_process(pid_t pid, const char *name, char *text, size_t room)
     (void)snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
     FILE *file = fopen(path, "r");
     if (file == NULL)
-        bench_die("the worker is gone");
+        bench_die("cannot open %s: the worker has ended", path);
     text[fread(text, 1, room - 1, file)] = '\0';
     (void)fclose(file);
 }
@@ -103,15 +104,15 @@ static double cpu_seconds(pid_t pid)
     char text[1024];
     unsigned long user = 0, kernel = 0;
     read_process(pid, "stat", text, sizeof text);
-    const char *after_name = strrchr(text, ')'); /* the name may hold anything */
+    const char *after_name = strrchr(text, ')'); /* the program's name may contain anything */
     if (after_name == NULL ||
         sscanf(after_name, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
                &kernel) != 2)
-        bench_die("no times of the worker");
+        bench_die("cannot read the CPU times of the worker");
     return (double)(user + kernel) / (double)sysconf(_SC_CLK_TCK);
 }
 
-/* A line "NAME:   123 kB" of /proc/PID/status. */
+/* Reads a line "NAME:   123 kB" of /proc/PID/status; `name` includes the colon. */
 static double status_mib(pid_t pid, const char *name)
 {
     char text[4096];
@@ -119,7 +120,7 @@ static double status_mib(pid_t pid, const char *name)
     read_process(pid, "status", text, sizeof text);
     const char *line = strstr(text, name);
     if (line == NULL || sscanf(line + strlen(name), " %lu", &kib) != 1)
-        bench_die("no %s of the worker", name);
+        bench_die("missing %s in /proc/%d/status", name, (int)pid);
     return (double)kib / 1024;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The worker's processes: started, measured from outside by /proc, and ended. */
+/* The worker processes: starts them, measures them through /proc, and ends them. */
 #ifndef BENCH_PROCESS_H
 #define BENCH_PROCESS_H
 
@@ -8,20 +8,21 @@
 enum { PROCESSES_MAX = 8 };
 
 struct processes_options {
-    const char *program; /* allotd, or what stands in for it */
+    const char *program; /* allotd, or a baseline in its place */
     size_t count;
-    size_t queues;    /* process i takes from queue i % queues */
+    size_t queues;    /* process i consumes from queue i % queues */
     const char *heap; /* the library that counts allocations; NULL: they are not counted */
 };
 struct processes;
+/* Starts the processes. Owned by the caller, freed by processes_end(). */
 struct processes *processes_start(const struct processes_options *options);
-/* Dies where one does not end with 0. */
+/* Sends SIGTERM and waits; dies if a process does not exit with 0. */
 void processes_end(struct processes *processes);
 
-double processes_cpu_seconds(const struct processes *processes); /* together */
-double processes_peak_mib(const struct processes *processes);    /* of the largest */
-double processes_resident_mib(const struct processes *processes);
-/* Allocations from the heap until now; 0 where they are not counted. */
+double processes_cpu_seconds(const struct processes *processes);  /* the sum */
+double processes_peak_mib(const struct processes *processes);     /* the largest VmHWM */
+double processes_resident_mib(const struct processes *processes); /* the largest VmRSS */
+/* Returns the number of heap allocations until now; 0 if they are not counted. */
 uint64_t processes_allocations(const struct processes *processes);
 
 #endif

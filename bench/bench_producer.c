@@ -7,24 +7,25 @@
 
 #include "bench/bench_link.h"
 
+/* A run without any reply for this long has failed. */
 enum { SILENCE_SECONDS = 180 };
 
 struct producer {
     struct producer_options options;
     struct link *link;
     size_t sent, answered;
-    double *planned; /* when each command was to be sent, or was; then its latency */
-    double started;  /* the schedule; 0: not yet */
-    double progress; /* the last answer, or the first command after all were answered */
-    double watchdog;
+    double *times;      /* of each command: when it was planned; once answered, its latency */
+    double started;     /* when the schedule began; 0: not yet */
+    double progress_at; /* the last answer, or the first command after all were answered */
+    double longest_stall;
 };
 
 struct producer *producer_open(const struct producer_options *options)
 {
     struct producer *producer = bench_array(1, sizeof *producer);
-    char queue[64]; /* our own: what a run that died was still to hear is not for us */
+    char queue[64]; /* with our pid: the replies to an aborted run go elsewhere */
     producer->options = *options;
-    producer->planned = bench_array(options->commands, sizeof *producer->planned);
+    producer->times = bench_array(options->commands, sizeof *producer->times);
     (void)snprintf(queue, sizeof queue, CLAIM_PRINCIPAL ".bench.%d", (int)getpid());
     producer->link = link_open(options->uri, queue);
     return producer;
@@ -33,78 +34,82 @@ struct producer *producer_open(const struct producer_options *options)
 void producer_close(struct producer *producer)
 {
     link_close(producer->link);
-    free(producer->planned);
+    free(producer->times);
     free(producer);
 }
 
-struct queue_name producer_queue(uint32_t lot)
+struct queue_name producer_queue(uint32_t partition)
 {
     struct queue_name queue = {"allot.commands"};
-    if (lot > 0)
-        (void)snprintf(queue.text, sizeof queue.text, "allot.commands.%u", lot);
+    if (partition > 0)
+        (void)snprintf(queue.text, sizeof queue.text, "allot.commands.%u", partition);
     return queue;
 }
 
 struct latency producer_latency(const struct producer *producer, size_t first)
 {
-    return latency_of(producer->planned + first, producer->answered - first);
+    return latency_of(producer->times + first, producer->answered - first);
 }
 
 void producer_restart_stalls(struct producer *producer)
 {
-    producer->watchdog = 0;
+    producer->longest_stall = 0;
 }
 
 double producer_stall(const struct producer *producer)
 {
-    return producer->watchdog;
+    return producer->longest_stall;
 }
 
+/* Sends the next command. Its latency will count from `planned`. */
 static void publish(struct producer *producer, double planned)
 {
     struct load_command command = load_next(producer->options.load);
     struct uuid_text key = uuid_format(command.key);
-    struct queue_name queue = producer_queue(command.lot);
+    struct queue_name queue = producer_queue(command.partition);
     struct link_message message = {
         .queue = queue.text, .key = key.chars, .number = producer->sent, .body = command.body};
     if (producer->sent == producer->answered)
-        producer->progress = bench_seconds();
-    link_hold(producer->link, true);
+        producer->progress_at = bench_seconds();
+    link_cork(producer->link, true);
     link_publish(producer->link, &message);
-    producer->planned[producer->sent++] = planned;
+    producer->times[producer->sent++] = planned;
 }
 
-static void take_reply(void *context, const struct link_reply *reply)
+static void handle_reply(void *context, const struct link_reply *reply)
 {
     struct producer *producer = context;
     double now = bench_seconds();
     if (!load_reply(producer->options.load, reply->number, reply->body, reply->length,
                     reply->replayed))
         return;
-    producer->planned[reply->number] = now - producer->planned[reply->number];
+    producer->times[reply->number] = now - producer->times[reply->number];
     producer->answered++;
-    if (now - producer->progress > producer->watchdog)
-        producer->watchdog = now - producer->progress;
-    producer->progress = now;
+    if (now - producer->progress_at > producer->longest_stall)
+        producer->longest_stall = now - producer->progress_at;
+    producer->progress_at = now;
 }
 
-static void wait(struct producer *producer, double seconds)
+static void wait_for_replies(struct producer *producer, double seconds)
 {
-    link_hold(producer->link, false);
-    bool some = link_wait(producer->link, seconds, take_reply, producer);
-    if (!some && seconds >= SILENCE_SECONDS)
+    link_cork(producer->link, false);
+    bool arrived = link_wait(producer->link, seconds, handle_reply, producer);
+    if (!arrived && seconds >= SILENCE_SECONDS)
         bench_die("no reply for %d s", SILENCE_SECONDS);
 }
 
+/* Closed loop: sends until the window is full, then waits for replies. */
 static void fill_window(struct producer *producer)
 {
     const struct producer_options *options = &producer->options;
     while (producer->sent < options->commands &&
            producer->sent - producer->answered < options->window)
         publish(producer, bench_seconds());
-    wait(producer, SILENCE_SECONDS);
+    wait_for_replies(producer, SILENCE_SECONDS);
 }
 
+/* Open loop: sends all commands that are due, then waits for replies until the next one is due. The
+   first command, number 0, was sent by producer_prime(). */
 static void keep_schedule(struct producer *producer)
 {
     const struct producer_options *options = &producer->options;
@@ -119,14 +124,14 @@ static void keep_schedule(struct producer *producer)
         publish(producer, planned);
         pause = SILENCE_SECONDS;
     }
-    wait(producer, pause);
+    wait_for_replies(producer, pause);
 }
 
 void producer_prime(struct producer *producer)
 {
     publish(producer, bench_seconds());
     while (producer->answered == 0)
-        wait(producer, SILENCE_SECONDS);
+        wait_for_replies(producer, SILENCE_SECONDS);
 }
 
 void producer_run(struct producer *producer, size_t answers)
@@ -137,6 +142,7 @@ void producer_run(struct producer *producer, size_t answers)
         else
             fill_window(producer);
     }
+    /* At the end, the last confirms may be later than the last replies. */
     while (answers == producer->options.commands && link_confirmed(producer->link) < answers)
-        wait(producer, SILENCE_SECONDS);
+        wait_for_replies(producer, SILENCE_SECONDS);
 }

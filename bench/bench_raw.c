@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The baseline without a broker: the transactions of batches of claims, one after the other.
- * Prints one line of name=value.
+ * The baseline without a broker: runs the transactions of batches of claims, one after the other.
+ * Prints one line of name=value: the rate, and the latency of a transaction.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +36,8 @@ int main(int argc, char **argv)
     size_t transactions = options.commands / options.batch;
     size_t warm = options.warm > 0 ? options.warm / options.batch : 1 + transactions / WARM_DIVISOR;
     if (transactions <= warm)
-        bench_die("too few: one transaction more than to warm up, at the least");
+        bench_die("too few transactions: %zu (minimum %zu, one more than are not measured)",
+                  transactions, warm + 1);
     struct raw raw = raw_open(&options.shape, options.batch, options.seeded);
     measure(&raw, transactions, options.batch, warm);
     raw_audit(&raw, transactions * options.batch);

@@ -5,12 +5,12 @@
 #include "common/amqp/client.h"
 #include "common/amqp/topology.h"
 
-static const struct amqp_tls no_tls; /* the private broker has none */
+static const struct amqp_tls no_tls; /* the private broker has no TLS */
 
-static void declare_queue(uint32_t lot)
+static void declare_queue(uint32_t partition)
 {
     struct error error = {""};
-    struct queue_name queue = producer_queue(lot);
+    struct queue_name queue = producer_queue(partition);
     struct topology topology = {text_of("allot.commands"), text_of(queue.text),
                                 text_of("allot.dead"), text_of("allot.dead")};
     if (topology_declare(text_of(bench_environment("ALLOT_AMQP_URI")), &no_tls, &topology,
@@ -18,11 +18,11 @@ static void declare_queue(uint32_t lot)
         bench_die("%s", error.text);
 }
 
-size_t topology_drain(uint32_t lot)
+size_t topology_drain(uint32_t partition)
 {
     struct error error = {""};
     struct client_message message;
-    struct queue_name queue = producer_queue(lot);
+    struct queue_name queue = producer_queue(partition);
     size_t count = 0;
     struct client *client =
         client_open(text_of(bench_environment("ALLOT_AMQP_URI")), &no_tls, &error);
@@ -37,8 +37,8 @@ size_t topology_drain(uint32_t lot)
     return count;
 }
 
-void topology_prepare(uint32_t lot)
+void topology_prepare(uint32_t partition)
 {
-    declare_queue(lot);
-    (void)topology_drain(lot);
+    declare_queue(partition);
+    (void)topology_drain(partition);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The worker end to end: a load goes in by the broker, every reply is checked, and the database in
- * the end. The environment holds the worker's settings. Prints one line of name=value.
+ * Measures the worker end to end: it sends a load through the broker, checks every reply, and
+ * audits the database at the end. The worker's settings are in the environment. Prints one line of
+ * name=value; docs/performance.md explains the figures.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -16,7 +17,7 @@
 #include "bench/bench_producer.h"
 #include "bench/bench_topology.h"
 
-enum { WARM_DIVISOR = 10, TENTHS = 10, PER = 1000 };
+enum { WARM_DIVISOR = 10, TENTHS = 10, THOUSAND = 1000 };
 
 struct run {
     struct bench_options options;
@@ -26,10 +27,10 @@ struct run {
     struct processes *processes;
 };
 
-static void audit_by_worker(const struct run *run)
+static void audit_by_allotctl(const struct run *run)
 {
     int status = 0;
-    (void)fflush(stdout); /* or the child says it again */
+    (void)fflush(stdout); /* or the child prints the buffered text again */
     pid_t pid = fork();
     if (pid == 0) {
         if (freopen("/dev/null", "w", stdout) == NULL)
@@ -38,14 +39,14 @@ static void audit_by_worker(const struct run *run)
         _exit(127);
     }
     if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0)
-        bench_die("allotctl audit ended with status %d", status);
+        bench_die("allotctl audit ended with wait status %#x (expected 0)", (unsigned)status);
 }
 
 static void open_run(struct run *run)
 {
     const struct bench_options *options = &run->options;
-    for (uint32_t lot = 0; lot < options->shape.lots; lot++)
-        topology_prepare(lot);
+    for (uint32_t partition = 0; partition < options->shape.partitions; partition++)
+        topology_prepare(partition);
     if (!options->no_database) {
         run->database = database_open("worker", &options->shape, options->seeded);
         (void)setenv("ALLOT_MONGODB_DATABASE", run->database.name, 1);
@@ -56,7 +57,7 @@ static void open_run(struct run *run)
                                 .batch_consumers = (uint32_t)options->consumers,
                                 .redelivered = options->redelivered,
                                 .seeded = options->seeded,
-                                .touched = run->database.touched};
+                                .provider_claims = run->database.provider_claims};
     run->load = load_new(&load);
     struct producer_options producer = {.uri = bench_environment("ALLOT_AMQP_URI_CONDUCTOR"),
                                         .load = run->load,
@@ -66,7 +67,7 @@ static void open_run(struct run *run)
     run->producer = producer_open(&producer);
     struct processes_options processes = {.program = options->worker,
                                           .count = options->workers,
-                                          .queues = options->shape.lots,
+                                          .queues = options->shape.partitions,
                                           .heap = options->heap};
     run->processes = processes_start(&processes);
 }
@@ -77,7 +78,7 @@ static void close_run(struct run *run)
     if (!run->options.no_database) {
         database_audit(&run->database, &totals);
         if (run->options.audit != NULL)
-            audit_by_worker(run);
+            audit_by_allotctl(run);
         database_drop(&run->database);
     }
     producer_close(run->producer);
@@ -90,17 +91,17 @@ static void close_run(struct run *run)
 static void print_server(struct run *run, const struct server_counters *before)
 {
     struct server_counters after = database_counters(&run->database);
-    double commands = (double)(run->options.commands - 1); /* without the first */
+    double commands = (double)(run->options.commands - 1); /* after producer_prime() */
     double committed = (double)(after.committed - before->committed);
-    (void)printf(" transactions=%.2f retries=%.2f", committed * PER / commands,
-                 (double)(after.aborted - before->aborted) * PER / commands);
+    (void)printf(" transactions=%.2f retries=%.2f", committed * THOUSAND / commands,
+                 (double)(after.aborted - before->aborted) * THOUSAND / commands);
     if (committed > 0)
         (void)printf(" trips=%.2f", (double)(after.commands - before->commands) / committed);
     database_print_batches(&run->database, before);
 }
 
-/* Up to `answers`; with the memory at each tenth, if that is asked for. */
-static void go_on(struct run *run, size_t from, size_t answers)
+/* Runs from `from` to `answers` answered commands; prints the memory at each tenth, if wanted. */
+static void run_measured(struct run *run, size_t from, size_t answers)
 {
     for (size_t tenth = 1; run->options.samples && tenth < TENTHS; tenth++) {
         producer_run(run->producer, from + (answers - from) * tenth / TENTHS);
@@ -122,14 +123,14 @@ static void measure(struct run *run)
     producer_restart_stalls(run->producer);
     uint64_t allocated = processes_allocations(run->processes);
     double start = bench_seconds(), used = processes_cpu_seconds(run->processes);
-    go_on(run, warm, commands);
+    run_measured(run, warm, commands);
     double measured = (double)(commands - warm), seconds = bench_seconds() - start;
     used = processes_cpu_seconds(run->processes) - used;
     allocated = processes_allocations(run->processes) - allocated;
     struct latency latency = producer_latency(run->producer, warm);
-    (void)printf(" rate=%.1f cpu=%.4f peak=%.1f watchdog=%.1f", measured / seconds,
-                 used * PER / measured, processes_peak_mib(run->processes),
-                 producer_stall(run->producer) * PER);
+    (void)printf(" rate=%.1f cpu=%.4f peak=%.1f stall=%.1f", measured / seconds,
+                 used * THOUSAND / measured, processes_peak_mib(run->processes),
+                 producer_stall(run->producer) * THOUSAND);
     latency_print(&latency);
     if (run->options.heap != NULL)
         (void)printf(" allocations=%.2f", (double)allocated / measured);
@@ -142,7 +143,9 @@ int main(int argc, char **argv)
     size_t left = 0;
     if (run.options.worker == NULL || run.options.commands < 3 ||
         run.options.warm >= run.options.commands)
-        bench_die("--worker is missing, or too few commands");
+        bench_die("--worker is missing, or --commands is too small: %zu (minimum 3, and more than "
+                  "--warm)",
+                  run.options.commands);
     mongoc_init();
     open_run(&run);
     producer_prime(run.producer);
@@ -152,8 +155,8 @@ int main(int argc, char **argv)
     if (!run.options.no_database)
         print_server(&run, &before);
     processes_end(run.processes);
-    for (uint32_t lot = 0; lot < run.options.shape.lots; lot++)
-        left += topology_drain(lot);
+    for (uint32_t partition = 0; partition < run.options.shape.partitions; partition++)
+        left += topology_drain(partition);
     (void)printf(" left=%zu\n", left);
     close_run(&run);
     mongoc_cleanup();
