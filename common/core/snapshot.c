@@ -227,7 +227,7 @@ struct name_slot *snapshot_name(struct snapshot *snapshot, struct text name)
         if (text_equal(snapshot->names[i].name, name))
             return &snapshot->names[i];
     }
-    assert(!"a name that was wanted");
+    assert(false && "a name that was wanted");
     return NULL;
 }
 
@@ -237,7 +237,7 @@ struct page_slot *snapshot_page(struct snapshot *snapshot, size_t request)
         if (snapshot->pages[i].request == request)
             return &snapshot->pages[i];
     }
-    assert(!"a page that was wanted");
+    assert(false && "a page that was wanted");
     return NULL;
 }
 
@@ -247,7 +247,7 @@ struct usage_slot *snapshot_usage(struct snapshot *snapshot, size_t request)
         if (snapshot->usages[i].request == request)
             return &snapshot->usages[i];
     }
-    assert(!"a usage that was wanted");
+    assert(false && "a usage that was wanted");
     return NULL;
 }
 

@@ -166,7 +166,7 @@ static void check_command(const struct command *command)
     case COMMAND_PROVIDER_GET:
     case COMMAND_ALLOCATION_GET: return;
     }
-    REQUIRE(!"an unknown kind of command");
+    REQUIRE(false && "an unknown kind of command");
 }
 
 /* RFC 6901: empty, or tokens that each begin with '/'; a '~' is followed by 0 or 1. */
@@ -201,7 +201,7 @@ static void check_refusal(const struct verdict *verdict, size_t body_bytes)
         require_details(verdict, "pointer", "reason");
         check_pointer(verdict_detail(verdict, "pointer")->value.text);
         return;
-    default: REQUIRE(!"a code of the decoder's own");
+    default: REQUIRE(false && "a code of the decoder's own");
     }
 }
 
