@@ -46,4 +46,6 @@ def files(build):
                                                 described(build, "settings-manual")),
         "docs/operations.md": with_part("docs/operations.md", "events",
                                         "\n" + table(build, "events", ["event", "level", "meaning", "what to do"]) + "\n"),
+        "docs/debugging.md": with_part("docs/debugging.md", "counters",
+                                       "\n" + table(build, "counters", ["counter", "kind", "unit", "meaning"]) + "\n"),
     }

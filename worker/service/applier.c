@@ -336,9 +336,11 @@ static enum log_level failure_level(const struct applier *applier, enum store_st
 static void log_failure(struct applier *applier, enum store_status status, bool rejected,
                         int64_t retry_in_ms, const struct error *error)
 {
-    bool outage = cause_of(applier, status) == RETRY_OUTAGE;
+    enum retry_cause cause = cause_of(applier, status);
+    bool outage = cause == RETRY_OUTAGE;
     event_log_at(failure_level(applier, status, outage), EVENT_BATCH_FAILED,
                  LOG_FIELDS(LOG_S("status", store_status_name(status)),
+                            LOG_S("cause", retry_cause_name(cause)),
                             LOG_S("stage", applier_stage_name(applier)),
                             LOG_I("commands", (int64_t)applier->count),
                             LOG_I("duration_ms", now_ms(applier) - applier->batch_began_ms),
