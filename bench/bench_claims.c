@@ -5,7 +5,8 @@
 #include <string.h>
 
 enum { AMOUNT_FIRST = 2, AMOUNT_SECOND = 4096 };
-/* Each number of a claim has so many seeds of random values: consumer, key and providers. */
+/* Distance of the seeds of two claims. A claim has three: for its consumer, its key, its providers.
+ */
 enum { SEEDS = 4 };
 /* The bytes of an allocation.set with two providers, without its mappings. */
 enum { ENVELOPE_BYTES = 480 };

@@ -20,7 +20,7 @@ enum { CLAIM_CLASSES_MAX = 2, CLAIM_PROVIDERS_MAX = 1000, CLAIM_TEXT = 40 };
 /* What all claims of a run have in common. */
 struct shape {
     uint32_t providers;       /* in the database */
-    uint32_t hot;             /* the first so many of them are claimed from */
+    uint32_t hot;             /* of them, the first ones, which are claimed from */
     uint32_t partitions;      /* of the hot ones, disjoint; claim n stays in n % partitions */
     uint32_t claim_providers; /* providers of one claim */
     uint32_t classes;         /* resource classes of each provider in a claim */

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A TCP proxy that hands on all that it gets some milliseconds later: a server that is further away.
+"""A TCP proxy that delays every packet, as if the server were further away.
 
-    delay.py HOST:PORT MILLISECONDS     each way; prints the port that it listens on, and runs until it is ended
+    delay.py HOST:PORT MILLISECONDS
+
+It delays each direction by MILLISECONDS, prints the port that it listens on, and runs until a signal ends it.
 """
 import queue
 import socket
@@ -12,8 +14,8 @@ import time
 CHUNK = 1 << 20
 
 
-def hand_on(chunks, target):
-    """In order, each chunk at its time; then the end of it."""
+def send_when_due(chunks, target):
+    """Sends the chunks in order, each one when it is due. An empty chunk is the end of the stream."""
     while True:
         due, chunk = chunks.get()
         time.sleep(max(0.0, due - time.monotonic()))
@@ -27,9 +29,10 @@ def hand_on(chunks, target):
 
 
 def pump(source, target, delay):
+    """Reads from `source`, and has each chunk sent to `target` after `delay` seconds."""
     chunks = queue.SimpleQueue()
-    threading.Thread(target=hand_on, args=(chunks, target), daemon=True).start()
-    chunk = b"."
+    threading.Thread(target=send_when_due, args=(chunks, target), daemon=True).start()
+    chunk = b"."  # any text: an empty one ends the loop
     while chunk:
         try:
             chunk = source.recv(CHUNK)

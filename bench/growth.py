@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Throughput over the size of the database, of a command and of a batch: runs it, and draws the curves.
+"""Measures throughput over the size of the database, of a command and of a batch, and draws the curves.
 
-    bin=FOLDER scale=N growth.py OUT     OUT gets one SVG a curve, and figures.json; called by script/bench --growth
+    bin=FOLDER scale=N growth.py OUT
+
+script/bench --growth runs it. It writes one SVG for each curve and figures.json into OUT. `bin` is the folder of the
+programs; `scale` divides the number of commands.
 """
 import json
 import math
@@ -13,39 +16,42 @@ import sys
 
 RUNS = 3
 COMMANDS = 20480
-ONCE_FROM = 1000000  # seeding so many takes a minute
+ONCE_FROM = 1000000  # from this size on one run only: seeding so many consumers takes a minute
 CURVES = {
-    # name: (what grows, what is counted, [(size, options, commands, units of a command)])
+    # name: (what grows, what is counted, [(size, options, commands, counted units in one command)])
     "consumers": ("consumers in the database", "commands a second",
-                  # Half of them to warm up: a million documents have to come into the servers' caches.
-                  # Beside it the bare transaction: a slope that it has too is the database's.
+                  # Half of the commands are not measured: they bring a million documents into the servers' caches.
+                  # This curve also has bare transactions; where they slow down too, the database is the cause.
                   [(n, ["--seeded", n, "--warm", 2 * COMMANDS], 4 * COMMANDS, 1) for n in (1000, 100000, 1000000)]),
     "providers": ("providers in the database", "commands a second",
                   [(n, ["--providers", n, "--seeded", 1000], COMMANDS, 1) for n in (100, 10000, 100000)]),
     "resources": ("resources of a command", "resources a second",
                   [(1, ["--claim-providers", 1, "--classes", 1], COMMANDS, 1),
                    (10, ["--claim-providers", 5], COMMANDS // 2, 10),
-                   # A window that is a small part of the commands: the answers to one that is all of them come at once.
+                   # The window is a small part of the commands; else all answers would arrive at the same time.
                    (100, ["--claim-providers", 50, "--window", 100], COMMANDS // 10, 100)]),
     "batch": ("consumers of one allocation.batch", "consumers a second",
               [(n, ["--workload", "batch", "--consumers", n, "--window", max(4, 2000 // n)], max(20, COMMANDS // n), n)
                for n in (1, 100, 1000)]),
 }
-BESIDE_BARE = {"consumers"}
+WITH_BARE = {"consumers"}
 BATCH = 512
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 560, 340, 80, 56, 20, 24
 INK, CURVE = "#808080", "#1f77b4"
 
 
 def allotd(options, commands):
+    """The command line that measures allotd."""
     return ["bench_worker", "--worker", f"{os.environ['bin']}/allotd", "--commands", commands, *options]
 
 
 def bare(options, commands):
+    """The command line that measures bare transactions."""
     return ["bench_raw", "--batch", BATCH, "--commands", commands, *options]
 
 
 def measure(program, *options):
+    """Runs a program and returns its figures by name."""
     arguments = [f"{os.environ['bin']}/{program}", *options]
     done = subprocess.run([str(argument) for argument in arguments], check=True, capture_output=True, text=True,
                           env={**os.environ, "ALLOT_LOG_LEVEL": "error"})
@@ -53,6 +59,7 @@ def measure(program, *options):
 
 
 def scaled(option, scale):
+    """Scales the number of commands that are not measured, and leaves other options as they are."""
     return option // scale if option == 2 * COMMANDS else option
 
 
@@ -62,7 +69,7 @@ def measure_point(load, point, scale):
     arguments = load([scaled(option, scale) for option in options], max(20, commands // scale))
     runs = [measure(*arguments) for _ in range(rounds)]
     rates = [run["rate"] * units for run in runs]
-    print(f"  {size:>8}: {statistics.median(rates):10.0f} by {arguments[0]}", file=sys.stderr)
+    print(f"  {size:>8}: {statistics.median(rates):10.0f} ({arguments[0]})", file=sys.stderr)
     found = {"size": size, "rate": statistics.median(rates), "lowest": min(rates), "highest": max(rates)}
     return found | {key: statistics.median(run[key] for run in runs) for key in ("trips", "cpu") if key in runs[0]}
 
@@ -94,6 +101,7 @@ def line(x1, y1, x2, y2, width):
 
 
 def axes(across, up, what, counted):
+    """Both axes with their grid lines, numbers and titles."""
     yield line(LEFT, HEIGHT - BOTTOM, WIDTH - RIGHT, HEIGHT - BOTTOM, 1)
     yield line(LEFT, HEIGHT - BOTTOM, LEFT, TOP, 1)
     for exponent in across.exponents:
@@ -110,6 +118,7 @@ def axes(across, up, what, counted):
 
 
 def points_of(points, across, up, ink=CURVE, above=-10):
+    """A curve, with a bar from the lowest to the highest rate and the median rate in figures at each point."""
     places = [(across.at(point["size"]), up.at(point["rate"])) for point in points]
     yield f'<polyline fill="none" stroke="{ink}" stroke-width="2" points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in places)}"/>'
     for (x, y), point in zip(places, points):
@@ -120,7 +129,7 @@ def points_of(points, across, up, ink=CURVE, above=-10):
 
 
 def draw(points, beside, what, counted):
-    """Greys and one blue that can be read on white and on black; the bare transaction, where it is shown, is grey."""
+    """Draws one curve in blue, and bare transactions, if any, in grey: both are readable on white and on black."""
     across = Scale([point["size"] for point in points], LEFT, WIDTH - RIGHT)
     up = Scale([point[key] for point in points + beside for key in ("lowest", "highest")], HEIGHT - BOTTOM, TOP)
     title = f"<title>{counted} over {what}, both axes logarithmic</title>"
@@ -140,7 +149,7 @@ def main(folder):
     for name, (what, counted, points) in CURVES.items():
         print(f"{counted} over {what}", file=sys.stderr)
         found[name] = [measure_point(allotd, point, scale) for point in points]
-        beside = [measure_point(bare, point, scale) for point in points if name in BESIDE_BARE]
+        beside = [measure_point(bare, point, scale) for point in points if name in WITH_BARE]
         (out / f"{name}.svg").write_text(draw(found[name], beside, what, counted), encoding="utf-8")
         if beside:
             found[f"{name}, bare transactions"] = beside

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run of script/bench has to say: the table of targets, as text, as JSON, or into docs/performance.md.
+"""Compares the figures of script/bench with the targets, and prints the table as text or as JSON.
 
-    report.py FIGURES [--json | --write]     FIGURES: lines of "name key=value key=value..."; a name comes once a run
+    report.py FIGURES [--json] [--write]
+
+FIGURES is a file of lines "name key=value key=value..."; each run adds one line for each name. With --write the part
+of docs/performance.md between START and END is replaced too.
 """
 import collections
 import datetime
@@ -13,11 +16,12 @@ import statistics
 import subprocess
 import sys
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+ROOT = pathlib.Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs/performance.md"
 START, END = "<!-- table -->", "<!-- table end -->"
-LIMIT_MIB = 64
-FLAT = 1.1
+LIMIT_MIB = 64  # peak RSS of the worker
+FLAT = 1.1  # most growth of the RSS during a run
+# (key, title of the column, digits after the point)
 SHOWN = [("rate", "commands/s", 0), ("p50", "p50 ms", 1), ("p99", "p99 ms", 1), ("transactions", "tx/1000", 1),
          ("retries", "retries/1000", 1), ("trips", "trips/batch", 2), ("batch_p10", "batch p10", 0),
          ("batch_p50", "p50", 0), ("batch_p90", "p90", 0), ("batch_max", "max", 0), ("cpu", "cpu s/1000", 4),
@@ -25,7 +29,7 @@ SHOWN = [("rate", "commands/s", 0), ("p50", "p50 ms", 1), ("p99", "p99 ms", 1), 
 
 
 class Figures:
-    """Lists of values by name and key, one value a run."""
+    """Lists of values by name and key, with one value for each run."""
 
     def __init__(self, path):
         self.runs = collections.defaultdict(lambda: collections.defaultdict(list))
@@ -42,23 +46,24 @@ class Figures:
         return statistics.median(values) if values else None
 
     def ratio(self, above, below):
-        """The median of the ratios of each run: what drifts from run to run is in both."""
+        """The median of each run's ratio. A drift between runs is in both of its values, so it does not count."""
         pairs = list(zip(above, below))
         return statistics.median(a / b for a, b in pairs) if pairs else None
 
-    def rates(self, above, below):
+    def rate_ratio(self, above, below):
         return self.ratio(self.all(above, "rate"), self.all(below, "rate"))
 
-    def middles(self, above, below):
+    def latency_ratio(self, above, below):
         return self.ratio(self.all(above, "p50"), self.all(below, "p50"))
 
 
 def in_sequence(figures):
-    """The two yardsticks one after the other, in each run."""
+    """The rates of the two baselines if one followed the other, of each run."""
     return [a * b / (a + b) for a, b in zip(figures.all("raw", "rate"), figures.all("broker", "rate"))]
 
 
 def row(what, value, target, met, form="{:.2f}"):
+    """One target. `met` is a predicate, or None if there is no target; a missing value does not meet one."""
     return {"what": what, "value": value, "text": "-" if value is None else form.format(value), "target": target,
             "met": None if met is None else value is not None and bool(met(value))}
 
@@ -72,6 +77,7 @@ def at_most(bound):
 
 
 def growth_of(figures, name, first, last):
+    """The ratio of the RSS at two tenths of a run."""
     return figures.ratio(figures.all(name, f"rss_{last}"), figures.all(name, f"rss_{first}"))
 
 
@@ -80,28 +86,30 @@ def rate_rows(figures):
                key=lambda name: figures.median(name, "rate"), default="plain-?")
     lanes = best.removeprefix("plain-")
     return [
-        row(f"`new`, uniform / plain ({lanes} lanes)", figures.rates("new", "plain"), ">= 12", at_least(12)),
-        row("`new`, uniform / yardsticks in sequence", figures.ratio(figures.all("new", "rate"), in_sequence(figures)),
+        row(f"`new`, uniform / plain ({lanes} lanes)", figures.rate_ratio("new", "plain"), ">= 12", at_least(12)),
+        row("`new`, uniform / baselines in sequence", figures.ratio(figures.all("new", "rate"), in_sequence(figures)),
             ">= 0.8", at_least(0.8)),
-        row("`new`, uniform / yardsticks in one process", figures.rates("new", "both"), "-", None),
-        row("`new`, hot / uniform", figures.rates("hot", "new"), ">= 1.2", at_least(1.2)),
-        row("`churn` / `new`", figures.rates("churn", "new"), ">= 0.7", at_least(0.7)),
-        row("two workers / one", figures.rates("two", "one"), ">= 0.9", at_least(0.9)),
-        row("two workers on two queues / one", figures.rates("two-queues", "one"), "> 1, where cores allow", None),
+        row("`new`, uniform / baselines in one process", figures.rate_ratio("new", "both"), "-", None),
+        row("`new`, hot / uniform", figures.rate_ratio("hot", "new"), ">= 1.2", at_least(1.2)),
+        row("`churn` / `new`", figures.rate_ratio("churn", "new"), ">= 0.7", at_least(0.7)),
+        row("two workers / one", figures.rate_ratio("two", "one"), ">= 0.9", at_least(0.9)),
+        row("two workers on two queues / one", figures.rate_ratio("two-queues", "one"), "> 1 with enough cores", None),
     ]
 
 
 def latency_rows(figures):
+    lone, both = figures.latency_ratio("lone", "raw-1"), figures.latency_ratio("both-1", "raw-1")
+    far = figures.latency_ratio("lone-far", "raw-1-far")
     p99 = figures.ratio(figures.all("open", "p99"), figures.all("open", "p50"))
     stalls = figures.all("open", "stall")
+    longest = max(stalls) / 1000 if stalls else None
     return [
-        row("a lone command, p50 / raw transaction of one", figures.middles("lone", "raw-1"), "<= 1.3", at_most(1.3)),
-        row("a lone command, p50 / yardsticks in one process", figures.middles("lone", "both-1"), "-", None),
-        row("yardsticks in one process, p50 / raw transaction of one", figures.middles("both-1", "raw-1"), "-", None),
-        row("a lone command with the primary 1 ms away (round trip)", figures.middles("lone-far", "raw-1-far"), "<= 1.3",
-            at_most(1.3)),
-        row("at half of the top rate, p99 / p50", p99, "<= 5", at_most(5)),
-        row("at half of the top rate, longest stall, s", max(stalls) / 1000 if stalls else None, "<= 1", at_most(1)),
+        row("lone command, p50 / bare transaction of one command", lone, "<= 1.3", at_most(1.3)),
+        row("lone command, p50 / baselines in one process", figures.latency_ratio("lone", "both-1"), "-", None),
+        row("baselines in one process, p50 / bare transaction of one command", both, "-", None),
+        row("lone command, p50 / bare transaction, primary 1 ms away (round trip)", far, "<= 1.3", at_most(1.3)),
+        row("open loop at half of the closed loop's rate, p99 / p50", p99, "<= 5", at_most(5)),
+        row("open loop at half of the closed loop's rate, longest stall, s", longest, "<= 1", at_most(1)),
     ]
 
 
@@ -110,23 +118,24 @@ def cost_rows(figures):
     known = [trips for trips in (small, large) if trips is not None]
     spread = max(known) - min(known) if known else None
     return [
-        row("round trips a batch, `new`, up to 512", large, "<= 7", at_most(7.05)),
-        row("round trips a batch, `new`, up to 64", small, "<= 7", at_most(7.05)),
-        row("round trips a batch, `new`, 1", plain, "<= 7", at_most(7.05)),
-        row("round trips a batch, `churn`", figures.median("churn", "trips"), "<= 10", at_most(10.05)),
-        row("round trips, difference between sizes", spread, "0", at_most(0.05)),
-        row("round trips a batch, `reads`", figures.median("reads", "trips"), "<= 4", at_most(4.05)),
-        row("worker CPU a 1,000 commands, s", figures.median("new", "cpu"), "<= 0.06", at_most(0.06), "{:.4f}"),
-        row("heap allocations a command", figures.median("heap", "allocations"), "-", None, "{:.1f}"),
+        row("round trips per batch, `new`, up to 512 commands", large, "<= 7", at_most(7.05)),
+        row("round trips per batch, `new`, up to 64 commands", small, "<= 7", at_most(7.05)),
+        row("round trips per batch, `new`, 1 command", plain, "<= 7", at_most(7.05)),
+        row("round trips per batch, `churn`", figures.median("churn", "trips"), "<= 10", at_most(10.05)),
+        row("round trips, difference between up to 512 and up to 64", spread, "0", at_most(0.05)),
+        row("round trips per batch, `reads`", figures.median("reads", "trips"), "<= 4", at_most(4.05)),
+        row("worker CPU per 1,000 commands, s", figures.median("new", "cpu"), "<= 0.06", at_most(0.06), "{:.4f}"),
+        row("heap allocations per command", figures.median("heap", "allocations"), "-", None, "{:.1f}"),
     ]
 
 
 def memory_rows(figures):
     return [
-        row("peak RSS, prefetch 1,500, 1 KiB bodies, MiB", figures.median("memory", "peak"), f"<= {LIMIT_MIB}",
+        row("peak RSS, prefetch 1,500, bodies of 1 KiB, MiB", figures.median("memory", "peak"), f"<= {LIMIT_MIB}",
             at_most(LIMIT_MIB), "{:.1f}"),
-        row("its RSS at the end / at three tenths", growth_of(figures, "memory", 3, 10), f"<= {FLAT}", at_most(FLAT)),
-        row("peak RSS, 1 MiB bodies, 64 MiB in flight, MiB", figures.median("large", "peak"), f"<= {2 * LIMIT_MIB}",
+        row("the same run, RSS at the end / at three tenths", growth_of(figures, "memory", 3, 10), f"<= {FLAT}",
+            at_most(FLAT)),
+        row("peak RSS, bodies of 1 MB, 64 MiB in flight, MiB", figures.median("large", "peak"), f"<= {2 * LIMIT_MIB}",
             at_most(2 * LIMIT_MIB), "{:.1f}"),
     ]
 
@@ -136,6 +145,7 @@ def target_rows(figures):
 
 
 def figure_rows(figures):
+    """The medians of each load, with the range of the rates."""
     for name, values in figures.runs.items():
         cells = [name]
         for key, _, digits in SHOWN:
@@ -146,7 +156,7 @@ def figure_rows(figures):
         yield cells
 
 
-def say_met(met):
+def met_text(met):
     return {None: "-", True: "yes", False: "NO"}[met]
 
 
@@ -166,7 +176,7 @@ def print_columns(rows):
 
 
 def table_cells(figures):
-    return [["what", "value", "target", "met"]] + [[each["what"], each["text"], each["target"], say_met(each["met"])]
+    return [["what", "value", "target", "met"]] + [[each["what"], each["text"], each["target"], met_text(each["met"])]
                                                    for each in target_rows(figures)]
 
 
@@ -179,10 +189,10 @@ def markdown(rows):
 
 def page_text(figures):
     about = environment(figures)
-    lines = [START, f"Of {about['date']}, commit {about['commit']}: medians of {about['runs']} interleaved runs on "
+    lines = [START, f"Measured on {about['date']}, commit {about['commit']}: medians of {about['runs']} interleaved runs on "
              f"{about['cores']} cores ({about['processor']}).", ""]
     lines += markdown(table_cells(figures))
-    lines += ["", "The figures of each load, in brackets the lowest and the highest rate:", ""]
+    lines += ["", "The figures of each load; the lowest and the highest rate are in brackets:", ""]
     lines += markdown([["load"] + [title for _, title, _ in SHOWN]] + list(figure_rows(figures)))
     return "\n".join(lines + [END])
 
