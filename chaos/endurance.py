@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What must not add up: connections that come and go a thousand times, and hours of load."""
+"""Leaks: a thousand reconnects, and hours of load, must not add up."""
 import random
 import statistics
 import threading
@@ -7,22 +7,21 @@ import time
 
 import judge
 import steady
-from harness import await_true
-from producer import HOT
+from servers import await_true
 
 KB_OF_MIB = 1024
 
 # --- reconnect -------------------------------------------------------------------------------------------------------
 
 CUTS = 1000
-BROKER_CUTS_IN_A_ROUND = 4  # then one of the links to the database, which take longer to come back
+BROKER_CUTS_IN_A_ROUND = 4  # then one cut of the database connections, which take longer to return
 WARM_UP_CUTS = 20
 BACK_S = 30
 DESCRIPTORS_MORE_MAX, THREADS_MORE_MAX, GROWTH_KB_MAX = 3, 0, 8 * KB_OF_MIB
 
 
 class Footprint:
-    """What a worker holds when nothing is on its way: the least of some looks, since links come and go."""
+    """Resources of an idle worker: the minimum of some samples, since connections come and go."""
 
     def __init__(self, worker, looks=30):
         seen = []
@@ -36,50 +35,50 @@ class Footprint:
 
 
 class Cutter:
-    """Ends the links of one worker; a cut counts once there are new ones and an answer has come by them."""
+    """Cuts the connections of one worker. A cut counts once there is a new connection and an answer came by it."""
 
-    def __init__(self, lab, rng):
-        self.lab, self.worker, self.rng = lab, lab.workers[0], rng
+    def __init__(self, harness, rng):
+        self.harness, self.worker, self.rng = harness, harness.workers[0], rng
 
     def ports(self, side):
-        return [self.lab.stack.primary_port()] if side == "database" else [self.lab.stack.amqp_port]
+        return [self.harness.stack.primary_port()] if side == "database" else [self.harness.stack.amqp_port]
 
     def cut(self, side):
-        lab, ports = self.lab, self.ports(side)
+        harness, ports = self.harness, self.ports(side)
         before = self.worker.links(ports)
-        lab.proxies[0, side].flap(self.rng.random() < 0.5)
+        harness.proxies[0, side].flap(self.rng.random() < 0.5)
         await_true(lambda: self.worker.links(ports) - before, BACK_S, f"a new link to the {side}", 0.01)
-        heard = lab.book.replies.total()
-        await_true(lambda: lab.book.replies.total() > heard, BACK_S, "an answer", 0.01)
+        replies = harness.book.replies.total()
+        await_true(lambda: harness.book.replies.total() > replies, BACK_S, "an answer", 0.01)
 
     def cut_often(self, times):
         for number in range(times):
             self.cut("broker" if number % (BROKER_CUTS_IN_A_ROUND + 1) < BROKER_CUTS_IN_A_ROUND else "database")
 
 
-def reconnect(lab, options, _):
-    lab.up(1, ["conductor", "conductor", "team-blue"], options.rate)
-    lab.start_workers()
-    lab.stock()
-    cutter, times = Cutter(lab, random.Random(options.seed)), options.times or CUTS
-    for producer in lab.producers:
+def reconnect(harness, options, _):
+    harness.up(1, ["conductor", "conductor", "team-blue"], options.rate)
+    harness.start_workers()
+    harness.seed_data()
+    cutter, times = Cutter(harness, random.Random(options.seed)), options.times or CUTS
+    for producer in harness.producers:
         producer.start()
     cutter.cut_often(WARM_UP_CUTS)
     time.sleep(2)
     first = Footprint(cutter.worker)
-    lab.journal.note("fault", name="links flap", phase="inject")
+    harness.journal.note("fault", name="links flap", phase="inject")
     begun = time.monotonic()
     cutter.cut_often(times)
     took_s = time.monotonic() - begun
-    lab.journal.note("fault", name="links flap", phase="heal", count=times)
+    harness.journal.note("fault", name="links flap", phase="clear", count=times)
     time.sleep(2)
     last = Footprint(cutter.worker)
     healed = time.monotonic()
-    lab.stop_load()
-    facts = {"settled_s": lab.settle(healed), "open": lab.book.open_ids(), "queue": lab.queue_length(),
+    harness.stop_load()
+    facts = {"idle_s": harness.wait_until_idle(healed), "open": harness.book.open_ids(), "queue": harness.queue_length(),
              "faults_min": 1, "first": first, "last": last,
-             "told": [f"{times} cuts in {took_s:.0f} s, each followed by an answer; before: {first}; after: {last}"]}
-    return lab.gather(facts), judge.RULES + [nothing_is_held_back]
+             "summary": [f"{times} cuts in {took_s:.0f} s, each followed by an answer; before: {first}; after: {last}"]}
+    return harness.gather(facts), judge.RULES + [nothing_is_held_back]
 
 
 def nothing_is_held_back(case):
@@ -101,7 +100,7 @@ REPORTS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:", 
 SANITIZER_OPTIONS = {"ASAN_OPTIONS": "detect_leaks=1:quarantine_size_mb=16", "UBSAN_OPTIONS": "print_stacktrace=1"}
 VALGRIND = ["valgrind", "--leak-check=full", "--show-leak-kinds=definite", "--errors-for-leak-kinds=definite",
             "--error-exitcode=99", "--num-callers=30"]
-SETTLE_S = 30
+FINISH_S = 30
 VALGRIND_SETTINGS = {"ALLOT_AMQP_HEARTBEAT": "20s"}
 
 
@@ -117,41 +116,41 @@ class Sampler(threading.Thread):
             try:
                 self.seen.append((self.worker.resident_kb(), self.worker.count_descriptors()))
             except (OSError, AttributeError):
-                return  # it has ended, which another rule notes
+                return  # the worker has ended; another rule reports it
 
 
-def soak(lab, options, _):
-    lab.up(1, [], 1, settings={**SANITIZER_OPTIONS, **(VALGRIND_SETTINGS if options.valgrind else {})})
-    worker, tool_log = lab.workers[0], lab.folder / "valgrind.log"
+def soak(harness, options, _):
+    harness.up(1, [], 1, settings={**SANITIZER_OPTIONS, **(VALGRIND_SETTINGS if options.valgrind else {})})
+    worker, tool_log = harness.workers[0], harness.folder / "valgrind.log"
     if options.valgrind:
         worker.tool = [*VALGRIND, f"--log-file={tool_log}"]
-    lab.start_workers()
-    load = steady.Load(lab.stack.env["ALLOT_AMQP_URI_CONDUCTOR"], options.seed, options.rate)
+    harness.start_workers()
+    load = steady.Load(harness.stack.env["ALLOT_AMQP_URI_CONDUCTOR"], options.seed, options.rate)
     sampler = Sampler(worker)
     sampler.start()
     load.run(60 * options.minutes)
     sampler.over.set()
     sampler.join()
-    settled = load.finish(SETTLE_S)
-    lab.settle(time.monotonic())
-    facts = {"settled_s": settled, "open": load.open_ids(), "queue": lab.queue_length(), "commands": load.sent,
+    settled = load.finish(FINISH_S)
+    harness.wait_until_idle(time.monotonic())
+    facts = {"idle_s": settled, "open": load.open_ids(), "queue": harness.queue_length(), "commands": load.sent,
              "sends_min": int(options.rate * 60 * options.minutes / 4), "problems": load.problems,
-             "seen": sampler.seen, "dead": (load.garbage, lab.book.dead.total()),
-             "left": load.count_left(lab.stack.client)}
-    facts["told"] = [f"{load.sent} commands, {load.sent / 60 / options.minutes:.0f} a second, {load.lives} lives",
+             "seen": sampler.seen, "dead": (load.garbage, harness.book.dead.total()),
+             "left": load.count_left(harness.stack.client)}
+    facts["summary"] = [f"{load.sent} commands, {load.sent / 60 / options.minutes:.0f} a second, {load.lives} lives",
                      describe(sampler.seen)]
-    case = lab.gather(facts, look=False)
+    case = harness.gather(facts, look=False)
     facts["logs"] = [path.read_text(errors="replace") for path in (worker.log, tool_log) if path.exists()]
     facts["under_valgrind"] = options.valgrind
     case.facts.update(facts)
-    return case, [all_went_as_it_must, all_garbage_is_dead_lettered, the_database_is_empty_again, memory_is_flat,
-                  descriptors_are_flat, no_tool_complains, judge.nothing_is_left_in_the_queue,
+    return case, [every_answer_was_the_expected_one, all_garbage_is_dead_lettered, the_database_is_empty_again, memory_is_flat,
+                  descriptors_are_flat, no_tool_reports_an_error, judge.nothing_is_left_in_the_queue,
                   judge.all_is_answered_in_time, judge.no_worker_ends_by_itself, judge.the_auditor_agrees,
                   enough_was_done]
 
 
 def quarters(seen):
-    """(of the second quarter, of the last): the medians of memory, and the most descriptors. Without the warm-up."""
+    """(median memory, most descriptors) of the second and of the last quarter, without the warm-up."""
     seen = seen[min(WARM_UP_S // SAMPLE_S, len(seen) // 2):]
     quarter = len(seen) // 4
     parts = seen[quarter:2 * quarter], seen[-quarter:]
@@ -183,7 +182,7 @@ def descriptors_are_flat(case):
             yield f"{late} descriptors in the last quarter, {early} in the second"
 
 
-def all_went_as_it_must(case):
+def every_answer_was_the_expected_one(case):
     yield from case.facts["problems"]
 
 
@@ -194,13 +193,13 @@ def all_garbage_is_dead_lettered(case):
 
 
 def the_database_is_empty_again(case):
-    """Every life of the load ends with what it has made taken away."""
+    """Every life of the load deletes what it created."""
     for name, count in case.facts["left"].items():
         if count:
             yield f"{count} {name} are left"
 
 
-def no_tool_complains(case):
+def no_tool_reports_an_error(case):
     for log in case.facts["logs"]:
         for line in log.splitlines():
             if any(report in line for report in REPORTS):

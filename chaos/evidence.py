@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the database has to show: its documents, and the transactions of its oplog in the order of their commits."""
+"""Evidence from the database: its documents, and the transactions of its oplog in the order of their commits."""
 import uuid
 
 import bson
@@ -15,11 +15,12 @@ class Transaction:
     def __init__(self):
         self.inserted = []  # outcomes
         self.removed = []  # ids of outcomes
-        self.effects = set()  # of which collections
+        self.effects = set()  # names of the collections that it changed
 
 
 def transactions(client, database):
-    """Committed ones that touched this database. A transaction of several entries ends with one that is not partial."""
+    """The committed transactions that wrote to this database. A transaction may have several entries; the last one
+    is not marked as partial."""
     oplog = client.local.get_collection("oplog.rs", codec_options=ORDINARY)
     parts, found = {}, []
     for entry in oplog.find({}, sort=[("$natural", 1)]):
@@ -49,12 +50,12 @@ def read_operations(operations, database):
             one.inserted.append(operation["o"])
         else:
             one.removed.append(operation.get("o2", operation["o"])["_id"])
-    one.inserted, one.removed = settle(one.inserted, one.removed)
+    one.inserted, one.removed = without_touches(one.inserted, one.removed)
     return one
 
 
-def settle(inserted, removed):
-    """A touch is an insert and a delete of one id in one transaction: no outcome comes of it."""
+def without_touches(inserted, removed):
+    """Drops touches: an insert and a delete of one id in one transaction, which leave no outcome."""
     touched = [id for id in removed if any(outcome["_id"] == id for outcome in inserted)]
     return ([outcome for outcome in inserted if outcome["_id"] not in touched],
             [id for id in removed if id not in touched])

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is done to the workers and their servers. Each fault is injected, held, healed, and noted with its count."""
+"""The faults. Each is injected, held, cleared, and recorded with the number of times that it took place."""
 import resource
 import signal
 import time
 
-import pika
 import pymongo
 
-from harness import await_true
+from servers import await_true
 from load import TROUBLE, connect
 
 MEET_MS = 10000
@@ -24,7 +23,7 @@ FAIL_POINTS = {
         "errorCode": 50, "errorLabels": ["UnknownTransactionCommitResult"]}),
     "failpoint unknown commit, applied": (["commitTransaction"], {
         "writeConcernError": {"code": 91, "errmsg": "shutting down"}}),
-    # Longer than the worker repeats a commit: it has to plan anew, and the record decides.
+    # Longer than the worker repeats a commit: it has to plan again, and the recorded outcome decides.
     "failpoint unknown commit, not applied, for long": (["commitTransaction"], {
         "errorCode": 50, "errorLabels": ["UnknownTransactionCommitResult"]}),
     "failpoint unknown commit, applied, for long": (["commitTransaction"], {
@@ -61,8 +60,8 @@ end || Consumer <- rabbit_amqqueue:consumers(Queue)].
 class Faults:
     """One object a run; `kinds` maps a name to (what it touches, inject, heal)."""
 
-    def __init__(self, lab, rng):
-        self.lab, self.rng = lab, rng
+    def __init__(self, harness, rng):
+        self.harness, self.rng = harness, rng
         self.kinds = {}
         self.add_workers()
         self.add_database()
@@ -75,20 +74,20 @@ class Faults:
     def run(self, name, hold_s):
         """One fault, from its injection to its cure. It counts only where it has taken place."""
         _, inject, heal = self.kinds[name]
-        journal = self.lab.journal
+        journal = self.harness.journal
         journal.note("fault", name=name, phase="inject")
         state = inject()
         time.sleep(hold_s)
         count = heal(state)
-        journal.note("fault", name=name, phase="heal", count=count if isinstance(count, int) else 1)
+        journal.note("fault", name=name, phase="clear", count=count if isinstance(count, int) else 1)
 
     # --- workers ---------------------------------------------------------------------------------
 
     def any_worker(self):
-        return self.rng.choice(self.lab.workers)
+        return self.rng.choice(self.harness.workers)
 
     def add_workers(self):
-        lab = self.lab
+        harness = self.harness
 
         def kill():
             worker = self.any_worker()
@@ -98,7 +97,7 @@ class Faults:
         def terminate():
             worker = self.any_worker()
             status = worker.end(signal.SIGTERM)
-            lab.journal.note("stop", worker=worker.name, status=status)
+            harness.journal.note("stop", worker=worker.name, status=status)
             return worker
 
         def freeze():
@@ -123,7 +122,7 @@ class Faults:
             return worker
 
         def make_room(worker):
-            """It counts where the disk had become full; then the worker may log again, and goes on for a while."""
+            """Counts if the disk had become full. Then the worker can log again, and runs for a second."""
             count = int(worker.is_disk_full())
             worker.make_room()
             time.sleep(1)
@@ -131,21 +130,21 @@ class Faults:
             worker.start()
             return count
 
-        def starve():
-            """No descriptor more than it has, and its connections to the database lost."""
+        def limit_descriptors():
+            """Lowers the limit of descriptors below what the worker has open, and cuts its database connections."""
             worker = self.any_worker()
             _, most = resource.prlimit(worker.process.pid, resource.RLIMIT_NOFILE)
             resource.prlimit(worker.process.pid, resource.RLIMIT_NOFILE, (8, most))
-            lab.proxies[worker.index, "database"].heal()  # which cuts its links
+            harness.proxies[worker.index, "database"].restart()  # which cuts its links
             return worker
 
-        def sate(worker):
+        def lift_limit(worker):
             _, most = resource.prlimit(worker.process.pid, resource.RLIMIT_NOFILE)
             resource.prlimit(worker.process.pid, resource.RLIMIT_NOFILE, (most, most))
 
         def jump(seconds):
             def inject():
-                worker = lab.workers[-1]
+                worker = harness.workers[-1]
                 worker.clock.write_text(f"{seconds:+d}s\n")
                 return worker
             return inject
@@ -155,8 +154,8 @@ class Faults:
         self.add("worker SIGSTOP", {"worker"}, freeze, lambda worker: worker.send_signal(signal.SIGCONT))
         self.add("worker log full", {"worker"}, full, full_over)
         self.add("worker log disk full", {"worker"}, fill_disk, make_room)
-        self.add("worker out of descriptors", {"worker", "proxy"}, starve, sate)
-        if lab.workers[-1].faked:
+        self.add("worker out of descriptors", {"worker", "proxy"}, limit_descriptors, lift_limit)
+        if harness.workers[-1].faked:
             set_right = lambda worker: worker.clock.write_text("+0\n") and None
             self.add("clock +1 h", {"clock"}, jump(3600), set_right)
             self.add("clock -1 h", {"clock"}, jump(-3600), set_right)
@@ -166,14 +165,14 @@ class Faults:
     def primary(self):
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
-            port = self.lab.stack.primary_port()
+            port = self.harness.stack.primary_port()
             if port is not None:
                 return port
             time.sleep(0.2)
         raise TimeoutError("no primary for 20 s")
 
     def add_database(self):
-        stack, touches = self.lab.stack, {"database"}
+        stack, touches = self.harness.stack, {"database"}
 
         def end(count, of_primary):
             def inject():
@@ -211,28 +210,28 @@ class Faults:
         self.add("mongod freeze, secondary", touches, freeze(False), lambda node: node.send_signal(signal.SIGCONT))
         self.add("mongod step-down", touches, step_down)
         for name, (commands, how) in FAIL_POINTS.items():
-            self.add(name, touches, self.fail(commands, how, name.endswith("for long")), self.fail_no_more)
+            self.add(name, touches, self.fail(commands, how, name.endswith("for long")), self.end_failpoint)
 
     def fail(self, commands, how, for_long):
-        """A few times, or all the time on the worker that gives up soon."""
+        """Fails the commands a few times; `for_long` on the first worker, which gives up soon, until it is cleared."""
         def inject():
             port = self.primary()
-            worker = self.lab.workers[0] if for_long else self.any_worker()
+            worker = self.harness.workers[0] if for_long else self.any_worker()
             mode = "alwaysOn" if for_long else {"times": self.rng.randint(1, 6)}
             data = {"failCommands": commands, "appName": f"allotd:{worker.name}", **how}
-            with self.lab.stack.node(port, FAIL_POINT_MS) as client:
+            with self.harness.stack.node(port, FAIL_POINT_MS) as client:
                 before = client.admin.command("configureFailPoint", "failCommand", data=data, mode=mode)["count"]
             return port, before
         return inject
 
-    def fail_no_more(self, state):
-        """How often it was met; a worker that had other troubles meanwhile gets some more time for it."""
+    def end_failpoint(self, state):
+        """Turns the failpoint off and returns how often it was met. Waits for the first time, up to MEET_MS."""
         port, before = state
-        with self.lab.stack.node(port, FAIL_POINT_MS) as client:
+        with self.harness.stack.node(port, FAIL_POINT_MS) as client:
             try:
                 client.admin.command("waitForFailPoint", "failCommand", timesEntered=before + 1, maxTimeMS=MEET_MS)
             except pymongo.errors.OperationFailure:
-                pass  # not met
+                pass  # it was not met
             return client.admin.command("configureFailPoint", "failCommand", mode="off")["count"] - before
 
     # --- broker ----------------------------------------------------------------------------------
@@ -241,7 +240,7 @@ class Faults:
         deadline = time.monotonic() + 60
         while True:
             try:
-                connection = connect(self.lab.stack.env["ALLOT_AMQP_URI_OPERATOR"])
+                connection = connect(self.harness.stack.env["ALLOT_AMQP_URI_OPERATOR"])
                 result = what(connection.channel())
                 connection.close()
                 return result
@@ -251,7 +250,7 @@ class Faults:
                 time.sleep(0.3)
 
     def add_broker(self):
-        lab, stack, touches = self.lab, self.lab.stack, {"broker"}
+        harness, stack, touches = self.harness, self.harness.stack, {"broker"}
 
         def restart():
             stack.broker.end(signal.SIGTERM)
@@ -270,14 +269,15 @@ class Faults:
             return len(stack.rabbitmqctl("eval", CANCEL_CONSUMERS).split("cancelled")) - 1
 
         def delete_queue():
-            """What was in it is gone, so the producers send again what was not answered, as after a time-out. Not while the
-            broker still starts it: RabbitMQ 3.10 keeps the name then, of a queue without a process, until an operator ends it."""
+            """Deletes the queue with its messages; the producers then repeat what was not answered, as after a time-out.
+            Waits for a consumer first: RabbitMQ 3.10 keeps the name of a queue that is deleted while it starts, and
+            that queue has no process until an operator deletes it again."""
             await_true(lambda: "allot.commands" in stack.rabbitmqctl("list_consumers", "queue_name"), 30, "a consumer")
             self.as_operator(lambda channel: channel.queue_delete("allot.commands"))
 
         def send_again(_):
             self.as_operator(lambda channel: channel.queue_declare("allot.commands", passive=True))
-            lab.send_again()
+            harness.send_again()
 
         def alarm():
             stack.rabbitmqctl("set_vm_memory_high_watermark", "absolute", "1MB")
@@ -300,7 +300,7 @@ class Faults:
     def add_proxies(self):
         for side in ("broker", "database"):
             def link(side=side):
-                return self.lab.proxies[self.any_worker().index, side]
+                return self.harness.proxies[self.any_worker().index, side]
 
             def cut(link=link):
                 proxy = link()
@@ -314,11 +314,11 @@ class Faults:
                         for kind, stream, attributes in toxics:
                             proxy.add(kind, stream, attributes)
                     except OSError:
-                        proxy.heal()
+                        proxy.restart()
                         raise
                     return proxy
                 return inject
 
             self.add(f"link to {side} cut", {"proxy"}, cut, lambda proxy: proxy.start())
             for name, toxics in TOXICS.items():
-                self.add(f"link to {side} {name}", {"proxy"}, poison(toxics), lambda proxy: proxy.heal())
+                self.add(f"link to {side} {name}", {"proxy"}, poison(toxics), lambda proxy: proxy.restart())

@@ -1,25 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A database that does not take what it is given: for good of one command, for a while of all."""
+"""A database that rejects writes: of one command permanently, of all commands for a while."""
 import json
 import signal
 import time
 
 import judge
-from harness import await_true
+from servers import await_true
 from producer import HOT, claim_body
 
 GOOD, CULPRIT_AT = 200, 100
 CULPRIT = "cursed"
 TOTAL = 1_000_000
-REFUSED_MAX = 20  # batches on the way to one command among 200: a bisection (a batch grows again on success), no search
+REFUSED_MAX = 20  # rejected batches until one command of 200 is found: a bisection (batches grow again on success)
 
-# What the server says to the batch a few times, and to none of its commands: name -> (code, times).
+# Errors of a few batches, of no single command: name -> (code, times).
 PASSING = {
     "validation failed": (121, 3),
     "transaction too large": (257, 3),
     "document too large": (10334, 3),
 }
-# What it says to all for a while: name -> (command, code).
+# Errors of every batch for a while: name -> (command, code).
 LASTING = {
     "disk full at insert": ("insert", 14031),
     "disk full at commit": ("commitTransaction", 14031),
@@ -30,17 +30,17 @@ LASTING_S = 3
 
 
 class Refusals:
-    """Each case is 200 good commands that reach the worker in one piece, while the database refuses something."""
+    """Each fault meets 200 valid commands that reach the worker in one batch, while the database rejects writes."""
 
-    def __init__(self, lab):
-        self.lab, self.worker, self.producer = lab, lab.workers[0], lab.producers[0]
+    def __init__(self, harness):
+        self.harness, self.worker, self.producer = harness, harness.workers[0], harness.producers[0]
 
     def make(self, name, count=GOOD):
         bodies = [claim_body(self.producer.make_uuid(), HOT[i % len(HOT)], "red") for i in range(count)]
         return [self.producer.make(body, key=f"{name.replace(' ', '-')}-{i}") for i, body in enumerate(bodies)]
 
     def send_at_once(self, sends):
-        """The worker is stopped meanwhile, so that all of them wait in its connection when it goes on."""
+        """Stops the worker while it publishes, so that all commands wait in its connection and make one batch."""
         self.worker.send_signal(signal.SIGSTOP)
         self.producer.journal.note_all([dict(send) for send in sends])
         for send in sends:
@@ -48,16 +48,16 @@ class Refusals:
         time.sleep(0.3)
         self.worker.send_signal(signal.SIGCONT)
 
-    def settle(self):
-        await_true(lambda: not self.lab.book.open_ids(), 60, "all is answered")
+    def await_answers(self):
+        await_true(lambda: not self.harness.book.open_ids(), 60, "all commands are answered")
 
-    def run(self, name, inject, heal, sends):
-        self.lab.journal.note("fault", name=name, phase="inject")
+    def run(self, name, inject, clear, sends):
+        self.harness.journal.note("fault", name=name, phase="inject")
         state = inject()
         self.send_at_once(sends)
-        count = heal(state)
-        self.lab.journal.note("fault", name=name, phase="heal", count=count)
-        self.settle()
+        count = clear(state)
+        self.harness.journal.note("fault", name=name, phase="clear", count=count)
+        self.await_answers()
 
     # --- one culprit -----------------------------------------------------------------------------
 
@@ -65,79 +65,80 @@ class Refusals:
         return client[self.worker.environment["ALLOT_MONGODB_DATABASE"]]
 
     def set_validator(self, validator):
-        with self.lab.stack.client() as client:
+        with self.harness.stack.client() as client:
             self.database(client).command("collMod", "consumers", validator=validator)
 
-    def curse(self):
-        """The validator as it is, and one more condition."""
-        with self.lab.stack.client() as client:
+    def add_condition(self):
+        """Adds a condition to the validator, which rejects the culprit. Returns the validator as it was."""
+        with self.harness.stack.client() as client:
             options = next(self.database(client).list_collections(filter={"name": "consumers"}))["options"]
         self.set_validator({"$and": [options["validator"], {"project_id": {"$ne": CULPRIT}}]})
         return options["validator"]
 
     def lift(self, validator):
-        self.settle()
+        self.await_answers()
         self.set_validator(validator)
         return 1
 
     def one_culprit(self):
-        """It is refused; once the cause is mended it is sent again, as an operator replays a dead letter."""
+        """Sends the culprit among the others. Once the cause is fixed it is sent again, as an operator replays a dead
+        letter."""
         sends = self.make("beside the culprit")
         body = claim_body(self.producer.make_uuid(), HOT[0], CULPRIT)
         sends.insert(CULPRIT_AT, self.producer.make(body, key=CULPRIT, expect="internal"))
-        self.run("validator refuses one command", self.curse, self.lift, sends)
+        self.run("validator refuses one command", self.add_condition, self.lift, sends)
         self.producer.send(self.producer.make(body, key=CULPRIT))
-        self.settle()
+        self.await_answers()
 
     # --- failpoints ------------------------------------------------------------------------------
 
     def fail(self, command, code, mode):
         def inject():
-            port = self.lab.stack.primary_port()
+            port = self.harness.stack.primary_port()
             data = {"failCommands": [command], "appName": f"allotd:{self.worker.name}", "errorCode": code}
-            with self.lab.stack.node(port) as client:
+            with self.harness.stack.node(port) as client:
                 return port, client.admin.command("configureFailPoint", "failCommand", data=data, mode=mode)["count"]
         return inject
 
-    def heal(self, state, after_s=0):
+    def clear(self, state, after_s=0):
         port, before = state
         time.sleep(after_s)
-        with self.lab.stack.node(port) as client:
+        with self.harness.stack.node(port) as client:
             return client.admin.command("configureFailPoint", "failCommand", mode="off")["count"] - before
 
     def passing(self, name, code, times):
-        def heal(state):
-            self.settle()
-            return self.heal(state)
-        self.run(f"refused in passing: {name}", self.fail("insert", code, {"times": times}), heal, self.make(name))
+        def clear(state):
+            self.await_answers()
+            return self.clear(state)
+        self.run(f"refused in passing: {name}", self.fail("insert", code, {"times": times}), clear, self.make(name))
 
     def lasting(self, name, command, code):
-        self.run(name, self.fail(command, code, "alwaysOn"), lambda state: self.heal(state, LASTING_S), self.make(name))
+        self.run(name, self.fail(command, code, "alwaysOn"), lambda state: self.clear(state, LASTING_S), self.make(name))
 
 
-def fill_up(lab, options, _):
-    lab.up(1, ["conductor"], 1, settings={"ALLOT_LOG_LEVEL": "debug"})
-    lab.start_workers()
-    lab.producers[0].stock(HOT, TOTAL)
-    await_true(lambda: not lab.book.open_ids(), 60, "the providers are stocked")
-    refusals = Refusals(lab)
+def fill_up(harness, options, _):
+    harness.up(1, ["conductor"], 1, settings={"ALLOT_LOG_LEVEL": "debug"})
+    harness.start_workers()
+    harness.producers[0].seed_data(HOT, TOTAL)
+    await_true(lambda: not harness.book.open_ids(), 60, "the providers have inventories")
+    refusals = Refusals(harness)
     refusals.one_culprit()
-    largest, refused = refused_batches(lab.workers[0])
+    largest, refused = refused_batches(harness.workers[0])
     for name, (code, times) in PASSING.items():
         refusals.passing(name, code, times)
     for name, (command, code) in LASTING.items():
         refusals.lasting(name, command, code)
     healed = time.monotonic()
-    facts = {"settled_s": lab.settle(healed), "open": lab.book.open_ids(), "queue": lab.queue_length(),
+    facts = {"idle_s": harness.wait_until_idle(healed), "open": harness.book.open_ids(), "queue": harness.queue_length(),
              "faults_min": 1 + len(PASSING) + len(LASTING), "sends_min": GOOD * (1 + len(PASSING) + len(LASTING)),
              "largest": largest, "refused": refused,
-             "told": [f"the culprit was found in {refused} refused batches, the largest of {largest} commands"]}
-    return lab.gather(facts), judge.RULES + [the_culprit_alone_is_dead_lettered, all_others_succeed,
-                                             the_mended_culprit_succeeds, it_is_found_by_bisection]
+             "summary": [f"the culprit was found in {refused} refused batches, the largest of {largest} commands"]}
+    return harness.gather(facts), judge.RULES + [the_culprit_alone_is_dead_lettered, all_others_succeed,
+                                             the_culprit_succeeds_once_the_cause_is_fixed, it_is_found_by_bisection]
 
 
 def refused_batches(worker):
-    """(the most commands in one that the storage refused, how many were)"""
+    """(the size of the largest batch that the database rejected, the number of such batches)"""
     sizes = [0]
     for line in worker.log.read_text(errors="replace").splitlines():
         entry = json.loads(line) if line.startswith("{") else {}
@@ -159,7 +160,7 @@ def all_others_succeed(case):
             yield f"{judge.where(send)}, {send['key']}: {said}"
 
 
-def the_mended_culprit_succeeds(case):
+def the_culprit_succeeds_once_the_cause_is_fixed(case):
     said = [judge.code_of(reply["said"]) for reply in case.replies if case.sends[reply["id"]]["key"] == CULPRIT]
     if said != ["internal", "success"]:
         yield f"{CULPRIT}: {said}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What happened, one JSON object a line, on the disk before anything else follows from it."""
+"""The journal: one JSON object per line, on the disk before the run acts on it."""
 import json
 import os
 import threading
@@ -24,7 +24,7 @@ class Journal:
         self.note_all([dict(fields, t=kind)])
 
     def note_all(self, records):
-        """Returns once all of them are durable; one fsync serves whoever waits."""
+        """Returns once all records are on the disk; one fsync serves all threads that wait."""
         with self.write_lock:
             for record in records:
                 record["at"] = now_ms()

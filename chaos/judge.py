@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rules. Each is a function of the case that yields what is against it; a run passes a rule that yields nothing."""
+"""The rules. Each is a function of the case that yields its violations; a run passes a rule that yields none."""
 import hashlib
 import json
 
@@ -11,7 +11,7 @@ UNRECORDED = {"too_large", "malformed", "missing_message_id", "unauthenticated",
 ALWAYS_DEAD = {"too_large", "malformed", "missing_message_id", "unauthenticated", "attempts_exhausted", "internal"}
 HOUR_MS = 3600_000
 ATTEMPTS_MAX = 3  # delivery.max_attempts
-NOTICED_MS = 3000  # the harness may notice a death so long after it
+NOTICED_MS = 3000  # the harness may notice a crash this long after it
 
 
 def fingerprint(body):
@@ -20,7 +20,7 @@ def fingerprint(body):
 
 
 class Case:
-    """All that is known of a run, put together once."""
+    """Everything that is known of a run: the journal, the evidence from the database, and the facts of the scenario."""
 
     def __init__(self, records, evidence, facts):
         self.records, self.evidence, self.facts = records, evidence, facts
@@ -28,8 +28,8 @@ class Case:
         self.replies = [record for record in records if record["t"] == "reply"]
         self.dead = [record for record in records if record["t"] == "dead"]
         self.replied = {id: [] for id in self.sends}
-        self.buried = {id: [] for id in self.sends}
-        for index, where in ((self.replies, self.replied), (self.dead, self.buried)):
+        self.dead_lettered = {id: [] for id in self.sends}
+        for index, where in ((self.replies, self.replied), (self.dead, self.dead_lettered)):
             for record in index:
                 where.setdefault(record["id"], []).append(record)
         self.outcomes = evidence["outcomes"]
@@ -43,7 +43,7 @@ class Case:
         return send["expect"] == "valid" and json.loads(send["body"])["command"] in READS
 
     def recorded(self, send):
-        """The outcome that is this very command's."""
+        """The outcome of this very command: same key, same body. None if there is none."""
         outcome = self.outcomes.get((send["user"], send["key"]))
         if outcome is None or "body" not in send or send["expect"] not in ("valid", "forbidden"):
             return None
@@ -61,29 +61,30 @@ def where(record):
 def sent_is_answered_or_dead_lettered(case):
     for id, send in case.sends.items():
         silent_success = case.recorded(send) is not None and case.recorded(send)["code"] == "success"
-        if case.replied[id] or case.buried[id] or (send["reply_to"] is None and (silent_success or case.is_read(send))):
+        if case.replied[id] or case.dead_lettered[id] or (send["reply_to"] is None and (silent_success or case.is_read(send))):
             continue
         yield f"{where(send)}: {send['body'][:80] if 'body' in send else 'too large'}: neither answer nor dead letter"
     for record in case.replies + case.dead:
         if record["id"] not in case.sends:
-            yield f"line {record['line']}: {record['t']} of what was never sent"
+            yield f"line {record['line']}: {record['t']} of a command that was not sent"
 
 
 def each_command_has_one_outcome(case):
-    """Recorded, or refused by a code that is never recorded; and nothing on record was never sent."""
+    """Each command is recorded or failed with a code that is never recorded; each outcome belongs to a command."""
     for id, send in case.sends.items():
         if send["expect"] != "valid" or case.is_read(send) or case.recorded(send) is not None:
             continue
-        codes = {code_of(reply["said"]) for reply in case.replied[id]} | {letter["reason"] for letter in case.buried[id]}
+        codes = {code_of(reply["said"]) for reply in case.replied[id]} | {letter["reason"] for letter in case.dead_lettered[id]}
         if not codes or not codes <= UNRECORDED:
-            yield f"{where(send)}: not on record, and {sorted(map(str, codes)) or 'silence'}"
+            yield f"{where(send)}: not recorded, and {sorted(map(str, codes)) or 'no answer'}"
     for principal, key in case.outcomes:
         if (principal, key) not in case.of_key:
-            yield f"an outcome of what was never sent: {principal} {key}"
+            yield f"an outcome of a command that was not sent: {principal} {key}"
 
 
 def recorded_once_and_with_the_effect(case):
-    """From the oplog: every outcome is inserted once, none is changed, and no effect is without an outcome."""
+    """From the oplog: every outcome is inserted once and never changed; every effect has an outcome in its
+    transaction."""
     seen = {}
     for number, transaction in enumerate(case.evidence["transactions"]):
         for outcome in transaction.inserted:
@@ -97,7 +98,7 @@ def recorded_once_and_with_the_effect(case):
             yield f"transaction {number} changes {sorted(transaction.effects)} and records nothing"
     for id in case.outcomes:
         if id not in seen:
-            yield f"{id} is on record, and no transaction put it there"
+            yield f"{id} is recorded, but no transaction inserted it"
 
 
 def answers_say_what_is_on_record(case):
@@ -111,9 +112,9 @@ def answers_say_what_is_on_record(case):
             yield f"{where(reply)}: message_id {said['message_id']}, not {send['key']}"
         if outcome is not None:
             if reply["body"] != outcome["body"]:
-                yield f"{where(reply)}: {reply['body'][:200]}; on record {outcome['body'][:200]}"
+                yield f"{where(reply)}: {reply['body'][:200]}; recorded: {outcome['body'][:200]}"
         elif code not in UNRECORDED and not case.is_read(send):
-            yield f"{where(reply)}: {code}, and nothing is on record"
+            yield f"{where(reply)}: {code}, but no outcome is recorded"
         if code == "idempotency_key_reused" and len({other.get("body") for other in
                                                     case.of_key[send["user"], send["key"]]}) < 2:
             yield f"{where(reply)}: {code}, and the key was used once"
@@ -139,13 +140,13 @@ def dead_letters_are_due(case):
     for id, send in case.sends.items():
         codes = {code_of(reply["said"]) for reply in case.replied[id]}
         for code in codes & ALWAYS_DEAD:
-            if not case.buried[id]:
+            if not case.dead_lettered[id]:
                 yield f"{where(send)}: answered {code}, and no dead letter"
-        if send["expect"] in ALWAYS_DEAD and not case.buried[id]:
+        if send["expect"] in ALWAYS_DEAD and not case.dead_lettered[id]:
             yield f"{where(send)}: {send['expect']}, and no dead letter"
         outcome = case.recorded(send)
-        if send["reply_to"] is None and outcome is not None and outcome["code"] != "success" and not case.buried[id]:
-            yield f"{where(send)}: {outcome['code']} that nobody hears of, and no dead letter"
+        if send["reply_to"] is None and outcome is not None and outcome["code"] != "success" and not case.dead_lettered[id]:
+            yield f"{where(send)}: {outcome['code']} without a reply, and no dead letter"
     for letter in case.dead:
         send = case.sends.get(letter["id"])
         if letter["reason"] not in ALWAYS_DEAD and send and send["reply_to"] is not None and send["expect"] != "forbidden":
@@ -155,43 +156,44 @@ def dead_letters_are_due(case):
 
 
 def exhausted_only_after_deaths(case):
-    """Between the sending of the command and its letter three workers must have died that may have held it."""
-    deaths = [record["at"] for record in case.records if is_death(record)]
+    """At least three workers crashed between the command and its dead letter."""
+    crashes = [record["at"] for record in case.records if is_crash(record)]
     for letter in case.dead:
         send = case.sends.get(letter["id"])
         if send is None or letter["reason"] != "attempts_exhausted":
             continue
-        meanwhile = sum(send["at"] <= at <= letter["at"] + NOTICED_MS for at in deaths)
+        meanwhile = sum(send["at"] <= at <= letter["at"] + NOTICED_MS for at in crashes)
         if meanwhile < ATTEMPTS_MAX:
-            yield f"{where(letter)}: attempts_exhausted, and {meanwhile} workers died since it was sent"
+            yield f"{where(letter)}: attempts_exhausted, but {meanwhile} workers crashed since it was sent"
 
 
-def is_death(record):
+def is_crash(record):
     return record["t"] == "crash" or (record["t"] == "fault" and record["phase"] == "inject"
                                       and record["name"] == "worker SIGKILL")
 
 
 def effects_are_the_fold(case):
-    """Transaction by transaction, as the oplog has them; within one, in an order that gives the answers on record."""
-    books = model.Books()
+    """Replays the successes in the order of the oplog; within a transaction, in an order that gives the recorded
+    answers. The result has to be the documents of the database."""
+    state = model.State()
     for number, transaction in enumerate(case.evidence["transactions"]):
         commands = []
         for outcome in transaction.inserted:
             if outcome["code"] == "success":
                 body = body_of(case, outcome)
                 if body is None:
-                    yield f"transaction {number}: {outcome['_id']} is of no body that was sent"
+                    yield f"transaction {number}: {outcome['_id']} belongs to no body that was sent"
                     return
                 commands.append((body["command"], body["params"], json.loads(outcome["body"])["result"]))
         if not commands and transaction.effects:
             yield f"transaction {number} has effects, and no success"
         try:
-            books = model.fold(books, commands)
+            state = model.fold(state, commands)
         except model.Misfit as misfit:
             yield f"transaction {number}: {misfit}: {[outcome['_id'] for outcome in transaction.inserted][:5]}"
             return
-    yield from compare("provider", expected_providers(books), case.evidence["providers"])
-    yield from compare("consumer", books.consumers, case.evidence["consumers"])
+    yield from compare("provider", expected_providers(state), case.evidence["providers"])
+    yield from compare("consumer", state.consumers, case.evidence["consumers"])
 
 
 def body_of(case, outcome):
@@ -201,22 +203,22 @@ def body_of(case, outcome):
     return None
 
 
-def expected_providers(books):
+def expected_providers(state):
     expected = {}
-    for uuid, provider in books.providers.items():
+    for uuid, provider in state.providers.items():
         used = {name: provider["used"].get(name, 0) for name in provider["inventories"]}
-        expected[uuid] = dict(provider, used=used, root=books.path(uuid)[-1])
+        expected[uuid] = dict(provider, used=used, root=state.path(uuid)[-1])
     return expected
 
 
 def compare(noun, expected, found):
     for uuid in sorted(set(expected) | set(found)):
         if expected.get(uuid) != found.get(uuid):
-            yield f"{noun} {uuid}: {expected.get(uuid)} by the fold, {found.get(uuid)} in the database"
+            yield f"{noun} {uuid}: {expected.get(uuid)} by the replay, {found.get(uuid)} in the database"
 
 
 def books_balance(case):
-    """Usage is the sum of the allocations, no consumer is without any, none is on a provider that is not there."""
+    """Usage is the sum of the allocations; no consumer is without allocations or on a missing provider."""
     held = {}
     providers, consumers = case.evidence["providers"], case.evidence["consumers"]
     for uuid, consumer in consumers.items():
@@ -230,18 +232,18 @@ def books_balance(case):
     for uuid, provider in providers.items():
         for name, used in provider["used"].items():
             if used != held.get((uuid, name), 0):
-                yield f"provider {uuid}: {name} used {used}, held {held.get((uuid, name), 0)}"
+                yield f"provider {uuid}: {name} used {used}, allocated {held.get((uuid, name), 0)}"
 
 
 def reads_see_what_was_answered(case):
-    """A provider's generation never falls behind what its producers had been told before they asked."""
-    heard, asked = {}, {}
+    """A read never shows an older generation of a provider than was answered before the read was sent."""
+    answered, asked = {}, {}
     for record in case.records:
         if record["t"] == "send" and case.is_read(record):
             params = json.loads(record["body"])
             if params["command"] == "provider.get":
                 uuid = params["params"]["uuid"]
-                asked.setdefault(record["id"], (uuid, heard.get(uuid, 0)))
+                asked.setdefault(record["id"], (uuid, answered.get(uuid, 0)))
         elif record["t"] == "reply" and record["said"]["status"] == "success":
             result = record["said"]["result"]
             if record["id"] in asked and asked[record["id"]][0] == result.get("uuid"):
@@ -249,7 +251,7 @@ def reads_see_what_was_answered(case):
                 if result["generation"] < least:
                     yield f"{where(record)}: generation {result['generation']}, {least} was answered before"
             for uuid, generation in result.get("resource_provider_generations", {}).items():
-                heard[uuid] = max(heard.get(uuid, 0), generation)
+                answered[uuid] = max(answered.get(uuid, 0), generation)
 
 
 def nothing_is_left_in_the_queue(case):
@@ -258,8 +260,8 @@ def nothing_is_left_in_the_queue(case):
 
 
 def all_is_answered_in_time(case):
-    if case.facts["settled_s"] is None or case.facts["settled_s"] > case.facts["settle_limit_s"]:
-        yield f"settled {case.facts['settled_s']} s after the last fault was healed; open: {case.facts['open'][:10]}"
+    if case.facts["idle_s"] is None or case.facts["idle_s"] > case.facts["idle_limit_s"]:
+        yield f"idle {case.facts['idle_s']} s after the last fault was cleared; unanswered: {case.facts['open'][:10]}"
 
 
 def no_worker_ends_by_itself(case):
@@ -276,7 +278,7 @@ def the_auditor_agrees(case):
 
 
 def enough_was_injected(case):
-    healed = [record for record in case.records if record["t"] == "fault" and record["phase"] == "heal"]
+    healed = [record for record in case.records if record["t"] == "fault" and record["phase"] == "clear"]
     took_place = [record for record in healed if record["count"] > 0]
     if len(took_place) < case.facts["faults_min"]:
         yield f"{len(took_place)} faults took place, of at least {case.facts['faults_min']}"
@@ -298,5 +300,5 @@ RULES = [sent_is_answered_or_dead_lettered, each_command_has_one_outcome, record
 
 
 def judge(case, rules=None):
-    """[(name of the rule, what is against it)]"""
+    """[(name of the rule, its violations)]"""
     return [(rule.__name__, list(rule(case))) for rule in rules or RULES]

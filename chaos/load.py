@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Producers, and the readers of their replies and of the dead letters. All goes through the journal."""
+"""Connections of producers, readers of replies and dead letters, and the book of what is unanswered."""
 import collections
 import threading
 import time
@@ -22,7 +22,7 @@ def connect(uri):
 
 
 class Link:
-    """A channel with confirms that comes back whenever it is lost."""
+    """A channel with confirms that reconnects whenever it is lost."""
 
     def __init__(self, uri):
         self.uri = uri
@@ -45,7 +45,7 @@ class Link:
         self.connection = self.channel = None
 
     def publish(self, send, is_over=lambda: False):
-        """Until the broker has confirmed it, however often that takes: a repetition has the same key. -> tries"""
+        """Publishes until the broker confirms it. A repetition has the same key. Returns the number of tries."""
         tries = 0
         while not is_over():
             tries += 1
@@ -75,14 +75,13 @@ def properties_of(send):
 
 
 class Book:
-    """What was sent and what has come back, as the producers see it while the load runs."""
+    """The commands that were sent and the answers so far, while the load runs."""
 
     def __init__(self):
         self.lock = threading.Lock()
         self.sends = {}  # id -> send
         self.replies = collections.Counter()
         self.dead = collections.Counter()
-        self.watchers = {}  # id -> what to do with the reply
 
     def listen(self, record):
         with self.lock:
@@ -94,25 +93,25 @@ class Book:
                 self.dead[record["id"]] += 1
 
     def open_ids(self):
-        """Of what must be heard of, and has not been. Nobody hears of a success without a reply_to."""
+        """Commands that must get an answer and have none. A success without reply_to gets no answer."""
         with self.lock:
             return [id for id, send in self.sends.items()
-                    if not self.replies[id] and not self.dead[id] and send["heard"]]
+                    if not self.replies[id] and not self.dead[id] and send["awaited"]]
 
     def count_unanswered(self):
-        """Those too that nobody may hear of, where they are recent."""
+        """Counts commands without an answer; of those that may get none only the recent ones."""
         since = now_ms() - RECENT_MS
         with self.lock:
-            return sum(not self.replies[id] and not self.dead[id] and (send["heard"] or send["at"] > since)
+            return sum(not self.replies[id] and not self.dead[id] and (send["awaited"] or send["at"] > since)
                        for id, send in self.sends.items())
 
     def silent_ids(self):
         with self.lock:
-            return [id for id, send in self.sends.items() if not send["heard"] and not self.dead[id]]
+            return [id for id, send in self.sends.items() if not send["awaited"] and not self.dead[id]]
 
 
 class Reader(threading.Thread):
-    """Takes what comes into one queue: journaled first, acknowledged then."""
+    """Consumes one queue: writes each message to the journal, then acknowledges it."""
 
     def __init__(self, uri, queue, declare, journal, note):
         super().__init__(daemon=True)

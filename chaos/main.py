@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs one scenario, or the combined faults, and has it judged."""
+"""Runs one scenario and judges it. See README.md in this folder."""
 import argparse
 import pathlib
 import pickle
@@ -17,12 +17,12 @@ import judge
 import report
 import scenarios
 from faults import Faults
-from harness import ROOT, Proxy, Stack, Worker, await_true
+from servers import ROOT, Proxy, Stack, Worker, await_true
 from load import Book, Link, Reader, dead_record, reply_record
 from producer import HOT, HOT_TOTAL, Producer
 
 DATABASE = "allot_chaos"
-SETTLE_LIMIT_S, SETTLE_WAIT_S = 30, 90
+IDLE_LIMIT_S, IDLE_WAIT_S = 30, 90
 AGAIN_MS = 120_000
 
 
@@ -30,8 +30,8 @@ def say(*words):
     print("chaos:", *words, flush=True)
 
 
-class Lab:
-    """Everything that runs, from `up` to `down`."""
+class Harness:
+    """All processes, threads and records of one run, from `up` to `down`."""
 
     def __init__(self, options, folder):
         self.options, self.folder = options, folder
@@ -89,18 +89,19 @@ class Lab:
     def watch(self):
         while not self.over.wait(0.2):
             for worker in self.workers:
-                worker.look_after()
+                worker.restart_if_crashed()
 
-    def stock(self, cold=True):
-        self.producers[0].stock(HOT, HOT_TOTAL)
+    def seed_data(self, cold=True):
+        """Creates the providers and their inventories, before any fault."""
+        self.producers[0].seed_data(HOT, HOT_TOTAL)
         for producer in self.producers:
-            producer.stock(producer.cold if cold else [], 100)
+            producer.seed_data(producer.cold if cold else [], 100)
         for producer in self.producers:
             producer.generations.update({provider: 1 for provider in HOT})
-        await_true(lambda: not self.book.open_ids(), 60, "the providers are stocked")
+        await_true(lambda: not self.book.open_ids(), 60, "the providers have inventories")
 
     def send_again(self):
-        """What nobody has heard of, under its key, as a producer does after a time-out."""
+        """Repeats every command without an answer under its key, as a producer does after a time-out."""
         since = journals.now_ms() - AGAIN_MS
         ids = self.book.open_ids() + [id for id in self.book.silent_ids() if self.book.sends[id]["at"] > since]
         links = {producer.user: Link(producer.link.uri) for producer in self.producers}
@@ -122,25 +123,25 @@ class Lab:
         rows = self.stack.rabbitmqctl("list_queues", "name", "messages").splitlines()
         return sum(int(row.split()[1]) for row in rows if row.startswith("allot."))
 
-    def settle(self, since):
-        """Seconds until all was answered and the queues were empty; None where that never came."""
-        deadline = since + SETTLE_WAIT_S
+    def wait_until_idle(self, since):
+        """Seconds since `since` until all was answered and the queues were empty; None if that did not happen."""
+        deadline = since + IDLE_WAIT_S
         while self.book.open_ids() and time.monotonic() < deadline:
             time.sleep(0.05)
-        settled = time.monotonic() - since
+        idle = time.monotonic() - since
         while self.queue_length() > 0 and time.monotonic() < deadline:
-            settled = time.monotonic() - since
+            idle = time.monotonic() - since
             time.sleep(0.3)
-        return round(settled, 1) if not self.book.open_ids() else None
+        return round(idle, 1) if not self.book.open_ids() else None
 
     def gather(self, facts, look=True):
-        """The case, for the judge; the workers are stopped by then. `look`: at the database too."""
+        """Stops the workers and returns the case for the judge; `look`: with the documents of the database."""
         for worker in self.workers:
             if worker.is_running():
                 self.journal.note("stop", worker=worker.name, status=worker.end(15))
         audit = self.run_ctl("audit")
         facts = {"audit": (audit.returncode, audit.stdout[-500:] + audit.stderr[-500:]), "faults_min": 0,
-                 "kinds_min": {}, "sends_min": 50, "settle_limit_s": SETTLE_LIMIT_S, **facts}
+                 "kinds_min": {}, "sends_min": 50, "idle_limit_s": IDLE_LIMIT_S, **facts}
         with self.stack.client() as client:
             found = evidence.look(client, DATABASE) if look else evidence.NONE
         material = (journals.read(self.journal.path), found, facts)
@@ -186,11 +187,11 @@ def read_options():
     parser.add_argument("--page", type=pathlib.Path, default=report.PAGE, help="the page that --append adds to")
     parser.add_argument("--build", help="a build to test (default: a release build in build/chaos)")
     parser.add_argument("--rate", type=float, default=40, help="commands a second, all producers together")
-    parser.add_argument("--faults", help="only the kinds whose name has this in it")
-    parser.add_argument("--times", type=int, help="stops of stop-and-go (100), cuts of reconnect (1000)")
+    parser.add_argument("--faults", help="only faults whose name contains this")
+    parser.add_argument("--times", type=int, help="number of stops of stop-and-go (100) or of cuts of reconnect (1000)")
     parser.add_argument("--valgrind", action="store_true", help="soak: the worker runs under valgrind")
     parser.add_argument("--keep", action="store_true", help="keep the journal and logs of a clean run too")
-    parser.add_argument("--rejudge", type=pathlib.Path, help="the folder that a run has kept: its rules once more")
+    parser.add_argument("--rejudge", type=pathlib.Path, help="judge the kept folder of an earlier run again")
     return parser.parse_args()
 
 
@@ -202,12 +203,12 @@ def main():
     build(options)
     folder = pathlib.Path(tempfile.mkdtemp(prefix="allot-chaos-"))
     say(f"scenario {options.scenario}, seed {options.seed}, {options.minutes:g} min, journal {folder}/journal")
-    lab = Lab(options, folder)
+    harness = Harness(options, folder)
     try:
-        case, rules = scenarios.SCENARIOS[options.scenario](lab, options, Faults)
+        case, rules = scenarios.SCENARIOS[options.scenario](harness, options, Faults)
         results = judge.judge(case, rules)
     finally:
-        lab.down()
+        harness.down()
     failed = report.tell(case, results)
     if options.append:
         report.append(case, results, options)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The books, kept once more: what successful commands do to providers and consumers, by the protocol's rules.
+"""A model of allotd: the effects of successful commands on providers and consumers, by the rules of the protocol.
 
-Each transaction of the oplog is replayed in an order of its commands in which every one gives just the answer that is
-on record; where there is none, the record and the effects do not fit.
+Each transaction of the oplog is replayed, in an order of its commands in which each one gives the recorded answer. If
+there is no such order, outcomes and effects contradict each other. The model shares no code with allotd.
 """
 STEPS_MAX = 300000
 DEFAULTS = {"reserved": 0, "min_unit": 1, "max_unit": 2147483647, "step_size": 1, "allocation_ratio": 1.0}
@@ -17,16 +17,16 @@ def demand(condition, what):
         raise Misfit(what)
 
 
-class Books:
+class State:
     def __init__(self):
         self.providers = {}  # uuid -> {name, parent, generation, inventories, used}
         self.consumers = {}  # uuid -> {generation, project, user, type, allocations}
 
     def copy(self):
-        """Entries are shared: whoever changes one replaces it."""
-        books = Books()
-        books.providers, books.consumers = dict(self.providers), dict(self.consumers)
-        return books
+        """A copy that shares its entries; an entry is replaced, never changed."""
+        state = State()
+        state.providers, state.consumers = dict(self.providers), dict(self.consumers)
+        return state
 
     def own(self, uuid):
         provider = dict(self.providers[uuid])
@@ -37,7 +37,7 @@ class Books:
     # --- commands --------------------------------------------------------------------------------
 
     def apply(self, command, params, result):
-        """Raises Misfit, and leaves the books in disorder, where the command cannot have had this result now."""
+        """Applies a command. Raises Misfit if it cannot have this result now; the state is undefined then."""
         name = command.replace(".", "_")
         getattr(self, name)(params, result)
 
@@ -132,7 +132,7 @@ class Books:
         return dict(self.providers[uuid]["used"]) if uuid in self.providers else {}
 
     def release(self, consumer):
-        """The providers that are relieved."""
+        """The providers whose usage goes down."""
         held = self.consumers.pop(consumer)["allocations"]
         for uuid, resources in held.items():
             used = self.own(uuid)["used"]
@@ -188,7 +188,7 @@ class Books:
 
 
 def named(result):
-    """The generations that a result gives to providers: each is given once, so no order may pass one by."""
+    """The generations of providers in a result. Each generation is given once, so no order may skip one."""
     generations = dict(result.get("resource_provider_generations", {}))
     if "resource_provider_generation" in result:
         generations[None] = result["resource_provider_generation"]
@@ -202,34 +202,35 @@ class Step:
         if None in self.generations:
             self.generations[params["uuid"]] = self.generations.pop(None)
 
-    def is_due(self, books):
-        return all(uuid in books.providers and books.providers[uuid]["generation"] == generation - 1
+    def is_due(self, state):
+        return all(uuid in state.providers and state.providers[uuid]["generation"] == generation - 1
                    for uuid, generation in self.generations.items())
 
-    def is_past(self, books):
-        return any(uuid in books.providers and books.providers[uuid]["generation"] >= generation
+    def is_past(self, state):
+        return any(uuid in state.providers and state.providers[uuid]["generation"] >= generation
                    for uuid, generation in self.generations.items())
 
 
-def fold(books, commands):
-    """The books after these (name, params, result), in some order that fits. Raises Misfit where there is none.
+def fold(state, commands):
+    """The state after these (name, params, result), in some order that fits. Raises Misfit if no order fits.
 
-    What names no generation (a delete) is tried when nothing else fits. The order does not change what a set of
-    commands leads to, so a set that led nowhere is not tried again; nor is another order, where a command was due that
-    names the next generation of all its providers: whatever went before it would have had to leave them alone.
+    A command without generations in its result (a delete) is tried when no other command fits. The state after a set
+    of commands does not depend on their order, so a set that failed is not tried again. If a command has the next
+    generation of all its providers, no other command is tried at that point: one that came before it could not have
+    changed these providers.
     """
     steps = sorted((Step(*command) for command in commands), key=lambda step: not step.generations)
-    todo, seen, tried = [(books, tuple(range(len(steps))), 0)], set(), 0
+    todo, seen, tried = [(state, tuple(range(len(steps))), 0)], set(), 0
     deepest, reason = len(steps) + 1, "nothing fits"
     while todo:
-        books, rest, at = todo.pop()
+        state, rest, at = todo.pop()
         if not rest:
-            return books
+            return state
         for at in range(at, len(rest)):
             step, others = steps[rest[at]], rest[:at] + rest[at + 1:]
-            if others in seen or not step.is_due(books):
+            if others in seen or not step.is_due(state):
                 continue
-            after, tried = books.copy(), tried + 1
+            after, tried = state.copy(), tried + 1
             try:
                 after.apply(step.command, step.params, step.result)
                 demand(not any(steps[i].is_past(after) for i in others), "a generation that another one was given")
@@ -239,7 +240,7 @@ def fold(books, commands):
                 continue
             seen.add(others)
             if not step.generations:
-                todo.append((books, rest, at + 1))
+                todo.append((state, rest, at + 1))
             todo.append((after, others, 0))
             break
         if tried > STEPS_MAX:

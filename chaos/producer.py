@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The load: commands of all kinds, made from a seed and from what the replies have told so far."""
+"""The load: commands of all kinds, made from a seed and from the replies so far."""
 import collections
 import json
 import random
@@ -28,7 +28,7 @@ def claim_body(consumer, provider, project, amount=1):
 
 
 class Producer(threading.Thread):
-    """One connection, one reply queue; it sends at a steady rate until it is told to stop."""
+    """One connection and one reply queue; sends at a steady rate until `over` is set."""
 
     def __init__(self, index, user, uri, book, journal, seed, rate):
         super().__init__(daemon=True)
@@ -42,25 +42,25 @@ class Producer(threading.Thread):
         self.recent = collections.deque(maxlen=100)
         self.consumers = {}  # uuid -> [generation, project, {provider: {class: n}}]
         self.busy = set()
-        self.generations = collections.defaultdict(int)  # of providers, as last heard
+        self.generations = collections.defaultdict(int)  # of providers, from the last reply
         self.cold = [self.make_uuid() for _ in range(COLD)] if user == "conductor" else []
-        self.children = {}  # provider that comes and goes -> name
+        self.children = {}  # providers that are created and deleted
         self.lock = threading.Lock()
-        self.watch = {}  # id -> what the reply changes
+        self.watch = {}  # id -> function that handles the reply
 
     def make_uuid(self):
         return str(uuid.UUID(int=self.random.getrandbits(128), version=4))
 
     # --- sending ---------------------------------------------------------------------------------
 
-    def make(self, body, key="", heard=None, expect="valid", deadline=None, reply_to="", signed=True):
+    def make(self, body, key="", awaited=None, expect="valid", deadline=None, reply_to="", signed=True):
         self.number += 1
         send = {"t": "send", "id": f"{self.index}-{self.number}", "user": self.user, "expect": expect,
                 "key": f"{self.user}-{self.index}-{self.number}" if key == "" else key, "deadline": deadline,
                 "signed": signed, "reply_to": self.queue if reply_to == "" else reply_to}
         if body is not None:
             send["body"] = body if isinstance(body, str) else json.dumps(body)
-        send["heard"] = send["reply_to"] is not None if heard is None else heard
+        send["awaited"] = send["reply_to"] is not None if awaited is None else awaited
         return send
 
     def command(self, name, params, **options):
@@ -101,7 +101,7 @@ class Producer(threading.Thread):
 
     # --- what to send ----------------------------------------------------------------------------
 
-    def stock(self, providers, total):
+    def seed_data(self, providers, total):
         """Before the faults: providers, each with an inventory."""
         for provider in providers:
             self.send(self.make({"version": 1, "command": "provider.create",
@@ -205,7 +205,7 @@ class Producer(threading.Thread):
         self.send(self.command("inventory.set", params), watch)
 
     def tree(self):
-        """Providers that come, are renamed and moved, and go."""
+        """Creates, renames, moves and deletes providers."""
         draw = self.random.random()
         if draw < 0.5 or not self.children:
             provider = self.make_uuid()
@@ -252,7 +252,7 @@ class Producer(threading.Thread):
         self.send(self.command(name, params))
 
     def repeat(self):
-        """The same key and body once more, as after a time-out of the producer's own."""
+        """Repeats a command with the same key and body, as a producer does after a time-out."""
         if self.recent:
             earlier = self.random.choice(self.recent)
             self.send(self.make(earlier["body"], key=earlier["key"], deadline=earlier["deadline"]))
@@ -267,18 +267,18 @@ class Producer(threading.Thread):
         self.claim(deadline=now_ms() + self.random.choice([-1000, 50, 1000, 3600_000 * 24]))
 
     def trespass(self):
-        """What team-blue's policy forbids: another project; and a reply to another's queue."""
+        """Commands that the policy of team-blue forbids: another project, or a reply to another's queue."""
         params = {"consumer_uuid": self.make_uuid(), **self.params("red", None)}
         if self.random.random() < 0.5:
             self.send(self.command("allocation.set", params, expect="forbidden"))
         else:
             self.send(self.command("allocation.set", params, expect="forbidden", reply_to="conductor.chaos.0",
-                                   heard=True))
+                                   awaited=True))
 
     def garbage(self):
         kind = self.random.choice(GARBAGE)
         good = {"version": 1, "command": "allocation.get", "params": {"consumer_uuid": self.make_uuid()}}
-        body, options = json.dumps(good), {"expect": kind, "heard": True}
+        body, options = json.dumps(good), {"expect": kind, "awaited": True}
         if kind == "malformed":
             body = self.random.choice(["{nope", '{"a":1,"a":2}', "[1e999]", body + "x", ""])
         elif kind == "missing_message_id":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run has to say: on the terminal, and in docs/reliability.md."""
+"""The report of a run: on the terminal, and in docs/reliability.md."""
 import collections
 import contextlib
 import fcntl
@@ -9,7 +9,7 @@ import re
 import subprocess
 
 import judge
-from harness import ROOT
+from servers import ROOT
 
 PAGE = ROOT / "docs/reliability.md"
 RUNS_END, FAULTS, FAULTS_END = "<!-- runs end -->", "<!-- faults -->", "<!-- faults end -->"
@@ -20,18 +20,18 @@ COLUMNS = ["injected", "answers repeated", "success", "refused, recorded", "refu
 
 def tell(case, results):
     codes = collections.Counter(judge.code_of(reply["said"]) for reply in case.replies)
-    for what in case.facts.get("told", []):
+    for what in case.facts.get("summary", []):
         print("chaos:", what)
     print("chaos:", f"{sent(case)} commands, {len(case.replies)} replies, {len(case.dead)} dead letters,",
           f"{len(case.outcomes)} outcomes, {len(case.evidence['transactions'])} transactions,",
-          f"settled in {case.facts['settled_s']} s")
+          f"idle after {case.facts['idle_s']} s")
     if codes:
         print("chaos:", ", ".join(f"{code} {count}" for code, count in codes.most_common()))
     for name, row in sorted(fault_rows(case).items()):
         print(f"  {name:<42}", " ".join(f"{column} {row[column]}" for column in COLUMNS[:3]))
     for record in case.records:
         if record["t"] == "fault" and record["phase"] == "error":
-            print(f"  not injected or healed: {record['name']}: {record['error'][:200]}")
+            print(f"  not injected or cleared: {record['name']}: {record['error'][:200]}")
     failed = 0
     for name, against in results:
         print("ok    " if not against else "FAILED", name, f"({len(against)})" if against else "")
@@ -42,38 +42,38 @@ def tell(case, results):
 
 
 def sent(case):
-    """A scenario that journals no single command counts them itself."""
+    """The number of commands; a scenario that does not journal them counts them itself."""
     return case.facts.get("commands", len(case.sends))
 
 
 def windows(case):
-    """(name, from, to) of each fault that took place, with its aftermath."""
+    """(name, from, to) of each fault that took place, until AFTERMATH_MS after it was cleared."""
     begun = collections.defaultdict(list)
     for record in case.records:
         if record["t"] == "fault" and record["phase"] == "inject":
             begun[record["name"]].append(record["at"])
-        elif record["t"] == "fault" and record["phase"] == "heal" and record["count"] > 0:
+        elif record["t"] == "fault" and record["phase"] == "clear" and record["count"] > 0:
             yield record["name"], begun[record["name"]][-1], record["at"] + AFTERMATH_MS
 
 
 def answers(case):
-    """(when, column) of every reply and dead letter. A repetition is one more than the times it was sent."""
+    """(time, column) of every reply and dead letter. An answer is repeated if there are more than sends."""
     sent = collections.Counter()
     for record in case.records:
         if record["t"] == "again":
             sent[record["id"]] += 1
         elif record["t"] == "sent":
             sent[record["id"]] += record["tries"]
-    heard = collections.Counter()
+    received = collections.Counter()
     for record in case.records:
         if record["t"] == "dead":
             yield record["at"], "dead letters"
         elif record["t"] == "reply":
-            heard[record["id"]] += 1
+            received[record["id"]] += 1
             code = judge.code_of(record["said"])
             yield record["at"], ("success" if code == "success" else
                                  "refused, unrecorded" if code in judge.UNRECORDED else "refused, recorded")
-            if heard[record["id"]] > max(1, sent[record["id"]]):
+            if received[record["id"]] > max(1, sent[record["id"]]):
                 yield record["at"], "answers repeated"
 
 
@@ -97,20 +97,20 @@ def commit():
 
 
 def tools(build):
-    """What the worker was built with, from CMake's own record."""
+    """The sanitizers that the worker was built with, from CMake's cache."""
     cache = pathlib.Path(build) / "CMakeCache.txt"
     found = re.search(r"^ALLOT_SANITIZE:\w+=(.+)$", cache.read_text(), re.MULTILINE) if cache.exists() else None
     return f", built with {found.group(1)}" if found else ""
 
 
 def append(case, results, options):
-    """The run's line, and its counts added to the table of faults."""
+    """Adds the run to the table of runs, and its counts to the table of faults."""
     failed = [name for name, against in results if against]
     rows = fault_rows(case)
     scenario = options.scenario + (f", `--faults {options.faults}`" if options.faults else "")
     scenario += (", under valgrind" if options.valgrind else "") + tools(options.build)
     line = (f"| {scenario} | {options.seed} | {options.minutes:g} | {commit()} | {sent(case)} | "
-            f"{sum(row['injected'] for row in rows.values())} | {case.facts['settled_s']} | "
+            f"{sum(row['injected'] for row in rows.values())} | {case.facts['idle_s']} | "
             f"{len(results) - len(failed)} | {', '.join(failed) or '-'} |\n")
     with locked(options.page) as page:
         before, table = page.read().replace(RUNS_END, line + RUNS_END).split(FAULTS)
@@ -120,7 +120,7 @@ def append(case, results, options):
 
 @contextlib.contextmanager
 def locked(path):
-    """The page, for one run at a time. Who waited may hold one that was replaced meanwhile: then once more."""
+    """Locks the page. Another run may have replaced the file while this one waited: then it is opened again."""
     while True:
         with open(path, encoding="utf-8") as page:
             fcntl.flock(page, fcntl.LOCK_EX)
@@ -130,7 +130,7 @@ def locked(path):
 
 
 def replace(path, text):
-    """Whole or not at all, whatever happens to this process."""
+    """Replaces the file in one step, so that a crash leaves the old or the new one."""
     new = path.with_name(path.name + ".new")
     with open(new, "w", encoding="utf-8") as page:
         page.write(text)

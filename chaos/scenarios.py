@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is done in a run, one function each: -> (the case, the rules it is judged by)."""
+"""The scenarios, one function each. A scenario returns the case and the rules that it is judged by."""
 import collections
 import json
 import random
@@ -10,7 +10,7 @@ import time
 import endurance
 import fillup
 import judge
-from harness import await_true
+from servers import await_true
 from producer import HOT, claim_body
 
 USERS = ["conductor", "conductor", "conductor", "team-blue"]
@@ -20,45 +20,45 @@ FAULTS_PER_MINUTE_MIN = 7
 ALL_KINDS_FROM_MINUTES = 10
 
 
-class Healer:
-    """Runs the faults, and makes sure at the end that none is left."""
+class FaultRunner:
+    """Runs faults, and clears every fault at the end of the run."""
 
-    def __init__(self, lab, faults):
-        self.lab, self.faults = lab, faults
+    def __init__(self, harness, faults):
+        self.harness, self.faults = harness, faults
 
     def run(self, name, hold_s):
         try:
             self.faults.run(name, hold_s)
-        except Exception as trouble:  # a fault that could not be injected does not count, and ends no run
-            self.lab.journal.note("fault", name=name, phase="error", error=repr(trouble))
+        except Exception as trouble:  # a fault that cannot be injected is not counted; the run goes on
+            self.harness.journal.note("fault", name=name, phase="error", error=repr(trouble))
 
-    def heal_all(self):
-        lab = self.lab
-        for node in lab.stack.nodes:
+    def clear_all(self):
+        harness = self.harness
+        for node in harness.stack.nodes:
             if node.is_running():
                 node.send_signal(signal.SIGCONT)
             node.start()
-        lab.stack.broker.start()
-        lab.stack.rabbitmqctl("await_startup")
-        lab.stack.rabbitmqctl("set_vm_memory_high_watermark", "absolute", "1GiB")
-        for worker in lab.workers:
+        harness.stack.broker.start()
+        harness.stack.rabbitmqctl("await_startup")
+        harness.stack.rabbitmqctl("set_vm_memory_high_watermark", "absolute", "1GiB")
+        for worker in harness.workers:
             if worker.is_running():
                 worker.send_signal(signal.SIGCONT)
             else:
                 worker.start()
             worker.clock.write_text("+0\n")
-        for proxy in lab.proxies.values():
+        for proxy in harness.proxies.values():
             if proxy.process.poll() is not None:
                 proxy.start()
         self.faults.as_operator(lambda channel: channel.queue_bind("allot.dead", "allot.dead", ""))
         self.faults.primary()
-        for port in lab.stack.mongo_ports:
-            with lab.stack.node(port) as client:
+        for port in harness.stack.mongo_ports:
+            with harness.stack.node(port) as client:
                 client.admin.command("configureFailPoint", "failCommand", mode="off")
 
 
 def draw(bag, kinds, rng, touched):
-    """The next of the bag that touches none of these; a bag holds every kind once."""
+    """Takes the next fault from the bag that touches none of `touched`. A bag holds every kind once."""
     if not bag:
         bag.extend(rng.sample(sorted(kinds), len(kinds)))
     for name in bag:
@@ -68,17 +68,17 @@ def draw(bag, kinds, rng, touched):
     return None
 
 
-def chaos(lab, options, faults_of):
+def chaos(harness, options, faults_of):
     rng = random.Random(options.seed)
-    lab.up(3, USERS, options.rate)
-    lab.workers[0].environment["ALLOT_MONGODB_TIMEOUT"] = "1s"  # it gives up where the others still wait
-    lab.start_workers()
-    lab.stock()
-    faults = faults_of(lab, rng)
+    harness.up(3, USERS, options.rate)
+    harness.workers[0].environment["ALLOT_MONGODB_TIMEOUT"] = "1s"  # it gives up while the others still wait
+    harness.start_workers()
+    harness.seed_data()
+    faults = faults_of(harness, rng)
     if options.faults:
         faults.kinds = {name: kind for name, kind in faults.kinds.items() if options.faults in name}
-    healer = Healer(lab, faults)
-    for producer in lab.producers:
+    runner = FaultRunner(harness, faults)
+    for producer in harness.producers:
         producer.start()
     bag, end = [], time.monotonic() + 60 * options.minutes
     while time.monotonic() < end:
@@ -86,54 +86,54 @@ def chaos(lab, options, faults_of):
         names = [draw(bag, faults.kinds, rng, set())]
         if rng.random() < 0.6:
             names.append(draw(bag, faults.kinds, rng, set(faults.kinds[names[0]][0])))
-        threads = [threading.Thread(target=healer.run, args=(name, rng.uniform(*HOLD_S))) for name in names if name]
+        threads = [threading.Thread(target=runner.run, args=(name, rng.uniform(*HOLD_S))) for name in names if name]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-    healer.heal_all()
+    runner.clear_all()
     healed = time.monotonic()
-    lab.stop_load()
+    harness.stop_load()
     kinds_min = {name: 1 for name in faults.kinds} if options.minutes >= ALL_KINDS_FROM_MINUTES else {}
-    facts = {"settled_s": lab.settle(healed), "open": lab.book.open_ids(), "queue": lab.queue_length(),
+    facts = {"idle_s": harness.wait_until_idle(healed), "open": harness.book.open_ids(), "queue": harness.queue_length(),
              "faults_min": int(FAULTS_PER_MINUTE_MIN * options.minutes), "kinds_min": kinds_min,
              "sends_min": int(options.rate * options.minutes * 60 / 4)}
-    return lab.gather(facts), judge.RULES
+    return harness.gather(facts), judge.RULES
 
 
 # --- poison ----------------------------------------------------------------------------------------------------------
 
-# Three that are counted, and at most two before them, with other commands in the batch, which are not.
-DEATHS = (3, 5)
+# Three crashes are counted; at most two come before them, in batches with other commands, and are not.
+CRASHES = (3, 5)
 
 
-def poison(lab, options, _):
-    """One command on which every worker dies, among 100 others."""
-    lab.up(3, ["conductor"], 1, program="allotd-poison", settings={"ALLOT_AMQP_PREFETCH": "100"})
-    for worker in lab.workers:
+def poison(harness, options, _):
+    """One command that crashes every worker, among 100 others."""
+    harness.up(3, ["conductor"], 1, program="allotd-poison", settings={"ALLOT_AMQP_PREFETCH": "100"})
+    for worker in harness.workers:
         worker.start()
-    lab.stock(cold=False)
-    for worker in lab.workers:
+    harness.seed_data(cold=False)
+    for worker in harness.workers:
         worker.end(signal.SIGTERM)
-    producer = lab.producers[0]
+    producer = harness.producers[0]
     for i in range(101):
         project = "poison" if i == 50 else "red"
         producer.send(producer.make(claim_body(producer.make_uuid(), HOT[i % 3], project), key=f"{project}-{i}"))
     begun = time.monotonic()
-    lab.start_workers()
-    settled = lab.settle(begun)
+    harness.start_workers()
+    settled = harness.wait_until_idle(begun)
     time.sleep(1)
-    deaths = sum(record["t"] == "crash" for record in read_all(lab))
-    alive = all(worker.is_running() for worker in lab.workers)
-    facts = {"settled_s": settled, "open": lab.book.open_ids(), "queue": lab.queue_length(), "deaths": deaths,
-             "alive": alive, "settle_limit_s": 60}
+    crashes = sum(record["t"] == "crash" for record in read_all(harness))
+    alive = all(worker.is_running() for worker in harness.workers)
+    facts = {"idle_s": settled, "open": harness.book.open_ids(), "queue": harness.queue_length(), "crashes": crashes,
+             "alive": alive, "idle_limit_s": 60}
     rules = [rule for rule in judge.RULES if rule not in (judge.no_worker_ends_by_itself, judge.enough_was_injected)]
-    return lab.gather(facts), rules + [the_poison_alone_is_dead_lettered, good_ones_succeed, the_fleet_lives]
+    return harness.gather(facts), rules + [the_poison_alone_is_dead_lettered, good_ones_succeed, the_other_workers_survive]
 
 
-def read_all(lab):
+def read_all(harness):
     import journal
-    return journal.read(lab.journal.path)
+    return journal.read(harness.journal.path)
 
 
 def the_poison_alone_is_dead_lettered(case):
@@ -149,11 +149,11 @@ def good_ones_succeed(case):
             yield f"{judge.where(reply)}: {reply['body'][:200]}"
 
 
-def the_fleet_lives(case):
+def the_other_workers_survive(case):
     if not case.facts["alive"]:
         yield "a worker is down"
-    if not DEATHS[0] <= case.facts["deaths"] <= DEATHS[1]:
-        yield f"{case.facts['deaths']} workers died, not {DEATHS[0]} to {DEATHS[1]}"
+    if not CRASHES[0] <= case.facts["crashes"] <= CRASHES[1]:
+        yield f"{case.facts['crashes']} workers crashed, not {CRASHES[0]} to {CRASHES[1]}"
 
 
 # --- contention ------------------------------------------------------------------------------------------------------
@@ -162,21 +162,21 @@ CONTENDERS, CONTENTION_COMMANDS = 8, 10000
 RETRIES_PER_COMMAND_MAX = 20
 
 
-def contention(lab, options, _):
+def contention(harness, options, _):
     """8 workers, 3 providers, 10,000 commands."""
-    lab.up(CONTENDERS, ["conductor"] * 4, 1, settings={"ALLOT_LOG_LEVEL": "debug", "ALLOT_AMQP_PREFETCH": "64"})
-    lab.start_workers()
-    lab.producers[0].stock(HOT, 1000000)
-    threads = [threading.Thread(target=claim_much, args=(producer, CONTENTION_COMMANDS // 4)) for producer in lab.producers]
+    harness.up(CONTENDERS, ["conductor"] * 4, 1, settings={"ALLOT_LOG_LEVEL": "debug", "ALLOT_AMQP_PREFETCH": "64"})
+    harness.start_workers()
+    harness.producers[0].seed_data(HOT, 1000000)
+    threads = [threading.Thread(target=claim_much, args=(producer, CONTENTION_COMMANDS // 4)) for producer in harness.producers]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     sent = time.monotonic()
-    facts = {"settled_s": lab.settle(sent), "open": lab.book.open_ids(), "queue": lab.queue_length(),
-             "settle_limit_s": 60, "sends_min": CONTENTION_COMMANDS, "retried": retried(lab)}
+    facts = {"idle_s": harness.wait_until_idle(sent), "open": harness.book.open_ids(), "queue": harness.queue_length(),
+             "idle_limit_s": 60, "sends_min": CONTENTION_COMMANDS, "retried": retried(harness)}
     rules = [rule for rule in judge.RULES if rule is not judge.enough_was_injected]
-    return lab.gather(facts), rules + [no_dead_letter, retries_are_bounded]
+    return harness.gather(facts), rules + [no_dead_letter, retries_are_bounded]
 
 
 def claim_much(producer, count, chunk=100):
@@ -189,10 +189,10 @@ def claim_much(producer, count, chunk=100):
             producer.link.publish(send)
 
 
-def retried(lab):
-    """How many commands stood in transactions that did not go through, and how many such transactions there were."""
+def retried(harness):
+    """How many transactions failed, and how many commands they had."""
     counts = collections.Counter()
-    for worker in lab.workers:
+    for worker in harness.workers:
         for line in worker.log.read_text(errors="replace").splitlines():
             try:
                 entry = json.loads(line)
@@ -212,7 +212,7 @@ def no_dead_letter(case):
 def retries_are_bounded(case):
     per_command = case.facts["retried"].get("commands", 0) / len(case.sends)
     print(f"chaos: {per_command:.2f} retries a command, {case.facts['retried'].get('transactions', 0)} transactions"
-          " did not go through", flush=True)
+          " failed", flush=True)
     if per_command > RETRIES_PER_COMMAND_MAX:
         yield f"{per_command:.1f} retries a command"
 
@@ -227,62 +227,62 @@ lists:sum([maps:get(messages_redelivered_total, Counts, 0)
 """
 
 
-def stop_and_go(lab, options, _):
-    """SIGTERM under load, again and again; then all three in turn, with nobody waiting."""
-    lab.up(3, USERS, options.rate)
-    lab.start_workers()
-    lab.stock()
+def stop_and_go(harness, options, _):
+    """SIGTERM under load, many times; then a rolling restart of all three workers."""
+    harness.up(3, USERS, options.rate)
+    harness.start_workers()
+    harness.seed_data()
     rng = random.Random(options.seed)
-    for producer in lab.producers:
+    for producer in harness.producers:
         producer.start()
-    counted = count_what_a_death_gives_back(lab)
-    redelivered, in_flight, times = count_redelivered(lab), [], options.times or STOPS
+    counted = count_redeliveries_of_a_crash(harness)
+    redelivered, in_flight, times = count_redelivered(harness), [], options.times or STOPS
     for _ in range(times):
         time.sleep(rng.uniform(0.2, 2.0))
-        in_flight.append(restart(lab, rng.choice(lab.workers), "worker SIGTERM"))
-    redelivered = count_redelivered(lab) - redelivered
-    await_true(lambda: len(lab.book.open_ids()) < 50, 60, "the backlog is gone")
-    rolling_from = lab.journal.written
-    for worker in lab.workers:
-        restart(lab, worker, "worker SIGTERM, in turn")
+        in_flight.append(restart(harness, rng.choice(harness.workers), "worker SIGTERM"))
+    redelivered = count_redelivered(harness) - redelivered
+    await_true(lambda: len(harness.book.open_ids()) < 50, 60, "the backlog is gone")
+    rolling_from = harness.journal.written
+    for worker in harness.workers:
+        restart(harness, worker, "worker SIGTERM, in turn")
         time.sleep(2)
     healed = time.monotonic()
-    lab.stop_load()
-    facts = {"settled_s": lab.settle(healed), "open": lab.book.open_ids(), "queue": lab.queue_length(),
+    harness.stop_load()
+    facts = {"idle_s": harness.wait_until_idle(healed), "open": harness.book.open_ids(), "queue": harness.queue_length(),
              "faults_min": times + 4, "rolling_from": rolling_from, "sends_min": 100, "in_flight": in_flight,
              "redelivered": redelivered, "counted": counted,
-             "told": [f"{times} SIGTERMs: {redelivered} redeliveries, {sum(in_flight)} commands were in flight; "
+             "summary": [f"{times} SIGTERMs: {redelivered} redeliveries, {sum(in_flight)} commands were in flight; "
                       f"one SIGKILL: {counted} redeliveries"]}
-    return lab.gather(facts), judge.RULES + [redeliveries_are_counted, no_more_comes_again_than_was_in_flight,
-                                            nobody_waits_while_they_roll]
+    return harness.gather(facts), judge.RULES + [redeliveries_are_counted, no_more_is_redelivered_than_was_in_flight,
+                                            nobody_waits_during_a_rolling_restart]
 
 
-def count_what_a_death_gives_back(lab):
-    """To see that the count below is one: what a worker had been given and could not begin comes again."""
-    before, worker = count_redelivered(lab), lab.workers[0]
-    lab.journal.note("fault", name="worker SIGKILL", phase="inject")
+def count_redeliveries_of_a_crash(harness):
+    """Shows that the broker counts redeliveries: kills a worker that holds commands, and returns the count."""
+    before, worker = count_redelivered(harness), harness.workers[0]
+    harness.journal.note("fault", name="worker SIGKILL", phase="inject")
     worker.send_signal(signal.SIGSTOP)
     time.sleep(1)
     worker.end(signal.SIGKILL)
     worker.start()
-    lab.journal.note("fault", name="worker SIGKILL", phase="heal", count=1)
+    harness.journal.note("fault", name="worker SIGKILL", phase="clear", count=1)
     time.sleep(2)
-    return count_redelivered(lab) - before
+    return count_redelivered(harness) - before
 
 
-def count_redelivered(lab):
-    """By the broker's own count. Of its quorum queues only the commands' has redeliveries."""
-    return int(lab.stack.rabbitmqctl("eval", COUNT_REDELIVERED))
+def count_redelivered(harness):
+    """The broker's own count. Only the commands' queue, of all quorum queues, has redeliveries."""
+    return int(harness.stack.rabbitmqctl("eval", COUNT_REDELIVERED))
 
 
-def restart(lab, worker, name):
-    """-> how many commands were sent and not answered when it was told to stop, or were sent until it had."""
-    lab.journal.note("fault", name=name, phase="inject")
-    before, unanswered = len(lab.book.sends), lab.book.count_unanswered()
-    lab.journal.note("stop", worker=worker.name, status=worker.end(signal.SIGTERM))
-    in_flight = unanswered + len(lab.book.sends) - before
+def restart(harness, worker, name):
+    """Restarts a worker. Returns how many commands were in flight: unanswered, or sent until it had stopped."""
+    harness.journal.note("fault", name=name, phase="inject")
+    before, unanswered = len(harness.book.sends), harness.book.count_unanswered()
+    harness.journal.note("stop", worker=worker.name, status=worker.end(signal.SIGTERM))
+    in_flight = unanswered + len(harness.book.sends) - before
     worker.start()
-    lab.journal.note("fault", name=name, phase="heal", count=1)
+    harness.journal.note("fault", name=name, phase="clear", count=1)
     return in_flight
 
 
@@ -291,12 +291,12 @@ def redeliveries_are_counted(case):
         yield "a worker was killed, and the broker counts no redelivery"
 
 
-def no_more_comes_again_than_was_in_flight(case):
+def no_more_is_redelivered_than_was_in_flight(case):
     if case.facts["redelivered"] > sum(case.facts["in_flight"]):
         yield f"{case.facts['redelivered']} redeliveries, {sum(case.facts['in_flight'])} commands were in flight"
 
 
-def nobody_waits_while_they_roll(case):
+def nobody_waits_during_a_rolling_restart(case):
     for id, send in case.sends.items():
         if send["line"] > case.facts["rolling_from"] and case.replied[id]:
             waited = case.replied[id][0]["at"] - send["at"]

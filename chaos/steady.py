@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A steady load that keeps nothing: lives of providers and consumers in which every answer is known beforehand."""
+"""A steady load that leaves nothing behind. It consists of lives: providers and consumers are created, used and
+deleted, and every answer is known beforehand."""
 import collections
 import json
 import random
@@ -25,7 +26,7 @@ class Unexpected(Exception):
 
 
 class Life:
-    """A generator of (command, params); it is sent the result of each."""
+    """One life: a generator of (command, params) that receives the result of each."""
 
     def __init__(self, rng):
         self.random = rng
@@ -87,11 +88,11 @@ class Life:
 
 
 class Waiting:
-    """A command that was sent and not answered."""
+    """A command without an answer yet."""
 
     def __init__(self, life, body, key, expected, earlier=None):
         self.life, self.body, self.key, self.expected = life, body, key, expected
-        self.earlier = earlier  # the answer that must come again
+        self.earlier = earlier  # for a repeated command: the answer that it has to get
         self.since = time.monotonic()
 
 
@@ -124,8 +125,8 @@ class Load:
             self.lives += 1
             self.due.append((Life(random.Random(self.random.getrandbits(64))).live(), None))
 
-    def go_on(self):
-        """The next command of a life that is due, and now and then something beside it."""
+    def next_command(self):
+        """Sends the next command of a life, and now and then a malformed one beside it."""
         life, result = self.due.popleft()
         try:
             command, params = life.send(result)
@@ -133,7 +134,7 @@ class Load:
             self.begin()
             return
         except (Unexpected, KeyError) as trouble:
-            self.complain(f"{trouble!r}: {result}")
+            self.report(f"{trouble!r}: {result}")
             self.begin()
             return
         key, body = f"soak-{self.sent + 1}", json.dumps({"version": 1, "command": command, "params": params})
@@ -143,7 +144,7 @@ class Load:
             bad = self.random.choice(["{nope", '{"a":1,"a":2}', body + "x", ""])
             self.publish(f"soak-{self.sent + 1}", bad, Waiting(None, bad, "", "malformed"))
 
-    def complain(self, what):
+    def report(self, what):
         if len(self.problems) < PROBLEMS_MAX:
             self.problems.append(what)
 
@@ -153,11 +154,11 @@ class Load:
         waiting = self.waiting.pop(properties.correlation_id, None)
         text = body.decode()
         if waiting is None:
-            return self.complain(f"an answer to nothing: {text[:300]}")
+            return self.report(f"an answer without a command: {text[:300]}")
         said = json.loads(text)
         code = "success" if said["status"] == "success" else said["error"]["code"]
         if code != waiting.expected or (waiting.earlier is not None and waiting.earlier != text):
-            self.complain(f"{waiting.body[:300]}: {text[:300]}")
+            self.report(f"{waiting.body[:300]}: {text[:300]}")
             return self.begin() if waiting.life is not None else None
         if waiting.life is None:
             return None
@@ -170,32 +171,32 @@ class Load:
     # --- running ---------------------------------------------------------------------------------
 
     def run(self, seconds):
-        """As many commands a second as were asked for, or as the worker answers where that is less."""
+        """Sends at the given rate, or as fast as the worker answers if that is less."""
         for _ in range(SLOTS):
             self.begin()
         begun = time.monotonic()
         while time.monotonic() < begun + seconds:
             allowed = (time.monotonic() - begun) * self.rate
             while self.due and self.sent < allowed:
-                self.go_on()
+                self.next_command()
             self.connection.process_data_events(0.005)
-            self.notice_slow_ones()
+            self.fail_on_slow_answers()
 
-    def notice_slow_ones(self):
+    def fail_on_slow_answers(self):
         if self.waiting:
             waiting = next(iter(self.waiting.values()))  # the one that was sent first
             if time.monotonic() - waiting.since > SLOW_S:
                 raise TimeoutError(f"no answer for {SLOW_S} s: {waiting.body[:300]}")
 
     def finish(self, seconds):
-        """All lives to their ends. -> seconds, or None"""
+        """Runs all lives to their ends. Returns the seconds of the last answer, or None if answers are missing."""
         self.ending = True
         begun = time.monotonic()
         last = begun
         while self.due or self.waiting:
             before = self.sent, len(self.waiting)
             while self.due:
-                self.go_on()
+                self.next_command()
             self.connection.process_data_events(0.01)
             if (self.sent, len(self.waiting)) != before:
                 last = time.monotonic()

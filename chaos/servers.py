@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The servers, the proxies before them, and the workers: what runs, and how it is started and ended."""
+"""The processes of a run: broker, database nodes, proxies and workers; how each is started and ended."""
 import json
 import os
 import pathlib
@@ -14,7 +14,7 @@ import pymongo
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 MOUNT_HOSTS = 'mount --bind "$0" /etc/hosts && exec "$@"'
-# A disk of the worker's own for its log, with room for one page.
+# Mounts a disk for the log of one worker, with room for one page.
 MOUNT_FULL_DISK = ('mount --bind "$0" /etc/hosts && disk=$1 && shift && mount -t tmpfs -o size=64k allot-log "$disk" && '
                    'head -c 61440 /dev/zero >"$disk/filler" && exec "$@" 2>>"$disk/log"')
 FAKETIME = pathlib.Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
@@ -25,12 +25,12 @@ def await_true(condition, seconds, what, pause_s=0.1):
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"after {seconds} s still not so: {what}")
+            raise TimeoutError(f"timeout after {seconds} s, waiting for: {what}")
         time.sleep(pause_s)
 
 
 class Server:
-    """A process of script/stack, which can be killed and started again exactly as it was."""
+    """A process of script/stack. It can be killed and started again with the same arguments and environment."""
 
     def __init__(self, name, pid_file):
         self.name = name
@@ -72,7 +72,8 @@ class Server:
 
 
 class Stack:
-    """A stack of script/stack whose members are named by a host, so that a worker can be led elsewhere."""
+    """The servers of script/stack. Members of the replica set are named by host, so that each worker reaches them
+    through its own proxies."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -117,7 +118,7 @@ class Stack:
                                    connectTimeoutMS=1000, socketTimeoutMS=patience_ms)
 
     def primary_port(self):
-        """None while there is none that answers."""
+        """The port of the primary; None while no node answers as primary."""
         for port in self.mongo_ports:
             try:
                 with self.node(port) as client:
@@ -132,15 +133,15 @@ class Stack:
 
 
 def address(worker):
-    """Each worker has its own address of the loopback net, with all servers behind it."""
+    """The loopback address of a worker's proxies; all servers are reached through it."""
     return f"127.0.0.{worker + 2}"
 
 
 class Proxy:
     """A toxiproxy between one worker and one side, `broker` or `database`.
 
-    It is healed by a kill and a new start: toxiproxy waits for what its toxics hold before it lets go of a link, and
-    a stream of which something was dropped must not seem whole.
+    `restart` ends a fault by killing the process and starting a new one. Removing a toxic instead would wait for
+    the data that the toxic holds, and a stream that lost data would go on as if it were complete.
     """
 
     def __init__(self, worker, side, ports, api_port, log):
@@ -177,7 +178,7 @@ class Proxy:
                                                           "attributes": attributes})
 
     def flap(self, reset):
-        """Every link is ended, by FIN or by RST, and new ones are taken at once."""
+        """Ends every connection, by FIN or by RST; new connections are accepted at once."""
         if reset:
             self.add("reset_peer", "downstream", {"timeout": 0})
         for port in self.ports:
@@ -193,13 +194,13 @@ class Proxy:
             self.process.kill()
             self.process.wait()
 
-    def heal(self):
+    def restart(self):
         self.cut()
         self.start()
 
 
 class Worker:
-    """allotd in a mount namespace of its own, where the members' host name leads to its proxies."""
+    """An allotd process in its own mount namespace, where /etc/hosts leads to its own proxies."""
 
     def __init__(self, index, stack, program, folder, journal, database):
         self.index = index
@@ -214,13 +215,13 @@ class Worker:
         self.hosts.write_text(f"{address(index)} localhost\n")
         self.clock.write_text("+0\n")
         self.process = None
-        self.expected = True  # that it ends
+        self.expected = True  # whether its end is expected
         uri = stack.env["ALLOT_AMQP_URI"].replace("127.0.0.1", address(index))
         self.environment = dict(os.environ, ALLOT_AMQP_URI=uri, ALLOT_MONGODB_URI=stack.mongo_uri,
                                 ALLOT_MONGODB_DATABASE=database, ALLOT_POLICY_FILE=stack.env["ALLOT_POLICY_FILE"],
                                 ALLOT_WORKER_NAME=self.name, ALLOT_AMQP_HEARTBEAT="4s")
         self.faked = False
-        self.tool = []  # what it runs under, such as valgrind
+        self.tool = []  # the command it runs under, such as valgrind
 
     def can_fake_time(self):
         if not FAKETIME.exists():
@@ -242,10 +243,10 @@ class Worker:
             self.process = subprocess.Popen(words, env=environment, cwd=ROOT, start_new_session=True,
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self.expected = False
-        await_true(lambda: self.minds_signals() or not self.is_running(), WAIT_S, f"{self.name} minds SIGTERM")
+        await_true(lambda: self.handles_signals() or not self.is_running(), WAIT_S, f"{self.name} handles SIGTERM")
 
-    def minds_signals(self):
-        """From here on SIGTERM is an order to finish, not a death."""
+    def handles_signals(self):
+        """Whether SIGTERM starts a graceful shutdown already; before that it would kill the process."""
         if self.tool:
             return '"worker.started"' in self.log.read_text(errors="replace")
         try:
@@ -272,14 +273,14 @@ class Worker:
         return int(re.search(r"^VmRSS:\s+(\d+)", self.proc("status").read_text(), re.MULTILINE).group(1))
 
     def links(self, ports):
-        """Of its connections to these ports, by way of its proxy: the ports at its own end."""
+        """The local ports of its established connections to these ports, through its proxy."""
         far = bytes(reversed(bytes(map(int, address(self.index).split("."))))).hex().upper()
         ends, established = {f"{far}:{port:04X}" for port in ports}, "01"
         rows = [row.split() for row in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]]
         return {row[1] for row in rows if row[2] in ends and row[3] == established}
 
     def is_disk_full(self):
-        """Of the disk that only this worker sees."""
+        """Whether the disk that only this worker sees is full."""
         return os.statvfs(self.proc(f"root{self.disk}")).f_bavail == 0
 
     def make_room(self):
@@ -289,7 +290,7 @@ class Worker:
         os.kill(self.process.pid, number)
 
     def end(self, number, seconds=40):
-        """The status it ended with; None where it had to be killed at last."""
+        """Sends the signal and returns the exit status; None if the worker had to be killed after `seconds`."""
         self.expected = True
         if not self.is_running():
             return self.process.returncode if self.process else 0
@@ -301,8 +302,8 @@ class Worker:
             self.process.wait()
             return None
 
-    def look_after(self):
-        """A worker that ended by itself is noted, and started again."""
+    def restart_if_crashed(self):
+        """Records a worker that ended by itself as a crash, and starts it again."""
         if self.expected or self.is_running():
             return
         self.journal.note("crash", worker=self.name, status=self.process.returncode)
