@@ -6,8 +6,8 @@
  *
  * A line is built in a sink, which has a limit. Once something does not fit, the sink is cut and
  * takes nothing more; room for the end of the line (TAIL_BYTES) is kept, so that a cut line is
- * still valid JSON and says that it is cut. Each put_ function adds all of a field or, after a cut,
- * leaves no half of one.
+ * still valid JSON and says that it is cut. A put_ function adds a field whole, or removes what it
+ * has added of it.
  *
  * Why not jansson: it allocates, rejects texts that are not UTF-8, and cannot cut a line. Why not
  * syslog(3): the service manager reads stderr and adds what it needs; containers have no syslog.
