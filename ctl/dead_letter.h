@@ -11,7 +11,7 @@
 /* A text is absent if it is unknown. */
 struct dead_letter {
     bool has_dead_at;
-    int64_t dead_at_ms; /* since the epoch */
+    int64_t dead_at_ms; /* since the Unix epoch */
     struct text reason;
     struct text principal;
     struct text command;

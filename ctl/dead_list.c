@@ -27,16 +27,16 @@ static void print_printable(struct text text)
             (void)putchar('?');
         else
             (void)fwrite(text.bytes, 1, length, stdout);
-        length += length == 0;
-        text = text_view(text.bytes + length, text.length - length);
+        size_t printed = length > 0 ? length : 1; /* one '?' for each byte that is not UTF-8 */
+        text = text_view(text.bytes + printed, text.length - printed);
     }
 }
 
-/* Prints the age in two units at most; '-' if it is unknown, or if the clocks disagree. */
-static void print_age(const struct dead_letter *letter, int64_t now)
+/* Prints the age in two units at most; '-' if the time is missing, negative, or in the future. */
+static void print_age(const struct dead_letter *letter, int64_t now_ms)
 {
-    int64_t seconds = (now - letter->dead_at_ms) / MS_PER_S;
-    if (!letter->has_dead_at || letter->dead_at_ms > now || letter->dead_at_ms < 0)
+    int64_t seconds = (now_ms - letter->dead_at_ms) / MS_PER_S;
+    if (!letter->has_dead_at || letter->dead_at_ms > now_ms || letter->dead_at_ms < 0)
         (void)putchar('-');
     else if (seconds >= S_PER_DAY)
         (void)printf("%" PRId64 "d%" PRId64 "h", seconds / S_PER_DAY,
@@ -102,9 +102,9 @@ static void print_letter(const struct client_message *message, bool json)
 }
 
 /*
- * Prints up to `limit` messages and requeues all of them at the end, in one go: if each was
- * requeued at once, client_get would return the same message again. If the process dies before, the
- * broker requeues them.
+ * Prints up to `limit` messages, then requeues all of them together: if each were requeued at once,
+ * client_get would return the same message again. If the process ends before that, the broker
+ * requeues them. Returns false, with an error, if the broker fails.
  */
 static bool list_queue(struct client *client, const char *queue, const struct options *options,
                        struct error *error)
@@ -138,8 +138,8 @@ int dead_list_command(const struct options *options, struct arena *arena)
                             ? options->queue
                             : text_copy(arena, settings.amqp_dead_letter_queue).bytes;
     uint32_t count = 0;
-    bool good = client != NULL && client_count(client, queue, &count, &error) &&
-                (count == 0 || list_queue(client, queue, options, &error));
+    bool listed = client != NULL && client_count(client, queue, &count, &error) &&
+                  (count == 0 || list_queue(client, queue, options, &error));
     client_close(client);
-    return good ? EXIT_SUCCESS : fail_with(&error);
+    return listed ? EXIT_SUCCESS : fail_with(&error);
 }

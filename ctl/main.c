@@ -7,12 +7,12 @@
 #include "ctl/commands.h"
 #include "ctl/output.h"
 
-/* One row is all that main and --help know of a command. */
+/* A command: how it is called, which function runs it, and its help. */
 struct command {
     const char *name;
-    const char *subcommand; /* the second word of the command; NULL: it has none */
-    const char *operand;    /* the argument that is not an option; NULL: it has none */
-    unsigned options;       /* the set of options that it accepts */
+    const char *subcommand; /* the second word of the command; NULL: none */
+    const char *operand;    /* the argument that is not an option; NULL: none */
+    unsigned options;       /* the OPTION_ bits of the options that the command accepts */
     int (*run)(const struct options *options, struct arena *arena);
     const char *help; /* lines that end with '\n' */
 };
@@ -50,8 +50,8 @@ static const char introduction[] =
     "       allotctl COMMAND --help\n"
     "       allotctl --help | --version\n"
     "\n"
-    "Prepares the broker for allotd, sends commands, and looks at dead letters and data.\n"
-    "Broker and database are those of the settings file and of the environment: a\n"
+    "Prepares the broker for allotd, sends commands, lists dead letters, and checks the data.\n"
+    "The settings file and the environment say which broker and database to use: a\n"
     "variable ALLOT_A_B overrides the setting a.b, and an option overrides both.\n";
 
 static const char exit_statuses[] =
@@ -102,7 +102,7 @@ static int run_command(const struct command *command, int argc, char **argv)
         (void)fputs(exit_statuses, stdout);
         return EXIT_SUCCESS;
     }
-    argv[words] = argv[0]; /* getopt_long prints it in front of its errors */
+    argv[words] = argv[0]; /* getopt_long begins its errors with the name of the program */
     if (!options_read(argc - words, argv + words, command->options, command->operand != NULL,
                       &options)) {
         (void)fprintf(stderr, "allotctl: see 'allotctl --help'\n");

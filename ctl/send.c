@@ -22,9 +22,9 @@ static bool read_input(const struct options *options, struct arena *arena,
         error_set(error, "cannot open %s: %s", name, strerror(errno));
         return false;
     }
-    bool good = send_input_read(file, name, options->key_prefix, arena, ret_input, error);
+    bool done = send_input_read(file, name, options->key_prefix, arena, ret_input, error);
     (void)fclose(file);
-    return good;
+    return done;
 }
 
 static struct text text_or(const char *given, struct text fallback)
@@ -52,9 +52,9 @@ int send_command(const struct options *options, struct arena *arena)
         .timeout_ms = options->timeout_ms,
     };
     bool all_succeeded = false;
-    bool good = send_session_run(client, &send, &input, arena, &all_succeeded, &error);
+    bool done = send_session_run(client, &send, &input, arena, &all_succeeded, &error);
     client_close(client);
-    if (!good)
+    if (!done)
         return fail_with(&error);
     return all_succeeded ? EXIT_SUCCESS : EXIT_FAILED;
 }

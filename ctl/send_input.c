@@ -173,19 +173,19 @@ static bool read_line(struct reader *reader, struct text line)
     json_error_t problem;
     json_t *json = json_loadb(line.bytes, line.length, JSON_REJECT_DUPLICATES, &problem);
     struct send_input_command command = {0};
-    bool good = json_is_object(json);
+    bool valid = json_is_object(json);
     if (json == NULL)
         error_set(reader->error, "invalid JSON: %s", problem.text);
-    else if (!good)
+    else if (!valid)
         error_set(reader->error, "invalid line: expected a JSON object");
     else if (json_object_get(json, "body") != NULL)
-        good = read_envelope(reader, json, &command);
-    else if ((good = read_message_id(reader, NULL, &command)))
+        valid = read_envelope(reader, json, &command);
+    else if ((valid = read_message_id(reader, NULL, &command)))
         command.body = text_copy(reader->arena, line);
     json_decref(json);
-    if (good)
+    if (valid)
         append(reader, command);
-    return good;
+    return valid;
 }
 
 static bool is_space(char c)
@@ -210,20 +210,20 @@ bool send_input_read(FILE *file, const char *name, const char *key_prefix, struc
     struct reader reader = {.key_prefix = key_prefix, .arena = arena, .error = error};
     char *buffer = NULL;
     size_t size = 0;
-    bool good = true;
-    for (ssize_t got; good && (got = getline(&buffer, &size, file)) >= 0;) {
+    bool succeeded = true;
+    for (ssize_t got; succeeded && (got = getline(&buffer, &size, file)) >= 0;) {
         struct text line = trim(buffer, (size_t)got);
         reader.line++;
-        good = line.length == 0 || read_line(&reader, line);
+        succeeded = line.length == 0 || read_line(&reader, line);
     }
-    if (!good) {
+    if (!succeeded) {
         error_prefix(error, "%s:%zu", name, reader.line);
     } else if (ferror(file) != 0) {
         error_set(error, "cannot read %s: %s", name, strerror(errno));
-        good = false;
+        succeeded = false;
     }
     free(buffer);
-    if (good)
+    if (succeeded)
         *ret_input = reader.input;
-    return good;
+    return succeeded;
 }

@@ -277,11 +277,11 @@ bool send_session_run(struct client *client, const struct send_options *options,
         .lines = ARENA_ARRAY(arena, json_t *, input->count),
         .all_succeeded = true,
     };
-    bool good = (!options->wait || consume_replies(&session, error)) && send_all(&session, error) &&
+    bool done = (!options->wait || consume_replies(&session, error)) && send_all(&session, error) &&
                 receive_all(&session, error);
     for (size_t i = session.printed; i < input->count; i++)
         json_decref(session.lines[i]);
-    if (good)
+    if (done)
         *ret_all_succeeded = session.all_succeeded;
-    return good;
+    return done;
 }

@@ -11,7 +11,8 @@
 #include "worker/signals.h"
 #include "worker/wiring.h"
 
-enum { CHECK_MS = 1000, DRIVER_CRITICAL = 1 /* level 0 is error */ };
+/* The levels of libmongoc: 0 is error, 1 is critical, and higher ones are less urgent. */
+enum { CHECK_MS = 1000, DRIVER_CRITICAL = 1 };
 
 static void reload(struct worker *worker)
 {
@@ -24,6 +25,10 @@ static void reload(struct worker *worker)
                   "cannot reload the policy; keeping the current one");
 }
 
+/*
+ * Stops the lanes and waits for the commands in flight. Returns false if shutdown.timeout passes
+ * first. A second signal meanwhile ends the process at once.
+ */
 static bool stop(struct worker *worker, int signals)
 {
     event_log(EVENT_WORKER_STOPPING,
@@ -38,7 +43,7 @@ static bool stop(struct worker *worker, int signals)
     return finished;
 }
 
-/* Writes a message of the MongoDB driver to the log: its errors as warnings, all else at debug. */
+/* Logs a message of the MongoDB driver: error and critical as a warning, other levels as debug. */
 static void log_library(void *context, int level, const char *domain, const char *message)
 {
     (void)context;
@@ -82,7 +87,7 @@ static int run(struct worker *worker, int signals)
         event_log(EVENT_WORKER_START_FAILED, LOG_FIELDS(LOG_S("error", error.text)),
                   "cannot start");
     }
-    bool finished = stop(worker, signals);
+    bool finished = stop(worker, signals); /* after a failed start too: some lanes may run */
     return started && finished ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
@@ -90,7 +95,7 @@ int main(int argc, char **argv)
 {
     struct arguments arguments = arguments_parse(argc, argv);
     struct worker worker = {.arena = arena_new(0)};
-    struct error error = {"cannot create signalfd"};
+    struct error error = {"cannot create signalfd"}; /* the other calls replace the text */
     int signals = signals_open();
     int status = EXIT_FAILURE;
 

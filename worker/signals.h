@@ -6,12 +6,12 @@
 #define ALLOT_SIGNALS_H
 
 /* Blocks the three signals, and ignores SIGPIPE; call it before any thread starts. Returns the
-   signalfd, or -1. */
+   signalfd, which stays open until the process ends; or -1 with errno. */
 int signals_open(void);
 /* Waits for the next signal and returns it; 0 if none came within `timeout_ms` (-1: no limit). */
 int signals_next(int fd, int timeout_ms);
-/* From now on SIGTERM or SIGINT ends the process at once, with exit status 3. A thread of its own
-   reads them, because the main thread waits for the lanes. */
+/* Makes the next SIGTERM or SIGINT end the process at once, with exit status 3. A separate thread
+   reads the signals, because the main thread waits for the lanes. */
 void signals_end_at_next(int fd);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The worker as a whole: settings, policy, and the lanes with their adapters. Nothing else in
- * worker/ knows which adapters there are. Belongs to the main thread.
+ * worker/ knows which adapters there are. Only the main thread calls these functions.
  */
 #ifndef ALLOT_WIRING_H
 #define ALLOT_WIRING_H
@@ -17,18 +17,23 @@ struct worker {
     struct arena *arena; /* borrowed from the caller; holds settings and names */
     struct settings settings;
     struct text name;
-    struct policy_source *policy; /* owned, as pool and lanes */
-    struct mongo_pool *pool;
-    struct lane *lanes[LANES_MAX];
+    struct policy_source *policy;  /* owned */
+    struct mongo_pool *pool;       /* owned */
+    struct lane *lanes[LANES_MAX]; /* owned */
     size_t lane_count;
 };
 
-/* Loads settings and policy, and configures the log. `config` may be NULL: settings come from
-   variables alone. Returns false, with an error, if something is missing or invalid. */
+/*
+ * Loads settings and policy, and configures the log. `config` is the path of the settings file;
+ * NULL: all settings come from environment variables. Returns false, with an error, if something is
+ * missing or invalid.
+ */
 ALLOT_CHECK bool worker_load(struct worker *worker, const char *config, struct error *error);
 /* Validates the URIs and the default principal. Does not connect. */
 ALLOT_CHECK bool worker_check(struct worker *worker, struct error *error);
-/* Starts the lanes. Returns false, with an error, if one cannot start; worker_stop ends the rest.
+/*
+ * Starts the lanes. Returns false, with an error, if one cannot start; worker_stop then ends those
+ * that run.
  */
 ALLOT_CHECK bool worker_start(struct worker *worker, struct error *error);
 /* Aborts the process if a lane is stalled; call it about once a second. */

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The text is taken apart from the outside in: amqp_uri_parse splits it into groups (one scheme and
+ * The text is split in three steps: amqp_uri_parse splits it into groups (one scheme and
  * what follows it, up to the comma before the next scheme), parse_group splits a group into user,
  * hosts and virtual host, add_host reads one host. All hosts of a group share its user and virtual
- * host: these are in a model, which is copied for each host.
+ * host: they are parsed into a model, which is copied for each host.
  *
- * Every error begins with "AMQP URI: " and says which part is wrong, but never shows any of it.
+ * Every error begins with "AMQP URI: " and says which part is wrong, but never quotes
+ * the URI.
  *
  * Why not amqp_parse_url of librabbitmq (0.11): it reads one URL with one host, fills in the user
  * "guest", overwrites its input, and does not say what is wrong.
@@ -91,12 +92,12 @@ static bool decode(struct parser *parser, struct text text, const char *what, st
 static bool parse_port(struct parser *parser, struct text text, uint16_t *ret_port)
 {
     unsigned int port = 0;
-    bool digits = text.length > 0 && text.length <= PORT_DIGITS_MAX;
-    for (size_t i = 0; digits && i < text.length; i++) {
-        digits = text.bytes[i] >= '0' && text.bytes[i] <= '9';
+    bool valid = text.length > 0 && text.length <= PORT_DIGITS_MAX;
+    for (size_t i = 0; valid && i < text.length; i++) {
+        valid = text.bytes[i] >= '0' && text.bytes[i] <= '9';
         port = port * 10 + (unsigned int)(text.bytes[i] - '0');
     }
-    if (!digits || port == 0 || port > PORT_MAX) {
+    if (!valid || port == 0 || port > PORT_MAX) {
         error_set(parser->error, "AMQP URI: invalid port: expected a number from 1 to %d",
                   PORT_MAX);
         return false;
@@ -130,7 +131,8 @@ static bool add_host(struct parser *parser, struct text text, const struct amqp_
     struct text name = without_brackets(text_view(text.bytes, end));
     struct text rest = from(text, end);
     bool rest_valid = rest.length == 0 || rest.bytes[0] == ':';
-    /* With a second "@", a password has one that is not encoded, and this is part of it. */
+    /* An "@" here means that the password contains one that is not percent-encoded: parse_group
+       took it for the end of the password, and `name` begins with the rest. */
     bool name_valid = place_of(name, '[') == name.length && place_of(name, '@') == name.length;
     if (name.length == 0 || !name_valid || !rest_valid) {
         error_set(parser->error, "AMQP URI: missing or malformed host");

@@ -21,7 +21,7 @@ struct amqp_host {
     uint16_t port;        /* default: 5672, with TLS 5671 */
     struct text user;     /* absent: none given */
     struct text password; /* absent: none given */
-    struct text vhost;    /* "/" if there is none, or an empty one */
+    struct text vhost;    /* "/" if the URI has none, or an empty one */
 };
 
 struct amqp_hosts {
@@ -31,7 +31,7 @@ struct amqp_hosts {
 
 /*
  * Parses a list of URIs into the hosts to try, in their order; everything is copied to `arena`.
- * False, with an error, if any of them is invalid.
+ * Returns false, with an error, if any of them is invalid.
  */
 ALLOT_CHECK bool amqp_uri_parse(struct text uri, struct arena *arena, struct amqp_hosts *ret_hosts,
                                 struct error *error);

@@ -69,8 +69,8 @@ static size_t skip_string(struct text body, size_t start)
 }
 
 /*
- * Whether containers nest deeper than the limit. Checked before parsing, because jansson's own
- * limit is 2048, compiled in. The count is exact for valid JSON; other input fails in the parser.
+ * Returns whether containers nest deeper than the limit. Called before parsing, because jansson's
+ * own limit is 2048, compiled in. The count is exact for valid JSON; the parser rejects the rest.
  */
 static bool is_too_deep(struct text body)
 {

@@ -10,7 +10,7 @@
 
 #include "allot/message.h"
 
-/* Whether it is `application/json`, alone or with the parameter `charset=utf-8`. */
+/* Returns whether it is `application/json`, alone or with the parameter `charset=utf-8`. */
 bool content_type_is_json(struct text content_type);
 
 /*

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The codec's half of a command: how its params are read and how its result is written. The table
- * in command_codec.c has one row per command. (The core has the other half, in a table of its own:
- * what a command needs and how it is decided.)
+ * The codec's part of a command: how its params are read and how its result is written. The table
+ * in command_codec.c has one row per command. A table in the core has
+ * the rest: what a command needs and how it is decided.
  *
  * To add a command:
- *  1. Add its row to COMMANDS(X) in common/core/command.h. The codec then fails to compile: it
- *     says that ROW_<COMMAND> is undeclared, until step 4 is done.
+ *  1. Add its row to COMMANDS(X) in common/core/command.h. Until step 4 is done, the codec
+ *     does not compile: the compiler says that ROW_<COMMAND> is undeclared.
  *  2. If no reader in params.h fits its params, write one: declare it there, define it in params.c.
  *  3. If no writer in result_encode.h fits its result, write one in the same way.
  *  4. Add its row to COMMAND_CODECS(X) in command_codec.c.
@@ -24,12 +24,14 @@
 
 /*
  * Fills `command->params` for `command->kind`; `params` is the place of that member. Everything is
- * copied to the reader's arena. False: the reader has the place and the reason.
+ * copied to the reader's arena. Returns false if a param is missing or invalid; `reader`
+ * then has the place and the reason.
  */
 ALLOT_CHECK bool command_read_params(struct json_reader *reader, const struct json_place *params,
                                      struct command *command);
 
-/* Writes the `result` of a success, one JSON object. struct result says which members it needs. */
+/* Writes the `result` of a success, one JSON object. The comment of struct result says which of its
+   members are set for which command. */
 void command_write_result(struct json_writer *writer, enum command_kind kind,
                           const struct result *result);
 

@@ -3,15 +3,15 @@
  * A cursor walks over the entries of an encoded table; everything else is built on it. read_fixed
  * reads values whose kind has a fixed size (FIXED_KINDS), read_sized those with a length. Arrays
  * and tables are skipped by their length, never entered: the time is linear and the stack constant.
- * field_table_merge and _without copy entries as they are encoded, so that the headers of a dead
- * letter are those of the original, byte for byte.
+ * field_table_merge and field_table_without copy entries as they are encoded, so that the headers
+ * of a dead letter are those of the original, byte for byte.
  *
- * Malformed input ends the walk; no byte beyond the table is read. Values are not converted: a
- * caller that needs an integer gets one of any width, or sees another kind.
+ * Malformed input ends the walk; no byte beyond the table is read. Integers of
+ * every width become int64_t; no other value is converted.
  *
  * Why not amqp_decode_table of librabbitmq: in 0.11 it recurses without a limit, and 20,000 nested
- * arrays, which RabbitMQ accepts, overflow a thread's stack of 512 KiB. It also builds a tree,
- * whose encoding need not be the original's.
+ * arrays, which RabbitMQ accepts, overflow a thread's stack of 512 KiB. It also builds a tree;
+ * encoding the tree may give other bytes than the original's.
  */
 #include "common/codec/field_table.h"
 
@@ -182,7 +182,7 @@ static bool is_named(struct text name, const char *const *names, size_t count)
     return false;
 }
 
-/* Copies the entries that are not named to `at`. Returns the place behind them. */
+/* Copies to `at` the entries whose names are not in `names`. Returns the place behind them. */
 static char *copy_entries(char *at, struct text table, const char *const *names, size_t count)
 {
     struct field_cursor cursor = field_table_begin(table);

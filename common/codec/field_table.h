@@ -18,7 +18,7 @@ enum field_kind {
     FIELD_OTHER    /* decimal, float, timestamp, array, table, bytes, void */
 };
 
-/* One entry. All texts are views of the table. */
+/* One entry. All texts are borrowed from the table. */
 struct field {
     struct text name;
     enum field_kind kind;
@@ -33,13 +33,14 @@ struct field_cursor {
     const char *end;
 };
 
-/* Returns a cursor at the first entry. An absent or malformed table has none. */
+/* Returns a cursor at the first entry; at the end if the table is absent, or shorter than its
+   length says. */
 struct field_cursor field_table_begin(struct text table);
-/* Reads the next entry. False at the end, and where the next bytes are no valid entry. */
+/* Reads the next entry. Returns false at the end, and if the next bytes are not a valid entry. */
 ALLOT_CHECK bool field_table_next(struct field_cursor *cursor, struct field *ret_field);
-/* Finds the first entry with that name. */
+/* Finds the first entry with that name. Returns false if there is none. */
 ALLOT_CHECK bool field_table_find(struct text table, const char *name, struct field *ret_field);
-/* Whether all bytes are one table of valid entries. */
+/* Returns whether all bytes are one table of valid entries. */
 ALLOT_CHECK bool field_table_well_formed(struct text table);
 
 /*
@@ -53,8 +54,8 @@ struct text field_table_without(struct arena *arena, struct text table, const ch
                                 size_t count);
 
 /*
- * Fills the members of a delivery that come from its `raw_headers`: delivery_count (0 if there is
- * none, or a negative one), deadline, deadline_ms, and traceparent (absent if it is not valid).
+ * Fills the members of a delivery that come from its `raw_headers`: delivery_count (0 if it
+ * is missing or negative), deadline, deadline_ms, and traceparent (absent if it is not valid).
  */
 void field_table_read_delivery(struct delivery *delivery);
 

@@ -60,16 +60,16 @@ struct json_size {
 typedef const char *(*json_key_check)(struct text key);
 
 /*
- * Records a failure at that place, unless there is one already. Always false. `reason` is borrowed:
- * static or in the arena.
+ * Records a failure at that place, unless the reader has one already. Always returns false.
+ * `reason` is borrowed: static or in the arena.
  */
 bool json_fail(struct json_reader *reader, const struct json_place *place, const char *reason);
 
 /* Returns the place of a member, even if it is missing. `name` is borrowed. */
 struct json_place json_member(const struct json_place *object, const char *name);
-/* Whether there is a value; null is one. */
+/* Returns whether the place has a value; null counts as one. */
 bool json_present(const struct json_place *place);
-/* Whether there is a value other than null. */
+/* Returns whether the place has a value other than null. */
 bool json_given(const struct json_place *place);
 
 /* Checks that the place has an object, and that `known`, ended by NULL, has all its members. */
@@ -83,7 +83,8 @@ ALLOT_CHECK bool json_read_text_keys(struct json_reader *reader, const struct js
                                      struct json_size size, json_key_check check,
                                      struct json_entries *ret_entries);
 
-/* Read the value of a place; false if it is missing, of another type or out of range. */
+/* These read the value of a place. They return false if it is missing, of another type or out of
+   range. */
 ALLOT_CHECK bool json_read_integer(struct json_reader *reader, const struct json_place *place,
                                    struct json_range range, int64_t *ret_integer);
 ALLOT_CHECK bool json_read_uuid(struct json_reader *reader, const struct json_place *place,
@@ -95,7 +96,7 @@ ALLOT_CHECK bool json_read_text(struct json_reader *reader, const struct json_pl
 ALLOT_CHECK bool json_read_chars(struct json_reader *reader, const struct json_place *place,
                                  size_t most, struct text *ret_text);
 
-/* Returns a view of a JSON string, borrowed from the value. */
+/* Returns the text of a JSON string, borrowed from it. */
 struct text json_text(const json_t *string);
 
 #endif

@@ -26,7 +26,7 @@ struct json_writer {
 
 /* Returns a writer whose buffer is in `arena`, which is borrowed. */
 struct json_writer json_writer_new(struct arena *arena);
-/* Returns what was written so far; a view of the buffer, valid until the next write. */
+/* Returns the text written so far, borrowed from the writer until the next write. */
 struct text json_writer_text(const struct json_writer *writer);
 
 /* Begins an object '{' or an array '['. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The encoded headers of an outgoing message, the same for every transport. Pure. Source:
+ * Encodes the headers of an outgoing message, in the same way for every transport. Pure. Source:
  * docs/protocol.md, section 5.
  */
 #ifndef ALLOT_CODEC_OUTGOING_HEADERS_H
@@ -19,7 +19,7 @@
  */
 struct text outgoing_headers_encode(struct arena *arena, const struct outgoing *outgoing,
                                     size_t frame_bytes);
-/* Returns the same, always without the original headers. */
+/* Returns the encoded headers as outgoing_headers_encode does without the original ones. */
 struct text outgoing_headers_without_original(struct arena *arena, const struct outgoing *outgoing);
 /* Returns the sequence number among the headers; 0 if there is none. */
 uint64_t outgoing_headers_sequence(struct text raw_headers);

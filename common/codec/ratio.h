@@ -18,8 +18,8 @@ struct ratio_text {
 };
 
 /*
- * Finds the millionths whose decimal has `number` as its nearest double. False if there are none,
- * or if they are not between RATIO_MIN and RATIO_MAX.
+ * Finds the ratio in millionths whose decimal, converted to a double, is `number`. Returns false if
+ * there is none, or if it is not between RATIO_MIN and RATIO_MAX.
  */
 ALLOT_CHECK bool ratio_from_double(double number, int64_t *ret_ratio);
 ALLOT_CHECK bool ratio_from_integer(int64_t number, int64_t *ret_ratio);

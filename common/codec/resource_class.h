@@ -6,11 +6,11 @@
 #include "common/base/text.h"
 
 /*
- * Whether it is a standard class (os-resource-classes 1.1.0), or CUSTOM_[A-Z0-9_]+ with at most
- * RESOURCE_CLASS_MAX characters.
+ * Returns whether `name` is a standard class (os-resource-classes 1.1.0), or CUSTOM_[A-Z0-9_]+ with
+ * at most RESOURCE_CLASS_MAX characters.
  */
 bool resource_class_valid(struct text name);
-/* Whether it is [A-Z0-9_]+ with at most CONSUMER_TYPE_MAX characters. */
+/* Returns whether `name` is [A-Z0-9_]+ with at most CONSUMER_TYPE_MAX characters. */
 bool consumer_type_valid(struct text name);
 
 #endif

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * First the helpers that write one member, then the parts that several results have (a provider's
- * place, inventories, the resources of one consumer on one provider), then a writer for each form
- * of result. Members are in the order of docs/protocol.md.
+ * The file begins with the helpers that write one member. Each result has one public function,
+ * result_write_...; before it are the static functions that write its parts, such as inventories,
+ * or the resources of one consumer on one provider. Members are in the order of docs/protocol.md.
  *
- * What is shown comes from struct result alone: no writer looks anything up elsewhere, so that the
- * same result always gives the same bytes, which are the recorded outcome.
+ * The writers read struct result and nothing else. So the same result always gives the same bytes,
+ * which are the recorded outcome.
  */
 #include "common/codec/result_encode.h"
 
@@ -38,7 +38,7 @@ static void write_uuid(struct json_writer *writer, const char *name, struct uuid
     json_write_uuid(writer, value);
 }
 
-/* Generation 0 marks a consumer that the command ended; others start at 1. */
+/* Generation 0 marks a consumer that has no allocations left; others start at 1. */
 static void write_consumer_generation(struct json_writer *writer, int64_t generation)
 {
     key(writer, "consumer_generation");

@@ -100,7 +100,7 @@ static const char *example_of(const struct setting *setting)
     return "";
 }
 
-/* Whether some values are invalid; only of a text that may be empty, all are valid. */
+/* Returns whether the setting has invalid values; a text that may be empty has none. */
 static bool has_bounds(const struct setting *setting)
 {
     return setting->type != SETTING_TEXT || setting->minimum > 0;
@@ -165,7 +165,10 @@ static const char *last_part(const char *key)
     return dot != NULL ? dot + 1 : key;
 }
 
-/* Whether all its settings are; then the section is too, since an empty mapping is invalid. */
+/*
+ * Returns whether all settings of the section are commented out. Then the name of the section is
+ * too, since an empty mapping is invalid.
+ */
 static bool is_commented_out(const struct section *section)
 {
     for (size_t i = 0; i < SETTINGS_LENGTH; i++) {

@@ -185,7 +185,7 @@ static size_t setting_at(const char *path)
     return i;
 }
 
-/* Whether `path` is the start of the key of a setting: a mapping of the file. */
+/* Returns whether the key of some setting begins with `path` and a dot: a mapping in the file. */
 static bool is_group(const char *path)
 {
     size_t length = strlen(path);

@@ -102,8 +102,8 @@ static void put_rest(struct output *output, const char *bytes, const char *end)
 }
 
 /*
- * Whether it is unclear what the "@" at `at` belongs to: a password that contains a plain "?", or
- * the value of an option.
+ * Returns whether the "@" at `at` may belong to either of two: a password that contains a plain
+ * "?", or the value of an option.
  */
 static bool is_unclear(const char *bytes, const char *at)
 {

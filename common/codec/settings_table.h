@@ -47,15 +47,16 @@ struct setting_name setting_variable(const char *key);
 
 /*
  * Returns the words that a setting of this type may have as its value, in the order of the type's
- * enum, NULL at the end. NULL if it is not a type of words. Static.
+ * enum, with NULL at the end. Returns NULL if values of this type are not words. The list is
+ * static.
  */
 const char *const *setting_words(enum setting_type type);
 /* Returns these words, separated by ", ". */
 struct setting_name setting_word_list(enum setting_type type);
 
-/* Whether the type is a number; then sets the kind of its unit. */
+/* Returns whether values of this type are numbers; if so, also gives the kind of their unit. */
 bool setting_is_number(enum setting_type type, enum unit_kind *ret_kind);
-/* Whether a value has to be given: there is no default, and it may not be empty. */
+/* Returns whether the setting must be given: it has no default, and may not be empty. */
 bool setting_is_required(const struct setting *setting);
 
 #endif

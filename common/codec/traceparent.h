@@ -10,9 +10,9 @@
 #include "common/base/text.h"
 
 /*
- * Whether `text` may be passed on as a traceparent: 2-32-16-2 lower-case hex digits with hyphens
- * between them, a version other than ff, and neither the trace id nor the parent id all zero.
- * Version 00 ends there; in a later version, more may follow after a hyphen.
+ * Returns whether `text` may be passed on as a traceparent: 2-32-16-2 lower-case hex digits with
+ * hyphens between them, a version other than ff, and neither the trace id nor the parent id all
+ * zero. Version 00 ends there; in a later version, more may follow after a hyphen.
  */
 bool traceparent_well_formed(struct text text);
 

@@ -37,7 +37,8 @@ static const struct unit *unit_named(enum unit_kind kind, struct text name)
     return NULL;
 }
 
-static size_t digits_before(struct text text)
+/* Returns how many digits the text begins with. */
+static size_t count_digits(struct text text)
 {
     size_t count = 0;
     while (count < text.length && text.bytes[count] >= '0' && text.bytes[count] <= '9')
@@ -45,6 +46,7 @@ static size_t digits_before(struct text text)
     return count;
 }
 
+/* Returns the number, or INT64_MAX if it is larger. */
 static int64_t saturated_number(struct text digits)
 {
     int64_t number = 0;
@@ -58,7 +60,7 @@ static int64_t saturated_number(struct text digits)
 
 bool units_parse(enum unit_kind kind, struct text text, int64_t *ret_value)
 {
-    size_t digits = digits_before(text);
+    size_t digits = count_digits(text);
     if (digits == 0 || (digits > 1 && text.bytes[0] == '0'))
         return false;
     struct text name = text_view(text.bytes + digits, text.length - digits);

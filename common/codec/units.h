@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Numbers in settings and options: "3", "10s", "8MiB". Only decimal digits: no sign, no leading
- * zero (some readers would take it for octal), no space, no fraction. strtoll is of no help: it
+ * zero (some readers would take it for octal), no space, no fraction. Why not strtoll: it
  * accepts signs and spaces, and needs a NUL-terminated string.
  */
 #ifndef ALLOT_CODEC_UNITS_H
@@ -23,16 +23,17 @@ struct units_text {
 };
 
 /*
- * Parses a number with its unit. False if it is not a number of that form, or if its unit is
- * missing or unknown. A number beyond 64 bits becomes INT64_MAX, so that the caller's range check
- * reports it.
+ * Parses a number with its unit. Returns false if the number is malformed, or if the unit
+ * is missing or unknown. A number beyond 64 bits becomes INT64_MAX, so that the caller's range
+ * check reports it.
  */
 ALLOT_CHECK bool units_parse(enum unit_kind kind, struct text text, int64_t *ret_value);
 
-/* Formats a value, which is not negative, with the largest unit that gives a whole number. */
+/* Formats a value with the largest unit that gives a whole number. It must not be negative. */
 struct units_text units_format(enum unit_kind kind, int64_t value);
 
-/* Describes valid input, for errors: "a whole number with one of the units ms, s, ...". Static. */
+/* Describes valid input, for errors: "a whole number with one of the units ms, s, ...". The
+   text is static. */
 const char *units_wanted(enum unit_kind kind);
 
 #endif

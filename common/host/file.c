@@ -19,7 +19,7 @@ bool file_read(const char *path, struct arena *arena, struct text *ret_content, 
         error_set(error, "%s: not a regular file", path);
         goto done;
     }
-    /* The size is 0 for a pipe, and for files that the kernel makes up, as in /proc. */
+    /* The size is 0 for a pipe, and for the files in /proc; then at most 64 KiB are read. */
     size_t room = about.st_size > 0 ? (size_t)about.st_size : 65536;
     if (room > FILE_BYTES_MAX) {
         error_set(error, "%s: file too large: %zu bytes (limit %d)", path, room, FILE_BYTES_MAX);

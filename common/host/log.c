@@ -6,8 +6,8 @@
  *
  * A line is built in a sink, which has a limit. Once something does not fit, the sink is cut and
  * takes nothing more; room for the end of the line (TAIL_BYTES) is kept, so that a cut line is
- * still valid JSON and says that it is cut. Each put_ function adds all of a field or, after a cut,
- * leaves no half of one.
+ * still valid JSON and says that it is cut. A text value that does not fit is cut, and its quote
+ * closed. Any other field that does not fit is removed.
  *
  * Why not jansson: it allocates, rejects texts that are not UTF-8, and cannot cut a line. Why not
  * syslog(3): the service manager reads stderr and adds what it needs; containers have no syslog.
@@ -150,7 +150,7 @@ static void put_json_text(struct sink *sink, const char *name, const char *value
     put_quoted(sink, text_of(value));
 }
 
-/* Writes the value, or removes the field from `before` its name on. */
+/* Writes the value; if it does not fit, removes the field, whose name begins at `before`. */
 static void put_number_or_null(struct sink *sink, const struct log_field *field, size_t before)
 {
     if (field->kind == LOG_INTEGER)
@@ -186,7 +186,7 @@ static void format_json(struct sink *sink, const struct log_line *line)
         put_json_field(sink, field);
 }
 
-/* Whether the value needs no quotes: visible ASCII without quotes, backslashes and '='. */
+/* Returns whether the value needs no quotes: visible ASCII without quotes, backslashes and '='. */
 static bool is_bare(struct text text)
 {
     for (size_t i = 0; i < text.length; i++) {

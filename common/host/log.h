@@ -2,8 +2,9 @@
 /*
  * The log: lines on stderr, each a JSON object, or text for people on a terminal. Only the programs
  * log (worker/ and ctl/): an event is logged once, by the code that decides what to do about it.
- * The libraries in common/ return an error or a status instead. Safe from any thread. A line is one
- * write(2); a stderr that is full or closed is ignored, for which the process must ignore SIGPIPE.
+ * The libraries in common/ return an error or a status instead. Any thread may log. A line is one
+ * write(2). If stderr is full or closed, the line is lost without an error; for this, the process
+ * must ignore SIGPIPE.
  */
 #ifndef ALLOT_HOST_LOG_H
 #define ALLOT_HOST_LOG_H
@@ -15,12 +16,12 @@
  * Call it before there are threads. The default is INFO and AUTO (text on a terminal, else JSON).
  */
 void log_configure(enum log_level level, enum log_format format, const char *worker);
-/* Whether lines of that level are written. */
+/* Returns whether lines of that level are written. */
 bool log_enabled(enum log_level level);
 
 enum log_field_kind { LOG_END, LOG_TEXT, LOG_INTEGER };
 
-/* A field of a line; made by the macros below. Borrowed for the call. */
+/* A field of a line, made by the macros below. Its texts are borrowed until log_write returns. */
 struct log_field {
     const char *name;
     enum log_field_kind kind;
@@ -29,13 +30,14 @@ struct log_field {
 };
 
 /*
- * Writes a line, if its level is enabled. `event` is a stable name ("command.failed"), the message
- * a sentence for people; `fields` end with LOG_END. Keeps errno.
+ * Writes a line, if its level is enabled. `event` is a stable name ("command.failed"); `format`
+ * makes the message, a sentence for people; `fields` end with LOG_END. Keeps errno.
  */
 void log_write(enum log_level level, const char *event, const struct log_field *fields,
                const char *format, ...) ALLOT_PRINTF(4, 5);
 
-/* Fields: of a struct text, of a C string, of an integer; and lists of fields. */
+/* These make a field from a struct text, a C string or an integer; then a list of fields, and the
+   empty list. */
 #define LOG_T(name, value) ((struct log_field){(name), LOG_TEXT, (value), 0})
 #define LOG_S(name, value) ((struct log_field){(name), LOG_TEXT, text_of(value), 0})
 #define LOG_I(name, value) ((struct log_field){(name), LOG_INTEGER, TEXT_NONE, (value)})
@@ -45,7 +47,7 @@ void log_write(enum log_level level, const char *event, const struct log_field *
 enum { LOG_LINE_BYTES_MAX = 16 * 1024 };
 
 struct log_line {
-    int64_t wall_ms; /* since the epoch */
+    int64_t wall_ms; /* since the Unix epoch */
     enum log_level level;
     const char *event;
     const char *message;
@@ -56,8 +58,8 @@ struct log_line {
 /*
  * Writes the line to `buffer` and returns its length, at most LOG_LINE_BYTES_MAX. It ends with a
  * line end and contains no NUL. Control characters are escaped; bytes that are not UTF-8 become
- * U+FFFD. What does not fit is cut at a character, and a member `truncated` says so. AUTO is JSON
- * here. Pure.
+ * U+FFFD. A line that does not fit is cut between two characters, and has a member `truncated`.
+ * AUTO is JSON here. Pure.
  */
 size_t log_format_line(const struct log_line *line, enum log_format format,
                        char buffer[LOG_LINE_BYTES_MAX]);

@@ -8,7 +8,7 @@
 /* Returns the clock port (allot/clock.h) that reads these clocks. Static. */
 struct clock *system_clock(void);
 
-/* Returns the milliseconds since the epoch. May jump, when the clock is set. */
+/* Returns the milliseconds since the Unix epoch. May jump, when the clock is set. */
 int64_t system_wall_ms(void);
 /* Returns the milliseconds since an arbitrary start. Never goes back. */
 int64_t system_monotonic_ms(void);

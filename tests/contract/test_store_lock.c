@@ -23,7 +23,7 @@ static enum store_status take_advisory_lock(struct session *session)
     return try_lock(session, &contended);
 }
 
-/* Takes the lock in a transaction that commits. True: another session took it before. */
+/* Takes the lock in a transaction that commits. Returns whether another session took it before. */
 static bool take_and_release(struct session *session)
 {
     bool contended = false;

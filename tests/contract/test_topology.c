@@ -4,8 +4,8 @@
  *
  * setup() lets topology_declare() create exchanges and queues with random names. A test then
  * declares the same object once more, with librabbitmq and the arguments of the table. The broker
- * compares: it accepts equal arguments, and rejects others with 406. So each test also declares the
- * object with something changed, which has to be rejected.
+ * accepts equal arguments, and rejects others with 406. So each test also declares the object with
+ * one argument changed, and expects that the broker rejects it.
  *
  * A binding cannot be compared over AMQP. assert_routed() publishes a message instead, which has to
  * arrive in the queue. It may use amqp_consume_message(), because no other channel has frames that

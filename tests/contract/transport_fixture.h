@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The fixture of the transport suite. A backend (memory or RabbitMQ) makes a transport with fresh
- * queues, and acts on the broker behind it as a producer and as an operator. The fixture keeps all
- * events of the transport, and the functions below wait for them.
+ * The fixture of the transport suite. A backend (memory or RabbitMQ) makes a transport with new,
+ * empty queues. It also acts as a producer and as an operator of the same broker. The fixture keeps
+ * all events of the transport, and the functions below wait for them.
  *
  * A function that does not succeed fails the test, unless its comment says otherwise.
  */
@@ -34,7 +34,7 @@ struct fixture_names {
     const char *dead_letter_exchange;
     const char *dead_letter_queue;
     const char *reply_queue;
-    const char *missing; /* neither queue nor exchange */
+    const char *missing; /* a name that no queue and no exchange has */
 };
 
 /* A message that was taken from a queue. `arena` may be NULL; the fixture owns the texts. */
@@ -47,13 +47,13 @@ struct fixture_message {
 
 struct fixture_backend {
     const char *name;
-    /* Sets names, data and transport (closed). */
+    /* Sets `names`, `data` and `transport`, which is not yet open. */
     void (*start)(struct fixture *fixture);
     /* Frees `data`, and deletes what `start` created. */
     void (*finish)(struct fixture *fixture);
-    /* Publishes a command to the command exchange, otherwise unchanged. */
+    /* Publishes `command` to the commands queue, whatever exchange it names. */
     void (*send)(struct fixture *fixture, const struct outgoing *command);
-    /* Removes the first message of a queue. False: the queue is empty. */
+    /* Removes the first message of a queue. Returns false if the queue is empty. */
     bool (*take)(struct fixture *fixture, const char *queue, struct fixture_message *ret_message);
     void (*delete_queue)(struct fixture *fixture, const char *queue);
     /* Cuts the transport's connection. */
@@ -70,17 +70,17 @@ struct fixture {
     struct fixture_names names;
     struct transport *transport;
     struct error error;
-    struct transport_event *events; /* all events, in order; owned, with their arenas */
+    struct transport_event *events; /* all events, in order; owned, as are their arenas */
     size_t event_count;
-    /* If set, called for each delivery, within the poll. */
+    /* NULL, or called for each delivery, inside fixture_poll. */
     void (*on_delivery)(struct fixture *fixture, const struct delivery *delivery);
     uint64_t last_sequence;
     struct arena *taken[FIXTURE_TAKEN_MAX]; /* arenas of the messages that fixture_take returned */
     size_t taken_count;
 };
 
-/* For cmocka. The state is the backend before the setup, and a fixture with an open transport after
-   it. */
+/* For cmocka. `*state` is a backend; the setup replaces it with a fixture with an open transport.
+ */
 int fixture_setup(void **state);
 int fixture_teardown(void **state);
 
@@ -89,7 +89,7 @@ void fixture_consume(struct fixture *fixture, uint16_t prefetch);
 enum transport_status fixture_poll(struct fixture *fixture, int timeout_ms);
 /* Polls until the fixture has `count` events of that kind. */
 void fixture_await(struct fixture *fixture, enum transport_event_kind kind, size_t count);
-/* Polls for 300 ms: then all that is on its way has arrived. */
+/* Polls for 300 ms, long enough for all events that are under way to arrive. */
 void fixture_poll_a_while(struct fixture *fixture);
 /* Polls until the connection is lost. */
 void fixture_await_lost(struct fixture *fixture);
@@ -105,7 +105,7 @@ void fixture_clear_events(struct fixture *fixture);
 
 /* Sends a command with this message id and body, and nothing else. */
 void fixture_send(struct fixture *fixture, const char *message_id, struct text body);
-/* Return a reply to reply_queue, or a dead letter to dead_letter_exchange, with a new sequence. */
+/* Make a reply to reply_queue, or a dead letter to dead_letter_exchange, with a new sequence. */
 struct outgoing fixture_reply(struct fixture *fixture, const char *body);
 struct outgoing fixture_dead_letter(struct fixture *fixture, const char *body);
 void fixture_publish(struct fixture *fixture, const struct outgoing *outgoing);

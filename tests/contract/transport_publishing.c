@@ -52,18 +52,19 @@ void test_a_routable_reply_is_confirmed_and_arrives_whole(void **state)
 void test_an_unroutable_mandatory_reply_is_returned_then_confirmed(void **state)
 {
     struct fixture *fixture = *state;
-    struct outgoing good = fixture_reply(fixture, "good");
-    struct outgoing bad = fixture_reply(fixture, "bad");
-    bad.routing_key = text_of(fixture->names.missing);
-    fixture_publish(fixture, &good);
-    fixture_publish(fixture, &bad);
+    struct outgoing routable = fixture_reply(fixture, "routable");
+    struct outgoing unroutable = fixture_reply(fixture, "unroutable");
+    unroutable.routing_key = text_of(fixture->names.missing);
+    fixture_publish(fixture, &routable);
+    fixture_publish(fixture, &unroutable);
     fixture_await(fixture, TRANSPORT_CONFIRMED, 2);
     assert_int_equal(fixture_count(fixture, TRANSPORT_RETURNED), 1);
-    assert_int_equal(fixture_event(fixture, TRANSPORT_RETURNED, 0)->sequence, bad.sequence);
+    assert_int_equal(fixture_event(fixture, TRANSPORT_RETURNED, 0)->sequence, unroutable.sequence);
     assert_non_null(fixture_event(fixture, TRANSPORT_RETURNED, 0)->reason);
     size_t confirm =
-        fixture_event(fixture, TRANSPORT_CONFIRMED, 0)->sequence == bad.sequence ? 0 : 1;
-    assert_int_equal(fixture_event(fixture, TRANSPORT_CONFIRMED, confirm)->sequence, bad.sequence);
+        fixture_event(fixture, TRANSPORT_CONFIRMED, 0)->sequence == unroutable.sequence ? 0 : 1;
+    assert_int_equal(fixture_event(fixture, TRANSPORT_CONFIRMED, confirm)->sequence,
+                     unroutable.sequence);
     assert_true(fixture_position(fixture, TRANSPORT_RETURNED, 0) <
                 fixture_position(fixture, TRANSPORT_CONFIRMED, confirm));
 }

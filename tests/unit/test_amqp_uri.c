@@ -95,7 +95,7 @@ static void test_several_uris_are_each_their_own(void **state)
 
 static void test_malformed_uris_are_refused_and_never_quoted(void **state)
 {
-    static const char *const bad[] = {
+    static const char *const invalid[] = {
         "",
         "amqp:",
         "amqp://",
@@ -124,10 +124,10 @@ static void test_malformed_uris_are_refused_and_never_quoted(void **state)
         "amqp://u:secret@h/v,h2",
     };
     struct amqp_hosts hosts;
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    for (size_t i = 0; i < sizeof invalid / sizeof invalid[0]; i++) {
         struct error error = {""};
-        if (amqp_uri_parse(text_of(bad[i]), *state, &hosts, &error))
-            fail_msg("accepted: %s", bad[i]);
+        if (amqp_uri_parse(text_of(invalid[i]), *state, &hosts, &error))
+            fail_msg("accepted: %s", invalid[i]);
         assert_true(strlen(error.text) > 0);
         assert_null(strstr(error.text, "sec"));
     }

@@ -2,8 +2,8 @@
 /*
  * The envelope of a command: its properties and members, and which failure comes first.
  *
- * GOOD is a valid body; each test changes one thing of it and compares code, pointer and message of
- * the failure. The helpers (decode_text, decode_command, assert_accepted, ...) are in
+ * VALID_BODY is a valid body; each test changes one thing of it and compares code, pointer and
+ * message of the failure. The helpers (decode_text, decode_command, assert_accepted, ...) are in
  * test_command_decode.h and serve the other test_command_decode_*.c files, which cover the body
  * (_body), the params of allocations (_claims), of all other commands (_params), the decoded values
  * (_values) and random input (_noise).
@@ -12,7 +12,8 @@
  */
 #include "tests/unit/test_command_decode.h"
 
-#define GOOD "{\"version\":1,\"command\":\"provider.get\",\"params\":{\"uuid\":\"" UUID_A "\"}}"
+#define VALID_BODY                                                                                 \
+    "{\"version\":1,\"command\":\"provider.get\",\"params\":{\"uuid\":\"" UUID_A "\"}}"
 #define ROW(bytes)                                                                                 \
     {                                                                                              \
         bytes, sizeof(bytes) - 1                                                                   \
@@ -20,7 +21,7 @@
 
 static void test_a_plain_command_is_accepted(void **state)
 {
-    struct decoded decoded = decode_text(*state, GOOD);
+    struct decoded decoded = decode_text(*state, VALID_BODY);
     assert_accepted(&decoded);
     assert_text(decoded.command, "provider.get");
     assert_text(decoded.request.principal, "conductor");
@@ -39,20 +40,20 @@ static void test_a_message_id_is_1_to_255_printable_bytes(void **state)
     struct arena *arena = *state;
     char longest[257];
     memset(longest, '~', 256);
-    const struct text good[] = {ROW("!"), ROW("~"), {longest, 255}};
-    const struct text bad[] = {TEXT_NONE,       ROW(""),    ROW("a b"),      {longest, 256},
-                               ROW("\x7f"),     ROW("a\n"), ROW("\xC3\xA9"), ROW("a\0b"),
-                               ROW("\x80\x81"), ROW(" key")};
-    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
-        struct delivery delivery = delivery_of(text_of(GOOD));
-        delivery.properties.message_id = good[i];
+    const struct text valid[] = {ROW("!"), ROW("~"), {longest, 255}};
+    const struct text invalid[] = {TEXT_NONE,       ROW(""),    ROW("a b"),      {longest, 256},
+                                   ROW("\x7f"),     ROW("a\n"), ROW("\xC3\xA9"), ROW("a\0b"),
+                                   ROW("\x80\x81"), ROW(" key")};
+    for (size_t i = 0; i < sizeof valid / sizeof *valid; i++) {
+        struct delivery delivery = delivery_of(text_of(VALID_BODY));
+        delivery.properties.message_id = valid[i];
         struct decoded decoded = decode_delivery(arena, delivery);
         assert_accepted(&decoded);
-        assert_true(text_equal(decoded.request.key, good[i]));
+        assert_true(text_equal(decoded.request.key, valid[i]));
     }
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        struct delivery delivery = delivery_of(text_of(GOOD));
-        delivery.properties.message_id = bad[i];
+    for (size_t i = 0; i < sizeof invalid / sizeof *invalid; i++) {
+        struct delivery delivery = delivery_of(text_of(VALID_BODY));
+        delivery.properties.message_id = invalid[i];
         struct decoded decoded = decode_delivery(arena, delivery);
         assert_code(&decoded, VERDICT_MISSING_MESSAGE_ID);
         assert_false(text_present(decoded.request.key));
@@ -67,7 +68,7 @@ static void test_a_principal_that_nobody_knows_is_unauthenticated(void **state)
     const struct text users[] = {TEXT_NONE, ROW(""), ROW("Conductor"), ROW("conductor "),
                                  ROW("conductor\0")};
     for (size_t i = 0; i < sizeof users / sizeof *users; i++) {
-        struct delivery delivery = delivery_of(text_of(GOOD));
+        struct delivery delivery = delivery_of(text_of(VALID_BODY));
         delivery.properties.user_id = users[i];
         struct decoded decoded = decode_delivery(*state, delivery);
         assert_code(&decoded, VERDICT_UNAUTHENTICATED);
@@ -83,7 +84,7 @@ static struct decoded decode_untrusting(struct arena *arena, const char *princip
 {
     struct decode_context context = {.policy = &known_policy,
                                      .default_principal = text_of(principal)};
-    struct delivery delivery = delivery_of(text_of(GOOD));
+    struct delivery delivery = delivery_of(text_of(VALID_BODY));
     delivery.properties.user_id = text_of(user_id);
     struct decoded decoded;
     command_decode(&context, &delivery, arena, &decoded);
@@ -109,7 +110,7 @@ static void test_a_trusted_message_without_user_id_has_no_default(void **state)
 {
     struct decode_context context = {
         .policy = &known_policy, .trust_user_id = true, .default_principal = text_of("conductor")};
-    struct delivery delivery = delivery_of(text_of(GOOD));
+    struct delivery delivery = delivery_of(text_of(VALID_BODY));
     delivery.properties.user_id = TEXT_NONE;
     struct decoded decoded;
     command_decode(&context, &delivery, *state, &decoded);
@@ -231,7 +232,7 @@ static void test_a_pointer_of_a_megabyte_leaves_the_message_short(void **state)
 
 static void test_a_deadline_is_an_integer_header(void **state)
 {
-    struct delivery delivery = delivery_of(text_of(GOOD));
+    struct delivery delivery = delivery_of(text_of(VALID_BODY));
     delivery.deadline = HEADER_INTEGER;
     delivery.deadline_ms = -5;
     struct decoded decoded = decode_delivery(*state, delivery);

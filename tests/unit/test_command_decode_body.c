@@ -12,7 +12,8 @@
  */
 #include "tests/unit/test_command_decode.h"
 
-#define GOOD "{\"version\":1,\"command\":\"provider.get\",\"params\":{\"uuid\":\"" UUID_A "\"}}"
+#define VALID_BODY                                                                                 \
+    "{\"version\":1,\"command\":\"provider.get\",\"params\":{\"uuid\":\"" UUID_A "\"}}"
 #define WITH(member) "{\"version\":1,\"command\":\"provider.get\",\"params\":{\"uuid\":" member "}}"
 
 static void test_a_body_of_one_byte_too_many_is_too_large(void **state)
@@ -20,7 +21,7 @@ static void test_a_body_of_one_byte_too_many_is_too_large(void **state)
     struct arena *arena = *state;
     char *bytes = arena_alloc(arena, BODY_BYTES_MAX + 1);
     memset(bytes, ' ', BODY_BYTES_MAX + 1);
-    memcpy(bytes, GOOD, strlen(GOOD));
+    memcpy(bytes, VALID_BODY, strlen(VALID_BODY));
     struct decoded fits = decode_delivery(arena, delivery_of(text_view(bytes, BODY_BYTES_MAX)));
     assert_accepted(&fits);
 
@@ -64,7 +65,7 @@ static void test_content_type_is_json_or_absent(void **state)
         {";", false},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct delivery delivery = delivery_of(text_of(GOOD));
+        struct delivery delivery = delivery_of(text_of(VALID_BODY));
         delivery.properties.content_type = text_of(rows[i].content_type);
         struct decoded decoded = decode_delivery(*state, delivery);
         if (decoded.accepted != rows[i].accepted)
@@ -80,7 +81,7 @@ static void test_a_content_encoding_is_malformed_even_if_it_is_empty(void **stat
 {
     static const char *const encodings[] = {"gzip", "identity", "utf-8", ""};
     for (size_t i = 0; i < sizeof encodings / sizeof *encodings; i++) {
-        struct delivery delivery = delivery_of(text_of(GOOD));
+        struct delivery delivery = delivery_of(text_of(VALID_BODY));
         delivery.properties.content_encoding = text_of(encodings[i]);
         struct decoded decoded = decode_delivery(*state, delivery);
         assert_code(&decoded, VERDICT_MALFORMED);
@@ -101,7 +102,7 @@ static void test_what_is_not_one_json_object_in_utf8_is_malformed(void **state)
         ROW("1"),
         ROW("\"text\""),
         ROW("[]"),
-        ROW("[" GOOD "]"),
+        ROW("[" VALID_BODY "]"),
         ROW("{"),
         ROW("{]"),
         ROW("{}}"),
@@ -116,12 +117,12 @@ static void test_what_is_not_one_json_object_in_utf8_is_malformed(void **state)
         ROW("{\"a\":Infinity}"),
         ROW("{\"a\":tru}"),
         ROW("{\"a\":1} // why"),
-        ROW(GOOD "x"),
-        ROW(GOOD GOOD),
-        ROW(GOOD "\0"),
-        ROW("\0" GOOD),
-        ROW(GOOD "\f"),
-        ROW("\xEF\xBB\xBF" GOOD),
+        ROW(VALID_BODY "x"),
+        ROW(VALID_BODY VALID_BODY),
+        ROW(VALID_BODY "\0"),
+        ROW("\0" VALID_BODY),
+        ROW(VALID_BODY "\f"),
+        ROW("\xEF\xBB\xBF" VALID_BODY),
         ROW("\xFF\xFE{\0}\0"),
         ROW(WITH("\"a\nb\"")),
         ROW(WITH("\"a\\x41\"")),
@@ -174,7 +175,7 @@ static void test_what_is_not_one_json_object_in_utf8_is_malformed(void **state)
 static void test_what_looks_odd_but_is_json_is_not_malformed(void **state)
 {
     static const struct text bodies[] = {
-        ROW(" \t\r\n" GOOD " \t\r\n"),
+        ROW(" \t\r\n" VALID_BODY " \t\r\n"),
         ROW(WITH("-9223372036854775808")),
         ROW(WITH("9223372036854775807")),
         ROW(WITH("-0")),

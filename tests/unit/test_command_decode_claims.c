@@ -146,18 +146,18 @@ static void test_a_consumer_type_is_capitals_digits_and_underscores(void **state
     struct arena *arena = *state;
     const char *longest = repeat(arena, "Z", CONSUMER_TYPE_MAX);
     const char *longer = repeat(arena, "Z", CONSUMER_TYPE_MAX + 1);
-    const char *const good[] = {"INSTANCE", "A", "_", "0", longest};
-    const char *const bad[] = {"", "instance", "A-B", "A B", "\xC3\x89", "A\\n", "ALl", longer};
-    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
-        struct decoded set = decode_type(arena, "allocation.set", good[i]);
+    const char *const valid[] = {"INSTANCE", "A", "_", "0", longest};
+    const char *const invalid[] = {"", "instance", "A-B", "A B", "\xC3\x89", "A\\n", "ALl", longer};
+    for (size_t i = 0; i < sizeof valid / sizeof *valid; i++) {
+        struct decoded set = decode_type(arena, "allocation.set", valid[i]);
         assert_accepted(&set);
-        struct decoded usage = decode_type(arena, "usage.get", good[i]);
+        struct decoded usage = decode_type(arena, "usage.get", valid[i]);
         assert_accepted(&usage);
     }
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        struct decoded set = decode_type(arena, "allocation.set", bad[i]);
+    for (size_t i = 0; i < sizeof invalid / sizeof *invalid; i++) {
+        struct decoded set = decode_type(arena, "allocation.set", invalid[i]);
         assert_invalid(&set, "/params/consumer_type");
-        struct decoded usage = decode_type(arena, "usage.get", bad[i]);
+        struct decoded usage = decode_type(arena, "usage.get", invalid[i]);
         assert_invalid(&usage, "/params/consumer_type");
     }
     static const char *const groups[] = {"all", "unknown"};

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Bodies with random damage: for each, the decoder accepts it or gives one of its own failures. */
+/*
+ * Tests the decoder with randomly damaged bodies: it accepts each, or gives one of the failures
+ * that the decoder may give.
+ */
 #include "tests/unit/test_command_decode.h"
 
 #include <stdlib.h>
@@ -49,18 +52,19 @@ static uint64_t next_random(uint64_t *random)
     return *random * 0x2545F4914F6CDD1DULL;
 }
 
+/* Returns a random number from 0 to `limit` - 1. */
 static size_t below(uint64_t *random, size_t limit)
 {
     return (size_t)(next_random(random) >> 33) % limit;
 }
 
-/* Two of three bytes are those that have a meaning in JSON. */
+/* Returns a random byte; two of three have a meaning in JSON. */
 static char random_byte(uint64_t *random)
 {
-    static const char telling[] = "{}[]\",:\\/u0019-+.eE ~\x80\xC3\xED\xF4\xFF";
+    static const char meaningful[] = "{}[]\",:\\/u0019-+.eE ~\x80\xC3\xED\xF4\xFF";
     if (below(random, 3) == 0)
         return (char)below(random, 256);
-    return telling[below(random, sizeof telling)];
+    return meaningful[below(random, sizeof meaningful)];
 }
 
 static size_t insert_byte(char *body, size_t length, size_t at, char byte)
@@ -72,6 +76,7 @@ static size_t insert_byte(char *body, size_t length, size_t at, char byte)
     return length + 1;
 }
 
+/* Repeats a few bytes at `at`. Returns the new length. */
 static size_t copy_run(uint64_t *random, char *body, size_t length, size_t at)
 {
     size_t run = 1 + below(random, 40);
@@ -81,6 +86,7 @@ static size_t copy_run(uint64_t *random, char *body, size_t length, size_t at)
     return length + run;
 }
 
+/* Changes, cuts or extends the body in one random place. Returns the new length. */
 static size_t damage(uint64_t *random, char *body, size_t length)
 {
     if (length == 0)
@@ -96,6 +102,7 @@ static size_t damage(uint64_t *random, char *body, size_t length)
     }
 }
 
+/* Asserts success, or a failure that the decoder may give for a body. */
 static void assert_own_answer(const struct decoded *decoded)
 {
     if (decoded->accepted) {
@@ -129,7 +136,7 @@ static void test_damaged_bodies_get_one_of_the_decoders_answers(void **state)
     struct arena *arena = *state;
     uint64_t random = 20240229;
     size_t accepted = 0;
-    print_message("seed %llu\n", (unsigned long long)random);
+    print_message("random seed %llu\n", (unsigned long long)random);
     for (size_t i = 0; i < VARIANTS; i++) {
         const char *seed = seeds[i % SEEDS];
         size_t length = strlen(seed);
@@ -148,7 +155,8 @@ static void test_damaged_bodies_get_one_of_the_decoders_answers(void **state)
         accepted += decoded.accepted;
         arena_reset(arena);
     }
-    /* With fewer, hardly any body would get past the parser; with more, few would be damaged. */
+    /* If fewer were accepted, most would only test the JSON parser; if more, the damage would be
+       too small to test anything. */
     assert_in_range(accepted, VARIANTS / 100, VARIANTS / 2);
 }
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Invalid params of the commands for providers and inventories and of the reads, and the JSON
- * Pointer of each failure.
+ * Tests which params are invalid, and the JSON Pointer of each failure: for commands on providers
+ * and inventories, and for reads.
  *
  * A row of a table has the params and the expected pointer, or NULL if they are valid (struct row
- * in test_command_decode.h). Ranges are tested at both ends and one beyond.
+ * in test_command_decode.h). Ranges are tested at both limits and one beyond each.
  *
  * Valid params and the structs that they become are in test_command_decode_values.c; params of
  * allocations and reshapes are in test_command_decode_claims.c.
@@ -146,7 +146,7 @@ static void test_an_inventory_record_keeps_its_ranges(void **state)
 static void test_a_ratio_has_at_most_six_decimals(void **state)
 {
 #define RATIO(number) INVENTORY("{\"total\":5,\"allocation_ratio\":" number "}")
-#define BAD VCPU "/allocation_ratio"
+#define INVALID_RATIO VCPU "/allocation_ratio"
     static const struct row rows[] = {
         {RATIO("1"), NULL},
         {RATIO("1.0"), NULL},
@@ -159,23 +159,23 @@ static void test_a_ratio_has_at_most_six_decimals(void **state)
         {RATIO("1000000.0"), NULL},
         {RATIO("999999.999999"), NULL},
         {RATIO("0.5700000000000000000000000001"), NULL},
-        {RATIO("0"), BAD},
-        {RATIO("0.0"), BAD},
-        {RATIO("-0.0"), BAD},
-        {RATIO("-1"), BAD},
-        {RATIO("-1.5"), BAD},
-        {RATIO("0.0000009"), BAD},
-        {RATIO("0.0000015"), BAD},
-        {RATIO("1.0000001"), BAD},
-        {RATIO("1.0000000000000002"), BAD},
-        {RATIO("0.57000000000000006"), BAD},
-        {RATIO("1000001"), BAD},
-        {RATIO("1000000.000001"), BAD},
-        {RATIO("1e300"), BAD},
-        {RATIO("9223372036854775807"), BAD},
-        {RATIO("-9223372036854775808"), BAD},
-        {RATIO("\"1.0\""), BAD},
-        {RATIO("null"), BAD},
+        {RATIO("0"), INVALID_RATIO},
+        {RATIO("0.0"), INVALID_RATIO},
+        {RATIO("-0.0"), INVALID_RATIO},
+        {RATIO("-1"), INVALID_RATIO},
+        {RATIO("-1.5"), INVALID_RATIO},
+        {RATIO("0.0000009"), INVALID_RATIO},
+        {RATIO("0.0000015"), INVALID_RATIO},
+        {RATIO("1.0000001"), INVALID_RATIO},
+        {RATIO("1.0000000000000002"), INVALID_RATIO},
+        {RATIO("0.57000000000000006"), INVALID_RATIO},
+        {RATIO("1000001"), INVALID_RATIO},
+        {RATIO("1000000.000001"), INVALID_RATIO},
+        {RATIO("1e300"), INVALID_RATIO},
+        {RATIO("9223372036854775807"), INVALID_RATIO},
+        {RATIO("-9223372036854775808"), INVALID_RATIO},
+        {RATIO("\"1.0\""), INVALID_RATIO},
+        {RATIO("null"), INVALID_RATIO},
     };
     CHECK(*state, "inventory.set", rows);
 }
@@ -208,7 +208,7 @@ static struct decoded decode_class(struct arena *arena, const char *name)
 
 static void test_a_resource_class_is_standard_or_custom(void **state)
 {
-    static const char *const good[] = {
+    static const char *const valid[] = {
         "VCPU",
         "MEMORY_MB",
         "DISK_GB",
@@ -236,18 +236,18 @@ static void test_a_resource_class_is_standard_or_custom(void **state)
         "CUSTOM_CUSTOM_VCPU",
         "\\u0056CPU",
     };
-    static const char *const bad[] = {"",          "vcpu",       "VCPUS",     "VCP",
-                                      "GPU",       "CUSTOM_",    "CUSTOM",    "custom_a",
-                                      "CUSTOM_a",  "CUSTOM_A-B", "CUSTOM_A ", "CUSTOM_\xC3\x89",
-                                      "XCUSTOM_A", " VCPU"};
+    static const char *const invalid[] = {"",          "vcpu",       "VCPUS",     "VCP",
+                                          "GPU",       "CUSTOM_",    "CUSTOM",    "custom_a",
+                                          "CUSTOM_a",  "CUSTOM_A-B", "CUSTOM_A ", "CUSTOM_\xC3\x89",
+                                          "XCUSTOM_A", " VCPU"};
     struct arena *arena = *state;
-    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
-        struct decoded decoded = decode_class(arena, good[i]);
+    for (size_t i = 0; i < sizeof valid / sizeof *valid; i++) {
+        struct decoded decoded = decode_class(arena, valid[i]);
         assert_accepted(&decoded);
     }
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        struct decoded decoded = decode_class(arena, bad[i]);
-        assert_invalid(&decoded, text_format(arena, "/params/inventories/%s", bad[i]).bytes);
+    for (size_t i = 0; i < sizeof invalid / sizeof *invalid; i++) {
+        struct decoded decoded = decode_class(arena, invalid[i]);
+        assert_invalid(&decoded, text_format(arena, "/params/inventories/%s", invalid[i]).bytes);
     }
     const char *longest = text_format(arena, "CUSTOM_%s", repeat(arena, "X", 248)).bytes;
     struct decoded decoded = decode_class(arena, longest);

@@ -161,7 +161,7 @@ static void test_a_pattern_that_matches_no_command_is_named(void **state)
     static const char head[] = HEAD "- name: a\n  allow:\n  - projects: [p]\n    providers: [q]\n";
     static const char *const patterns[] = {"allocation.put", "allocation",   "Allocation.*", "*.",
                                            "usage.get.*",    "allocations.*"};
-    static const char *const good[] = {"*", "*.set", "reshape", "allocation.*", "**", "p*t*"};
+    static const char *const valid[] = {"*", "*.set", "reshape", "allocation.*", "**", "p*t*"};
     for (size_t i = 0; i < sizeof patterns / sizeof patterns[0]; i++) {
         char yaml[256], error[256];
         (void)snprintf(yaml, sizeof yaml, "%s    commands:\n    - reshape\n    - '%s'\n", head,
@@ -170,9 +170,9 @@ static void test_a_pattern_that_matches_no_command_is_named(void **state)
                        patterns[i]);
         refused(*state, yaml, error);
     }
-    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+    for (size_t i = 0; i < sizeof valid / sizeof valid[0]; i++) {
         char yaml[256];
-        (void)snprintf(yaml, sizeof yaml, "%s    commands: ['%s']\n", head, good[i]);
+        (void)snprintf(yaml, sizeof yaml, "%s    commands: ['%s']\n", head, valid[i]);
         (void)accepted(*state, yaml);
     }
 }

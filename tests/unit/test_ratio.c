@@ -59,12 +59,12 @@ static void test_a_neighbour_of_a_decimal_is_no_ratio(void **state)
 static void test_a_number_beyond_the_range_is_no_ratio(void **state)
 {
     (void)state;
-    static const double bad[] = {0.0,       -0.0,   -1.0,  1e-7,   4.9e-324, 1000000.000001,
-                                 1000001.0, 9.3e18, 1e300, -1e300, INFINITY, -INFINITY,
-                                 NAN};
+    static const double invalid[] = {0.0,       -0.0,   -1.0,  1e-7,   4.9e-324, 1000000.000001,
+                                     1000001.0, 9.3e18, 1e300, -1e300, INFINITY, -INFINITY,
+                                     NAN};
     int64_t read = -1;
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        assert_false(ratio_from_double(bad[i], &read));
+    for (size_t i = 0; i < sizeof invalid / sizeof *invalid; i++)
+        assert_false(ratio_from_double(invalid[i], &read));
     static const int64_t integers[] = {0, -1, 1000001, INT64_MAX, INT64_MIN};
     for (size_t i = 0; i < sizeof integers / sizeof *integers; i++)
         assert_false(ratio_from_integer(integers[i], &read));

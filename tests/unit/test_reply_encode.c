@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The body of a reply: the result of each command, failures with their details, escapes, and what a
- * dead letter takes from a reply.
+ * The body of a reply: the result of each command, failures with their details, escapes, and the
+ * detail of a dead letter.
  *
  * assert_result encodes a success and compares the whole text, so that the order of the members is
- * tested too. The results are built by hand; nothing is planned here. The last tests read the
+ * tested too. The results are built by hand; no command is decided here. One test reads the
  * message of a recorded failure again, as a replay needs it.
  *
- * That replies fit their JSON schemas is tested by schema/messages on what the system tests
- * received.
+ * Not here: whether replies are valid by their JSON schemas. tests/schema/check tests this with the
+ * replies that the system tests received.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -325,21 +325,21 @@ static void test_texts_are_escaped_where_json_wants_it(void **state)
 /* Properties may contain any bytes; a reply is always UTF-8. */
 static void test_bytes_that_are_no_utf8_are_replaced(void **state)
 {
-#define NO "\xEF\xBF\xBD"
+#define REPLACED "\xEF\xBF\xBD"
     static const struct {
         const char *bytes;
         const char *text;
     } rows[] = {
-        {"a\x80z", "\"a" NO "z\""},
-        {"\xFF", "\"" NO "\""},
-        {"\xC3", "\"" NO "\""},
-        {"\xC3(", "\"" NO "(\""},
-        {"\xC1\x81", "\"" NO NO "\""},
-        {"\xE0\x80\x80", "\"" NO NO NO "\""},
-        {"\xED\xA0\x80", "\"" NO NO NO "\""},
-        {"\xF4\x90\x80\x80", "\"" NO NO NO NO "\""},
-        {"\xF0\x9F\x98", "\"" NO NO NO "\""},
-        {"\xE2\x82\"", "\"" NO NO "\\\"\""},
+        {"a\x80z", "\"a" REPLACED "z\""},
+        {"\xFF", "\"" REPLACED "\""},
+        {"\xC3", "\"" REPLACED "\""},
+        {"\xC3(", "\"" REPLACED "(\""},
+        {"\xC1\x81", "\"" REPLACED REPLACED "\""},
+        {"\xE0\x80\x80", "\"" REPLACED REPLACED REPLACED "\""},
+        {"\xED\xA0\x80", "\"" REPLACED REPLACED REPLACED "\""},
+        {"\xF4\x90\x80\x80", "\"" REPLACED REPLACED REPLACED REPLACED "\""},
+        {"\xF0\x9F\x98", "\"" REPLACED REPLACED REPLACED "\""},
+        {"\xE2\x82\"", "\"" REPLACED REPLACED "\\\"\""},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         assert_text(written(*state, text_of(rows[i].bytes)), rows[i].text);

@@ -7,8 +7,8 @@
  * retry_got_lock with the expected pause and limit: conflicts, outages, rejections, expiries, and
  * the runs of batches in serialized mode.
  *
- * Whether serialized mode pays is not tested here but measured by script/bench; what the lock does
- * in the database is in tests/contract/test_store_lock.c.
+ * Returns whether serialized mode pays is not tested here but measured by script/bench; what the
+ * lock does in the database is in tests/contract/test_store_lock.c.
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -81,18 +81,18 @@ static void test_keys_are_random_without_a_prefix(void **state)
 static void test_the_error_of_an_invalid_line_names_the_line(void **state)
 {
     (void)state;
-    static const char *const bad[] = {
+    static const char *const invalid[] = {
         "{}\n{\"a\":\n",                        /* not JSON */
         "{}\n[1]\n",                            /* not an object */
         "{}\n{\"body\":{},\"surprise\":1}\n",   /* unknown member */
         "{}\n{\"body\":{},\"message_id\":1}\n", /* not a string */
         "{}\n{\"body\":{},\"headers\":[]}\n",   /* not an object */
     };
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    for (size_t i = 0; i < sizeof invalid / sizeof invalid[0]; i++) {
         struct arena *arena = arena_new(0);
         struct send_input input = {0};
         struct error error = {""};
-        assert_false(read_lines(bad[i], "k", arena, &input, &error));
+        assert_false(read_lines(invalid[i], "k", arena, &input, &error));
         assert_memory_equal(error.text, "lines:2:", strlen("lines:2:"));
         arena_free(arena);
     }

@@ -127,7 +127,7 @@ static void test_the_example_loads_and_gives_the_defaults(void **state)
 #undef X
 }
 
-/* Whether the line is a commented-out key of the example: "# policy:", "  # uri: ...". */
+/* Returns whether the line is a commented-out key of the example: "# policy:", "  # uri: ...". */
 static bool is_commented_key(const char *line)
 {
     static const char *const keys[] = {"# policy:\n", "# uri: ", "# file: "};

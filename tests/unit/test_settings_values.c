@@ -99,10 +99,10 @@ static void check_bounds(struct fixture *fixture, enum unit_kind kind, const cha
     for (size_t i = 0; i < 4; i++) {
         char yaml[256];
         yaml_of(key, units_format(kind, values[i]).chars, yaml, sizeof yaml);
-        bool good = i == 1 || i == 2;
-        if (read_text(fixture, text_of(yaml)) != good)
+        bool valid = i == 1 || i == 2;
+        if (read_text(fixture, text_of(yaml)) != valid)
             fail_msg("%s: %s", yaml, fixture->error.text);
-        if (!good)
+        if (!valid)
             assert_non_null(strstr(fixture->error.text, "out of range: "));
     }
 }

@@ -55,14 +55,14 @@ static void test_version_ff_and_zero_ids_are_refused(void **state)
 static void test_any_other_byte_in_any_place_is_refused(void **state)
 {
     (void)state;
-    char good[] = "00-" TRACE "-" PARENT "-01";
+    char valid[] = "00-" TRACE "-" PARENT "-01";
     const char wrong[] = {'g', 'A', '_', ' ', '\0', '\xff'};
-    for (size_t i = 0; i < sizeof good - 1; i++) {
+    for (size_t i = 0; i < sizeof valid - 1; i++) {
         for (size_t k = 0; k < sizeof wrong; k++) {
-            char kept = good[i];
-            good[i] = wrong[k];
-            assert_false(traceparent_well_formed(text_view(good, sizeof good - 1)));
-            good[i] = kept;
+            char kept = valid[i];
+            valid[i] = wrong[k];
+            assert_false(traceparent_well_formed(text_view(valid, sizeof valid - 1)));
+            valid[i] = kept;
         }
     }
 }
@@ -70,10 +70,10 @@ static void test_any_other_byte_in_any_place_is_refused(void **state)
 static void test_an_absent_and_every_shorter_text_are_refused(void **state)
 {
     (void)state;
-    const char good[] = "00-" TRACE "-" PARENT "-01";
+    const char valid[] = "00-" TRACE "-" PARENT "-01";
     assert_false(traceparent_well_formed(TEXT_NONE));
-    for (size_t length = 0; length < sizeof good - 1; length++)
-        assert_false(traceparent_well_formed(text_view(good, length)));
+    for (size_t length = 0; length < sizeof valid - 1; length++)
+        assert_false(traceparent_well_formed(text_view(valid, length)));
 }
 
 int main(void)

@@ -30,9 +30,9 @@ static void test_every_code_point_but_surrogates_is_valid(void **state)
     char bytes[4];
     for (uint32_t point = 0; point < 0x200000; point++) {
         size_t length = shortest(point);
-        bool good = point <= 0x10ffff && (point < 0xd800 || point > 0xdfff);
+        bool valid = point <= 0x10ffff && (point < 0xd800 || point > 0xdfff);
         size_t found = utf8_sequence(encode(point, length, bytes));
-        if (found != (good ? length : 0))
+        if (found != (valid ? length : 0))
             fail_msg("U+%04X: %zu bytes", point, found);
     }
 }
@@ -67,10 +67,10 @@ static void test_only_continuation_bytes_continue_a_sequence(void **state)
     for (int byte = 0; byte < 256; byte++) {
         char two[] = {'\xc3', (char)byte}, four[] = {'\xf1', '\x80', '\x80', (char)byte};
         char third[] = {'\xf1', '\x80', (char)byte, '\x80'};
-        bool good = byte >= 0x80 && byte <= 0xbf;
-        assert_int_equal(utf8_sequence(text_view(two, sizeof two)), good ? 2 : 0);
-        assert_int_equal(utf8_sequence(text_view(four, sizeof four)), good ? 4 : 0);
-        assert_int_equal(utf8_sequence(text_view(third, sizeof third)), good ? 4 : 0);
+        bool valid = byte >= 0x80 && byte <= 0xbf;
+        assert_int_equal(utf8_sequence(text_view(two, sizeof two)), valid ? 2 : 0);
+        assert_int_equal(utf8_sequence(text_view(four, sizeof four)), valid ? 4 : 0);
+        assert_int_equal(utf8_sequence(text_view(third, sizeof third)), valid ? 4 : 0);
     }
 }
 

@@ -99,11 +99,11 @@ static void test_every_other_byte_is_rejected(void **state)
         for (int byte = 0; byte < 256; byte++) {
             memcpy(changed, canonical, sizeof changed);
             bool hyphen = canonical[position] == '-';
-            bool good = hyphen ? byte == '-'
-                               : (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'f') ||
-                                     (byte >= 'A' && byte <= 'F');
+            bool valid = hyphen ? byte == '-'
+                                : (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'f') ||
+                                      (byte >= 'A' && byte <= 'F');
             changed[position] = (char)byte;
-            if (!good)
+            if (!valid)
                 assert_rejected(text_view(changed, UUID_TEXT_LENGTH));
         }
     }
