@@ -8,6 +8,7 @@
 #define BODY_DEPTH_MAX 32 /* nested objects and arrays; the outermost is level 1 */
 #define REPLY_BYTES_MAX (12 * 1024 * 1024)
 #define MESSAGE_ID_BYTES_MAX 255
+#define PREFETCH_MAX 2000          /* the most that a quorum queue of RabbitMQ allows a consumer */
 #define DEAD_DETAIL_BYTES_MAX 1024 /* the header x-allot-detail of a dead letter */
 
 /* Names. */

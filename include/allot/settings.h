@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "allot/limits.h"
 #include "common/base/text.h"
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
@@ -46,7 +47,7 @@ enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_JSON, LOG_FORMAT_TEXT };
       "(section 5 of docs/protocol.md).")                                                          \
     X(TEXT, amqp_dead_letter_exchange, "amqp.dead_letter_exchange", "allot.dead", 1, 0,            \
       "Exchange that dead letters are published to.")                                              \
-    X(COUNT, amqp_prefetch, "amqp.prefetch", "1500", 1, 2000,                                      \
+    X(COUNT, amqp_prefetch, "amqp.prefetch", "1500", 1, PREFETCH_MAX,                              \
       "Number of commands that the broker delivers before the first of them is acknowledged. "     \
       "Set at least twice batch.max_commands, so that the next batch has arrived when one is "     \
       "done. Lower it where many workers share a short queue, so that one worker does not take "   \

@@ -281,7 +281,7 @@ static void commit_something(struct world *world, size_t worker)
     }
 }
 
-static void test_a_redelivered_command_gets_the_same_bytes(void **state)
+static void test_a_command_redelivered_after_a_crash_gets_the_same_bytes(void **state)
 {
     (void)state;
     struct world *world = world_with(NULL);
@@ -417,7 +417,7 @@ int main(void)
         cmocka_unit_test(test_the_auditor_finds_an_unanswered_message),
         cmocka_unit_test(test_the_auditor_finds_a_command_left_in_the_queue),
         cmocka_unit_test(test_the_auditor_finds_a_reply_that_is_not_the_outcome),
-        cmocka_unit_test(test_a_redelivered_command_gets_the_same_bytes),
+        cmocka_unit_test(test_a_command_redelivered_after_a_crash_gets_the_same_bytes),
         cmocka_unit_test(test_one_key_in_two_workers_has_one_effect),
         cmocka_unit_test(test_a_command_that_crashes_workers_ends_as_attempts_exhausted),
         cmocka_unit_test(test_four_crashes_are_not_too_many),

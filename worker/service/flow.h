@@ -6,10 +6,9 @@
 #ifndef ALLOT_SERVICE_FLOW_H
 #define ALLOT_SERVICE_FLOW_H
 
+#include "allot/limits.h"
 #include "allot/transport.h"
 #include "worker/service/counters.h"
-
-enum { PREFETCH_MAX = 2000 }; /* the limit of a quorum queue */
 
 struct flow {
     struct counters *counters; /* borrowed; NULL: nothing is counted */

@@ -15,14 +15,16 @@
  * - A message may be published twice, if its confirm was late or lost. The repetition has the same
  *   message_id, unless the command had none.
  *
- * Not here: who gets a reply or a dead letter (common/core/disposition.c), the form of messages
- * (common/codec), connecting again (lane.c).
+ * The headers of a dead letter are chosen here (publish_dead_letter). Not here: who gets a reply or
+ * a dead letter (common/core/disposition.c), the encoding of bodies and headers (common/codec),
+ * connecting again (lane.c).
  */
 #include "worker/service/settler.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
+#include "allot/limits.h"
 #include "common/base/memory.h"
 #include "common/codec/reply_encode.h"
 #include "common/core/disposition.h"
@@ -30,11 +32,15 @@
 #include "worker/service/events.h"
 
 enum {
-    SLOTS = 4096, /* more than the deliveries in flight: see PREFETCH_MAX in flow.h */
+    SLOTS = 4096,
     REPLY_PAUSE_MS = 100,
     DEAD_LETTER_PAUSE_FIRST_MS = 100,
     DEAD_LETTER_PAUSE_MAX_MS = 10000
 };
+
+/* After a pause of flow control, a new subscription may add its prefetch to the deliveries of the
+   one before. */
+_Static_assert(SLOTS > 2 * PREFETCH_MAX, "each delivery in flight needs a slot");
 
 struct settler {
     struct settler_options options;
