@@ -45,6 +45,8 @@ static const struct step steps[] = {
      "}},\"" D "\":{" OWNER "\"consumer_generation\":null,\"allocations\":{" ON_A "}}}}"},
     {"allocation.get", "{\"consumer_uuid\":\"" C "\"}"},
     {"provider.get", "{\"uuid\":\"" A "\"}"},
+    {"provider.list", "{\"limit\":3}"},
+    {"provider.list", "{\"limit\":3,\"after\":\"a\",\"name_prefix\":\"h\"}"},
     {"provider.allocations", "{\"uuid\":\"" SEEDED "\",\"limit\":3}"},
     {"provider.allocations", "{\"uuid\":\"" SEEDED "\",\"limit\":3,\"after\":\"" A "\"}"},
     {"usage.get", "{\"project_id\":\"" PROJECT "\"}"},

@@ -63,3 +63,55 @@ bool utf8_is_control(struct text code_point)
         return first == 0xc2 && (unsigned char)code_point.bytes[1] < 0xa0;
     return code_point.length == 1 && (first < ' ' || first == 0x7f);
 }
+
+enum { SURROGATES = 0xd800, AFTER_SURROGATES = 0xe000, CODE_POINT_MAX = 0x10ffff };
+
+/* Returns the code point of a valid sequence of `length` bytes. */
+static uint32_t code_point_of(const uint8_t *bytes, size_t length)
+{
+    static const uint8_t masks[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
+    uint32_t code_point = bytes[0] & masks[length];
+    for (size_t i = 1; i < length; i++)
+        code_point = code_point << 6 | (bytes[i] & 0x3fU);
+    return code_point;
+}
+
+/* Writes the sequence of a code point; returns its length. */
+static size_t write_code_point(uint32_t code_point, char *bytes)
+{
+    static const uint8_t first_bytes[] = {0, 0x00, 0xc0, 0xe0, 0xf0};
+    size_t length = code_point < 0x80 ? 1 : code_point < 0x800 ? 2 : code_point < 0x10000 ? 3 : 4;
+    for (size_t i = length - 1; i > 0; i--) {
+        bytes[i] = (char)(0x80U | (code_point & 0x3fU));
+        code_point >>= 6;
+    }
+    bytes[0] = (char)(first_bytes[length] | code_point);
+    return length;
+}
+
+/* Returns where the last code point begins. */
+static size_t last_code_point(struct text text)
+{
+    size_t start = text.length - 1;
+    while (start > 0 && ((unsigned char)text.bytes[start] & 0xc0) == 0x80)
+        start--;
+    return start;
+}
+
+struct text utf8_prefix_end(struct arena *arena, struct text prefix)
+{
+    while (prefix.length > 0) {
+        size_t start = last_code_point(prefix);
+        uint32_t next =
+            code_point_of((const uint8_t *)prefix.bytes + start, prefix.length - start) + 1;
+        if (next == SURROGATES)
+            next = AFTER_SURROGATES;
+        if (next <= CODE_POINT_MAX) {
+            char last[4];
+            size_t length = write_code_point(next, last);
+            return text_format(arena, "%.*s%.*s", (int)start, prefix.bytes, (int)length, last);
+        }
+        prefix.length = start; /* nothing is greater in this place: raise the code point before */
+    }
+    return TEXT_NONE;
+}

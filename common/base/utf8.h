@@ -22,4 +22,11 @@ bool utf8_valid(struct text text);
  */
 bool utf8_is_control(struct text code_point);
 
+/*
+ * Returns the smallest text that is greater than every text with this prefix, so that a range of
+ * bytes can ask for a prefix: the prefix with its last code point raised by one. Absent: there is
+ * no such text. `prefix` must be valid UTF-8; the arena owns the result.
+ */
+struct text utf8_prefix_end(struct arena *arena, struct text prefix);
+
 #endif

@@ -10,6 +10,7 @@
     X(PROVIDER_UPDATE, params_read_provider, result_write_provider_place)                          \
     X(PROVIDER_DELETE, params_read_provider_uuid, result_write_nothing)                            \
     X(PROVIDER_GET, params_read_provider_uuid, result_write_provider)                              \
+    X(PROVIDER_LIST, params_read_list, result_write_list)                                          \
     X(PROVIDER_ALLOCATIONS, params_read_page, result_write_page)                                   \
     X(INVENTORY_SET, params_read_inventory, result_write_inventory)                                \
     X(ALLOCATION_SET, params_read_allocation, result_write_allocation)                             \

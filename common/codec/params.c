@@ -62,22 +62,46 @@ bool params_read_provider(struct json_reader *reader, const struct json_place *p
     return !provider->has_parent || json_read_uuid(reader, &parent, &provider->parent);
 }
 
+static bool read_limit(struct json_reader *reader, const struct json_place *params,
+                       int64_t *ret_limit)
+{
+    static const struct json_range range = {1, PAGE_ROWS_MAX};
+    struct json_place limit = json_member(params, "limit");
+    *ret_limit = PAGE_ROWS_MAX;
+    return !json_present(&limit) || json_read_integer(reader, &limit, range, ret_limit);
+}
+
 bool params_read_page(struct json_reader *reader, const struct json_place *params,
                       struct command *command)
 {
     static const char *const known[] = {"uuid", "limit", "after", NULL};
-    static const struct json_range range = {1, PAGE_ROWS_MAX};
     struct page_params *page = &command->params.page;
-    struct json_place limit = json_member(params, "limit");
     struct json_place after = json_member(params, "after");
     if (!json_read_object(reader, params, known) ||
-        !read_uuid_member(reader, params, "uuid", &page->provider))
-        return false;
-    page->limit = PAGE_ROWS_MAX;
-    if (json_present(&limit) && !json_read_integer(reader, &limit, range, &page->limit))
+        !read_uuid_member(reader, params, "uuid", &page->provider) ||
+        !read_limit(reader, params, &page->limit))
         return false;
     page->has_after = json_present(&after);
     return !page->has_after || json_read_uuid(reader, &after, &page->after);
+}
+
+/* Reads an optional text member; it stays absent if the member is missing. */
+static bool read_optional_name(struct json_reader *reader, const struct json_place *params,
+                               const char *member, struct text *ret_name)
+{
+    struct json_place place = json_member(params, member);
+    *ret_name = TEXT_NONE;
+    return !json_present(&place) || json_read_chars(reader, &place, NAME_CHARS_MAX, ret_name);
+}
+
+bool params_read_list(struct json_reader *reader, const struct json_place *params,
+                      struct command *command)
+{
+    static const char *const known[] = {"limit", "after", "name_prefix", NULL};
+    struct list_params *list = &command->params.list;
+    return json_read_object(reader, params, known) && read_limit(reader, params, &list->limit) &&
+           read_optional_name(reader, params, "after", &list->after) &&
+           read_optional_name(reader, params, "name_prefix", &list->prefix);
 }
 
 bool params_read_usage(struct json_reader *reader, const struct json_place *params,

@@ -20,6 +20,9 @@ ALLOT_CHECK bool params_read_provider(struct json_reader *reader, const struct j
 ALLOT_CHECK bool params_read_provider_uuid(struct json_reader *reader,
                                            const struct json_place *params,
                                            struct command *command);
+/* Reads `limit`, `after` and `name_prefix` into `list`. */
+ALLOT_CHECK bool params_read_list(struct json_reader *reader, const struct json_place *params,
+                                  struct command *command);
 /* Reads `uuid`, `limit` and `after` into `page`. */
 ALLOT_CHECK bool params_read_page(struct json_reader *reader, const struct json_place *params,
                                   struct command *command);

@@ -48,9 +48,8 @@ static void write_consumer_generation(struct json_writer *writer, int64_t genera
         json_write_integer(writer, generation);
 }
 
-void result_write_provider_place(struct json_writer *writer, const struct result *result)
+static void write_place(struct json_writer *writer, const struct provider *provider)
 {
-    const struct provider *provider = result->provider;
     write_uuid(writer, "uuid", provider->id);
     write_text(writer, "name", provider->name);
     key(writer, "parent_provider_uuid");
@@ -60,6 +59,11 @@ void result_write_provider_place(struct json_writer *writer, const struct result
         json_write_null(writer);
     write_uuid(writer, "root_provider_uuid", provider->root);
     write_integer(writer, "generation", provider->generation);
+}
+
+void result_write_provider_place(struct json_writer *writer, const struct result *result)
+{
+    write_place(writer, result->provider);
 }
 
 static void write_inventory(struct json_writer *writer, const struct inventory *inventory)
@@ -124,6 +128,24 @@ static void write_resources(struct json_writer *writer, const struct consumer *c
         json_write_integer(writer, allocation->amount);
     }
     json_write_close(writer, '}');
+}
+
+void result_write_list(struct json_writer *writer, const struct result *result)
+{
+    const struct provider_page *page = result->list;
+    key(writer, "providers");
+    json_write_open(writer, '[');
+    for (size_t i = 0; i < page->count; i++) {
+        json_write_open(writer, '{');
+        write_place(writer, &page->rows[i]);
+        json_write_close(writer, '}');
+    }
+    json_write_close(writer, ']');
+    key(writer, "next");
+    if (page->more)
+        json_write_text(writer, page->rows[page->count - 1].name);
+    else
+        json_write_null(writer);
 }
 
 void result_write_page(struct json_writer *writer, const struct result *result)

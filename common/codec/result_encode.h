@@ -16,6 +16,8 @@ void result_write_nothing(struct json_writer *writer, const struct result *resul
 void result_write_provider_place(struct json_writer *writer, const struct result *result);
 /* Writes the provider's place, inventories and usages. */
 void result_write_provider(struct json_writer *writer, const struct result *result);
+/* Writes one page of providers, each with its place. */
+void result_write_list(struct json_writer *writer, const struct result *result);
 /* Writes one page of the allocations on a provider. */
 void result_write_page(struct json_writer *writer, const struct result *result);
 /* Writes the provider's generation and inventories. */

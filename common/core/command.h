@@ -35,6 +35,7 @@ enum command_mode { MODE_BATCHED, MODE_EXCLUSIVE, MODE_READ };
       "Deletes a provider that has no children and no allocations.")                               \
     X(PROVIDER_GET, "provider.get", MODE_READ,                                                     \
       "Shows a provider, its inventories and their usage.")                                        \
+    X(PROVIDER_LIST, "provider.list", MODE_READ, "Lists providers by name, page by page.")         \
     X(PROVIDER_ALLOCATIONS, "provider.allocations", MODE_READ,                                     \
       "Lists the allocations on a provider, page by page.")                                        \
     X(INVENTORY_SET, "inventory.set", MODE_BATCHED, "Replaces the whole inventory of a provider.") \
@@ -135,6 +136,13 @@ struct page_params {
     struct uuid after;
 };
 
+/* provider.list; the texts may be absent. */
+struct list_params {
+    int64_t limit;
+    struct text after;  /* the page begins after this name, which need not exist */
+    struct text prefix; /* only names that begin with it */
+};
+
 /* usage.get; the optional texts may be absent. */
 struct usage_params {
     struct text project_id;
@@ -148,6 +156,7 @@ struct command {
         struct provider_params provider;
         struct change_params change;
         struct page_params page;
+        struct list_params list;
         struct usage_params usage;
         struct uuid consumer; /* allocation.get */
     } params;

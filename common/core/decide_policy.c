@@ -10,6 +10,12 @@ static void forbid(struct decision *decision)
     verdict_add_text(decision->verdict, "command", text_of(command));
 }
 
+bool forbid_command(struct decision *decision)
+{
+    forbid(decision);
+    return false;
+}
+
 bool forbid_text(struct decision *decision, const char *member, struct text value)
 {
     forbid(decision);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The commands that only read: provider.get, provider.allocations, allocation.get and usage.get.
+ * The commands that only read: provider.get, provider.list, provider.allocations, allocation.get
+ * and usage.get.
  * They are answered from the snapshot of a transaction of their own, and change nothing.
  */
 #include "common/core/command_table.h"
@@ -49,6 +50,31 @@ COMMAND_FUNCTIONS(PROVIDER_GET) = {
     .want_first = want_provider_get,
     .want_second = NOTHING_MORE,
     .decide = decide_provider_get,
+};
+
+/* --- provider.list -------------------------------------------------------------------------- */
+
+/* The list shows all providers, so the policy must allow the provider "*" itself. */
+static bool ask_list(struct decision *decision, struct policy_question *question)
+{
+    return policy_ask_all_providers(question) || forbid_command(decision);
+}
+
+static void want_list(struct snapshot *snapshot, const struct command *command, size_t index)
+{
+    snapshot_want_list(snapshot, index, command->params.list);
+}
+
+static void decide_list(struct decision *decision)
+{
+    decision->verdict->result.list = &snapshot_list(decision->snapshot, decision->index)->page;
+}
+
+COMMAND_FUNCTIONS(PROVIDER_LIST) = {
+    .policy = ask_list,
+    .want_first = want_list,
+    .want_second = NOTHING_MORE,
+    .decide = decide_list,
 };
 
 /* --- provider.allocations ------------------------------------------------------------------- */

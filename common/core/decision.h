@@ -25,6 +25,8 @@ struct decision {
  */
 ALLOT_CHECK bool decide_policy(struct decision *decision);
 
+/* Fills the verdict with `forbidden`, with the command alone in its details; returns false. */
+bool forbid_command(struct decision *decision);
 /* Each fills the verdict with `forbidden` and the thing that is not allowed, and returns false. */
 bool forbid_text(struct decision *decision, const char *member, struct text value);
 bool forbid_uuid(struct decision *decision, const char *member, struct uuid value);

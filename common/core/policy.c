@@ -79,13 +79,24 @@ static bool covers_provider(const struct policy_rule *rule, struct text subject)
     return patterns_match(rule->providers, subject);
 }
 
-static bool covers_all_projects(const struct policy_rule *rule, struct text subject)
+/* The pattern itself is in the list; a pattern that matches as much does not count. */
+static bool has_pattern(const struct patterns *patterns, struct text pattern)
 {
-    for (size_t i = 0; i < rule->projects.count; i++) {
-        if (text_equal(rule->projects.items[i], subject))
+    for (size_t i = 0; i < patterns->count; i++) {
+        if (text_equal(patterns->items[i], pattern))
             return true;
     }
     return false;
+}
+
+static bool covers_all_projects(const struct policy_rule *rule, struct text subject)
+{
+    return has_pattern(&rule->projects, subject);
+}
+
+static bool covers_all_providers(const struct policy_rule *rule, struct text subject)
+{
+    return has_pattern(&rule->providers, subject);
 }
 
 static bool is_left(const struct policy_question *question, size_t rule)
@@ -140,6 +151,11 @@ bool policy_ask_provider(struct policy_question *question, struct uuid provider)
 bool policy_ask_all_projects(struct policy_question *question)
 {
     return narrow(question, covers_all_projects, text_of("*"));
+}
+
+bool policy_ask_all_providers(struct policy_question *question)
+{
+    return narrow(question, covers_all_providers, text_of("*"));
 }
 
 bool policy_command_allowed(const struct policy_question *question)

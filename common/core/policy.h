@@ -70,6 +70,8 @@ bool policy_ask_provider(struct policy_question *question, struct uuid provider)
  * provider.allocations, which shows consumers of every project.
  */
 bool policy_ask_all_projects(struct policy_question *question);
+/* Asks for all providers at once: the rule must have the pattern "*" itself. For provider.list. */
+bool policy_ask_all_providers(struct policy_question *question);
 /* Returns again what policy_ask_command returned: whether any rule covers the command. */
 bool policy_command_allowed(const struct policy_question *question);
 

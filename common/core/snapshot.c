@@ -2,7 +2,7 @@
 /*
  * Structure: wanting appends slots to the lists; sealing sorts each list by its key and drops
  * duplicates; look-up is a binary search; writing is about the dirty flags. Slots for reads (names,
- * pages, usages) are few, so these lists are searched from the start.
+ * pages, usages, lists) are few, so these lists are searched from the start.
  *
  * Guarantees: a loaded slot survives a second round of wanting the same key, with its content.
  *
@@ -17,7 +17,7 @@
 #include "common/base/array.h"
 
 /* The lists that grow, as indexes of `capacities`. */
-enum list { PROVIDERS, CONSUMERS, OUTCOMES, NAMES, ROOTS, PAGES, USAGES };
+enum list { PROVIDERS, CONSUMERS, OUTCOMES, NAMES, ROOTS, PAGES, USAGES, LISTS };
 
 struct snapshot *snapshot_new(struct arena *arena)
 {
@@ -90,6 +90,14 @@ void snapshot_want_usage(struct snapshot *snapshot, size_t request, struct usage
                                    &snapshot->capacities[USAGES], sizeof *snapshot->usages);
     snapshot->usages[snapshot->usage_count++] =
         (struct usage_slot){.request = request, .params = params};
+}
+
+void snapshot_want_list(struct snapshot *snapshot, size_t request, struct list_params params)
+{
+    snapshot->lists = arena_grown(snapshot->arena, snapshot->lists, snapshot->list_count,
+                                  &snapshot->capacities[LISTS], sizeof *snapshot->lists);
+    snapshot->lists[snapshot->list_count++] =
+        (struct list_slot){.request = request, .params = params};
 }
 
 /* --- sealing -------------------------------------------------------------------------------- */
@@ -248,6 +256,16 @@ struct usage_slot *snapshot_usage(struct snapshot *snapshot, size_t request)
             return &snapshot->usages[i];
     }
     assert(false && "a usage that was wanted");
+    return NULL;
+}
+
+struct list_slot *snapshot_list(struct snapshot *snapshot, size_t request)
+{
+    for (size_t i = 0; i < snapshot->list_count; i++) {
+        if (snapshot->lists[i].request == request)
+            return &snapshot->lists[i];
+    }
+    assert(false && "a list that was wanted");
     return NULL;
 }
 

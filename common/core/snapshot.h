@@ -95,6 +95,14 @@ struct page_slot {
     struct consumer_page page;
 };
 
+/* One provider.list and its page. */
+struct list_slot {
+    size_t request;
+    struct list_params params;
+    bool loaded;
+    struct provider_page page;
+};
+
 /* One usage.get and its groups, by consumer type; the amounts of a group are by class. */
 struct usage_slot {
     size_t request;
@@ -123,8 +131,10 @@ struct snapshot {
     size_t page_count;
     struct usage_slot *usages;
     size_t usage_count;
+    struct list_slot *lists;
+    size_t list_count;
     bool fence;           /* a read: a fence write must prove that the node is still the primary */
-    size_t capacities[7]; /* of the lists above, in their order, without `nodes` */
+    size_t capacities[8]; /* of the lists above, in their order, without `nodes` */
 };
 
 /* Creates an empty snapshot; the arena owns it. */
@@ -143,6 +153,7 @@ void snapshot_want_tree(struct snapshot *snapshot, struct uuid root);
 /* `request` is the place of the command in its batch. */
 void snapshot_want_page(struct snapshot *snapshot, size_t request, struct page_params params);
 void snapshot_want_usage(struct snapshot *snapshot, size_t request, struct usage_params params);
+void snapshot_want_list(struct snapshot *snapshot, size_t request, struct list_params params);
 /* Sorts the slots and drops duplicates. Slots that are loaded keep their content. */
 void snapshot_seal(struct snapshot *snapshot);
 
@@ -154,6 +165,7 @@ struct outcome *snapshot_outcome(struct snapshot *snapshot, struct text principa
 struct name_slot *snapshot_name(struct snapshot *snapshot, struct text name);
 struct page_slot *snapshot_page(struct snapshot *snapshot, size_t request);
 struct usage_slot *snapshot_usage(struct snapshot *snapshot, size_t request);
+struct list_slot *snapshot_list(struct snapshot *snapshot, size_t request);
 
 /* Returns NULL if the provider has no inventory of the class. */
 struct inventory_record *provider_record(const struct provider *provider,

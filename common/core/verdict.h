@@ -157,11 +157,19 @@ struct consumer_page {
     bool more; /* there are more consumers: the UUID of the last row is `next` */
 };
 
+/* One page of provider.list, sorted by name. The providers have no inventories. */
+struct provider_page {
+    const struct provider *rows;
+    size_t count;
+    bool more; /* there are more providers: the name of the last row is `next` */
+};
+
 /*
  * The result of a success. Which members are used depends on the command:
  *   provider.create, .update            provider
  *   provider.delete                     none
  *   provider.get                        provider, providers
+ *   provider.list                       list
  *   provider.allocations                provider, providers, page
  *   inventory.set                       provider, providers
  *   allocation.set, .batch, .delete     consumers, providers
@@ -178,6 +186,7 @@ struct result {
     const struct provider_generation *providers; /* by UUID */
     size_t provider_count;
     const struct consumer_page *page;
+    const struct provider_page *list;
     const struct usage_group *groups;
     size_t group_count;
 };

@@ -56,6 +56,9 @@ ALLOT_CHECK bool document_read_provider(const bson_t *document, struct arena *ar
 ALLOT_CHECK bool document_read_name(const bson_t *document, struct text *ret_borrowed);
 ALLOT_CHECK bool document_read_consumer(const bson_t *document, struct arena *arena,
                                         struct consumer *ret_consumer);
+/* Reads a row of provider.list: a provider with name, parent, root and generation only. */
+ALLOT_CHECK bool document_read_place(const bson_t *document, struct arena *arena,
+                                     struct provider *ret_provider);
 /* Reads a row of provider.allocations: a consumer with `generation` and `allocations` only. */
 ALLOT_CHECK bool document_read_row(const bson_t *document, struct arena *arena,
                                    struct consumer *ret_consumer);

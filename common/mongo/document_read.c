@@ -174,14 +174,24 @@ static bool read_records(const bson_t *document, struct arena *arena, struct pro
     return true;
 }
 
-bool document_read_provider(const bson_t *document, struct arena *arena,
-                            struct provider *ret_provider)
+static bool read_place(const bson_t *document, struct arena *arena, struct provider *ret_provider)
 {
     return copy_text(document, "name", arena, &ret_provider->name) &&
            read_parent(document, &ret_provider->has_parent, &ret_provider->parent) &&
            read_uuid(document, "root", &ret_provider->root) &&
-           read_integer(document, "generation", &ret_provider->generation) &&
-           read_records(document, arena, ret_provider);
+           read_integer(document, "generation", &ret_provider->generation);
+}
+
+bool document_read_place(const bson_t *document, struct arena *arena, struct provider *ret_provider)
+{
+    return document_read_id(document, &ret_provider->id) &&
+           read_place(document, arena, ret_provider);
+}
+
+bool document_read_provider(const bson_t *document, struct arena *arena,
+                            struct provider *ret_provider)
+{
+    return read_place(document, arena, ret_provider) && read_records(document, arena, ret_provider);
 }
 
 bool document_read_node(const bson_t *document, struct tree_node *ret_node)

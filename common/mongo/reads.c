@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Design. One section for each kind of list: trees, pages, usages. Each has a pipeline, a function
- * that collects the rows, and one that moves them to the snapshot. The rows are collected beside
- * the snapshot, so that it stays as it was if a query fails.
+ * Design. One section for each kind of list: trees, pages, lists of providers, usages. Each has a
+ * pipeline, a function that collects the rows, and one that moves them to the snapshot. The rows
+ * are collected beside the snapshot, so that it stays as it was if a query fails.
  *
  * Guarantees.
  * - Trees: one query for all wanted trees. It asks for TREE_PROVIDERS_MAX + 1 providers for each
  *   tree, so a tree that is too large still shows as such.
  * - Pages: at most `limit` rows and PAGE_BYTES_MAX bytes of the reply, but always one row, so that
- * a producer that follows the pages makes progress. The query asks for one row more than `limit`,
+ *   a producer that follows the pages makes progress. The query asks for one row more than `limit`,
  *   which tells whether there is another page.
+ * - Lists of providers: at most `limit` rows, in the order of the index on the name. PAGE_ROWS_MAX
+ * rows are smaller than PAGE_BYTES_MAX (a name has at most 800 bytes), so no row has to be left
+ * out.
  * - Usages: the server adds up the amounts. A sum beyond 64 bits is an error, never a wrong number.
  *
  * Not here: documents that are known by key (load.c), and how the queries run (queries.c).
@@ -20,6 +23,7 @@
 #include <string.h>
 
 #include "common/base/array.h"
+#include "common/base/utf8.h"
 #include "common/mongo/document.h"
 #include "common/mongo/list.h"
 
@@ -192,6 +196,76 @@ static void finish_page(const struct page_rows *page, struct page_slot *slot)
     slot->loaded = true;
 }
 
+/* --- lists of providers --------------------------------------------------------------------- */
+
+struct list_rows {
+    struct arena *arena;
+    struct provider *rows;
+    size_t count;
+    size_t capacity;
+    size_t limit;
+    bool more;
+};
+
+static enum store_status list_row(void *context, const bson_t *document, struct error *error)
+{
+    struct list_rows *list = context;
+    struct provider row = {.state = {.loaded = true, .stored = true, .exists = true}};
+    list->more = list->count == list->limit;
+    if (list->more)
+        return STORE_OK;
+    if (!document_read_place(document, list->arena, &row))
+        return mongo_malformed(MONGO_PROVIDERS, document, error);
+    list->rows =
+        arena_grown(list->arena, list->rows, list->count, &list->capacity, sizeof *list->rows);
+    list->rows[list->count++] = row;
+    return STORE_OK;
+}
+
+/*
+ * Appends the range of names: from the prefix to its end, and after `after`. A range uses the index
+ * on the name for prefix, page and order at once. A regular expression would need escapes, and the
+ * index only serves it if it begins with a literal prefix.
+ */
+static void append_name_range(bson_t *filter, struct arena *arena, const struct list_params *params)
+{
+    bson_t range;
+    struct text end =
+        text_present(params->prefix) ? utf8_prefix_end(arena, params->prefix) : TEXT_NONE;
+    if (!text_present(params->prefix) && !text_present(params->after))
+        return;
+    bson_append_document_begin(filter, "name", -1, &range);
+    if (text_present(params->prefix))
+        document_append_text(&range, "$gte", params->prefix);
+    if (text_present(end))
+        document_append_text(&range, "$lt", end);
+    if (text_present(params->after))
+        document_append_text(&range, "$gt", params->after);
+    bson_append_document_end(filter, &range);
+}
+
+static bson_t *list_pipeline(struct arena *arena, const struct list_params *params)
+{
+    bson_t *pipeline = bson_new();
+    bson_t filter = BSON_INITIALIZER, sort = BSON_INITIALIZER;
+    append_name_range(&filter, arena, params);
+    pipeline_append(pipeline, "$match", &filter);
+    BSON_APPEND_INT32(&sort, "name", 1);
+    pipeline_append(pipeline, "$sort", &sort);
+    pipeline_append_limit(pipeline, params->limit + 1);
+    pipeline_append_json(pipeline, "[{\"$project\": {\"name\": 1, \"parent\": 1, \"root\": 1, "
+                                   "\"generation\": 1}}]");
+    bson_destroy(&sort);
+    bson_destroy(&filter);
+    return pipeline;
+}
+
+static void finish_list(const struct list_rows *list, struct list_slot *slot)
+{
+    slot->page = (struct provider_page){list->rows, list->count, list->more};
+    slot->loaded = true;
+}
+
 /* --- usages --------------------------------------------------------------------------------- */
 
 struct usage_row {
@@ -306,11 +380,12 @@ struct reads {
     struct tree_rows tree;
     struct page_rows *pages;   /* one for each page slot of the snapshot */
     struct usage_rows *usages; /* one for each usage slot */
+    struct list_rows *lists;   /* one for each list slot */
 };
 
 size_t reads_query_count(const struct snapshot *snapshot)
 {
-    return 1 + snapshot->page_count + snapshot->usage_count;
+    return 1 + snapshot->page_count + snapshot->usage_count + snapshot->list_count;
 }
 
 static struct reads *new_reads(const struct snapshot *snapshot)
@@ -326,6 +401,11 @@ static struct reads *new_reads(const struct snapshot *snapshot)
     }
     for (size_t i = 0; i < snapshot->usage_count; i++)
         reads->usages[i].arena = arena;
+    reads->lists = ARENA_ARRAY(arena, struct list_rows, snapshot->list_count);
+    for (size_t i = 0; i < snapshot->list_count; i++) {
+        reads->lists[i].arena = arena;
+        reads->lists[i].limit = (size_t)snapshot->lists[i].params.limit;
+    }
     return reads;
 }
 
@@ -352,6 +432,12 @@ struct reads *reads_add_queries(struct queries *queries, const struct snapshot *
             add_query(queries, MONGO_CONSUMERS, usage_pipeline(&slot->params), usage_row,
                       &reads->usages[i]);
     }
+    for (size_t i = 0; i < snapshot->list_count; i++) {
+        const struct list_slot *slot = &snapshot->lists[i];
+        if (!slot->loaded)
+            add_query(queries, MONGO_PROVIDERS, list_pipeline(snapshot->arena, &slot->params),
+                      list_row, &reads->lists[i]);
+    }
     return reads;
 }
 
@@ -365,4 +451,7 @@ void reads_finish(struct reads *reads, struct snapshot *snapshot)
     for (size_t i = 0; i < snapshot->usage_count; i++)
         if (!snapshot->usages[i].loaded)
             finish_usage(&reads->usages[i], &snapshot->usages[i]);
+    for (size_t i = 0; i < snapshot->list_count; i++)
+        if (!snapshot->lists[i].loaded)
+            finish_list(&reads->lists[i], &snapshot->lists[i]);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The part of a load whose documents are not known by key: provider trees, pages of
- * provider.allocations, and usages. Their queries go into the same command as those of load.c.
- * Internal to common/mongo.
+ * provider.allocations and provider.list, and usages. Their queries go into the same command as
+ * those of load.c. Internal to common/mongo.
  */
 #ifndef ALLOT_MONGO_READS_H
 #define ALLOT_MONGO_READS_H

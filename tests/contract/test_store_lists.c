@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tests the three lists of the storage port, each against the store in memory and MongoDB.
- * Sections: trees (the providers of a root), pages (the consumers of a provider), usages (the sums
- * of a project).
+ * Tests the lists of the storage port, each against the store in memory and MongoDB.
+ * Sections: trees (the providers of a root), pages (the consumers of a provider), lists of
+ * providers, usages (the sums of a project).
  *
  * A list is sorted by id, or by type and class, and sees the snapshot of the transaction's first
  * load. A dirty tree node gets its new root and no
@@ -311,6 +311,143 @@ static void test_two_pages_in_one_load_do_not_mix(void **state)
     session_close(&session);
 }
 
+/* --- lists of providers --- */
+
+/*
+ * Ends of names in their order of bytes, with characters that a regular expression or a collation
+ * treats in a special way, and the last code points before the surrogates and of all. The tests
+ * share one database, so each puts a text of its own before them.
+ */
+static const char *const ends[] = {
+    "A",
+    "a",
+    "a.b",
+    "a.b*",
+    "ab",
+    "b\xed\x9f\xbfx",
+    "b\xee\x80\x80",
+    "caf\xc3\xa9",
+    "caf\xc3\xa9-1",
+    "caf\xc3\xaa",
+    "d\xf4\x8f\xbf\xbfz",
+};
+enum { NAMES = sizeof ends / sizeof ends[0] };
+
+struct named {
+    struct store_world *world;
+    struct text base; /* what all names begin with */
+};
+
+static struct text name_with(const struct named *named, const char *end)
+{
+    return text_format(named->world->arena, "%.*s%s", TEXT_ARGS(named->base), end);
+}
+
+/* Adds one provider for each name, in another order. */
+static struct named add_named(struct store_world *world)
+{
+    struct named named = {world,
+                          text_copy(world->arena, text_of(uuid_format(world_uuid(world)).chars))};
+    for (size_t i = 0; i < NAMES; i++) {
+        struct provider provider = plain_provider(world);
+        provider.name = name_with(&named, ends[i * 7 % NAMES]); /* 7 and NAMES have no divisor */
+        world_add_provider(world, &provider);
+    }
+    return named;
+}
+
+static const struct provider_page *read_list(struct session *session, struct list_params params)
+{
+    session_restart(session);
+    session_begin(session);
+    snapshot_want_list(session->snapshot, 5, params);
+    session_load(session);
+    assert_true(snapshot_list(session->snapshot, 5)->loaded);
+    return &snapshot_list(session->snapshot, 5)->page;
+}
+
+static void expect_names(const struct named *named, const struct provider_page *page, size_t first,
+                         size_t count, bool more)
+{
+    assert_int_equal(page->count, count);
+    assert_int_equal(page->more, more);
+    for (size_t i = 0; i < count; i++)
+        assert_true(text_equal(page->rows[i].name, name_with(named, ends[first + i])));
+}
+
+static void test_lists_follow_one_another_by_name_without_gap_or_duplicate(void **state)
+{
+    struct session session = session_open(*state);
+    struct named named = add_named(*state);
+    struct list_params params = {.limit = 4, .after = named.base};
+    expect_names(&named, read_list(&session, params), 0, 4, true);
+    params.after = name_with(&named, ends[3]);
+    expect_names(&named, read_list(&session, params), 4, 4, true);
+    params.after = name_with(&named, ends[7]);
+    params.prefix = named.base;
+    expect_names(&named, read_list(&session, params), 8, NAMES - 8, false);
+    params.after = name_with(&named, "a.aaa"); /* no provider has this name */
+    params.limit = PAGE_ROWS_MAX;
+    expect_names(&named, read_list(&session, params), 2, NAMES - 2, false);
+    params.after = name_with(&named, "z");
+    expect_names(&named, read_list(&session, params), 0, 0, false);
+    session_close(&session);
+}
+
+static void test_a_list_with_a_prefix_has_the_names_that_begin_with_it(void **state)
+{
+    static const struct {
+        const char *prefix;
+        size_t first, count;
+    } rows[] = {
+        {"a", 1, 4},
+        {"a.b", 2, 2},
+        {"b\xed\x9f\xbf", 5, 1},
+        {"b\xee\x80\x80", 6, 1},
+        {"caf\xc3\xa9", 7, 2},
+        {"d\xf4\x8f\xbf\xbf", 10, 1},
+        {".*", 0, 0},
+    };
+    struct session session = session_open(*state);
+    struct named named = add_named(*state);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct list_params params = {.limit = PAGE_ROWS_MAX,
+                                     .prefix = name_with(&named, rows[i].prefix)};
+        expect_names(&named, read_list(&session, params), rows[i].first, rows[i].count, false);
+    }
+    struct list_params second = {
+        .limit = 1, .prefix = name_with(&named, "a"), .after = name_with(&named, "a")};
+    expect_names(&named, read_list(&session, second), 2, 1, true);
+    session_close(&session);
+}
+
+static void test_a_list_shows_place_and_generation(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct named named = {world,
+                          text_copy(world->arena, text_of(uuid_format(world_uuid(world)).chars))};
+    struct provider root = plain_provider(world), child = plain_provider(world);
+    root.name = name_with(&named, "a-root");
+    root.generation = 6;
+    child.name = name_with(&named, "b-child");
+    child.has_parent = true;
+    child.parent = child.root = root.id;
+    world_add_provider(world, &root);
+    world_add_provider(world, &child);
+    const struct provider_page *page =
+        read_list(&session, (struct list_params){.limit = PAGE_ROWS_MAX, .prefix = named.base});
+    assert_int_equal(page->count, 2);
+    assert_true(uuid_equal(page->rows[0].id, root.id));
+    assert_int_equal(page->rows[0].generation, 6);
+    assert_false(page->rows[0].has_parent);
+    assert_true(uuid_equal(page->rows[1].id, child.id));
+    assert_true(page->rows[1].has_parent);
+    assert_true(uuid_equal(page->rows[1].parent, root.id));
+    assert_true(uuid_equal(page->rows[1].root, root.id));
+    session_close(&session);
+}
+
 /* --- usages --- */
 
 struct owner {
@@ -465,6 +602,9 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_provider_without_consumers_has_an_empty_page),
     cmocka_unit_test(test_a_page_ends_early_when_it_grows_large),
     cmocka_unit_test(test_two_pages_in_one_load_do_not_mix),
+    cmocka_unit_test(test_lists_follow_one_another_by_name_without_gap_or_duplicate),
+    cmocka_unit_test(test_a_list_with_a_prefix_has_the_names_that_begin_with_it),
+    cmocka_unit_test(test_a_list_shows_place_and_generation),
     cmocka_unit_test(test_usages_are_summed_by_type_and_class),
     cmocka_unit_test(test_usages_of_a_user_leave_the_others_out),
     cmocka_unit_test(test_usages_of_all_types_are_one_group),

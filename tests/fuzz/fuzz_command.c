@@ -148,6 +148,13 @@ static void check_usage(const struct usage_params *usage)
     REQUIRE(!text_present(usage->consumer_type) || usage->consumer_type.length > 0);
 }
 
+static void check_list(const struct list_params *list)
+{
+    REQUIRE(in_range(list->limit, 1, PAGE_ROWS_MAX));
+    REQUIRE(!text_present(list->after) || has_chars(list->after, NAME_CHARS_MAX));
+    REQUIRE(!text_present(list->prefix) || has_chars(list->prefix, NAME_CHARS_MAX));
+}
+
 static void check_command(const struct command *command)
 {
     switch (command->kind) {
@@ -156,6 +163,7 @@ static void check_command(const struct command *command)
     case COMMAND_PROVIDER_ALLOCATIONS:
         REQUIRE(in_range(command->params.page.limit, 1, PAGE_ROWS_MAX));
         return;
+    case COMMAND_PROVIDER_LIST: check_list(&command->params.list); return;
     case COMMAND_USAGE_GET: check_usage(&command->params.usage); return;
     case COMMAND_INVENTORY_SET:
     case COMMAND_ALLOCATION_SET:

@@ -166,8 +166,8 @@ const char *audit_member(const json_t *object, const char *name)
 
 static bool is_read(const char *command)
 {
-    static const char *const reads[] = {"provider.get", "provider.allocations", "allocation.get",
-                                        "usage.get"};
+    static const char *const reads[] = {"provider.get", "provider.list", "provider.allocations",
+                                        "allocation.get", "usage.get"};
     for (size_t i = 0; i < sizeof reads / sizeof reads[0]; i++) {
         if (command != NULL && strcmp(reads[i], command) == 0)
             return true;

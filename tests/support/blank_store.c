@@ -20,6 +20,8 @@ enum store_status blank_load(struct store *store, struct snapshot *snapshot, str
         snapshot->outcomes[i].state.loaded = true;
     for (size_t i = 0; i < snapshot->usage_count; i++)
         snapshot->usages[i].loaded = true;
+    for (size_t i = 0; i < snapshot->list_count; i++)
+        snapshot->lists[i].loaded = true;
     return STORE_OK;
 }
 

@@ -133,6 +133,12 @@ static struct text provider_get(struct world *world)
     return BODY(world, "provider.get", "\"uuid\":\"%s\"", some_provider(world));
 }
 
+static struct text provider_list(struct world *world)
+{
+    return BODY(world, "provider.list", "\"limit\":%llu,\"name_prefix\":\"n\"",
+                (unsigned long long)(1 + world_random(world, 4)));
+}
+
 static struct text provider_allocations(struct world *world)
 {
     return BODY(world, "provider.allocations", "\"uuid\":\"%s\",\"limit\":3", some_provider(world));
@@ -245,8 +251,8 @@ static const struct {
     {30, allocation_set}, {10, allocation_batch}, {10, allocation_delete},
     {10, inventory_set},  {6, provider_create},   {5, provider_update},
     {3, provider_delete}, {6, reshape},           {4, allocation_get},
-    {4, usage_get},       {4, provider_get},      {4, provider_allocations},
-    {4, garbage},
+    {4, usage_get},       {2, provider_get},      {4, provider_allocations},
+    {2, provider_list},   {4, garbage},
 };
 
 static struct text some_body(struct world *world)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Design. memory_load() fills the slots that are not loaded from the versions that the
- * transaction's snapshot sees. Sections: single documents (one function a kind), trees, pages of
- * consumers, and usages. Trees, pages and usages look at every document of a table; the real store
- * uses indexes and aggregations for them.
+ * transaction's snapshot sees. Sections: single documents (one function for each kind), trees,
+ * pages of consumers, lists of providers, and usages. All but the first look at every document of a
+ * table; the real store uses indexes and aggregations for them.
  *
  * Guarantees. A document that does not exist gives a slot that is loaded and empty. All content is
  * copied to the snapshot's arena. Rows, nodes, groups and amounts are sorted as the real store
@@ -16,8 +16,10 @@
 #include "tests/support/memory_document.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "allot/limits.h"
+#include "common/base/array.h"
 
 /* An estimate of the bytes that a row and an amount take in a reply, for PAGE_BYTES_MAX. */
 enum { ROW_BYTES = 120, AMOUNT_BYTES = 60 };
@@ -187,6 +189,47 @@ static void load_page(const struct memory_transaction *transaction, struct arena
     slot->loaded = true;
 }
 
+/* --- lists of providers --- */
+
+static bool is_on_list(const struct memory_version *version, const struct list_params *params)
+{
+    if (version == NULL)
+        return false;
+    struct text name = version->provider.name;
+    struct text prefix = params->prefix;
+    if (text_present(prefix) &&
+        (name.length < prefix.length || memcmp(name.bytes, prefix.bytes, prefix.length) != 0))
+        return false;
+    return !text_present(params->after) || text_compare(name, params->after) > 0;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return text_compare(((const struct provider *)a)->name, ((const struct provider *)b)->name);
+}
+
+/* Collects all matching providers, then cuts the sorted list. */
+static void load_list(const struct memory_transaction *transaction, struct arena *arena,
+                      struct list_slot *slot)
+{
+    const struct memory_table *table = &transaction->database->tables[KIND_PROVIDER];
+    struct provider *rows = ARENA_ARRAY(arena, struct provider, table->count);
+    size_t count = 0, limit = (size_t)slot->params.limit;
+    if (slot->loaded)
+        return;
+    for (size_t i = 0; i < table->count; i++) {
+        const struct memory_version *version =
+            memory_visible(table->items[i], transaction->snapshot);
+        if (!is_on_list(version, &slot->params))
+            continue;
+        memory_copy_provider(arena, &version->provider, &rows[count++]);
+    }
+    array_sort(rows, count, sizeof *rows, compare_names);
+    slot->page = (struct provider_page){rows, count < limit ? count : limit, count > limit};
+    transaction->database->counters.documents_returned += slot->page.count;
+    slot->loaded = true;
+}
+
 /* --- usages --- */
 
 struct sums {
@@ -287,4 +330,6 @@ void memory_load(struct memory_transaction *transaction, struct snapshot *snapsh
         load_page(transaction, snapshot->arena, &snapshot->pages[i]);
     for (size_t i = 0; i < snapshot->usage_count; i++)
         load_usage(transaction, snapshot->arena, &snapshot->usages[i]);
+    for (size_t i = 0; i < snapshot->list_count; i++)
+        load_list(transaction, snapshot->arena, &snapshot->lists[i]);
 }

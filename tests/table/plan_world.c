@@ -305,6 +305,36 @@ static void fill_page(const struct world *world, struct arena *arena, struct pag
     }
 }
 
+static bool is_on_list(const struct provider *provider, const struct list_params *params)
+{
+    struct text prefix = params->prefix, name = provider->name;
+    if (text_present(prefix) &&
+        (name.length < prefix.length || !text_equal(text_view(name.bytes, prefix.length), prefix)))
+        return false;
+    return !text_present(params->after) || text_compare(name, params->after) > 0;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return text_compare(((const struct provider *)a)->name, ((const struct provider *)b)->name);
+}
+
+static void fill_list(const struct world *world, struct arena *arena, struct list_slot *slot)
+{
+    struct provider *rows = ARENA_ARRAY(arena, struct provider, WORLD_MAX);
+    size_t count = 0, limit = (size_t)slot->params.limit;
+    for (size_t i = 0; i < world->provider_count; i++) {
+        if (!is_on_list(&world->providers[i], &slot->params))
+            continue;
+        rows[count] = world->providers[i];
+        rows[count++].root = root_of(world, &world->providers[i]);
+    }
+    if (count > 0)
+        qsort(rows, count, sizeof *rows, compare_names);
+    slot->page = (struct provider_page){rows, count < limit ? count : limit, count > limit};
+    slot->loaded = true;
+}
+
 void world_fill(struct world *world, struct snapshot *snapshot)
 {
     for (size_t i = 0; i < snapshot->provider_count; i++) {
@@ -323,6 +353,8 @@ void world_fill(struct world *world, struct snapshot *snapshot)
         fill_name(world, &snapshot->names[i]);
     for (size_t i = 0; i < snapshot->page_count; i++)
         fill_page(world, snapshot->arena, &snapshot->pages[i]);
+    for (size_t i = 0; i < snapshot->list_count; i++)
+        fill_list(world, snapshot->arena, &snapshot->lists[i]);
     for (size_t i = 0; i < snapshot->usage_count; i++) {
         snapshot->usages[i].loaded = true;
         snapshot->usages[i].groups = world->usages;

@@ -105,6 +105,25 @@ static void test_a_page_has_1_to_1000_rows(void **state)
     CHECK(*state, "provider.allocations", rows);
 }
 
+static void test_a_list_has_1_to_1000_providers_and_names_as_bounds(void **state)
+{
+    static const struct row rows[] = {
+        {"{}", NULL},
+        {"{\"limit\":1,\"after\":\"a\",\"name_prefix\":\"b\"}", NULL},
+        {"{\"limit\":1000}", NULL},
+        {"{\"limit\":0}", "/params/limit"},
+        {"{\"limit\":1001}", "/params/limit"},
+        {"{\"limit\":null}", "/params/limit"},
+        {"{\"after\":\"\"}", "/params/after"},
+        {"{\"after\":null}", "/params/after"},
+        {"{\"after\":7}", "/params/after"},
+        {"{\"name_prefix\":\"\"}", "/params/name_prefix"},
+        {"{\"name_prefix\":null}", "/params/name_prefix"},
+        {"{\"uuid\":\"" UUID_A "\"}", "/params/uuid"},
+    };
+    CHECK(*state, "provider.list", rows);
+}
+
 #define INVENTORY(record)                                                                          \
     "{" ID ",\"resource_provider_generation\":0,\"inventories\":{\"VCPU\":" record "}}"
 #define VCPU "/params/inventories/VCPU"
@@ -291,6 +310,7 @@ int main(void)
         ARENA_TEST(test_a_provider_has_a_name_and_perhaps_a_parent),
         ARENA_TEST(test_lengths_count_code_points),
         ARENA_TEST(test_a_page_has_1_to_1000_rows),
+        ARENA_TEST(test_a_list_has_1_to_1000_providers_and_names_as_bounds),
         ARENA_TEST(test_an_inventory_record_keeps_its_ranges),
         ARENA_TEST(test_a_ratio_has_at_most_six_decimals),
         ARENA_TEST(test_an_inventory_is_set_as_a_whole),

@@ -60,6 +60,21 @@ static void test_a_page_has_defaults(void **state)
     assert_uuid(next.after, UUID_B);
 }
 
+static void test_a_list_has_defaults(void **state)
+{
+    struct list_params plain = accepted(*state, "provider.list", "{}").params.list;
+    assert_int_equal(plain.limit, PAGE_ROWS_MAX);
+    assert_false(text_present(plain.after));
+    assert_false(text_present(plain.prefix));
+
+    struct list_params full = accepted(*state, "provider.list",
+                                       "{\"limit\":7,\"after\":\"b\",\"name_prefix\":\"\\u00e9\"}")
+                                  .params.list;
+    assert_int_equal(full.limit, 7);
+    assert_text(full.after, "b");
+    assert_text(full.prefix, "\xc3\xa9");
+}
+
 static void test_a_usage_query_keeps_what_was_given(void **state)
 {
     struct usage_params plain =
@@ -267,6 +282,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ARENA_TEST(test_a_parent_is_absent_null_or_named),
         ARENA_TEST(test_a_page_has_defaults),
+        ARENA_TEST(test_a_list_has_defaults),
         ARENA_TEST(test_a_usage_query_keeps_what_was_given),
         ARENA_TEST(test_an_inventory_has_defaults_and_is_sorted_by_class),
         ARENA_TEST(test_an_allocation_is_sorted_by_provider_then_class),

@@ -173,6 +173,34 @@ static void test_a_page_shows_the_allocations_on_its_provider_only(void **state)
                                                   "\"allocations\":{},\"next\":null}"));
 }
 
+static void test_a_list_shows_the_place_of_each_provider(void **state)
+{
+    struct provider rows[] = {provider_of(UUID_A), provider_of(UUID_B)};
+    rows[0].name = text_of("one");
+    rows[1].name = text_of("two");
+    rows[1].has_parent = true;
+    rows[1].parent = rows[1].root = rows[0].id;
+    rows[0].root = rows[0].id;
+    rows[0].has_parent = false;
+    rows[0].generation = 3;
+    rows[1].generation = 0;
+    struct provider_page page = {rows, 2, true};
+    struct result result = {.list = &page};
+#define LIST_ROWS                                                                                  \
+    "[{\"uuid\":\"" UUID_A "\",\"name\":\"one\",\"parent_provider_uuid\":null,"                    \
+    "\"root_provider_uuid\":\"" UUID_A "\",\"generation\":3},"                                     \
+    "{\"uuid\":\"" UUID_B "\",\"name\":\"two\",\"parent_provider_uuid\":\"" UUID_A "\","           \
+    "\"root_provider_uuid\":\"" UUID_A "\",\"generation\":0}]"
+    assert_result(*state, COMMAND_PROVIDER_LIST, result,
+                  SUCCESS("provider.list", "{\"providers\":" LIST_ROWS ",\"next\":\"two\"}"));
+    page.more = false;
+    assert_result(*state, COMMAND_PROVIDER_LIST, result,
+                  SUCCESS("provider.list", "{\"providers\":" LIST_ROWS ",\"next\":null}"));
+    page.count = 0;
+    assert_result(*state, COMMAND_PROVIDER_LIST, result,
+                  SUCCESS("provider.list", "{\"providers\":[],\"next\":null}"));
+}
+
 static void test_a_consumer_that_ended_has_no_generation(void **state)
 {
     struct consumer_generation consumers[] = {{uuid_of(UUID_A), 4}, {uuid_of(UUID_C), 0}};
@@ -431,6 +459,7 @@ int main(void)
         ARENA_TEST(test_provider_get_shows_usages_of_zero_too),
         ARENA_TEST(test_inventory_set_is_answered_with_the_whole_inventory),
         ARENA_TEST(test_a_page_shows_the_allocations_on_its_provider_only),
+        ARENA_TEST(test_a_list_shows_the_place_of_each_provider),
         ARENA_TEST(test_a_consumer_that_ended_has_no_generation),
         ARENA_TEST(test_a_batch_and_a_reshape_list_their_consumers),
         ARENA_TEST(test_allocation_get_groups_by_provider),

@@ -86,9 +86,38 @@ static void test_one_invalid_sequence_makes_the_text_invalid(void **state)
     assert_false(utf8_valid(text_of("ok\xff")));
 }
 
+/* The end of a prefix is greater than every text with the prefix, and nothing is between them. */
+static void test_the_end_of_a_prefix_raises_its_last_code_point(void **state)
+{
+    static const struct {
+        const char *prefix, *end;
+    } rows[] = {
+        {"a", "b"},
+        {"compute-", "compute."},
+        {"\x7f", "\xc2\x80"},
+        {"caf\xc3\xa9", "caf\xc3\xaa"},
+        {"\xdf\xbf", "\xe0\xa0\x80"},
+        {"\xed\x9f\xbf", "\xee\x80\x80"}, /* surrogates are no code points */
+        {"\xef\xbf\xbf", "\xf0\x90\x80\x80"},
+        {"a\xf4\x8f\xbf\xbf", "b"}, /* U+10FFFF is the last one */
+        {"a\xf4\x8f\xbf\xbf\xf4\x8f\xbf\xbf", "b"},
+    };
+    struct arena *arena = arena_new(0);
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct text end = utf8_prefix_end(arena, text_of(rows[i].prefix));
+        assert_true(text_is(end, rows[i].end));
+        assert_true(utf8_valid(end));
+    }
+    assert_false(text_present(utf8_prefix_end(arena, text_of("\xf4\x8f\xbf\xbf"))));
+    assert_false(text_present(utf8_prefix_end(arena, text_of(""))));
+    arena_free(arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_end_of_a_prefix_raises_its_last_code_point),
         cmocka_unit_test(test_every_code_point_but_surrogates_is_valid),
         cmocka_unit_test(test_an_overlong_form_is_invalid),
         cmocka_unit_test(test_a_truncated_sequence_is_invalid),
