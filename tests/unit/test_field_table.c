@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * AMQP field tables: reading headers of a delivery, merging in our own, and taking names out.
+ * Tests AMQP field tables: reading the headers of a delivery, merging in the worker's own, and
+ * removing entries by name.
  *
  * Tables are written as bytes, so that every kind of value and every malformed length can be given
  * (table_of). The tests go from x-allot-deadline, x-delivery-count and traceparent, which the

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The limits that need thousands of documents: pairs of (consumer, provider) in one command, and
- * providers in one tree.
+ * Tests the limits that need thousands of documents: pairs of (consumer, provider) in one command,
+ * and providers in one tree.
  *
  * Requests and stored documents are built by number (uuid_of, batch_of, store_consumer, add_tree),
  * since a table case could not write them down. Each limit is tested at its value and one beyond,

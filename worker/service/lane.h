@@ -14,13 +14,14 @@
 #include "worker/service/counters.h"
 #include "worker/service/policy_source.h"
 
+/* What is borrowed has to outlive the lane. */
 struct lane_options {
-    const struct settings *settings; /* borrowed, as the next three; they outlive the lane */
-    struct text worker;              /* name of the worker */
-    struct clock *clock;
-    struct policy_source *policy;
-    struct transport *transport; /* owned by the lane from now on, as the store */
-    struct store *store;
+    const struct settings *settings; /* borrowed */
+    struct text worker;              /* the name; borrowed */
+    struct clock *clock;             /* borrowed */
+    struct policy_source *policy;    /* borrowed */
+    struct transport *transport;     /* owned by the lane from lane_start on */
+    struct store *store;             /* owned by the lane from lane_start on */
 };
 
 struct lane;
