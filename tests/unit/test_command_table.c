@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tests the table of the commands' functions: no function is missing, and batched commands are
+/*
+ * Tests the table of the commands' functions: no function is missing, and batched commands are
  * changes.
  */
 #include <stdarg.h>

@@ -5,8 +5,8 @@
  *
  * Tables are written as bytes, so that every kind of value and every malformed length can be given
  * (table_of). The tests go from x-allot-deadline, x-delivery-count and traceparent, which the
- * worker reads, to merging (a dead letter keeps the producer's headers, and ours replace those of
- * the same name), and to tables that are cut at every byte.
+ * worker reads, to merging (a dead letter keeps the producer's headers, and the worker's replace
+ * those of the same name), and to tables that are cut at every byte.
  *
  * Random tables are the part of tests/fuzz/fuzz_headers.c; what the broker sends is tested in
  * tests/contract.

@@ -74,7 +74,7 @@ static void fill_claim(struct arena *arena, struct claim *claim, size_t first, s
     claim->provider_count = count;
 }
 
-/* Makes an allocation.batch: each consumer on the providers 0 to 999, the last on `last` of them.
+/* Makes an allocation.batch: each consumer on providers 0 to 999, the last one on `last` of them.
  */
 static struct request *batch_of(struct arena *arena, size_t consumers, size_t last)
 {

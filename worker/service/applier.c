@@ -79,8 +79,8 @@ struct applier {
     unsigned cleanup_tries;            /* of the first of attempt_cleanups */
     enum stage stage;
     bool in_transaction;
-    int64_t batch_began_ms;       /* monotonic, as the next */
-    int64_t transaction_began_ms; /* without the attempt record, which is no part of it */
+    int64_t batch_began_ms;       /* monotonic */
+    int64_t transaction_began_ms; /* monotonic; after the attempt record was written */
     bool in_outage;               /* an outage was logged, and nothing was committed since */
     struct retry retry;
     uint64_t random;

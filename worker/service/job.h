@@ -45,7 +45,7 @@ struct job {
     bool attempt_sent;     /* the record may exist */
     bool attempt_recorded; /* the database has confirmed it */
     uint64_t attempt;      /* its number */
-    bool answered;         /* delete the records of all workers, not only our own */
+    bool answered;         /* delete the records of all workers, not only this one's */
 
     /* settling */
     enum settle_stage stage;

@@ -37,8 +37,7 @@ struct lane *lane_start(const struct lane_options *options);
 void lane_check(struct lane *lane);
 /* Returns the counters; borrowed until lane_join. Any thread may read them. */
 const struct counters *lane_counters(const struct lane *lane);
-/* Asks the lane to stop: it takes no new delivery, and finishes those in flight. Returns at once.
- */
+/* Asks the lane to stop: to take no new delivery and finish those in flight. Returns at once. */
 void lane_stop(struct lane *lane);
 /* Waits for both threads to end, and frees the lane. Returns false if shutdown.timeout passed with
    commands in flight. */
