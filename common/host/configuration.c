@@ -22,7 +22,7 @@ bool configuration_load(const char *path, struct arena *arena, struct settings *
                               ret_settings, error);
     if (!environment.failed)
         return read;
-    /* settings_read reports the variable as missing; the error of its file says more. */
+    /* settings_read takes the variable as not set; the error of its file says more. */
     if (error != NULL)
         *error = environment.error;
     return false;
