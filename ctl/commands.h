@@ -12,8 +12,7 @@
 #include "common/base/arena.h"
 #include "ctl/options.h"
 
-/* The third status is EXIT_SUCCESS, 0. main.c has the sentence that --help prints about all three.
- */
+/* The exit statuses besides EXIT_SUCCESS (0). `allotctl --help` says what each means. */
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 int topology_declare_command(const struct options *options, struct arena *arena);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reads what a dead letter says about itself: from the worker's headers (docs/protocol.md,
+ * Reads a dead letter's reason, origin and time: from the worker's headers (docs/protocol.md,
  * section 5), or, if the broker dead-lettered the message, from the broker's headers. Pure.
  */
 #ifndef ALLOT_CTL_DEAD_LETTER_H

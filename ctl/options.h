@@ -11,7 +11,7 @@
 
 #include "allot/attributes.h"
 
-/* `--uri` is the broker's or the database's: two options of one name, and a command accepts one. */
+/* OPTION_BROKER_URI and OPTION_DATABASE_URI are both named `--uri`; no command accepts both. */
 enum option_bit {
     OPTION_CONFIG = 1 << 0,
     OPTION_BROKER_URI = 1 << 1,

@@ -5,7 +5,7 @@
 
 #include "common/base/error.h"
 
-/* Prints "allotctl: " and the error on stderr, after all that is on stdout. Returns EXIT_FAILED. */
+/* Flushes stdout, then prints "allotctl: " and the error on stderr. Returns EXIT_FAILED. */
 int fail_with(const struct error *error);
 
 /*

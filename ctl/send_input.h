@@ -19,7 +19,7 @@ struct send_input_command {
 };
 
 struct send_input {
-    struct send_input_command *commands; /* in the arena, as all they point to */
+    struct send_input_command *commands; /* copied to the arena, with their texts */
     size_t count;
 };
 

@@ -19,7 +19,7 @@ struct send_options {
 
 /*
  * Returns false on a connection failure: the results printed so far are valid, those of the other
- * commands are unknown. Returns true otherwise; `*ret_all_succeeded` then tells whether every
+ * commands are unknown. Returns true otherwise; `*ret_all_succeeded` then says whether every
  * command was confirmed and, with `wait`, answered with success. All arguments are borrowed.
  */
 ALLOT_CHECK bool send_session_run(struct client *client, const struct send_options *options,

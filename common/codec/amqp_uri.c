@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The text is split in three steps: amqp_uri_parse splits it into groups (one scheme and
- * what follows it, up to the comma before the next scheme), parse_group splits a group into user,
- * hosts and virtual host, add_host reads one host. All hosts of a group share its user and virtual
- * host: they are parsed into a model, which is copied for each host.
+ * The text is split in three steps: amqp_uri_parse splits it into groups (one scheme and what
+ * follows it, up to the comma before the next scheme), parse_group splits a group into user, hosts
+ * and virtual host, and add_host reads one host. All hosts of a group share its user and virtual
+ * host: these two are parsed into a model, which is copied for each host.
  *
- * Every error begins with "AMQP URI: " and says which part is wrong, but never quotes
- * the URI.
+ * Every error begins with "AMQP URI: " and says which part is wrong, but never quotes the URI.
  *
  * Why not amqp_parse_url of librabbitmq (0.11): it reads one URL with one host, fills in the user
  * "guest", overwrites its input, and does not say what is wrong.

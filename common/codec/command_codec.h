@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The codec's part of a command: how its params are read and how its result is written. The table
- * in command_codec.c has one row per command. A table in the core has
- * the rest: what a command needs and how it is decided.
+ * in command_codec.c has one row per command. A table in the core has the rest: what a command
+ * needs and how it is decided.
  *
  * To add a command:
  *  1. Add its row to COMMANDS(X) in common/core/command.h. Until step 4 is done, the codec
@@ -24,8 +24,8 @@
 
 /*
  * Fills `command->params` for `command->kind`; `params` is the place of that member. Everything is
- * copied to the reader's arena. Returns false if a param is missing or invalid; `reader`
- * then has the place and the reason.
+ * copied to the reader's arena. Returns false if a param is missing or invalid;
+ * `reader` then has the place and the reason.
  */
 ALLOT_CHECK bool command_read_params(struct json_reader *reader, const struct json_place *params,
                                      struct command *command);

@@ -115,7 +115,7 @@ static bool check_sender(const struct decode_context *context, struct arena *are
     return false;
 }
 
-/* An unknown version or command comes before all that is invalid. */
+/* Fails with unsupported_version or unknown_command, which take precedence over invalid. */
 static bool check_known(const struct envelope *envelope, struct arena *arena,
                         struct decoded *decoded)
 {

@@ -49,14 +49,14 @@ struct json_entries {
     size_t count;
 };
 
-/* How many members an object may have, and the reason if it has fewer or more. */
+/* How many members an object may have, and the reason of the failure if it has fewer or more. */
 struct json_size {
     size_t least;
     size_t most;
     const char *reason;
 };
 
-/* Returns NULL if the key is valid, else the reason why not. Static. */
+/* Returns NULL if the key is valid, else the reason, a static text. */
 typedef const char *(*json_key_check)(struct text key);
 
 /*
@@ -72,7 +72,7 @@ bool json_present(const struct json_place *place);
 /* Returns whether the place has a value other than null. */
 bool json_given(const struct json_place *place);
 
-/* Checks that the place has an object, and that `known`, ended by NULL, has all its members. */
+/* Checks that the value is an object, and that all its members are in `known`, ended by NULL. */
 ALLOT_CHECK bool json_read_object(struct json_reader *reader, const struct json_place *place,
                                   const char *const *known);
 /* Reads an object with UUIDs as keys. Two spellings of one UUID are duplicates. */

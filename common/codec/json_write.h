@@ -31,7 +31,7 @@ struct text json_writer_text(const struct json_writer *writer);
 
 /* Begins an object '{' or an array '['. */
 void json_write_open(struct json_writer *writer, char bracket);
-/* Ends it: '}' or ']'. */
+/* Ends an object '}' or an array ']'. */
 void json_write_close(struct json_writer *writer, char bracket);
 void json_write_key(struct json_writer *writer, struct text key);
 void json_write_uuid_key(struct json_writer *writer, struct uuid key);
@@ -41,7 +41,7 @@ void json_write_boolean(struct json_writer *writer, bool value);
 void json_write_integer(struct json_writer *writer, int64_t value);
 void json_write_text(struct json_writer *writer, struct text value);
 void json_write_uuid(struct json_writer *writer, struct uuid value);
-/* Writes a value that is JSON already, without a check. */
+/* Writes a text that is already a JSON value; does not check it. */
 void json_write_raw(struct json_writer *writer, struct text json);
 
 #endif

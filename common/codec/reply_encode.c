@@ -106,7 +106,7 @@ struct text reply_message_id(struct arena *arena, struct text principal, struct 
     struct fingerprint digest = fingerprint_of_pair(principal, key);
     struct uuid uuid;
     memcpy(uuid.bytes, digest.bytes, sizeof uuid.bytes);
-    /* RFC 9562: version 8, for UUIDs that are made by one's own rule; the variant bits are 10. */
+    /* RFC 9562: version 8, for UUIDs that an application makes by its own rule; variant 10. */
     uuid.bytes[6] = (uint8_t)((uuid.bytes[6] & 0x0f) | 0x80);
     uuid.bytes[8] = (uint8_t)((uuid.bytes[8] & 0x3f) | 0x80);
     struct uuid_text text = uuid_format(uuid);

@@ -37,7 +37,7 @@ struct yaml_node {
 ALLOT_CHECK bool yaml_read(struct text yaml, const char *file_name, struct arena *arena,
                            const struct yaml_node **ret_root, struct error *error);
 
-/* Returns the member with that name, or NULL; NULL too if `node` is NULL or no mapping. */
+/* Returns the member with that name, or NULL. `node` may be NULL, or not a mapping. */
 const struct yaml_node *yaml_member(const struct yaml_node *node, const char *name);
 
 /* Names what a node is, for errors: "a mapping", "a list", "a value" or "nothing". Static. */

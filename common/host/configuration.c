@@ -17,12 +17,12 @@ bool configuration_load(const char *path, struct arena *arena, struct settings *
     struct text yaml = text_of("");
     if (path != NULL && !file_read(path, arena, &yaml, error))
         return false;
-    /* Without a file, no error names one. */
+    /* Without a file, the name is empty, and no error shows it. */
     bool read = settings_read(yaml, path != NULL ? path : "", variable, &environment, arena,
                               ret_settings, error);
     if (!environment.failed)
         return read;
-    /* To settings_read the variable was not set; the unreadable file is the better error. */
+    /* settings_read takes the variable as not set; the error of its file says more. */
     if (error != NULL)
         *error = environment.error;
     return false;

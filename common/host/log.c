@@ -120,7 +120,7 @@ static void put_integer(struct sink *sink, int64_t value)
     (void)put_string(sink, digits);
 }
 
-/* All words have the same width, so that the columns align. */
+/* Returns the level for a text line; all have the same width, so that the columns align. */
 static const char *level_column(enum log_level level)
 {
     switch (level) {

@@ -103,7 +103,7 @@ static void test_a_commit_that_stays_unknown_can_be_repeated_later(void **state)
     close_timed(&timed);
 }
 
-/* The commit took effect, but the store did not learn it: a new session finds the outcome. */
+/* The commit took effect, but the store got no answer: a new session finds the outcome. */
 static void test_after_an_unknown_commit_the_record_decides(void **state)
 {
     struct store_world *world = *state;

@@ -23,7 +23,8 @@
 
 #include "tests/contract/store_pair.h"
 
-/* Both are open when the second one writes: it conflicts, and the first one can commit. */
+/* Both transactions are open when the second one writes: its write conflicts, and the first one can
+   commit. */
 static void expect_first_wins(struct pair *pair)
 {
     assert_status(&pair->first, STORE_OK, session_write(&pair->first));
@@ -33,7 +34,7 @@ static void expect_first_wins(struct pair *pair)
     session_restart(&pair->second);
 }
 
-/* The first one has committed when the second one, with an older snapshot, writes. */
+/* The first transaction has committed when the second one, with an older snapshot, writes. */
 static void expect_late_conflict(struct pair *pair)
 {
     session_save(&pair->first);

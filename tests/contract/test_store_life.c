@@ -5,7 +5,7 @@
  * attempt records.
  *
  * A transaction that is ended or freed without a commit leaves nothing and blocks no one. A second
- * commit returns OK and changes nothing. Validators refuse documents that only a wrong planner
+ * commit returns OK and changes nothing. Validators reject documents that only a wrong planner
  * would write: a negative usage, a consumer without allocations, a usage without an inventory.
  * Attempt records of other sessions count as crashed attempts; a record can be repeated, withdrawn
  * and cleared, and doing so twice changes nothing.

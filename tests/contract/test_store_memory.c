@@ -6,7 +6,7 @@
  * tested by the suites that run against both.
  *
  * Sections: which call fails; commits that fail (lost, applied, lingering); crashes and expiry;
- * refused documents and attempt records; visitors and counters.
+ * rejected documents and attempt records; visitors and counters.
  *
  * All tests share one database, so reset() clears the faults and ends the open transactions after
  * each test. The test of visitors counts documents, and therefore uses a database of its own.
@@ -237,7 +237,7 @@ static void test_an_open_transaction_that_expired_cannot_commit(void **state)
     session_close(&session);
 }
 
-/* --- refused documents and attempt records --- */
+/* --- rejected documents and attempt records --- */
 
 static void test_a_refused_document_is_refused_until_faults_are_cleared(void **state)
 {

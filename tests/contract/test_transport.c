@@ -203,8 +203,8 @@ static void test_cancel_stops_deliveries_and_consume_resumes_them(void **state)
     assert_int_equal(fixture_count(fixture, TRANSPORT_CANCELLED), 0);
 }
 
-/* As the worker's flow control does it: the consumer is cancelled while deliveries arrive; some of
-   them are requeued; the consumer is started again while others are not acknowledged. */
+/* The worker's flow control does the same: it cancels the AMQP consumer while deliveries arrive,
+   requeues some of them, and consumes again while others are not acknowledged. */
 static void test_a_consumer_restarted_beside_unacknowledged_deliveries_gets_the_rest(void **state)
 {
     enum { COMMANDS = 24, KEPT = 8 };

@@ -79,8 +79,7 @@ struct fixture {
     size_t taken_count;
 };
 
-/* For cmocka. `*state` is a backend; the setup replaces it with a fixture with an open transport.
- */
+/* For cmocka. The setup replaces `*state`, a backend, with a fixture with an open transport. */
 int fixture_setup(void **state);
 int fixture_teardown(void **state);
 

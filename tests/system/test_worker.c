@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One worker and many claims: batches, repeated message ids, a crash of the worker, a database
- * outage, and a principal without permission.
+ * Tests one worker with many claims: batches, repeated message ids, a crash of the worker, a
+ * database outage, and a principal without permission.
  */
 #include "tests/system/worker_fixture.h"
 

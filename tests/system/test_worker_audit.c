@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `allotctl audit` on documents that the test has changed directly in the database. */
+/* Tests `allotctl audit` on documents that the test has changed directly in the database. */
 #include "tests/system/worker_fixture.h"
 #include "tests/system/worker_database.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where a failure is reported: to the reply queue if the principal may use it and it exists,
+ * Tests where a failure is reported: to the reply queue if the principal may use it and it exists,
  * otherwise to the dead-letter queue.
  */
 #include "tests/system/worker_fixture.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Commands that are delivered more than once: two copies to two workers at the same time, and
+ * Tests commands that are delivered more than once: two copies to two workers at the same time, and
  * workers that are shut down and started again under load.
  */
 #include "tests/system/worker_fixture.h"
@@ -32,7 +32,7 @@ static bool is_replayed(const struct client_message *reply)
     return field.integer != 0;
 }
 
-/* Keeps the first reply to each claim. The second must be equal, and one of both a replay. */
+/* Keeps the first reply to each claim. The second must be equal, and one of the two a replay. */
 static void receive_pairs(struct producer *producer, struct client_message *firsts)
 {
     for (size_t replies = 0; replies < (size_t)2 * CLAIMS; replies++) {
@@ -86,7 +86,7 @@ static void test_5_sigterms_under_load_lose_and_double_nothing(void **state)
     size_t replies = 0;
     for (size_t sent = 0; sent < COMMANDS; sent += (size_t)2 * HALF) {
         send_claims(&producer, sent, sent + HALF);
-        /* After a few replies the worker handles SIGTERM; before, the signal would kill it. */
+        /* A worker that has replied handles SIGTERM; before, the signal would kill it. */
         while (count_answered(answered + sent, HALF) < FEW)
             replies += receive_claims(&producer, answered, COMMANDS, 1);
         assert_int_equal(kill(worker, SIGTERM), 0);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Each fault of the database once, while a worker works through claims; then a write that the
+ * Tests each fault of the database once, while a worker works through claims; then a write that the
  * database permanently rejects.
  */
 #include "tests/system/worker_fixture.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Every command, and every failure that a test can provoke, at least once, so that
+ * Sends every command, and provokes every failure that a test can, at least once, so that
  * tests/schema/check finds all of them in the journal. tests/schema/messages.txt has the commands.
  */
 #include "tests/system/worker_fixture.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SIGHUP reloads the policy of a running worker; after an error the worker keeps the old policy. */
+/* Tests that SIGHUP reloads the policy of a running worker; on an error the old policy stays. */
 #include "tests/system/worker_fixture.h"
 
 #include <mongoc/mongoc.h>

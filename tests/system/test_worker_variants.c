@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Valid commands with one change each: a member removed, added, or set to another value. The result
- * does not matter here, as long as there is a reply. tests/schema/check reads the journal and tells
- * whether the worker and the schemas reject the same commands.
+ * Sends valid commands with one change each: a member removed, added, or set to another value. The
+ * result does not matter here, as long as there is a reply. tests/schema/check reads the journal
+ * and says whether the worker and the schemas reject the same commands.
  */
 #include "tests/system/worker_fixture.h"
 

@@ -25,7 +25,7 @@ void run_on_database(const char *database, const char *json);
  * `how` is a part of the fail point's data: "\"errorCode\": 112".
  */
 void fail_commands(const char *commands, int times, const char *how);
-/* `how` of a commit that takes effect while its client hears that the result is unknown. */
+/* A value of `how`: the commit takes effect, but its client is told that the result is unknown. */
 #define COMMIT_RESULT_UNKNOWN "\"writeConcernError\": {\"code\": 91, \"errmsg\": \"shutting down\"}"
 /* Waits until at least one command has failed since fail_commands. */
 void await_failed_command(void);

@@ -403,7 +403,7 @@ int fresh_database(void **state)
     return 0;
 }
 
-/* Ends what a failed test has left; a test that succeeded has left nothing of it but variables. */
+/* Ends the workers and faults that a failed test has left, and unsets the test's variables. */
 static void clean_up(void)
 {
     for (size_t i = 0; i < WORKERS_MAX; i++) {

@@ -105,8 +105,7 @@ void rabbitmqctl(const char *arguments, char *output, size_t room);
 const char *fixture_database(void);
 int fresh_database(void **state);
 int drop_database(void **state);
-/* The setup of a group: declares the topology, so that a producer may publish before a worker runs.
- */
+/* Group setup: declares the topology, so that a producer may publish before a worker runs. */
 int declare_topology(void **state);
 
 #define WORKER_TEST(test) cmocka_unit_test_setup_teardown(test, fresh_database, drop_database)

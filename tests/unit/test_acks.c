@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which basic.ack frames the finished deliveries of a channel lead to. */
+/* Tests which basic.ack frames are sent for the finished deliveries of a channel. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The envelope of a command: its properties and members, and which failure comes first.
+ * Tests the envelope of a command: its properties and members, and which failure comes first.
  *
  * VALID_BODY is a valid body; each test changes one thing of it and compares code, pointer and
  * message of the failure. The helpers (decode_text, decode_command, assert_accepted, ...) are in
@@ -31,7 +31,7 @@ static void test_a_plain_command_is_accepted(void **state)
     assert_int_equal(decoded.request.command.kind, COMMAND_PROVIDER_GET);
     assert_uuid(decoded.request.command.params.provider.uuid, UUID_A);
     assert_int_equal(decoded.verdict.code, VERDICT_SUCCESS);
-    /* Whether the policy allows the reply is decided by the planner, for the whole batch. */
+    /* The decoder does not know whether the policy allows the reply: the planner decides this. */
     assert_false(decoded.verdict.reply_allowed);
 }
 
@@ -246,7 +246,7 @@ static void test_a_deadline_is_an_integer_header(void **state)
     assert_false(decoded.request.has_deadline);
 }
 
-/* Each step corrects what the step before failed for: so each failure hides all later ones. */
+/* Each step corrects the fault of the step before. So each failure comes before all later ones. */
 static void test_refusals_come_in_the_order_of_the_contract(void **state)
 {
     struct arena *arena = *state;

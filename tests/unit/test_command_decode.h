@@ -87,7 +87,7 @@ static inline void assert_code(const struct decoded *decoded, enum verdict_code 
 static inline void assert_accepted(const struct decoded *decoded)
 {
     if (!decoded->accepted)
-        fail_msg("refused: %s: %.*s", verdict_name(decoded->verdict.code),
+        fail_msg("rejected: %s: %.*s", verdict_name(decoded->verdict.code),
                  TEXT_ARGS(decoded->verdict.message));
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The body before its members: its size, its content type and encoding, and which JSON is
- * malformed.
+ * Tests the body before its members are read: its size, its content type and encoding, and which
+ * JSON is malformed.
  *
  * The rows of each table are bodies with the failure that is expected. The limits are tested on
  * both sides: BODY_BYTES_MAX and one byte more, 32 nested containers and 33. One test decodes a

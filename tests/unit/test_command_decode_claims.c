@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Invalid params of allocation.set, allocation.batch, allocation.delete and reshape, and the JSON
- * Pointer of each failure.
+ * Tests the invalid params of allocation.set, allocation.batch, allocation.delete and reshape, and
+ * the JSON Pointer of each failure.
  *
  * A row of a table has the params and the expected pointer, or NULL if they are valid (struct row
  * in test_command_decode.h). `many` builds objects with thousands of entries, for the limits of the

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The structs of an accepted command: every member has the value that the JSON gave, defaults are
- * filled in, and lists are sorted by UUID and by class.
+ * Tests the structs of an accepted command: every member has the value that the JSON gave, defaults
+ * are filled in, and lists are sorted by UUID and by class.
  *
  * Each test decodes one valid command (accepted) and compares the members of `params`. The last
  * test overwrites the body after decoding: a request must not point into it.

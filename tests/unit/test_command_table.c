@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The table of the commands' functions: no function is missing, and batched commands are changes.
+/*
+ * Tests the table of the commands' functions: no function is missing, and batched commands are
+ * changes.
  */
 #include <stdarg.h>
 #include <stddef.h>

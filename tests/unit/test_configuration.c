@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Settings from the environment of the process, with and without a settings file. */
+/* Tests how settings are read from the environment, with and without a settings file. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

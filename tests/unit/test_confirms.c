@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which messages a confirm resolves: single tags, `multiple`, repeated and unknown ones. */
+/* Tests which messages a confirm resolves: single tags, `multiple`, repeated and unknown ones. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The lists of events and counters: each name exists once, and has the form of its kind. */
+/* Tests the lists of events and counters: each name exists once, and has the form of its kind. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

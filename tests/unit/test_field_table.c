@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * AMQP field tables: reading headers of a delivery, merging in our own, and taking names out.
+ * Tests AMQP field tables: reading the headers of a delivery, merging in the worker's own, and
+ * removing entries by name.
  *
  * Tables are written as bytes, so that every kind of value and every malformed length can be given
  * (table_of). The tests go from x-allot-deadline, x-delivery-count and traceparent, which the
- * worker reads, to merging (a dead letter keeps the producer's headers, and ours replace those of
- * the same name), and to tables that are cut at every byte.
+ * worker reads, to merging (a dead letter keeps the producer's headers, and the worker's replace
+ * those of the same name), and to tables that are cut at every byte.
  *
  * Random tables are the part of tests/fuzz/fuzz_headers.c; what the broker sends is tested in
  * tests/contract.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Flow control: when the lane consumes, with which prefetch, and what it requeues.
+ * Tests flow control: when the lane consumes, with which prefetch, and what it requeues.
  *
  * `struct recorder` is a transport that notes consume, cancel and requeue; `update` runs one step
  * of flow_update at a given time. The tests cover the start, the limit of bytes in flight
@@ -59,7 +59,7 @@ static enum transport_status record_requeue(struct transport *transport, uint64_
 {
     struct recorder *self = (struct recorder *)transport;
     (void)error;
-    assert_false(self->consuming); /* else the broker would send it straight back */
+    assert_false(self->consuming); /* else the broker would deliver it again at once */
     self->requeued[self->requeued_count++] = tag;
     return TRANSPORT_OK;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The log: the form of a line, and how it is written.
+ * Tests the log: the form of a line, and how it is written.
  *
  * The first part tests log_format_line, which is pure: JSON and text, time, escapes of everything
  * that a terminal or a parser would obey, bytes that are not UTF-8, and lines that are cut because

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The limits that need thousands of documents: pairs of (consumer, provider) in one command, and
- * providers in one tree.
+ * Tests the limits that need thousands of documents: pairs of (consumer, provider) in one command,
+ * and providers in one tree.
  *
  * Requests and stored documents are built by number (uuid_of, batch_of, store_consumer, add_tree),
  * since a table case could not write them down. Each limit is tested at its value and one beyond,
@@ -74,7 +74,7 @@ static void fill_claim(struct arena *arena, struct claim *claim, size_t first, s
     claim->provider_count = count;
 }
 
-/* Makes an allocation.batch: each consumer on the providers 0 to 999, the last on `last` of them.
+/* Makes an allocation.batch: each consumer on providers 0 to 999, the last one on `last` of them.
  */
 static struct request *batch_of(struct arena *arena, size_t consumers, size_t last)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* plan_prefix: how many requests of a batch fit into one transaction. */
+/* Tests plan_prefix: how many requests of a batch fit into one transaction. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The policy file: which files are valid, what they decide, and the error of each invalid one.
+ * Tests the policy file: which files are valid, what they decide, and the error of each
+ * invalid one.
  *
  * `accepted` reads a policy and fails the test if it is invalid; `refused` expects an error text,
  * with line and reason. The first tests compare config/policy.example.yaml with the protocol's

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The body of a reply: the result of each command, failures with their details, escapes, and the
- * detail of a dead letter.
+ * Tests the body of a reply: the result of each command, failures with their details, escapes, and
+ * the detail of a dead letter.
  *
  * assert_result encodes a success and compares the whole text, so that the order of the members is
  * tested too. The results are built by hand; no command is decided here. One test reads the

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What follows a failed or a committed batch: the pause, the size of the next batch, and whether it
- * takes the advisory lock.
+ * Tests what follows a failed or a committed batch: the pause, the size of the next batch, and
+ * whether it takes the advisory lock.
  *
  * `struct retry` is pure, so each test is a sequence of retry_after, retry_succeeded and
  * retry_got_lock with the expected pause and limit: conflicts, outages, rejections, expiries, and
  * the runs of batches in serialized mode.
  *
- * Returns whether serialized mode pays is not tested here but measured by script/bench; what the
+ * Whether serialized mode is faster is not tested here, but measured by script/bench; what the
  * lock does in the database is in tests/contract/test_store_lock.c.
  */
 #include <stdarg.h>

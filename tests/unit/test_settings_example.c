@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The documents that are made from the list of settings: config/allotd.example.yaml and the manual
- * page.
+ * Tests the documents that are made from the list of settings: config/allotd.example.yaml and the
+ * manual page.
  *
  * The example has to be, byte for byte, what the list gives (the message of a difference says to
  * run script/generate). It has to load and give the defaults, also when its commented lines are

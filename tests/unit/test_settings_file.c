@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which settings files are valid, and whether file, variable or default counts.
+ * Tests which settings files are valid, and whether the file, the variable or the default is used.
  *
  * The fixture (test_settings_file.h) reads a YAML text with given variables; a refused file has to
  * give an error with its line and the key. The tests cover precedence, required settings, unknown,

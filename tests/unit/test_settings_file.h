@@ -16,7 +16,7 @@
 
 #include "common/codec/settings_file.h"
 
-/* The variables: the usual ones, which have what is required, and those of a test. */
+/* The environment: the usual variables, which give the required settings, and those of a test. */
 struct environment {
     const char *const *pairs; /* name, value, ..., NULL */
     bool bare;                /* without the usual ones */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The values of settings: numbers, units, ranges and words.
+ * Tests the values of settings: numbers, units, ranges and words.
  *
  * The generic part goes over the list of settings itself: every number is tried at its bounds and
  * one beyond them, and every setting has a variable that reaches its own member (the check_TYPE

@@ -79,8 +79,8 @@ struct applier {
     unsigned cleanup_tries;            /* of the first of attempt_cleanups */
     enum stage stage;
     bool in_transaction;
-    int64_t batch_began_ms;       /* monotonic, as the next */
-    int64_t transaction_began_ms; /* without the attempt record, which is no part of it */
+    int64_t batch_began_ms;       /* monotonic */
+    int64_t transaction_began_ms; /* monotonic; after the attempt record was written */
     bool in_outage;               /* an outage was logged, and nothing was committed since */
     struct retry retry;
     uint64_t random;
@@ -238,7 +238,7 @@ static bool needs_own_batch(const struct job *job)
     return is_suspect(job) || command_mode(job->decoded.request.command.kind) == MODE_EXCLUSIVE;
 }
 
-/* Size of a batch, as far as it is known before loading. */
+/* The size of a batch, as far as it is known before the load. */
 struct extent {
     size_t bytes;
     size_t documents;
@@ -322,7 +322,8 @@ static void count_failure(const struct applier *applier, enum retry_cause cause)
     counter_add(applier->options.counters, counters[cause], 1);
 }
 
-/* A warning once an outage; a conflict is daily business. */
+/* Returns the level at which a failed batch is logged. An outage is a warning once; a conflict is
+   normal, and is logged at debug. */
 static enum log_level failure_level(const struct applier *applier, enum store_status status,
                                     bool outage)
 {
@@ -507,8 +508,8 @@ static struct text encode(struct applier *applier, size_t index)
     return reply_encode(applier->arena, name, request->command.kind, request->key, verdict);
 }
 
-/* Returns the reply's body: a new one, the stored one, or that of the command in this batch which
-   had the same key. */
+/* Returns the reply's body: a new one; or, for a replay, the stored one, or the one of an earlier
+   command in this batch with the same key. */
 static struct text body_of(struct applier *applier, size_t index)
 {
     const struct verdict *verdict = &applier->verdicts[index];

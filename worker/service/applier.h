@@ -22,11 +22,11 @@ struct applier_options {
     struct policy_source *policy;  /* borrowed */
     const _Atomic uint64_t *epoch; /* borrowed: the current one; jobs of another are dropped */
     struct counters *counters;     /* borrowed; NULL: nothing is counted */
-    size_t max_commands;           /* in one batch, as the next two */
-    size_t max_documents;
-    size_t max_bytes;
-    int64_t max_attempts; /* crashes on one command, before it is dead-lettered */
-    uint64_t seed;        /* of the jitter */
+    size_t max_commands;           /* of one batch */
+    size_t max_documents;          /* of one batch */
+    size_t max_bytes;              /* of the bodies in one batch */
+    int64_t max_attempts;          /* crashes on one command, before it is dead-lettered */
+    uint64_t seed;                 /* of the jitter */
 };
 
 struct applier;

@@ -140,9 +140,9 @@ enum event {
         EVENT_COUNT
 };
 
-/* Returns the word in the log; static. */
+/* Returns the name of the event in the log; static. */
 const char *event_name(enum event event);
-/* Returns the level that the list gives. */
+/* Returns the level of the event in the list above. */
 enum log_level event_level(enum event event);
 
 /* Logs an event at its own level: event_log(EVENT_X, LOG_FIELDS(...) or LOG_NONE, format, ...). */

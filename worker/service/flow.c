@@ -9,7 +9,8 @@
  *
  * The broker may already have sent a whole prefetch of large messages when the limit is reached.
  * Such deliveries are not kept: flow_admit notes their tags, and they are requeued after the
- * subscription is cancelled. Requeued earlier, the broker would send them straight back.
+ * subscription is cancelled. If they were requeued earlier, the broker would deliver them
+ * again at once.
  *
  * One delivery may exceed the limit, because any command must be answered, whatever its size.
  */

@@ -45,7 +45,7 @@ struct job {
     bool attempt_sent;     /* the record may exist */
     bool attempt_recorded; /* the database has confirmed it */
     uint64_t attempt;      /* its number */
-    bool answered;         /* delete the records of all workers, not only our own */
+    bool answered;         /* delete the records of all workers, not only this one's */
 
     /* settling */
     enum settle_stage stage;
@@ -67,7 +67,7 @@ size_t job_bytes(const struct job *job);
 /* Makes the verdict the job's answer; its texts are copied to the job's arena. */
 void job_answer(struct job *job, const struct verdict *verdict, struct text body);
 
-/* A linked list, first in, first out; all zero is empty. Who has the list owns its jobs. */
+/* A linked list, first in, first out; all zero is empty. The owner of the list owns its jobs. */
 struct job_queue {
     struct job *head;
     struct job *tail;

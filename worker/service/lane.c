@@ -43,7 +43,7 @@ enum {
     POLL_MS_MAX = 500,
     RECONNECT_PAUSE_FIRST_MS = 100,
     RECONNECT_PAUSE_MAX_MS = 2000,
-    OPEN_MS_MAX = 60000, /* an open in which every call is answered just in time */
+    OPEN_MS_MAX = 60000, /* the longest open: every call is answered just before its limit */
     PREPARE_PAUSE_MS = 1000,
 };
 
@@ -435,8 +435,8 @@ static void log_connect_failed(const struct lane *lane, bool first, int64_t retr
                  "cannot connect to the broker, retrying");
 }
 
-/* Returns a random time from half of the pause to all of it, and doubles the pause. Without chance,
-   all workers that lost one broker would reconnect at the same moment. */
+/* Returns a random time from half of the pause to all of it, and doubles the pause. Without the
+   random part, all workers that lost one broker would reconnect at the same moment. */
 static int64_t next_reconnect_ms(struct lane *lane, int64_t *pause_ms)
 {
     int64_t half_ms = *pause_ms / 2;
@@ -463,8 +463,8 @@ static void *transport_main(void *argument)
     for (;;) {
         bool before = connected;
         bool stopped = connect_and_run(lane, &connected);
-        /* A connection alone does not reset the pause: a broker that accepts logins but no consumer
-           would be hammered. */
+        /* A connection alone does not reset the pause: otherwise the worker would connect without
+           a pause to a broker that accepts logins but no AMQP consumer. */
         if (lane->flow.consuming)
             pause_ms = RECONNECT_PAUSE_FIRST_MS;
         int64_t wait_ms = next_reconnect_ms(lane, &pause_ms);

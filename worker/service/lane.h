@@ -14,13 +14,14 @@
 #include "worker/service/counters.h"
 #include "worker/service/policy_source.h"
 
+/* What is borrowed has to outlive the lane. */
 struct lane_options {
-    const struct settings *settings; /* borrowed, as the next three; they outlive the lane */
-    struct text worker;              /* name of the worker */
-    struct clock *clock;
-    struct policy_source *policy;
-    struct transport *transport; /* owned by the lane from now on, as the store */
-    struct store *store;
+    const struct settings *settings; /* borrowed */
+    struct text worker;              /* the name; borrowed */
+    struct clock *clock;             /* borrowed */
+    struct policy_source *policy;    /* borrowed */
+    struct transport *transport;     /* owned by the lane from lane_start on */
+    struct store *store;             /* owned by the lane from lane_start on */
 };
 
 struct lane;
@@ -36,8 +37,7 @@ struct lane *lane_start(const struct lane_options *options);
 void lane_check(struct lane *lane);
 /* Returns the counters; borrowed until lane_join. Any thread may read them. */
 const struct counters *lane_counters(const struct lane *lane);
-/* Asks the lane to stop: it takes no new delivery, and finishes those in flight. Returns at once.
- */
+/* Asks the lane to stop: to take no new delivery and finish those in flight. Returns at once. */
 void lane_stop(struct lane *lane);
 /* Waits for both threads to end, and frees the lane. Returns false if shutdown.timeout passed with
    commands in flight. */

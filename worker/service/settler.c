@@ -174,7 +174,8 @@ static enum transport_status publish_dead_letter(struct settler *settler, struct
         .header_count = text_present(job->delivery.traceparent) ? header_count : header_count - 1,
         .body = job->delivery.body,
     };
-    letter.properties.user_id = TEXT_NONE; /* the broker rejects a user_id that is not ours */
+    /* The broker rejects a user_id that is not the worker's. */
+    letter.properties.user_id = TEXT_NONE;
     letter.properties.expiration = TEXT_NONE;
     return settler->options.transport->ops->publish(settler->options.transport, &letter, error);
 }

@@ -13,12 +13,13 @@
 #include "worker/service/counters.h"
 #include "worker/service/job.h"
 
+/* The texts are borrowed too. */
 struct settler_options {
-    struct transport *transport; /* borrowed, as clock and texts are */
-    struct clock *clock;
-    struct counters *counters; /* borrowed; NULL: nothing is counted */
-    struct text queue;         /* x-allot-queue, and the routing key of dead letters */
-    struct text worker;        /* x-allot-worker */
+    struct transport *transport; /* borrowed */
+    struct clock *clock;         /* borrowed */
+    struct counters *counters;   /* borrowed; NULL: nothing is counted */
+    struct text queue;           /* x-allot-queue, and the routing key of dead letters */
+    struct text worker;          /* x-allot-worker */
     struct text dead_letter_exchange;
     int64_t confirm_timeout_ms;
     unsigned reply_max_attempts; /* publishes of one reply */
@@ -38,8 +39,8 @@ enum transport_status settler_settle(struct settler *settler, struct job *job, s
 /* Handles confirms, nacks, returns, CONFIRMS_LOST, BLOCKED and UNBLOCKED; ignores other events. */
 enum transport_status settler_event(struct settler *settler, const struct transport_event *event,
                                     struct error *error);
-/* Fails overdue confirms and publishes what is due. `ret_wait_ms`: time until the next of them; -1:
-   none is waited for. */
+/* Fails overdue confirms and publishes what is due. `ret_wait_ms` is the time until the next of
+   them; -1 if there is none. */
 enum transport_status settler_tick(struct settler *settler, int64_t *ret_wait_ms,
                                    struct error *error);
 /* Moves the jobs whose deliveries are acknowledged to `ret_jobs`. */

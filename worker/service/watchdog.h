@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Watchdog timer: reports when a busy thread makes no progress for `limit_ms`. Pure; the caller
- * passes the time, and a number that changes with every bit of progress.
+ * passes the time, and a number that changes whenever the thread makes progress.
  */
 #ifndef ALLOT_SERVICE_WATCHDOG_H
 #define ALLOT_SERVICE_WATCHDOG_H

@@ -103,7 +103,7 @@ void work_queue_drain_wake(struct work_queue *work_queue)
 {
     uint64_t count = 0;
     ssize_t got = read(work_queue->wake_fd, &count, sizeof count);
-    (void)got; /* it fails if nobody woke; the descriptor does not block */
+    (void)got; /* the read fails, without blocking, if the descriptor was not readable */
 }
 
 void work_queue_kick(struct work_queue *work_queue)
