@@ -156,7 +156,7 @@ static bool has_answer(const struct client *client)
     return client->answers.count > 0;
 }
 
-/* Waits until `holds` is true or `timeout_ms` is over. False: the connection failed. */
+/* Waits until `holds` is true or `timeout_ms` is over. Returns false if the connection failed. */
 static bool wait_for(struct client *client, condition holds, int timeout_ms, struct error *error)
 {
     int64_t deadline_ms = system_monotonic_ms() + timeout_ms;

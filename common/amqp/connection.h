@@ -66,12 +66,12 @@ enum transport_status connection_close_channel(struct connection *connection,
 enum transport_status connection_send_close_ok(struct connection *connection,
                                                amqp_channel_t channel, struct error *error);
 
-/* Reads what has arrived, into reader.arrived; see frame_reader_read. */
+/* Adds the methods that have arrived to `reader.arrived`; see frame_reader_read(). */
 enum transport_status connection_read(struct connection *connection, struct error *error);
-/* Reads, but only if the last read is so long ago that a publish could hang. */
+/* Calls connection_read() only if the last read is so long ago that a publish could hang. */
 enum transport_status connection_read_if_stale(struct connection *connection, struct error *error);
-/* Waits up to `timeout_ms` until the socket or `wake_fd` (-1: none) is readable. True: wake_fd is.
- */
+/* Waits up to `timeout_ms` until the socket or `wake_fd` is readable; -1 stands for no descriptor.
+   Returns whether `wake_fd` is readable. */
 bool connection_wait(struct connection *connection, int64_t timeout_ms, int wake_fd);
 
 /*
@@ -80,7 +80,7 @@ bool connection_wait(struct connection *connection, int64_t timeout_ms, int wake
  * before waiting for the broker.
  */
 void connection_cork(struct connection *connection);
-/* Sends what is collected. */
+/* Sends what connection_cork() has collected. */
 void connection_uncork(struct connection *connection);
 
 #endif

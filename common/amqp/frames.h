@@ -35,13 +35,13 @@ struct frame_reader {
 };
 
 /*
- * Reads what has arrived, into `arrived`, and does not wait. Stops early after some MiB of bodies,
- * so that the caller can handle them first; `arrived` is not empty then. LOST: the connection
- * failed, the broker closed it, or the broker broke the protocol.
+ * Adds the methods that have arrived to `arrived`, and does not wait. Stops early after some MiB of
+ * bodies, so that the caller can handle them first; `arrived` is not empty then. Returns LOST if
+ * the connection failed, the broker closed it, or the broker broke the protocol.
  */
 enum transport_status frame_reader_read(struct frame_reader *reader, amqp_connection_state_t state,
                                         struct error *error);
-/* Frees what it owns; it can be used again, for a new connection. */
+/* Frees what the reader owns. The reader can be used again, for a new connection. */
 void frame_reader_clear(struct frame_reader *reader);
 
 #endif

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The steps that open a connection: socket, TLS, SASL login, and the check of the broker's version.
- */
+/* Opens a connection in steps: socket, TLS, SASL login, and the check of the broker's version. */
 #ifndef ALLOT_AMQP_LOGIN_H
 #define ALLOT_AMQP_LOGIN_H
 
