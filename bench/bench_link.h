@@ -33,7 +33,8 @@ struct link_reply {
     bool replayed;
 };
 typedef void (*link_handler)(void *context, const struct link_reply *reply);
-/* Waits up to `seconds` for a frame, then handles all that have arrived. False: none arrived. */
+/* Waits up to `seconds` for a frame, then handles all that have arrived. Returns false if none
+   has. */
 bool link_wait(struct link *link, double seconds, link_handler handler, void *context);
 /* Returns how many messages the broker has confirmed. */
 size_t link_confirmed(const struct link *link);

@@ -24,11 +24,11 @@ struct consumer_state {
 };
 
 struct sent_command {
-    /* A change: its consumers. A read: the number of what it reads. A repetition: the number of the
-       command that it repeats. */
+    /* The numbers of the consumers that a change changes; or of what a read reads, or of the
+       command that a repetition repeats. */
     uint64_t first, second;
     uint64_t reply_hash;
-    uint8_t action;
+    uint8_t action; /* enum action */
     bool answered;
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Runs the real applier on a store that a test has made. Every function fails the test on errors.
+/* Runs the real applier on a store that a test has made. On an error, the functions fail the test.
  */
 #ifndef ALLOT_APPLIER_BENCH_H
 #define ALLOT_APPLIER_BENCH_H

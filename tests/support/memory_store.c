@@ -49,8 +49,8 @@ static void drop_fault(struct memory_database *database, size_t index)
         database->faults[i] = database->faults[i + 1];
 }
 
-/* Counts the call for every fault that waits. True: a fault is due; it is taken from the list, or
-   has one time less. */
+/* Counts the call for every fault that waits. If a fault is due, returns true and copies it to
+   `ret_fault`; the fault then has one time less, and leaves the list after its last time. */
 static bool take_fault(struct memory_database *database, enum memory_call call,
                        struct memory_fault *ret_fault)
 {
@@ -236,7 +236,7 @@ struct attempt_change {
     uint64_t attempt;
 };
 
-/* Copies all records of `before` but `excluded`, so that the same record is never there twice. */
+/* Copies all records of `before` except `excluded`, so that no record is there twice. */
 static void copy_other_attempts(struct memory_version *version, const struct memory_version *before,
                                 struct memory_attempt excluded)
 {

@@ -61,7 +61,7 @@ static size_t count_events(const struct memory_transport *self)
     return count;
 }
 
-/* Removes an unacknowledged message from the list; NULL: the tag is unknown. */
+/* Removes an unacknowledged message from the list and returns it; NULL if the tag is unknown. */
 static struct memory_message *take_unacked(struct memory_transport *self, uint64_t tag)
 {
     struct memory_unacked **at = &self->unacked;
