@@ -20,7 +20,8 @@ struct amqp_options {
     struct text connection_name; /* shown in the management UI */
 };
 
-/* Returns a closed transport; the options are copied. NULL, with an error: the URI is invalid. */
+/* Returns a closed transport, owned by the caller; the options are copied. Returns NULL, with an
+   error, if the URI is invalid. */
 struct transport *amqp_transport_new(const struct amqp_options *options, struct error *error);
 
 #endif

@@ -33,7 +33,7 @@ enum {
 };
 
 struct client {
-    struct arena *arena; /* of the options */
+    struct arena *arena; /* owned; has the options */
     struct login_options login;
     struct connection *connection;
     struct publisher publisher;
@@ -99,7 +99,8 @@ static void note_resolved(struct client *client, const struct incoming *incoming
     }
 }
 
-/* Puts a method in its place. Zeroes `incoming` if it is kept; else the caller clears it. */
+/* Stores a method where its reader looks for it. Zeroes `incoming` if a queue now owns it;
+   otherwise the caller must clear it. */
 static bool sort_incoming(struct client *client, struct incoming *incoming, struct error *error)
 {
     switch (incoming->method) {

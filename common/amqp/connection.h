@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One connection to a broker: opened once, never reused. It owns librabbitmq's connection state and
- * the frame reader. It knows nothing of topology, deliveries and confirms.
+ * the frame reader. It does not handle topology, deliveries and confirms.
  *
  * After a call that returned LOST only connection_free may be called. A connection belongs to one
  * thread, with a stack of 8 MiB or more: librabbitmq 0.11 decodes nested headers by recursion
@@ -39,8 +39,8 @@ struct connection {
 
 /*
  * Tries each host once, from hosts[first % count] on, until one accepts the login or refuses it.
- * `options` are borrowed and have to outlive the connection. REFUSED: the login failed, or the
- * broker is not RabbitMQ 3.10 or later.
+ * `options` are borrowed and have to outlive the connection. Returns REFUSED if the login failed,
+ * or if the broker is not RabbitMQ 3.10 or later.
  */
 enum transport_status connection_open(const struct login_options *options, size_t first,
                                       struct connection **ret_connection, struct error *error);
@@ -53,7 +53,8 @@ void connection_free(struct connection *connection);
  */
 enum transport_status connection_check_rpc(struct connection *connection, amqp_channel_t channel,
                                            const char *what, struct error *error);
-/* Checks the result of sending a method. A failure may leave a partial frame, so it is LOST. */
+/* Checks the result of sending a method. A failure may leave a partial frame, so the connection
+   is then LOST. */
 enum transport_status connection_check_send(struct connection *connection, int result,
                                             const char *what, struct error *error);
 /* Opens a channel, with publisher confirms if `confirms`. */

@@ -40,8 +40,7 @@ struct incoming_queue {
 
 /* Moves `incoming` to the end of the queue. From now on the queue owns what `incoming` owned. */
 void incoming_push(struct incoming_queue *queue, const struct incoming *incoming);
-/* Moves the oldest method to `ret_incoming`, owned by the caller. Returns false if there is none.
- */
+/* Removes the oldest method; the caller owns `ret_incoming`. Returns false if there is none. */
 bool incoming_pop(struct incoming_queue *queue, struct incoming *ret_incoming);
 /* Frees the methods in the queue and its memory. The queue can be used again. */
 void incoming_queue_clear(struct incoming_queue *queue);

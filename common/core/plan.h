@@ -17,7 +17,7 @@
 
 struct plan_context {
     const struct policy *policy; /* borrowed */
-    int64_t now_ms;              /* since the epoch; compared with deadlines */
+    int64_t now_ms;              /* since the Unix epoch; compared with deadlines */
     int64_t attempts_max;
 };
 

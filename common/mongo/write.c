@@ -258,8 +258,8 @@ static enum store_status add_node_update(struct writer *writer, const struct tre
     return status;
 }
 
-/* Adds updates for the providers below a moved one, whose root changed. Most of them have a node in
-   the snapshot, but no slot. */
+/* Adds updates for the providers below a moved one, whose root changed. They have nodes in the
+   snapshot, but no slots. */
 static enum store_status add_node_updates(struct writer *writer, struct error *error)
 {
     const struct snapshot *snapshot = writer->snapshot;
@@ -320,8 +320,8 @@ static int64_t count_in(const bson_t *reply, const char *field)
     return bson_iter_init_find(&iter, reply, field) ? bson_iter_as_int64(&iter) : 0;
 }
 
-/* The load of this transaction has seen the documents, so one that is missing now was deleted
-   outside of it. */
+/* To the server an update or delete of a document that does not exist is no error; only the counts
+   show it. The slot is out of date then, so the batch has to load again. */
 static enum store_status check_counts(const struct writer *writer, const bson_t *reply,
                                       const char *collection, struct error *error)
 {
