@@ -49,6 +49,7 @@ struct totals {
     int64_t generations; /* the sum over all providers */
 };
 
+/* Returns the claim of consumer `number`. Another `version` gives other providers. */
 struct bench_claim claim_draw(const struct shape *shape, uint64_t number, uint32_t version);
 /* Returns the index of the claim's provider `i`, from 0 on. */
 uint32_t claim_provider_at(const struct bench_claim *claim, uint32_t i);

@@ -24,8 +24,8 @@ struct consumer_state {
 };
 
 struct sent_command {
-    /* The numbers of the consumers that a change changes; or of what a read reads, or of the
-       command that a repetition repeats. */
+    /* Of a change: the numbers of its consumers. Of a read: `first` is the number of the consumer,
+       provider or project. Of a repetition: `first` is the number of the repeated command. */
     uint64_t first, second;
     uint64_t reply_hash;
     uint8_t action; /* enum action */

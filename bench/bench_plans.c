@@ -142,7 +142,7 @@ static bool name_lookup(const bson_t *stage, char *ret_name, size_t size)
     return true;
 }
 
-/* Says whether the pipeline has a kind of $lookup that is not explained yet. */
+/* Returns whether the pipeline has a kind of $lookup that is not explained yet. */
 static bool has_new_kind(const struct plans *plans, const bson_t *pipeline)
 {
     char name[TEXT], number[16];
