@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A producer's connection. It publishes with confirms, and handles confirms and replies as they
- * arrive, so it never waits for one message. It knows nothing about the content. It dies if the
- * connection is lost or if the broker nacks a message.
+ * arrive, so it never waits for one message. It does not read the content of messages. The program
+ * ends if the connection is lost or if the broker nacks a message.
  */
 #ifndef BENCH_LINK_H
 #define BENCH_LINK_H

@@ -212,7 +212,7 @@ static enum transport_status consume(struct transport *transport, uint16_t prefe
 /*
  * Sends the cancel without waiting for its cancel-ok, so amqp_basic_cancel() is not used. A whole
  * prefetch of large bodies may arrive before the cancel-ok. The handler has to see each delivery as
- * it arrives, and requeue it; else all of them would fill the memory.
+ * it arrives, and requeue it; otherwise all of them would fill the memory.
  */
 static enum transport_status cancel(struct transport *transport, struct error *error)
 {

@@ -14,7 +14,7 @@
 struct amqp_options {
     struct text uri; /* amqp:// or amqps://; several, separated by commas, are tried one by one */
     struct topology topology;
-    bool declare; /* `open` declares the topology; else it only checks it */
+    bool declare; /* `open` declares the topology; if false, only checks it */
     int64_t heartbeat_ms;
     struct amqp_tls tls;
     struct text connection_name; /* shown in the management UI */

@@ -41,7 +41,8 @@ struct memory_message {
 /* Copies properties; their texts go to `arena`. */
 struct properties memory_properties_copy(struct arena *arena, const struct properties *properties);
 
-/* Makes a broker with the exchanges and queues of `names` (copied); no reply queue exists yet. */
+/* Creates a broker, owned by the caller, with the exchanges and queues of `names` (copied); no
+ * reply queue exists yet. */
 struct memory_broker *memory_broker_new(const struct memory_names *names);
 /* Frees the broker; its transports have to be freed before. NULL is allowed. */
 void memory_broker_free(struct memory_broker *broker);

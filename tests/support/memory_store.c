@@ -111,8 +111,8 @@ static void apply_fault(struct memory_store *store, const struct memory_fault *f
         memory_store_crash(&store->base, fault->fate);
 }
 
-/* Begins any call. OK: the call goes on. Else the call has failed: `ret_fault` is the fault that is
-   applied already; unset if the store has crashed before. */
+/* Begins any call. Returns OK if the call goes on. Otherwise the call has failed, and `ret_fault`
+   is the fault, which is applied already. A store that has crashed does not set `ret_fault`. */
 static enum store_status begin_call(struct memory_store *store, enum memory_call call,
                                     struct memory_fault *ret_fault, struct error *error)
 {
