@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What both users of bare librabbitmq need: the producer (bench_link.c) and the baseline without a
- * database (bench_broker.c). Every function dies of an error.
+ * database (bench_broker.c). Every function ends the program on an error.
  */
 #ifndef BENCH_AMQP_H
 #define BENCH_AMQP_H
@@ -12,7 +12,7 @@
 /* Connects and logs in without TLS. Owned by the caller, freed by bench_amqp_close(). */
 amqp_connection_state_t bench_amqp_open(const char *uri);
 void bench_amqp_close(amqp_connection_state_t state);
-/* Dies if the broker rejected the last method; `what` is what it was for. */
+/* Dies if the broker rejected the last method. `what` says in the error what the method was for. */
 void bench_amqp_check(amqp_connection_state_t state, const char *what);
 /* While corked, the kernel sends full TCP segments only. */
 void bench_amqp_cork(amqp_connection_state_t state, bool corked);

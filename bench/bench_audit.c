@@ -15,7 +15,7 @@ static mongoc_cursor_t *aggregate(mongoc_collection_t *collection, const char *p
     bson_t stages;
     bson_error_t error;
     if (!bson_init_from_json(&stages, pipeline, -1, &error))
-        bench_die("%s", error.message);
+        bench_die("cannot parse a pipeline of the audit: %s", error.message);
     mongoc_cursor_t *cursor =
         mongoc_collection_aggregate(collection, MONGOC_QUERY_NONE, &stages, options, NULL);
     bson_destroy(&stages);
@@ -34,7 +34,7 @@ static void close_cursor(mongoc_cursor_t *cursor)
 {
     bson_error_t error;
     if (mongoc_cursor_error(cursor, &error))
-        bench_die("%s", error.message);
+        bench_die("cannot read from the database: %s", error.message);
     mongoc_cursor_destroy(cursor);
 }
 

@@ -8,7 +8,7 @@
  * - It answers each command with a success, made of pieces of the command's text. Replies are
  *   persistent, mandatory and confirmed.
  * - It acknowledges a batch with one frame, once all its replies are confirmed. It does not wait
- * for the confirms of one batch before it publishes the next.
+ *   for the confirms of one batch before it publishes the next.
  *
  * It reads ALLOT_AMQP_URI, ALLOT_AMQP_QUEUE, ALLOT_AMQP_PREFETCH and ALLOT_BATCH_MAX_COMMANDS, and
  * ignores its arguments. SIGTERM ends it after the last batch is acknowledged. It has one thread.

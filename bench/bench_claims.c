@@ -5,8 +5,7 @@
 #include <string.h>
 
 enum { AMOUNT_FIRST = 2, AMOUNT_SECOND = 4096 };
-/* Distance of the seeds of two claims. A claim has three: for its consumer, its key, its providers.
- */
+/* Distance of the seeds of two claims. A claim has three: of its consumer, key and providers. */
 enum { SEEDS = 4 };
 /* The bytes of an allocation.set with two providers, without its mappings. */
 enum { ENVELOPE_BYTES = 480 };

@@ -49,6 +49,7 @@ struct totals {
     int64_t generations; /* the sum over all providers */
 };
 
+/* Returns the claim of consumer `number`. Another `version` gives other providers. */
 struct bench_claim claim_draw(const struct shape *shape, uint64_t number, uint32_t version);
 /* Returns the index of the claim's provider `i`, from 0 on. */
 uint32_t claim_provider_at(const struct bench_claim *claim, uint32_t i);
@@ -57,7 +58,7 @@ extern const char *const claim_classes[CLAIM_CLASSES_MAX];
 int64_t claim_amount(size_t resource_class);
 /* Returns the UUID of the provider with this index. */
 struct uuid claim_provider(uint32_t index);
-/* Returns the index of the provider with this UUID; UINT32_MAX: not a provider of the benchmark. */
+/* Returns the index of the provider with this UUID; UINT32_MAX if the benchmark has none. */
 uint32_t claim_provider_index(const uint8_t bytes[UUID_BYTES]);
 /* Returns the idempotency key of command `number`. It is a UUID, as producers use them. */
 struct uuid claim_key(uint64_t number);

@@ -6,12 +6,12 @@
  *   (common/mongo/schema.h), so the server checks and indexes what it would in production.
  * - Documents: providers and consumers of bench_documents.c, inserted in bulk with write concern 1.
  *   The write concern of everything else is majority with journal, as it is in the worker.
- * - Servers: every node gets a cache of 4 GB. After a large seeding all nodes write to disk, so
- * that this work is not measured later.
+ * - Servers: every node gets a cache of 4 GB. After a large seeding all nodes write to disk, since
+ *   this work is not to be measured later.
  *
- * The name holds the process id, so two runs on the same servers do not meet. A run that dies
- * leaves its database behind; the servers of script/bench are removed afterwards. The audit and the
- * server's counters are in bench_audit.c.
+ * The database's name has the process id, so two runs on the same servers do not meet. A run that
+ * dies leaves its database behind; the servers of script/bench are removed afterwards. The audit
+ * and the server's counters are in bench_audit.c.
  */
 #include "bench/bench_database.h"
 
@@ -29,7 +29,7 @@ void database_command(struct database *database, const char *on, const bson_t *c
 {
     bson_error_t error;
     if (!mongoc_client_command_simple(database->client, on, command, NULL, ret_reply, &error))
-        bench_die("%s", error.message);
+        bench_die("cannot run a command on database %s: %s", on, error.message);
 }
 
 /* --- collections --- */
@@ -38,7 +38,7 @@ static void run_command(mongoc_database_t *handle, const bson_t *command)
 {
     bson_error_t error;
     if (!mongoc_database_write_command_with_opts(handle, command, NULL, NULL, &error))
-        bench_die("%s", error.message);
+        bench_die("cannot create a collection or its indexes: %s", error.message);
 }
 
 static void append_json(bson_t *command, const char *key, const char *json, bool is_array)
@@ -46,7 +46,7 @@ static void append_json(bson_t *command, const char *key, const char *json, bool
     bson_t value;
     bson_error_t error;
     if (!bson_init_from_json(&value, json, -1, &error))
-        bench_die("%s", error.message);
+        bench_die("cannot parse the JSON of '%s': %s", key, error.message);
     if (is_array)
         BSON_APPEND_ARRAY(command, key, &value);
     else
@@ -119,7 +119,7 @@ static void insert_bulk(struct database *database, mongoc_collection_t *collecti
         bson_destroy(&document);
     }
     if (mongoc_bulk_operation_execute(bulk, NULL, &error) == 0)
-        bench_die("%s", error.message);
+        bench_die("cannot seed the database: %s", error.message);
     mongoc_bulk_operation_destroy(bulk);
     bson_destroy(&options);
 }
@@ -140,7 +140,7 @@ static mongoc_client_t *connect_client(void)
     bson_error_t error;
     mongoc_uri_t *uri = mongoc_uri_new_with_error(bench_environment("ALLOT_MONGODB_URI"), &error);
     if (uri == NULL)
-        bench_die("%s", error.message);
+        bench_die("invalid ALLOT_MONGODB_URI: %s", error.message);
     mongoc_write_concern_t *write = mongoc_write_concern_new();
     mongoc_write_concern_set_wmajority(write, 0);
     mongoc_write_concern_set_journal(write, true);
@@ -159,8 +159,8 @@ static void command_node(const mongoc_host_list_t *host, const bson_t *command)
     mongoc_client_t *client = mongoc_client_new(text);
     if (client == NULL ||
         !mongoc_client_command_simple(client, "admin", command, NULL, NULL, &error))
-        bench_die("admin command failed on %s: %s", host->host_and_port,
-                  client == NULL ? "cannot make a client" : error.message);
+        bench_die("cannot run an admin command on %s: %s", host->host_and_port,
+                  client == NULL ? "invalid URI" : error.message);
     mongoc_client_destroy(client);
 }
 
@@ -170,22 +170,22 @@ void database_each_node(const struct database *database, const char *command)
     bson_error_t error;
     const mongoc_host_list_t *host = mongoc_uri_get_hosts(mongoc_client_get_uri(database->client));
     if (!bson_init_from_json(&parsed, command, -1, &error))
-        bench_die("%s", error.message);
+        bench_die("cannot parse an admin command: %s", error.message);
     for (; host != NULL; host = host->next)
         command_node(host, &parsed);
     bson_destroy(&parsed);
 }
 
-/* Private servers start with a small cache. In production, documents and indexes are in the cache,
-   and so are the changed pages: if they exceed a twentieth of it, the server writes them all the
-   time. */
+/* The servers of script/bench start with a small cache. In production, documents and indexes fit
+   into the cache, and changed pages take only a small part of it. When changed pages exceed a
+   twentieth of the cache, the server writes them to disk all the time. */
 static void enlarge_cache(const struct database *database)
 {
     database_each_node(database, "{\"setParameter\":1,\"wiredTigerEngineRuntimeConfig\":"
                                  "\"cache_size=4G\"}");
 }
 
-/* Makes all nodes write what was seeded to disk, before anything is measured. */
+/* Makes all nodes write the seeded documents to disk, before anything is measured. */
 static void flush_to_disk(const struct database *database)
 {
     database_each_node(database, "{\"fsync\":1}");
@@ -195,7 +195,7 @@ static void drop_database(struct database *database)
 {
     bson_error_t error;
     if (!mongoc_database_drop(database->handle, &error))
-        bench_die("%s", error.message);
+        bench_die("cannot drop database %s: %s", database->name, error.message);
 }
 
 struct database database_open(const char *purpose, const struct shape *shape, size_t seeded)

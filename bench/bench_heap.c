@@ -13,8 +13,8 @@ void *__libc_malloc(size_t bytes);
 void *__libc_calloc(size_t count, size_t bytes);
 void *__libc_realloc(void *old, size_t bytes);
 
-/* Used before find_counters() has run, since the loader allocates too, and without HEAP_VARIABLE.
- */
+/* Used until find_counters() has run, since the loader allocates too, and if HEAP_VARIABLE is not
+   set. */
 static struct heap_counters unshared;
 static struct heap_counters *counters = &unshared;
 

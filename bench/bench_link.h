@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A producer's connection. It publishes with confirms, and handles confirms and replies as they
- * arrive, so it never waits for one message. It knows nothing about the content. It dies if the
- * connection is lost or if the broker nacks a message.
+ * arrive, so it never waits for one message. It does not read the content of messages. The program
+ * ends if the connection is lost or if the broker nacks a message.
  */
 #ifndef BENCH_LINK_H
 #define BENCH_LINK_H
@@ -33,7 +33,8 @@ struct link_reply {
     bool replayed;
 };
 typedef void (*link_handler)(void *context, const struct link_reply *reply);
-/* Waits up to `seconds` for a frame, then handles all that have arrived. False: none arrived. */
+/* Waits up to `seconds` for a frame, then handles all that have arrived. Returns false if none
+   has. */
 bool link_wait(struct link *link, double seconds, link_handler handler, void *context);
 /* Returns how many messages the broker has confirmed. */
 size_t link_confirmed(const struct link *link);

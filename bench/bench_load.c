@@ -19,8 +19,8 @@
 
 #include "bench/bench_load_internal.h"
 
-/* Of 100 commands of WORKLOAD_CHURN, the numbers below which they are of this kind; the rest moves.
- */
+/* WORKLOAD_CHURN draws a number below PERCENT. A command is of the first kind whose limit is above
+   that number; from CHURN_DELETE on it is a move. */
 enum { CHURN_NEW = 60, CHURN_REPLACE = 80, CHURN_DELETE = 95, PERCENT = 100 };
 enum { REPEAT_EVERY = 3 };
 
@@ -95,7 +95,7 @@ static enum action choose_action(const struct load *load, uint64_t draw)
     return ACTION_SET;
 }
 
-/* Removes one of the idle consumers from the list and returns it. */
+/* Removes one of the idle consumers from the list and returns its number. */
 static uint64_t draw_idle(struct load *load, uint64_t draw)
 {
     size_t index = (size_t)(draw % load->idle_count);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A load makes one command after the other and checks every reply. It knows the state that each
- * success leaves, so it knows what each reply must say. A consumer has at most one unanswered
- * command, since the worker promises no order. A load knows no broker. It dies of a wrong reply.
+ * A load makes the commands of a benchmark, one after the other, and checks every reply. It knows
+ * the state that each success leaves, so it knows what each reply must say. A consumer has at most
+ * one unanswered command, since the worker promises no order. A wrong reply ends the program. A
+ * load does not use the broker.
  */
 #ifndef BENCH_LOAD_H
 #define BENCH_LOAD_H
@@ -30,21 +31,23 @@ enum workload workload_named(const char *name);
 struct load_options {
     struct shape shape;
     enum workload workload;
-    size_t commands;                 /* the most that load_next() may be called */
-    uint32_t batch_consumers;        /* of one command of WORKLOAD_BATCH */
-    bool redelivered;                /* connections may be lost, and so replies may be repeated */
-    size_t seeded;                   /* consumers in the database: claims from SEEDED_FIRST on */
-    const uint32_t *provider_claims; /* by index: seeded claims, so its generation; borrowed */
+    size_t commands;          /* the most that load_next() may be called */
+    uint32_t batch_consumers; /* of one command of WORKLOAD_BATCH */
+    bool redelivered;         /* connections may be lost, and so replies may be repeated */
+    size_t seeded;            /* consumers in the database: claims from SEEDED_FIRST on */
+    const uint32_t
+        *provider_claims; /* by provider: its seeded claims, which are its generation; borrowed */
 };
 
 struct load;
-/* Owned by the caller, freed by load_free(). */
+/* Creates a load, owned by the caller. The options are copied. */
 struct load *load_new(const struct load_options *options);
+/* Frees the load. */
 void load_free(struct load *load);
 
 struct load_command {
     struct uuid key;
-    uint32_t partition;        /* says which queue, if there are several */
+    uint32_t partition;        /* the number of its queue, if there are several */
     const struct buffer *body; /* borrowed until the next load_next() */
 };
 /* Makes the next command. Commands are numbered from 0 on. */

@@ -24,11 +24,11 @@ struct consumer_state {
 };
 
 struct sent_command {
-    /* A change: its consumers. A read: the number of what it reads. A repetition: the number of the
-       command that it repeats. */
+    /* Of a change: the numbers of its consumers. Of a read: `first` is the number of the consumer,
+       provider or project. Of a repetition: `first` is the number of the repeated command. */
     uint64_t first, second;
     uint64_t reply_hash;
-    uint8_t action;
+    uint8_t action; /* enum action */
     bool answered;
 };
 

@@ -6,8 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* X(name, kind, target, what): the option, how its value is parsed, the member that gets it, help.
- */
+/* X(option, how its value is parsed, member of the options that gets the value, help text) */
 #define OPTIONS(X)                                                                                 \
     X("worker", TEXT, worker, "PROGRAM that consumes the commands: allotd or bench_broker")        \
     X("workload", TEXT, workload, "new, churn, refused, replay, reads or batch")                   \

@@ -129,7 +129,7 @@ static bool sub_document(const bson_t *document, const char *path, bson_t *ret_v
 }
 
 /* Names the kind of a stage: the collection of its $lookup, and the first field that it matches.
-   False: the stage is no $lookup. */
+   Returns false if the stage is no $lookup. */
 static bool name_lookup(const bson_t *stage, char *ret_name, size_t size)
 {
     bson_t match;
@@ -142,7 +142,7 @@ static bool name_lookup(const bson_t *stage, char *ret_name, size_t size)
     return true;
 }
 
-/* Says whether the pipeline has a kind of $lookup that is not explained yet. */
+/* Returns whether the pipeline has a kind of $lookup that is not explained yet. */
 static bool has_new_kind(const struct plans *plans, const bson_t *pipeline)
 {
     char name[TEXT], number[16];
@@ -243,7 +243,7 @@ static void read_profile(struct plans *plans)
     while (mongoc_cursor_next(cursor, &entry))
         handle_entry(plans, entry);
     if (mongoc_cursor_error(cursor, &error))
-        bench_die("%s", error.message);
+        bench_die("cannot read the profile: %s", error.message);
     mongoc_cursor_destroy(cursor);
     mongoc_collection_destroy(profile);
     bson_destroy(&all);

@@ -19,9 +19,12 @@ struct processes *processes_start(const struct processes_options *options);
 /* Sends SIGTERM and waits; dies if a process does not exit with 0. */
 void processes_end(struct processes *processes);
 
-double processes_cpu_seconds(const struct processes *processes);  /* the sum */
-double processes_peak_mib(const struct processes *processes);     /* the largest VmHWM */
-double processes_resident_mib(const struct processes *processes); /* the largest VmRSS */
+/* Returns the CPU time of all processes together, in seconds. */
+double processes_cpu_seconds(const struct processes *processes);
+/* Returns the largest peak memory (VmHWM) of a process, in MiB. */
+double processes_peak_mib(const struct processes *processes);
+/* Returns the largest resident memory (VmRSS) of a process, in MiB. */
+double processes_resident_mib(const struct processes *processes);
 /* Returns the number of heap allocations until now; 0 if they are not counted. */
 uint64_t processes_allocations(const struct processes *processes);
 

@@ -23,7 +23,7 @@ struct producer {
 struct producer *producer_open(const struct producer_options *options)
 {
     struct producer *producer = bench_array(1, sizeof *producer);
-    char queue[64]; /* with our pid: the replies to an aborted run go elsewhere */
+    char queue[64]; /* has this process's id, so replies to an aborted run go elsewhere */
     producer->options = *options;
     producer->times = bench_array(options->commands, sizeof *producer->times);
     (void)snprintf(queue, sizeof queue, CLAIM_PRINCIPAL ".bench.%d", (int)getpid());

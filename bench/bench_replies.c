@@ -6,10 +6,10 @@
  * - Every reply: its key, its status, and whether it is marked as replayed (check_envelope()).
  * - By kind: the generation of the consumer, the code of the failure, or what a read must return
  *   (check_result()). Replies are searched for pieces of text; there is no JSON parser, since the
- *   load generator must not use much of the CPU that it measures. Their form is checked by the
- * tests.
+ *   load generator must not use much of the CPU that it measures. The tests check the form of
+ *   replies.
  * - A second reply to one command is an error, unless connections may be lost. Then it must be
- * equal to the first one.
+ *   equal to the first one.
  *
  * The totals count each provider once for each command that changes it, because the worker raises
  * its generation once. A wrong reply ends the program.
@@ -198,14 +198,14 @@ static void check_result(struct load *load, struct sent_command *sent, const str
     }
 }
 
-/* Says whether the worker stores an outcome: not for reads, and not again for a repetition. */
+/* Returns whether the worker stores an outcome. It stores none for a read, nor a second one for a
+   repetition. */
 static bool is_recorded(const struct sent_command *sent)
 {
     return sent->action < ACTION_REPEAT || sent->action == ACTION_BATCH;
 }
 
-/* Says whether the command was answered before: a redelivered command gets an equal second reply.
- */
+/* Returns whether the command was answered before. If so, the reply must be equal to the first. */
 static bool is_repetition(const struct load *load, const struct sent_command *sent,
                           const struct reply *reply)
 {

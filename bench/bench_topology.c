@@ -15,7 +15,7 @@ static void declare_queue(uint32_t partition)
                                 text_of("allot.dead"), text_of("allot.dead")};
     if (topology_declare(text_of(bench_environment("ALLOT_AMQP_URI")), &no_tls, &topology,
                          &error) != TRANSPORT_OK)
-        bench_die("%s", error.text);
+        bench_die("cannot declare queue %s: %s", queue.text, error.text);
 }
 
 size_t topology_drain(uint32_t partition)
@@ -27,10 +27,10 @@ size_t topology_drain(uint32_t partition)
     struct client *client =
         client_open(text_of(bench_environment("ALLOT_AMQP_URI")), &no_tls, &error);
     if (client == NULL)
-        bench_die("%s", error.text);
+        bench_die("cannot connect to the broker: %s", error.text);
     for (; client_get(client, queue.text, &message, &error) == CLIENT_MESSAGE; count++) {
         if (!client_ack(client, message.tag, &error))
-            bench_die("%s", error.text);
+            bench_die("cannot acknowledge a message of queue %s: %s", queue.text, error.text);
         arena_free(message.arena);
     }
     client_close(client);

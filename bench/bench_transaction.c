@@ -31,7 +31,7 @@ struct provider_state {
 static void check(bool succeeded, const bson_error_t *error)
 {
     if (!succeeded)
-        bench_die("%s", error->message);
+        bench_die("cannot run the bare transaction: %s", error->message);
 }
 
 static bson_t session_options(struct raw *raw)
@@ -44,8 +44,8 @@ static bson_t session_options(struct raw *raw)
 
 /* --- reads --- */
 
-/* Appends the `_id` number `number` of what is read from one collection; false: nothing is read for
-   this number. */
+/* Appends the `_id` of one document to the array of those to read from a collection. `number` is
+   the document's number. Returns false if none is to be read for this number. */
 typedef bool (*append_id)(struct raw *raw, size_t number, const char *name, bson_t *array);
 
 static bool append_outcome_id(struct raw *raw, size_t number, const char *name, bson_t *array)

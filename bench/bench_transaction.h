@@ -23,9 +23,9 @@ struct raw {
 struct raw raw_open(const struct shape *shape, size_t batch, size_t seeded);
 /* Runs one transaction with `count` claims, from number `first` on. */
 void raw_transact(struct raw *raw, size_t first, size_t count);
-/* Dies if the database does not hold exactly this number of claims, beside the seeded ones. */
+/* Dies unless the database has exactly `claims` claims beside the seeded ones. */
 void raw_audit(struct raw *raw, size_t claims);
-/* Drops the database. */
+/* Drops the database, frees what `raw` owns, and cleans up libmongoc. */
 void raw_close(struct raw *raw);
 
 #endif

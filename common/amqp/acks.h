@@ -32,7 +32,7 @@ struct acks {
 
 /* Forgets all tags and expects tag 1 next, as on a new channel. Keeps its memory. */
 void acks_restart(struct acks *acks);
-/* Frees its memory; it can be used again, as after acks_restart. */
+/* Forgets all tags as acks_restart does, and frees the memory. `acks` can be used again. */
 void acks_clear(struct acks *acks);
 
 /* Adds a finished delivery, to be acknowledged. */
@@ -45,7 +45,7 @@ struct ack {
     bool multiple;
 };
 
-/* Gives the next ack to send, which counts as sent from now on. False: there is none. */
+/* Sets `ret_ack` to the next ack, which the caller must send. Returns false if there is none. */
 ALLOT_CHECK bool acks_next(struct acks *acks, struct ack *ret_ack);
 
 #endif

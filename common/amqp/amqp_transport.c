@@ -42,7 +42,7 @@ enum { PUBLISHERS = 2, POLL_SLICE_MS_MAX = 1000, SLICES_OF_HEARTBEAT = 4 };
 
 struct amqp_transport {
     struct transport base;
-    struct arena *arena; /* holds the options */
+    struct arena *arena; /* owned; has the options */
     struct login_options login;
     struct topology topology;
     bool declare;
@@ -55,7 +55,7 @@ struct amqp_transport {
     char consumer_tag[32];
     bool consuming;
     bool cancelling;        /* a cancel was sent; its cancel-ok has not arrived */
-    uint16_t next_prefetch; /* while cancelling: of the consumer to start then; 0: none */
+    uint16_t next_prefetch; /* of the AMQP consumer to start after the cancel-ok; 0: none */
 };
 
 static struct amqp_transport *to_amqp(struct transport *transport)
@@ -94,7 +94,7 @@ static enum transport_status send_acks(struct amqp_transport *self, struct error
     return status;
 }
 
-/* Sends the acks, and what the cork holds back. */
+/* Sends the acks, and the publishes that the cork has collected. */
 static enum transport_status flush(struct amqp_transport *self, struct error *error)
 {
     enum transport_status status = send_acks(self, error);
@@ -109,7 +109,7 @@ static void close_transport(struct transport *transport)
 {
     struct amqp_transport *self = to_amqp(transport);
     if (self->connection != NULL && !self->connection->lost)
-        (void)send_acks(self, NULL); /* the broker redelivers what is lost here */
+        (void)send_acks(self, NULL); /* if an ack is lost, the broker redelivers */
     connection_free(self->connection);
     self->connection = NULL;
     self->consuming = self->cancelling = false;
@@ -158,8 +158,8 @@ static enum transport_status open_transport(struct transport *transport, struct 
 
 /* --- consuming ------------------------------------------------------------------------------ */
 
-/* Checks the result of an RPC on the consumer's channel. Any failure is LOST: if the broker closed
-   the channel, all deliveries are gone with it. */
+/* Checks the result of an RPC on the channel of the AMQP consumer. Any failure is LOST: if the
+   broker closed the channel, all deliveries are void. */
 static enum transport_status check_consumer_rpc(struct amqp_transport *self, const char *what,
                                                 struct error *error)
 {
@@ -172,9 +172,9 @@ static enum transport_status check_consumer_rpc(struct amqp_transport *self, con
 }
 
 /*
- * Starts a consumer, with a consumer tag that was not used before. RabbitMQ 3.10.8 mistakes a
- * consumer with a reused tag for the old one, believes that deliveries are missing, and closes the
- * channel with 541 (rabbitmq-server #5927, fixed in later releases).
+ * Starts the AMQP consumer, with a consumer tag that was not used before. RabbitMQ 3.10.8 mistakes
+ * a consumer with a reused tag for the old one, believes that deliveries are missing, and closes
+ * the channel with 541 (rabbitmq-server #5927, fixed in later releases).
  */
 static enum transport_status start_consumer(struct amqp_transport *self, uint16_t prefetch,
                                             struct error *error)
@@ -212,7 +212,7 @@ static enum transport_status consume(struct transport *transport, uint16_t prefe
 /*
  * Sends the cancel without waiting for its cancel-ok, so amqp_basic_cancel() is not used. A whole
  * prefetch of large bodies may arrive before the cancel-ok. The handler has to see each delivery as
- * it arrives, and requeue it; else all of them would fill the memory.
+ * it arrives, and requeue it; otherwise all of them would fill the memory.
  */
 static enum transport_status cancel(struct transport *transport, struct error *error)
 {
@@ -329,8 +329,8 @@ static void report_reason(enum transport_event_kind kind, const struct incoming 
     report(handler, &event);
 }
 
-/* Opens a publishing channel again. Without the consumer's channel the connection is of no use: its
-   deliveries are void, so it is LOST. */
+/* Opens a publishing channel again. If the channel of the AMQP consumer is closed, its deliveries
+   are void, so the connection counts as LOST. */
 static enum transport_status handle_channel_close(struct amqp_transport *self,
                                                   const struct incoming *incoming,
                                                   const struct transport_handler *handler,

@@ -14,13 +14,14 @@
 struct amqp_options {
     struct text uri; /* amqp:// or amqps://; several, separated by commas, are tried one by one */
     struct topology topology;
-    bool declare; /* `open` declares the topology; else it only checks it */
+    bool declare; /* `open` declares the topology; if false, only checks it */
     int64_t heartbeat_ms;
     struct amqp_tls tls;
     struct text connection_name; /* shown in the management UI */
 };
 
-/* Returns a closed transport; the options are copied. NULL, with an error: the URI is invalid. */
+/* Returns a closed transport, owned by the caller; the options are copied. Returns NULL, with an
+   error, if the URI is invalid. */
 struct transport *amqp_transport_new(const struct amqp_options *options, struct error *error);
 
 #endif

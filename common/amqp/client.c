@@ -33,7 +33,7 @@ enum {
 };
 
 struct client {
-    struct arena *arena; /* of the options */
+    struct arena *arena; /* owned; has the options */
     struct login_options login;
     struct connection *connection;
     struct publisher publisher;
@@ -99,7 +99,8 @@ static void note_resolved(struct client *client, const struct incoming *incoming
     }
 }
 
-/* Puts a method in its place. Zeroes `incoming` if it is kept; else the caller clears it. */
+/* Stores a method where its reader looks for it. Zeroes `incoming` if a queue now owns it;
+   otherwise the caller must clear it. */
 static bool sort_incoming(struct client *client, struct incoming *incoming, struct error *error)
 {
     switch (incoming->method) {
@@ -156,7 +157,7 @@ static bool has_answer(const struct client *client)
     return client->answers.count > 0;
 }
 
-/* Waits until `holds` is true or `timeout_ms` is over. False: the connection failed. */
+/* Waits until `holds` is true or `timeout_ms` is over. Returns false if the connection failed. */
 static bool wait_for(struct client *client, condition holds, int timeout_ms, struct error *error)
 {
     int64_t deadline_ms = system_monotonic_ms() + timeout_ms;

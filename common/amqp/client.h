@@ -18,12 +18,13 @@
 
 struct client;
 
-/* Connects to the first host of the URI that accepts the login. NULL, with an error: none did. */
+/* Connects to the first host of the URI that accepts the login. Returns NULL, with an error, if
+   none does. The caller owns the client. */
 struct client *client_open(struct text uri, const struct amqp_tls *tls, struct error *error);
 /* Closes and frees the client; the broker requeues what was not acknowledged. NULL is allowed. */
 void client_close(struct client *client);
-/* Returns the URI's user, who is logged in; borrowed. With SASL EXTERNAL the URI has to name the
-   certificate's user. */
+/* Returns the user who is logged in, as the URI names it; borrowed from the client. With SASL
+   EXTERNAL the URI must name the certificate's user. */
 struct text client_user(const struct client *client);
 
 /* What the broker did with a published message. */
@@ -42,7 +43,7 @@ ALLOT_CHECK bool client_publish(struct client *client, const struct outgoing *ou
                                 int timeout_ms, enum client_outcome *ret_outcome,
                                 struct error *error);
 
-/* A received message. `arena` holds all of it; the caller owns it. */
+/* A received message. Its texts are in `arena`, which the caller owns. */
 struct client_message {
     struct arena *arena;
     uint64_t tag;
@@ -57,22 +58,24 @@ enum client_answer { CLIENT_MESSAGE, CLIENT_NOTHING, CLIENT_FAILED };
 
 /* Declares an exclusive queue, which the broker deletes with the connection. */
 ALLOT_CHECK bool client_declare_queue(struct client *client, const char *name, struct error *error);
-/* Starts a subscription to a queue. `no_ack`: the broker counts each delivery as acknowledged; it
-   demands that for CLIENT_DIRECT_REPLY_QUEUE. */
+/* Starts a subscription to a queue. With `no_ack` the broker counts each delivery as acknowledged;
+   it demands this for CLIENT_DIRECT_REPLY_QUEUE. */
 ALLOT_CHECK bool client_consume(struct client *client, const char *queue, bool no_ack,
                                 struct error *error);
-/* Waits up to `timeout_ms` for the next message of any subscription. NOTHING: none came in time. */
+/* Waits up to `timeout_ms` for the next message of any subscription. Returns NOTHING if
+   none comes in time. */
 ALLOT_CHECK enum client_answer client_receive(struct client *client, int timeout_ms,
                                               struct client_message *ret_message,
                                               struct error *error);
-/* Takes the first message of a queue (basic.get), without a subscription. NOTHING: the queue is
-   empty. The message stays in the queue until it is acknowledged. */
+/* Takes the first message of a queue (basic.get), without a subscription. Returns NOTHING if
+   the queue is empty. The message stays in the queue until it is acknowledged. */
 ALLOT_CHECK enum client_answer client_get(struct client *client, const char *queue,
                                           struct client_message *ret_message, struct error *error);
+/* Acknowledges the message with this delivery tag. */
 ALLOT_CHECK bool client_ack(struct client *client, uint64_t tag, struct error *error);
-/* Returns a message to its queue (basic.nack with requeue). */
+/* Requeues the message with this delivery tag (basic.nack). */
 ALLOT_CHECK bool client_requeue(struct client *client, uint64_t tag, struct error *error);
-/* Does so with all messages that are not acknowledged. */
+/* Requeues all messages that are not acknowledged. */
 ALLOT_CHECK bool client_requeue_all(struct client *client, struct error *error);
 /* Counts the messages that are ready in a queue. If the queue is missing, the call fails, but the
    client stays usable. */

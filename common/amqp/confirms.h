@@ -26,16 +26,18 @@ struct confirms {
 
 /* Forgets all messages and expects tag 1 next, as on a new channel. Keeps its memory. */
 void confirms_restart(struct confirms *confirms);
-/* Frees its memory; it can be used again, as after confirms_restart. */
+/* Forgets all messages as confirms_restart does, and frees the memory. `confirms` can be used
+   again. */
 void confirms_clear(struct confirms *confirms);
 
-/* Gives the next tag to `sequence`. False, without effect: CONFIRMS_MAX are unresolved. */
+/* Gives the next tag to `sequence`. Returns false, without effect, if CONFIRMS_MAX messages are
+   unresolved. */
 ALLOT_CHECK bool confirms_add(struct confirms *confirms, uint64_t sequence);
 
 /*
- * Resolves one message of those that a confirm or nack is about, the oldest first, and gives its
- * sequence. Call it until it returns false: no more. An unknown tag, or one that is resolved
- * already, is about none.
+ * Resolves the oldest message that a confirm or nack concerns, and sets `ret_sequence` to its
+ * sequence. Returns false if there is none; call it until then. An unknown tag, or one that is
+ * resolved already, concerns no message.
  */
 ALLOT_CHECK bool confirms_resolve(struct confirms *confirms, uint64_t tag, bool multiple,
                                   uint64_t *ret_sequence);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One connection to a broker: opened once, never reused. It owns librabbitmq's connection state and
- * the frame reader. It knows nothing of topology, deliveries and confirms.
+ * the frame reader. It does not handle topology, deliveries and confirms.
  *
  * After a call that returned LOST only connection_free may be called. A connection belongs to one
  * thread, with a stack of 8 MiB or more: librabbitmq 0.11 decodes nested headers by recursion
@@ -39,8 +39,8 @@ struct connection {
 
 /*
  * Tries each host once, from hosts[first % count] on, until one accepts the login or refuses it.
- * `options` are borrowed and have to outlive the connection. REFUSED: the login failed, or the
- * broker is not RabbitMQ 3.10 or later.
+ * `options` are borrowed and have to outlive the connection. Returns REFUSED if the login failed,
+ * or if the broker is not RabbitMQ 3.10 or later.
  */
 enum transport_status connection_open(const struct login_options *options, size_t first,
                                       struct connection **ret_connection, struct error *error);
@@ -53,7 +53,8 @@ void connection_free(struct connection *connection);
  */
 enum transport_status connection_check_rpc(struct connection *connection, amqp_channel_t channel,
                                            const char *what, struct error *error);
-/* Checks the result of sending a method. A failure may leave a partial frame, so it is LOST. */
+/* Checks the result of sending a method. A failure may leave a partial frame, so the connection
+   is then LOST. */
 enum transport_status connection_check_send(struct connection *connection, int result,
                                             const char *what, struct error *error);
 /* Opens a channel, with publisher confirms if `confirms`. */
@@ -66,12 +67,12 @@ enum transport_status connection_close_channel(struct connection *connection,
 enum transport_status connection_send_close_ok(struct connection *connection,
                                                amqp_channel_t channel, struct error *error);
 
-/* Reads what has arrived, into reader.arrived; see frame_reader_read. */
+/* Adds the methods that have arrived to `reader.arrived`; see frame_reader_read(). */
 enum transport_status connection_read(struct connection *connection, struct error *error);
-/* Reads, but only if the last read is so long ago that a publish could hang. */
+/* Calls connection_read() only if the last read is so long ago that a publish could hang. */
 enum transport_status connection_read_if_stale(struct connection *connection, struct error *error);
-/* Waits up to `timeout_ms` until the socket or `wake_fd` (-1: none) is readable. True: wake_fd is.
- */
+/* Waits up to `timeout_ms` until the socket or `wake_fd` is readable; -1 stands for no descriptor.
+   Returns whether `wake_fd` is readable. */
 bool connection_wait(struct connection *connection, int64_t timeout_ms, int wake_fd);
 
 /*
@@ -80,7 +81,7 @@ bool connection_wait(struct connection *connection, int64_t timeout_ms, int wake
  * before waiting for the broker.
  */
 void connection_cork(struct connection *connection);
-/* Sends what is collected. */
+/* Sends what connection_cork() has collected. */
 void connection_uncork(struct connection *connection);
 
 #endif

@@ -48,7 +48,7 @@ static char *copy_string(amqp_bytes_t bytes)
 
 /* --- methods -------------------------------------------------------------------------------- */
 
-/* Begins a message, if the method has content; else returns false. */
+/* Begins a message. Returns false if the method has no content. */
 static bool begin_message(struct assembly *assembly, const amqp_frame_t *frame)
 {
     struct incoming incoming = {.channel = frame->channel, .method = frame->payload.method.id};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The frame reader of a connection: reads what has arrived on the socket and assembles it to whole
- * methods and messages. It copies all that it keeps, so that librabbitmq's memory can be released
- * at any time.
+ * The frame reader of a connection: reads what has arrived on the socket and assembles it into
+ * whole methods and messages. It copies all that it keeps, so that librabbitmq's memory can be
+ * released at any time.
  */
 #ifndef ALLOT_AMQP_FRAMES_H
 #define ALLOT_AMQP_FRAMES_H
@@ -21,12 +21,12 @@ enum {
 struct assembly {
     enum assembly_state { AWAIT_METHOD, AWAIT_HEADER, AWAIT_BODY } state;
     struct incoming incoming;
-    char *body; /* in the arena of `incoming`; NULL: the body is not kept */
+    char *body; /* in the arena of `incoming`; NULL if the body is not kept */
     uint64_t body_bytes;
     uint64_t received;
 };
 
-/* Zero is a reader of a new connection. */
+/* A reader whose members are all zero is ready for a new connection. */
 struct frame_reader {
     struct assembly assemblies[READER_CHANNELS];
     struct incoming_queue arrived;
@@ -35,13 +35,13 @@ struct frame_reader {
 };
 
 /*
- * Reads what has arrived, into `arrived`, and does not wait. Stops early after some MiB of bodies,
- * so that the caller can handle them first; `arrived` is not empty then. LOST: the connection
- * failed, the broker closed it, or the broker broke the protocol.
+ * Adds the methods that have arrived to `arrived`, and does not wait. Stops early after some MiB of
+ * bodies, so that the caller can handle them first; `arrived` is not empty then. Returns LOST if
+ * the connection failed, the broker closed it, or the broker broke the protocol.
  */
 enum transport_status frame_reader_read(struct frame_reader *reader, amqp_connection_state_t state,
                                         struct error *error);
-/* Frees what it owns; it can be used again, for a new connection. */
+/* Frees what the reader owns. The reader can be used again, for a new connection. */
 void frame_reader_clear(struct frame_reader *reader);
 
 #endif

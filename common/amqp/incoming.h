@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A method that arrived from the broker, with its arguments and, if it has content, its message;
- * complete, and owned by its holder. And a queue of them in order of arrival.
+ * A complete method that arrived from the broker: its arguments and, if it has content, the
+ * message. Also a queue that keeps such methods in order of arrival.
  */
 #ifndef ALLOT_AMQP_INCOMING_H
 #define ALLOT_AMQP_INCOMING_H
@@ -12,24 +12,25 @@
 
 #include "allot/message.h"
 
+/* Where a comment begins with methods, only these have the member. It is zero in all others. */
 struct incoming {
     uint16_t channel;
     uint32_t method;     /* AMQP_..._METHOD of librabbitmq */
-    uint64_t tag;        /* deliver, get-ok, ack, nack */
+    uint64_t tag;        /* deliver, get-ok, ack, nack: the delivery tag */
     bool multiple;       /* ack, nack */
     bool redelivered;    /* deliver, get-ok */
     uint32_t remaining;  /* get-ok: messages left in the queue */
-    char *reason;        /* channel.close, return, blocked: the broker's text; else NULL; owned */
-    struct arena *arena; /* methods with content: holds the members below; owned */
+    char *reason;        /* channel.close, return, blocked: the broker's text; owned, may be NULL */
+    struct arena *arena; /* methods with content: has the members below; owned */
     struct properties properties;
     struct text raw_headers; /* an encoded field table, or absent */
     struct text body;        /* absent for a return, whose body is not needed */
 };
 
-/* Frees what it owns, and sets it to zero. */
+/* Frees what `incoming` owns, and sets all members to zero. */
 void incoming_clear(struct incoming *incoming);
 
-/* Zero is an empty queue. */
+/* A queue whose members are all zero is empty and ready for use. */
 struct incoming_queue {
     struct incoming *ring;
     size_t capacity;
@@ -37,11 +38,11 @@ struct incoming_queue {
     size_t count;
 };
 
-/* Adds a copy of `incoming`; the queue owns what `incoming` owned. */
+/* Moves `incoming` to the end of the queue. From now on the queue owns what `incoming` owned. */
 void incoming_push(struct incoming_queue *queue, const struct incoming *incoming);
-/* Removes the oldest one; the caller owns what it owns. False: the queue is empty. */
+/* Removes the oldest method; the caller owns `ret_incoming`. Returns false if there is none. */
 bool incoming_pop(struct incoming_queue *queue, struct incoming *ret_incoming);
-/* Frees the queue's memory and all that is in it; the queue can be used again. */
+/* Frees the methods in the queue and its memory. The queue can be used again. */
 void incoming_queue_clear(struct incoming_queue *queue);
 
 #endif

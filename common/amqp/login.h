@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The steps that open a connection: socket, TLS, SASL login, and the check of the broker's version.
- */
+/* Opens a connection in steps: socket, TLS, SASL login, and the check of the broker's version. */
 #ifndef ALLOT_AMQP_LOGIN_H
 #define ALLOT_AMQP_LOGIN_H
 
@@ -18,8 +17,9 @@ struct login_options {
 };
 
 /*
- * Fills hosts and tls; they are copied to `arena`, the other members are zero. False, with an
- * error: the URI is invalid, or a user has neither a password nor a TLS client certificate.
+ * Fills hosts and tls; they are copied to `arena`, the other members are zero. Returns false,
+ * with an error, if the URI is invalid, or if a user has neither a password nor a TLS client
+ * certificate.
  */
 ALLOT_CHECK bool login_options_read(struct text uri, const struct amqp_tls *tls,
                                     struct arena *arena, struct login_options *ret_options,
@@ -37,8 +37,8 @@ enum transport_status login_authenticate(amqp_connection_state_t state,
                                          const struct login_options *options,
                                          const struct amqp_host *host, struct error *error);
 /*
- * Checks that the broker is RabbitMQ 3.10 or later, else REFUSED. Gives the minor version of a
- * 3.x, and INT_MAX from 4.0 on.
+ * Checks that the broker is RabbitMQ 3.10 or later; returns REFUSED if it is not. Sets
+ * `ret_version_minor` to the minor version of a 3.x broker, and to INT_MAX from 4.0 on.
  */
 enum transport_status login_identify(amqp_connection_state_t state, int *ret_version_minor,
                                      struct error *error);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Converts basic properties between librabbitmq's form and ours. Headers stay encoded. */
+/* Converts basic properties between librabbitmq's struct and allotd's (allot/message.h). Headers
+ * stay encoded. */
 #ifndef ALLOT_AMQP_PROPERTIES_H
 #define ALLOT_AMQP_PROPERTIES_H
 
@@ -11,9 +12,9 @@
 amqp_bytes_t bytes_of(struct text text);
 struct text text_of_bytes(amqp_bytes_t bytes);
 
-/* Returns the bytes that properties_copy takes from an arena, at most. */
+/* Returns how many bytes properties_copy() takes from an arena at most. */
 size_t properties_bytes(const amqp_basic_properties_t *properties);
-/* Copies the texts to `arena`. */
+/* Returns the properties, with texts copied to `arena`. */
 struct properties properties_copy(struct arena *arena, const amqp_basic_properties_t *properties);
 
 /* Encodes properties of a persistent message, without headers. Texts are borrowed. */

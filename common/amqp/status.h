@@ -16,14 +16,16 @@ struct closing {
 /* Reads a channel.close or connection.close method. */
 struct closing closing_of(const amqp_method_t *method);
 
-/* In each error text, `what` comes first, such as "cannot connect", and then the cause. */
+/* Each error text begins with `what`, such as "cannot connect"; the cause follows. */
 
-/* Translates an AMQP_STATUS_... of a failed call: REFUSED if it needs an operator, else LOST. */
+/* Translates an AMQP_STATUS_... of a failed call. Returns REFUSED if an operator is needed, or
+ * LOST. */
 enum transport_status status_of_library(int result, const char *what, struct error *error);
-/* REFUSED if it needs an operator (permissions, missing objects, other arguments), else LOST. */
+/* Translates a closing by the broker. Returns REFUSED if an operator is needed (permissions,
+   missing objects, other arguments), or LOST. */
 enum transport_status status_of_closing(struct closing closing, const char *what,
                                         struct error *error);
-/* Translates the result of an RPC: OK for a normal reply. */
+/* Translates the result of an RPC. Returns OK for a normal reply. */
 enum transport_status status_of_reply(amqp_rpc_reply_t reply, const char *what,
                                       struct error *error);
 

@@ -102,8 +102,8 @@ static void list_objects(const struct topology *topology, struct object objects[
 /* --- one object ----------------------------------------------------------------------------- */
 
 /*
- * Checks the result of the last RPC. If the broker closed the channel, opens it again, and gives
- * the broker's reply code; else gives 0.
+ * Checks the result of the last RPC. If the broker closed the channel, opens it again, and sets
+ * `ret_code` to the broker's reply code; otherwise sets it to 0.
  */
 static enum transport_status check_rpc(struct connection *connection, const char *what,
                                        int *ret_code, struct error *error)
@@ -122,7 +122,7 @@ static enum transport_status check_rpc(struct connection *connection, const char
     return TRANSPORT_LOST;
 }
 
-/* Declares an object. `passive`: only fails if it is missing. */
+/* Declares an object. If `passive`, creates nothing, and fails if the object is missing. */
 static enum transport_status declare(struct connection *connection, struct object *object,
                                      bool passive, const char *what, int *ret_code,
                                      struct error *error)
@@ -171,7 +171,8 @@ static enum transport_status declare_all(struct connection *connection,
     return bind(connection, topology->dead_letter_queue, topology->dead_letter_exchange, error);
 }
 
-/* Gives the difference between the broker's object and ours; empty if there is none. */
+/* Sets `ret_difference` to how the broker's object differs from `object`; to an empty text if it
+   does not differ. */
 static enum transport_status compare(struct connection *connection, struct object *object,
                                      struct arena *arena, struct text *ret_difference,
                                      struct error *error)
@@ -183,7 +184,7 @@ static enum transport_status compare(struct connection *connection, struct objec
     enum transport_status status = declare(connection, object, true, what.text, &code, &cause);
     bool exists = status == TRANSPORT_OK;
     /* Only a full declaration compares arguments. A user without the permission to configure the
-       object gets 403, which says nothing about them. */
+       object gets 403, which says nothing about the arguments. */
     if (exists)
         status = declare(connection, object, false, what.text, &code, &cause);
     if (status == TRANSPORT_LOST)

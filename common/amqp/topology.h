@@ -18,15 +18,17 @@ struct topology {
 };
 
 /*
- * Connects, and creates what is missing. REFUSED: an exchange or queue exists with other arguments
- * (the error has the broker's text, with its name and the difference), or a permission is missing.
+ * Connects, and creates what is missing. Returns REFUSED if an exchange or queue exists with other
+ * arguments, or if a permission is missing. The error then has the broker's text, which names the
+ * exchange or queue and the difference.
  */
 enum transport_status topology_declare(struct text uri, const struct amqp_tls *tls,
                                        const struct topology *topology, struct error *error);
 /*
- * Connects, and gives one line for each exchange or queue that is missing or different, copied to
- * `arena`; no line if all is as it should be. Bindings are not checked, because AMQP cannot read
- * them. The arguments of an object that the user may not configure are not checked either.
+ * Connects, and sets `ret_differences` to one line for each exchange or queue that is missing or
+ * different, copied to `arena`; to an empty text if all is as it should be. Bindings are not
+ * checked, because AMQP cannot read them. The arguments of an object that the user may not
+ * configure are not checked either.
  */
 enum transport_status topology_check(struct text uri, const struct amqp_tls *tls,
                                      const struct topology *topology, struct arena *arena,
@@ -37,15 +39,16 @@ enum transport_status topology_check(struct text uri, const struct amqp_tls *tls
 struct connection;
 
 /*
- * Does the same on an open connection: declares if `declare_missing`, else checks. REFUSED: as in
- * topology_declare, or the check found a difference, which the error names.
+ * Works on an open connection: declares if `declare_missing`, else checks. Returns REFUSED as
+ * topology_declare() does, or if the check found a difference, which the error names.
  */
 enum transport_status topology_declare_or_check(struct connection *connection,
                                                 const struct topology *topology,
                                                 bool declare_missing, struct error *error);
 /*
- * Checks that the broker's feature flag stream_queue is enabled, else REFUSED. Without the flag the
- * broker accepts the dead-letter strategy at-least-once, but dead-letters at most once.
+ * Checks that the broker's feature flag stream_queue is enabled; returns REFUSED if it is not.
+ * Without the flag the broker accepts the dead-letter strategy at-least-once, but dead-letters at
+ * most once.
  */
 enum transport_status topology_check_feature_flag(struct connection *connection,
                                                   const struct topology *topology,

@@ -37,7 +37,7 @@ void *arena_grown(struct arena *arena, void *items, size_t count, size_t *capaci
 
 /* --- queries --- */
 
-/* Returns the size of all its blocks, which is more than was allocated from it. */
+/* Returns the size of all blocks of the arena, used or not. */
 size_t arena_bytes(const struct arena *arena);
 
 #endif

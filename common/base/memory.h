@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Heap memory for objects that live longer than any arena. Each function aborts the process when
+ * Heap memory for objects that do not belong to an arena. Each function aborts the process when
  * there is no memory. That loses nothing, because the broker delivers unacknowledged commands
  * again.
  */
@@ -18,7 +18,8 @@ void *memory_array(size_t count, size_t size);
 char *memory_string(const void *bytes, size_t length);
 /*
  * Returns `items` with room for at least one more than `count` elements: the same array, or a
- * larger one that replaces it. Doubles `*capacity`. The caller frees it with free().
+ * larger one that replaces it, whose new elements are not set. Doubles `*capacity`. The caller
+ * frees the array with free().
  */
 void *memory_grown(void *items, size_t count, size_t *capacity, size_t size);
 

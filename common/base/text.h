@@ -24,8 +24,9 @@ struct text {
 
 /* --- views: they borrow the bytes --- */
 
-/* Makes a text of a C string; NULL gives the absent text. */
+/* Returns the text of a C string; the absent text for NULL. */
 struct text text_of(const char *string);
+/* Returns the text of `length` bytes; the absent text if `bytes` is NULL. */
 struct text text_view(const char *bytes, size_t length);
 
 /* --- queries: an absent text compares like an empty one --- */
@@ -42,6 +43,7 @@ bool text_starts_with(struct text text, const char *prefix);
 
 /* Copies the text; the absent text stays absent. */
 struct text text_copy(struct arena *arena, struct text text);
+/* Formats a text as printf() does. */
 struct text text_format(struct arena *arena, const char *format, ...) ALLOT_PRINTF(2, 3);
 struct text text_vformat(struct arena *arena, const char *format, va_list arguments)
     ALLOT_PRINTF(2, 0);

@@ -4,8 +4,9 @@
 #include <stdint.h>
 
 /*
- * The first two bytes of a valid sequence: table 3-7, "Well-Formed UTF-8 Byte Sequences", of the
- * Unicode standard. The third and fourth byte may be any continuation byte (0x80 to 0xbf).
+ * The ranges of the first two bytes of a valid sequence: table 3-7, "Well-Formed UTF-8 Byte
+ * Sequences", of the Unicode standard. The third and fourth byte may be any continuation byte (0x80
+ * to 0xbf).
  */
 struct lead {
     uint8_t first, last;               /* the range of the first byte */

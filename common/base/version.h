@@ -4,8 +4,7 @@
 #define ALLOT_BASE_VERSION_H
 
 /*
- * Returns a text such as "0.1.0 (git 0123456789ab)"; a build outside of git has no revision.
- * Static.
+ * Returns a text such as "0.1.0 (git 0123456789ab)". Without git, the text has no revision. Static.
  */
 const char *version_text(void);
 

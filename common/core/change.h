@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a change of inventories and allocations touches: every provider, and the amounts of the
- * command's consumers before and after it, added up by provider and class. Gathered before the
- * rules are checked (decide_change.c); this file checks none of them.
+ * What a change of inventories and allocations concerns: each provider whose inventories or usage
+ * the command may change, here called touched; and the amounts of the command's consumers before
+ * and after it, added up by provider and class. All this is gathered before the rules are checked
+ * (decide_change.c). This module checks no rule.
  */
 #ifndef ALLOT_CORE_CHANGE_H
 #define ALLOT_CORE_CHANGE_H

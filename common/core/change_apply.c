@@ -21,7 +21,7 @@ static void set_inventories(struct arena *arena, const struct touched_provider *
     provider->records_dirty = true;
 }
 
-/* Every touched provider is written and gets a new generation, whether its usage changes or not. */
+/* Writes every touched provider with a new generation, whether its usage changes or not. */
 static void apply_providers(const struct change *change, struct result *result)
 {
     struct arena *arena = change->snapshot->arena;
@@ -53,13 +53,14 @@ static void apply_deltas(const struct change *change)
     }
 }
 
-/* A consumer without allocations ceases to exist; its generation starts at 1 when it comes back. */
+/* Makes the claim's effect. A consumer without allocations ceases to exist; if it is created again,
+   its generation starts at 1. */
 static void apply_claim(struct consumer *consumer, const struct claim *claim)
 {
     int64_t generation = consumer->state.exists ? consumer->generation + 1 : 1;
     struct slot_state state = consumer->state;
     state.exists = claim->allocation_count > 0;
-    /* Also if it did not exist and still does not: the success depends on its absence. */
+    /* Dirty also if the consumer did not exist and still does not: the success depends on that. */
     state.dirty = true;
     *consumer = (struct consumer){
         .id = consumer->id,

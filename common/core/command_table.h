@@ -28,7 +28,7 @@
 
 struct command_functions {
     /*
-     * Asks the policy for everything that the command names or touches, in the contract's order:
+     * Asks the policy for everything that the command names or affects, in the contract's order:
      * project, then provider. `question` holds the rules that allow the command itself. Returns
      * false if the command is `forbidden`, and then the verdict says so.
      */

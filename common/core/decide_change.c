@@ -12,7 +12,7 @@
  * - The rules see the state after the whole command: consumers of one batch can swap their
  *   allocations on two full providers.
  * - Every touched provider and every consumer of the command is written, even if only its revision
- *   changes. Of two transactions that touch one document, the database lets only one commit.
+ *   changes. Of two transactions that write one document, the database lets only one commit.
  * - Only this file's commands create and delete consumers.
  */
 #include "common/core/command_table.h"

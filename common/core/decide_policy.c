@@ -37,7 +37,7 @@ bool ask_provider(struct decision *decision, struct policy_question *question, s
 
 /*
  * If no rule allows the command itself, the question has no rules left. The command's function then
- * fails at its first step, so that `details` name the first thing that the command names.
+ * fails at its first check, so `details` has the first thing that the command names.
  */
 bool decide_policy(struct decision *decision)
 {

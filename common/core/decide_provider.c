@@ -9,7 +9,7 @@
  * - Each command has a batch of its own (MODE_EXCLUSIVE).
  * - A change of a tree writes its root provider. Two transactions that change one tree therefore
  *   write one common document, and the database lets only one of them commit. Without that write
- *   they could make a cycle, or exceed the tree's limit, together (write skew).
+ *   they could together make a cycle, or exceed the tree's limit (write skew).
  * - No command here changes a generation: only inventories and allocations do (decide_change.c).
  */
 #include "common/core/command_table.h"
@@ -62,7 +62,7 @@ static bool find_root(struct snapshot *snapshot, struct uuid id, struct uuid *re
     return provider->state.exists;
 }
 
-/* A new slot may move the others, so both roots are looked up before the first one is wanted. */
+/* Adding a slot may move the others, so both roots are looked up before the first slot is added. */
 static void want_trees(struct snapshot *snapshot, const struct command *command)
 {
     const struct provider_params *params = &command->params.provider;
@@ -119,7 +119,7 @@ static bool check_tree_size(struct decision *decision, int64_t size)
     return false;
 }
 
-/* A provider may be given the name that it has already. */
+/* A command may give a provider the name that it already has. */
 static bool check_name(struct decision *decision)
 {
     const struct provider_params *params = params_of(decision);
@@ -132,7 +132,7 @@ static bool check_name(struct decision *decision)
     return false;
 }
 
-/* Returns the parent that the command names; NULL if it names none, or one that does not exist. */
+/* Returns the parent that the command names; NULL if it names none or the parent does not exist. */
 static struct provider *new_parent(struct decision *decision)
 {
     const struct provider_params *params = params_of(decision);

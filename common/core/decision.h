@@ -20,8 +20,8 @@ struct decision {
 };
 
 /*
- * Asks the access policy about the reply queue and about all that the command names or touches.
- * Returns false if it is `forbidden`.
+ * Asks the policy about the reply queue and about all that the command names or affects. Returns
+ * false if the command is `forbidden`, and then the verdict says so.
  */
 ALLOT_CHECK bool decide_policy(struct decision *decision);
 
@@ -30,7 +30,7 @@ bool forbid_command(struct decision *decision);
 /* Each fills the verdict with `forbidden` and the thing that is not allowed, and returns false. */
 bool forbid_text(struct decision *decision, const char *member, struct text value);
 bool forbid_uuid(struct decision *decision, const char *member, struct uuid value);
-/* Asks the policy for one provider that the command names; false: `forbidden`. */
+/* Asks the policy about one provider that the command names. Returns false if it is `forbidden`. */
 bool ask_provider(struct decision *decision, struct policy_question *question,
                   struct uuid provider);
 

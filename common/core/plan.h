@@ -17,7 +17,7 @@
 
 struct plan_context {
     const struct policy *policy; /* borrowed */
-    int64_t now_ms;              /* since the epoch; compared with deadlines */
+    int64_t now_ms;              /* since the Unix epoch; compared with deadlines */
     int64_t attempts_max;
 };
 
@@ -32,8 +32,8 @@ bool plan_want_second(struct snapshot *snapshot, const struct request *const *re
                       size_t count);
 
 /*
- * Returns how many of the requests, from the first on, touch at most `documents_max` documents
- * together; at least 1. A document that several requests touch counts once. Call it after the first
+ * Returns how many of the requests, from the first on, use at most `documents_max` documents
+ * together; at least 1. A document that several requests use counts once. Call it after the first
  * load, because it needs the stored allocations.
  */
 size_t plan_prefix(struct snapshot *snapshot, const struct request *const *requests, size_t count,

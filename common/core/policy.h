@@ -34,16 +34,17 @@ struct policy {
     size_t count;
 };
 
-/* `*` in a pattern matches any run of bytes, also an empty one; no other character is special. */
+/* Returns whether the pattern matches. `*` in a pattern matches any run of bytes, also an empty
+   one; no other character is special. */
 bool pattern_matches(struct text pattern, struct text subject);
 /* Returns whether one of the patterns matches. */
 bool patterns_match(struct patterns patterns, struct text subject);
 
-/* Returns NULL if the principal is unknown. */
+/* Returns the principal's entry, borrowed from the policy; NULL if the principal is unknown. */
 const struct policy_principal *policy_principal(const struct policy *policy, struct text name);
 /*
- * Returns whether the principal may have its replies sent to that queue. False for an unknown
- * principal and for an absent `reply_to`.
+ * Returns whether the principal may have its replies sent to that queue. Returns false for an
+ * unknown principal and for an absent `reply_to`.
  */
 bool policy_allows_reply_to(const struct policy *policy, struct text principal,
                             struct text reply_to);
@@ -66,8 +67,8 @@ bool policy_ask_command(struct policy_question *question, const struct policy *p
 bool policy_ask_project(struct policy_question *question, struct text project_id);
 bool policy_ask_provider(struct policy_question *question, struct uuid provider);
 /*
- * Asks for all projects at once: the rule must have the pattern "*" itself. For
- * provider.allocations, which shows consumers of every project.
+ * Asks for all projects at once: the rule must have the pattern "*" itself. Only
+ * provider.allocations asks this, because it shows consumers of every project.
  */
 bool policy_ask_all_projects(struct policy_question *question);
 /* Asks for all providers at once: the rule must have the pattern "*" itself. For provider.list. */

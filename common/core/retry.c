@@ -18,7 +18,7 @@ const char *retry_cause_name(enum retry_cause cause)
     return names[cause];
 }
 
-/* Returns `first`, doubled with each time after the first one, up to `maximum`. */
+/* Returns `first`, doubled `times` - 1 times, but at most `maximum`. */
 static int64_t doubled(int64_t first, unsigned times, int64_t maximum)
 {
     int64_t pause = first;
@@ -32,7 +32,7 @@ static size_t half(size_t size)
     return size > 1 ? (size + 1) / 2 : 1;
 }
 
-/* Repeated conflicts cost more than taking the lock, so switch to serialized mode. */
+/* Switches to serialized mode, since repeated conflicts would cost more than the lock does. */
 static void begin_locked_run(struct retry *retry)
 {
     if (retry->locked_batches_left > 0)
@@ -46,7 +46,7 @@ static void begin_locked_run(struct retry *retry)
     retry->locked_batches_left = length;
 }
 
-/* After too many misses the holder may have crashed: the next batch goes without the lock. */
+/* After too many misses the holder may have crashed, so the next batch does without the lock. */
 bool retry_wants_lock(const struct retry *retry)
 {
     return retry->locked_batches_left > 0 && retry->lock_misses < RETRY_LOCK_MISSES_MAX;
@@ -68,7 +68,8 @@ bool retry_after(struct retry *retry, enum retry_cause cause, size_t batch_size,
         *ret_pause_ms = doubled(FIRST_PAUSE_MS, retry->conflicts, RETRY_CONFLICT_PAUSE_MAX_MS);
         return false;
     case RETRY_OUTAGE:
-        /* Transactions expire during an outage, so expiries before it say nothing. */
+        /* An outage makes transactions expire, so the earlier expiries say nothing about the
+           command. */
         retry->expiries = 0;
         /* The batch may be too large for mongodb.timeout. */
         if (++retry->outages >= FAILURES_BEFORE_HALVING)
@@ -93,9 +94,9 @@ void retry_got_lock(struct retry *retry, bool lock_contended)
 }
 
 /*
- * Another worker's batch takes as long as ours did. But it can begin before ours is acknowledged by
- * a majority, since it sees our writes as soon as the primary has them. So half of our time is
- * enough. If no other worker had the lock before us, only a short pause is made.
+ * Another worker's batch takes about as long as this worker's did. But it can begin before this
+ * one's commit has a majority, since writes are visible as soon as the primary has them. So half of
+ * the time is enough. If no other worker had the lock before, the pause is the shortest one.
  */
 static int64_t yield_ms(const struct retry *retry, int64_t took_ms)
 {

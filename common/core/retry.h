@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The retry rules: what to do after a failed transaction. There are three ways on: run the whole
- * transaction again, run a smaller one, or answer a command that has its own batch `internal`.
+ * The retry rules: what to do after a failed transaction. There are three choices: run the whole
+ * batch again, run a smaller one, or, for a command that has its own batch, answer `internal`.
  * There is no compensation, because a failed transaction has no effect. The rules decide the size
  * of the next batch, the pause before it, and whether it takes the advisory lock. Pure: the caller
  * says how a transaction ended.
@@ -52,7 +52,7 @@ struct retry {
     unsigned locked_run_length;   /* batches of a run that take the lock; 0: no run yet */
     unsigned locked_batches_left; /* of the current run */
     unsigned lock_misses;         /* consecutive: another worker held the lock */
-    bool lock_contended;          /* another worker had the lock before us */
+    bool lock_contended;          /* another worker had the lock before this one */
 };
 
 enum {
@@ -68,7 +68,8 @@ enum {
 };
 
 /*
- * Called after a transaction failed. Returns true if its only command is to be answered `internal`.
+ * Called after a transaction failed. Returns true if the answer to its only command is to
+ * be `internal`.
  * `ret_pause_ms` is the longest pause before the next try; the caller waits a random part of it.
  */
 bool retry_after(struct retry *retry, enum retry_cause cause, size_t batch_size,
@@ -77,7 +78,7 @@ bool retry_after(struct retry *retry, enum retry_cause cause, size_t batch_size,
 /* Returns whether the next batch takes the advisory lock first. */
 bool retry_wants_lock(const struct retry *retry);
 
-/* Called when the lock is taken. `lock_contended`: another worker had it before us. */
+/* Called when the lock is taken. `lock_contended`: another worker had it before this one. */
 void retry_got_lock(struct retry *retry, bool lock_contended);
 
 /*

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The provider trees of a snapshot (`nodes`, `roots`): queries, and moving a subtree. The functions
- * know the nodes only; the slots of providers are the caller's business.
+ * read and change the nodes only; the caller changes the slots of providers.
  */
 #ifndef ALLOT_CORE_TREE_H
 #define ALLOT_CORE_TREE_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The verdict: the decision on a command. It is a success with a result, or one of the failure
- * codes with a message and details. The reply is made of it. Do not confuse it with a status (how a
- * call to the store or the broker ended) or a disposition (what is published for the command).
+ * codes with a message and details. The reply is made from it. Do not confuse it with a status (how
+ * a call to the store or the broker ended) or a disposition (what is published for the command).
  * Source: docs/protocol.md, sections 2 to 4.
  */
 #ifndef ALLOT_CORE_VERDICT_H
@@ -93,7 +93,8 @@ enum verdict_code {
 const char *verdict_name(enum verdict_code code);
 /* Returns false if no code has this name. */
 ALLOT_CHECK bool verdict_parse(struct text name, enum verdict_code *ret_code);
-/* These return the columns of the table. A success is recorded, and nothing else. */
+/* Each returns one column of the table. A success is recorded, but neither retryable nor
+   dead-lettered. */
 bool verdict_recorded(enum verdict_code code);
 bool verdict_retryable(enum verdict_code code);
 bool verdict_always_dead_lettered(enum verdict_code code);
@@ -206,7 +207,7 @@ struct verdict {
 /* Sets a failure code and a message, and removes all details. The arena owns the message. */
 void verdict_refuse(struct verdict *verdict, struct arena *arena, enum verdict_code code,
                     const char *format, ...) ALLOT_PRINTF(4, 5);
-/* These add one member to the details. `name` must be static; the values are borrowed. */
+/* Each adds one member to the details. `name` must be static; the values are borrowed. */
 void verdict_add_null(struct verdict *verdict, const char *name);
 void verdict_add_integer(struct verdict *verdict, const char *name, int64_t value);
 void verdict_add_text(struct verdict *verdict, const char *name, struct text value);

@@ -11,10 +11,10 @@
 #include "common/mongo/mongo_store.h"
 
 struct audit_options {
-    bool repair; /* set wrong usages to the sums of the allocations; one transaction a provider */
+    /* Set wrong usages to the sums of the allocations, with one transaction for each provider. */
+    bool repair;
     void *context;
-    /* Called for each discrepancy, and for each repaired usage. The text is borrowed for the call.
-     */
+    /* Called for each discrepancy, and for each repaired usage. `text` is borrowed. */
     void (*found)(void *context, const char *text);
     void (*repaired)(void *context, const char *text);
 };

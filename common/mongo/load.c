@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Design. mongo_load() adds one query for each collection whose documents are known by key:
- * outcomes, consumers and providers. It adds the queries of reads.c, and runs all of them as one
+ * outcomes, consumers and providers. It adds the queries of reads.c, and runs all queries as one
  * command (queries.c). Each kind of document has a section: the filter over the slots that are not
  * loaded, and the function that fills a slot from a row. One query finds providers both by id and
  * by name.
@@ -12,14 +12,15 @@
  * Rejected: a find for each collection. In one transaction they run one after the other, each with
  * a round trip of its own.
  *
- * Not here: what is wanted (the planner), and lists that are not known by key (reads.c).
+ * Not here: which documents are wanted (the planner decides it), and lists that are not known by
+ * key (reads.c).
  */
 #include "common/base/array.h"
 #include "common/mongo/document.h"
 #include "common/mongo/list.h"
 #include "common/mongo/reads.h"
 
-enum { COLLECTIONS = 3 }; /* with documents that have slots */
+enum { COLLECTIONS = 3 }; /* whose documents are known by key */
 
 static void add_query(struct queries *queries, enum mongo_collection from, const bson_t *filter,
                       mongo_row row, struct snapshot *snapshot)
@@ -33,7 +34,7 @@ static void add_query(struct queries *queries, enum mongo_collection from, const
 
 static int compare_id(const void *key, const void *slot)
 {
-    /* `id` is the first member of a provider and of a consumer. */
+    /* `id` is the first member of a provider. */
     return uuid_compare(*(const struct uuid *)key, *(const struct uuid *)slot);
 }
 
@@ -214,7 +215,7 @@ static void add_outcome_query(struct queries *queries, struct snapshot *snapshot
     bson_destroy(&filter);
 }
 
-/* --- all of them ---------------------------------------------------------------------------- */
+/* --- all collections ------------------------------------------------------------------------ */
 
 static void set_loaded(struct snapshot *snapshot)
 {

@@ -13,8 +13,8 @@ static struct {
 
 static void forward(mongoc_log_level_t level, const char *domain, const char *message, void *unused)
 {
-    /* A warning of libmongoc 1.23. The server had ended the transaction by itself, so nothing is
-       wrong. */
+    /* libmongoc 1.23 warns if abortTransaction fails. The server has already ended the transaction
+       then, so nothing is wrong. */
     static const char failed_abort[] = "Error in abortTransaction";
     (void)unused;
     if (strncmp(message, failed_abort, sizeof failed_abort - 1) == 0)

@@ -17,18 +17,20 @@ struct mongo_options {
     int64_t retention_ms; /* how long outcomes and attempt records are kept */
     struct text worker;   /* name in the fence documents and in the server's log */
     struct clock *clock;  /* borrowed; must outlive the pool */
-    bool counting; /* for mongo_pool_counters: it makes libmongoc copy every command it sends */
+    bool counting; /* for mongo_pool_counters(); makes libmongoc copy every command that it sends */
 };
 
-/* Call them once in a process: before there are threads, and at its end. */
+/* Starts libmongoc. Call it once in a process, before there are threads. */
 void mongo_library_init(void);
+/* Ends libmongoc. Call it once, at the end of the process, after the pool is freed. */
 void mongo_library_cleanup(void);
 
 /*
- * Sets where libmongoc's messages and the warnings of `prepare` go. NULL, and nothing set, discards
- * them. `level` is one of libmongoc's: 0 error, 1 critical, 2 warning, 3 message, 4 info, 5 debug.
- * Call it before there are threads. The callback may run in any thread, under a lock of libmongoc:
- * it must return soon, and must not call functions of this folder.
+ * Sets where libmongoc's messages and the warnings of `prepare` go. Before the first call, and
+ * after one with NULL, they are discarded. `level` is one of libmongoc's: 0 error, 1 critical, 2
+ * warning, 3 message, 4 info, 5 debug. Call it before there are threads. The callback may run in
+ * any thread, under a lock of libmongoc: it must return soon, and must not call functions of this
+ * folder.
  */
 typedef void (*mongo_log_callback)(void *context, int level, const char *domain,
                                    const char *message);
@@ -41,6 +43,7 @@ struct mongo_pool *mongo_pool_new(const struct mongo_options *options, struct er
 /* Frees the pool, after all its stores. NULL is allowed. */
 void mongo_pool_free(struct mongo_pool *pool);
 
+/* Totals of all stores of a pool. */
 struct mongo_counters {
     uint64_t commands;           /* sent to the servers, without those of libmongoc's monitoring */
     uint64_t documents_returned; /* by these commands */

@@ -10,7 +10,7 @@
 
 #include "common/mongo/mongo_store.h"
 
-/* X(identifier, collection) */
+/* X(identifier, name in the database) */
 #define MONGO_COLLECTIONS(X)                                                                       \
     X(PROVIDERS, "providers")                                                                      \
     X(CONSUMERS, "consumers")                                                                      \
@@ -25,23 +25,23 @@ enum mongo_collection {
         MONGO_COLLECTION_COUNT
 };
 
-/* Returns the collection's name in the database. Static. */
+/* Returns the name of the collection in the database. Static. */
 const char *mongo_collection_name(enum mongo_collection collection);
 
-/* MongoDB's default for transactionLifetimeLimitSeconds, used if the server's value cannot be
+/* MongoDB's default of transactionLifetimeLimitSeconds. It counts if the server's value cannot be
    read. */
 enum { LIFETIME_DEFAULT_MS = 60 * 1000 };
 
 struct mongo_pool {
-    mongoc_client_pool_t *clients;
-    char *database;
-    char *worker;
-    char process_id[25]; /* unique for each process start, unlike the worker's name */
-    struct clock *clock; /* borrowed */
+    mongoc_client_pool_t *clients; /* owned */
+    char *database;                /* owned */
+    char *worker;                  /* the worker's name; owned */
+    char process_id[25];           /* unique for each process start, unlike the worker's name */
+    struct clock *clock;           /* borrowed */
     int64_t timeout_ms;
     int64_t retention_ms;
     int64_t server_time_ms; /* the server's time limit of one command, below the socket timeout */
-    _Atomic int64_t lifetime_ms; /* the server's limit of a transaction, read by `prepare` */
+    _Atomic int64_t lifetime_ms; /* the server's limit for a transaction; `prepare` sets it */
     _Atomic uint64_t stores;     /* created so far; gives each store its number */
     _Atomic uint64_t commands;
     _Atomic uint64_t documents_returned;

@@ -210,7 +210,8 @@ static enum store_status ensure_both(struct mongo_store *store, enum mongo_colle
     return status;
 }
 
-/* Tries again after a conflict. A conflict that lasts becomes UNAVAILABLE, as the port knows it. */
+/* Tries again after a conflict. Returns UNAVAILABLE if the conflict lasts, since `prepare` of the
+   port does not return CONFLICT. */
 static enum store_status ensure(struct mongo_store *store, enum mongo_collection collection,
                                 struct error *error)
 {

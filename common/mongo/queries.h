@@ -25,8 +25,7 @@ struct queries {
     size_t capacity;
 };
 
-/* Returns an empty list with room for `capacity` queries, in the arena. Ends with queries_free().
- */
+/* Returns an empty list with room for `capacity` queries, in the arena. Freed by queries_free(). */
 struct queries queries_new(struct arena *arena, size_t capacity);
 /* Frees the pipelines of the queries. */
 void queries_free(struct queries *queries);

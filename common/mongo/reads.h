@@ -13,9 +13,10 @@ struct reads; /* the rows that have arrived; owned by the snapshot's arena */
 
 /* Returns how many queries reads_add_queries() adds at most. */
 size_t reads_query_count(const struct snapshot *snapshot);
-/* Adds the queries for all lists that are not loaded. Returns the place of their rows. */
+/* Adds the queries for all lists that are not loaded. Returns what will collect their rows. */
 struct reads *reads_add_queries(struct queries *queries, const struct snapshot *snapshot);
-/* Moves the rows to the snapshot, whose lists become `loaded`. Only if all queries succeeded. */
+/* Moves the rows to the snapshot, whose lists become `loaded`. Call it only if all queries
+   succeeded. */
 void reads_finish(struct reads *reads, struct snapshot *snapshot);
 
 #endif

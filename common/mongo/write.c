@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Design. mongo_write() writes the dirty slots of one collection after the other, with one bulk
- * operation for each: first the inserts, then the updates, then the deletes, each in the order of
- * _id. Libmongoc sends each of the three as one command. The table `slot_kinds` has the functions
- * that make documents from the slots of each collection. At the end comes the fence write, if the
- * batch is one of reads.
+ * operation for each: first the inserts, then the updates, then the deletes. In each of these
+ * groups the slots come in the order of _id, and libmongoc sends the group as one command. The
+ * table `slot_kinds` has the functions that make documents from the slots of each collection. The
+ * fence write comes last, if the batch is one of reads.
  *
  * Guarantees. The first error ends the write, since the server has aborted the transaction then.
- * The result's counts are compared with what was sent. Without that, an update whose document is
- * missing would pass as a success.
+ * The server's counts are compared with the number of operations sent. Without that, an update
+ * whose document is missing would pass as a success.
  *
  * Touch. A command may depend on a document that does not exist, such as the consumer of a rejected
  * claim. Such a document is inserted and deleted in the same transaction. Two transactions that do
@@ -30,7 +30,7 @@ struct writer {
     struct mongo_store *store;
     const struct snapshot *snapshot;
     mongoc_bulk_operation_t *bulk;     /* of the current collection */
-    int64_t inserts, updates, deletes; /* in it */
+    int64_t inserts, updates, deletes; /* in `bulk` */
     int64_t now_ms;                    /* since the Unix epoch */
 };
 
@@ -41,7 +41,7 @@ struct slot_kind {
     struct slot_state (*state)(const struct snapshot *snapshot, size_t index);
     void (*id)(bson_t *selector, const struct snapshot *snapshot, size_t index);
     void (*whole)(bson_t *document, const struct writer *writer, size_t index);
-    /* The document that is inserted and deleted: as little as the validator allows. */
+    /* Appends the document that is inserted and deleted: as little as the validator allows. */
     void (*touched)(bson_t *document, const struct writer *writer, size_t index);
     void (*update)(bson_t *update, const struct snapshot *snapshot, size_t index);
 };
@@ -171,7 +171,7 @@ static void touched_outcome(bson_t *document, const struct writer *writer, size_
 
 /* --- one collection ------------------------------------------------------------------------- */
 
-/* The collection with the most conflicts comes first, so that a batch which has one ends soon. */
+/* The collection with the most conflicts comes first, so that a batch with a conflict ends soon. */
 static const struct slot_kind slot_kinds[] = {
     {MONGO_PROVIDERS, provider_count, provider_state, provider_id, whole_provider, touched_provider,
      provider_update},
@@ -258,7 +258,8 @@ static enum store_status add_node_update(struct writer *writer, const struct tre
     return status;
 }
 
-/* Adds the members of a moved tree, whose root changed. They have nodes, but no slots. */
+/* Adds updates for the providers below a moved one, whose root changed. They have nodes in the
+   snapshot, but no slots. */
 static enum store_status add_node_updates(struct writer *writer, struct error *error)
 {
     const struct snapshot *snapshot = writer->snapshot;
@@ -319,8 +320,8 @@ static int64_t count_in(const bson_t *reply, const char *field)
     return bson_iter_init_find(&iter, reply, field) ? bson_iter_as_int64(&iter) : 0;
 }
 
-/* The load of this transaction has seen the documents, so one that is missing now was deleted
-   outside of it. */
+/* To the server an update or delete of a document that does not exist is no error; only the counts
+   show it. The slot is out of date then, so the batch has to load again. */
 static enum store_status check_counts(const struct writer *writer, const bson_t *reply,
                                       const char *collection, struct error *error)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The clock port: the only source of time for the code above it, so that tests control the time.
- * Both functions return milliseconds. An implementation with data of its own embeds
- * this struct as its first member.
+ * Both functions return milliseconds. An implementation with data of its own embeds this struct as
+ * its first member.
  */
 #ifndef ALLOT_CLOCK_H
 #define ALLOT_CLOCK_H

@@ -37,7 +37,7 @@ struct delivery {
     struct properties properties;
     struct text raw_headers;      /* an encoded field table of all headers, or absent */
     enum header_integer deadline; /* x-allot-deadline */
-    int64_t deadline_ms;          /* since the epoch; where `deadline` is HEADER_INTEGER */
+    int64_t deadline_ms;          /* since the Unix epoch; only if `deadline` is HEADER_INTEGER */
     struct text traceparent;      /* absent if missing or malformed */
     struct text body;
 };
@@ -53,7 +53,7 @@ struct outgoing_header {
 
 enum outgoing_kind { OUTGOING_REPLY, OUTGOING_DEAD_LETTER };
 
-/* A message to publish: persistent, with a confirm that is reported under `sequence`. */
+/* A message to publish: persistent, and its confirm is reported under `sequence`. */
 struct outgoing {
     enum outgoing_kind kind; /* each kind has its own channel */
     uint64_t sequence;       /* used once by a process, over all connections */

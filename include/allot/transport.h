@@ -28,7 +28,7 @@ enum transport_status { TRANSPORT_OK, TRANSPORT_LOST, TRANSPORT_REFUSED };
 
 enum transport_event_kind {
     TRANSPORT_DELIVERY,
-    TRANSPORT_CONFIRMED,     /* the broker confirmed `sequence`, also where it returned it before */
+    TRANSPORT_CONFIRMED,     /* the broker confirmed `sequence`; it may have returned it before */
     TRANSPORT_NACKED,        /* the broker nacked `sequence`: it did not accept the message */
     TRANSPORT_RETURNED,      /* `sequence` is mandatory and unroutable; its confirm comes after */
     TRANSPORT_CANCELLED,     /* the broker ended the AMQP consumer (queue deleted, fail-over) */
@@ -39,15 +39,15 @@ enum transport_event_kind {
     TRANSPORT_UNBLOCKED,
 };
 
-/* Borrowed for the time of the handler's call, but for `arena`. */
+/* Borrowed during the handler's call, except `arena`. */
 struct transport_event {
     enum transport_event_kind kind;
     uint64_t sequence;                /* CONFIRMED, NACKED, RETURNED */
     enum outgoing_kind outgoing_kind; /* CONFIRMS_LOST */
-    struct arena *arena;              /* DELIVERY: holds all of `delivery`; owned by the handler */
+    struct arena *arena; /* DELIVERY: has the texts of `delivery`; owned by the handler */
     struct delivery delivery;
-    const char
-        *reason; /* CONFIRMS_LOST, BLOCKED, RETURNED: the broker's text for the log, or NULL */
+    /* CONFIRMS_LOST, BLOCKED, RETURNED: the broker's text for the log, or NULL */
+    const char *reason;
 };
 
 struct transport_handler {

@@ -226,7 +226,8 @@ static void test_a_connection_lost_after_a_publish_leaves_the_message_unconfirme
     assert_int_equal(fixture->count, 0);
 }
 
-/* Runs a small session: open, consume, poll, publish, poll, ack, cancel. False: a call failed. */
+/* Runs a small session: open, consume, poll, publish, poll, ack, cancel. Returns false if a call
+   failed. */
 static bool run_session(struct fixture *fixture)
 {
     struct transport *transport = fixture->transport;

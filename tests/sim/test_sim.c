@@ -331,7 +331,7 @@ static void test_one_key_in_two_workers_has_one_effect(void **state)
 
 /* --- a command that crashes its workers ----------------------------------------------------- */
 
-/* Crashes the worker right after its next load; false: it loaded nothing in 100 steps. */
+/* Crashes the worker right after its next load. Returns false if no load comes in 100 steps. */
 static bool crash_at_load(struct world *world)
 {
     size_t before = memory_database_counters(world->database).calls[MEMORY_LOAD];

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Runs the real applier on a store that a test has made. Every function fails the test on errors.
+/*
+ * Runs the real applier on a store that a test has made. Each function fails the test if an error
+ * occurs.
  */
 #ifndef ALLOT_APPLIER_BENCH_H
 #define ALLOT_APPLIER_BENCH_H
@@ -10,7 +12,9 @@ struct applier_bench {
     struct policy_source *policy; /* config/policy.example.yaml */
 };
 
+/* Loads the policy. Freed by applier_bench_close(). */
 struct applier_bench applier_bench_open(void);
+/* Frees the policy. */
 void applier_bench_close(struct applier_bench *bench);
 
 /* Returns a delivery from the principal `conductor` with a reply_to; texts are borrowed. */

@@ -10,8 +10,9 @@
 #include "tests/support/world.h"
 
 /*
- * auditor_check_state checks the documents alone and may be called at any time; auditor_check also
- * checks the replies and needs an idle world. False: `error` has the first finding.
+ * auditor_check_state checks the documents alone and may be called at any time. auditor_check also
+ * checks the replies and needs an idle world. Both return false at the first finding, and set
+ * `error` to it.
  */
 ALLOT_CHECK bool auditor_check_state(const struct world *world, struct error *error);
 ALLOT_CHECK bool auditor_check(const struct world *world, struct error *error);

@@ -16,7 +16,7 @@
 
 #include <string.h>
 
-/* Returns the message that an outcome answers: same key, same command. NULL: there is none. */
+/* Returns the parsed body of the command that has the outcome, owned; NULL if there is none. */
 static json_t *find_command(const struct audit *audit, const struct outcome *outcome)
 {
     const struct journal *journal = &audit->world->journal;

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Operations for stores that a test makes: the database is empty and keeps nothing. Every call
- * succeeds; a load marks every slot as loaded and absent.
+ * Operations for the fake stores of tests that need no stored state. Every call succeeds, and
+ * nothing is kept.
  */
 #ifndef ALLOT_BLANK_STORE_H
 #define ALLOT_BLANK_STORE_H
 
 #include "allot/store.h"
 
-enum store_status blank_call(struct store *store, struct error *error); /* begin, commit, ... */
+/* Does nothing. For `begin`, `commit` and others with these parameters. */
+enum store_status blank_call(struct store *store, struct error *error);
+/* Marks the providers, consumers, outcomes and usages as loaded. None of the documents exists. */
 enum store_status blank_load(struct store *store, struct snapshot *snapshot, struct error *error);
+/* Does nothing. */
 enum store_status blank_write(struct store *store, const struct snapshot *snapshot,
                               struct error *error);
+/* Does nothing. */
 void blank_end(struct store *store);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The clock port with a time that only moves when a test moves it. */
+/* The clock port whose time moves only when a test moves it. */
 #ifndef ALLOT_FAKE_CLOCK_H
 #define ALLOT_FAKE_CLOCK_H
 
@@ -11,7 +11,9 @@ struct fake_clock {
     int64_t monotonic_ms;
 };
 
+/* Returns a clock with fixed start times. */
 struct fake_clock fake_clock_make(void);
+/* Moves both times by `by_ms`. */
 void fake_clock_advance(struct fake_clock *clock, int64_t by_ms);
 
 #endif

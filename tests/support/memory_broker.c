@@ -165,7 +165,8 @@ void memory_broker_requeue(struct memory_broker *broker, struct memory_message *
 
 /* --- routing -------------------------------------------------------------------------------- */
 
-/* Gives the queue for a message; NULL: unroutable. False: there is no such exchange. */
+/* Sets `ret_queue` to the message's queue, or to NULL if the message is unroutable. Returns false
+   if the exchange does not exist. */
 static bool find_target(const struct memory_broker *broker, const struct memory_message *message,
                         struct memory_queue **ret_queue)
 {

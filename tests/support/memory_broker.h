@@ -41,7 +41,8 @@ struct memory_message {
 /* Copies properties; their texts go to `arena`. */
 struct properties memory_properties_copy(struct arena *arena, const struct properties *properties);
 
-/* Makes a broker with the exchanges and queues of `names` (copied); no reply queue exists yet. */
+/* Creates a broker, owned by the caller, with the exchanges and queues of `names` (copied); no
+ * reply queue exists yet. */
 struct memory_broker *memory_broker_new(const struct memory_names *names);
 /* Frees the broker; its transports have to be freed before. NULL is allowed. */
 void memory_broker_free(struct memory_broker *broker);
@@ -54,7 +55,8 @@ void memory_broker_delete(struct memory_broker *broker, const char *queue);
 /* Binds the dead-letter queue to its exchange, as at first, or unbinds it. */
 void memory_broker_bind_dead(struct memory_broker *broker, bool bound);
 
-/* Publishes a message as a producer does: without a sequence header. False: it is unroutable. */
+/* Publishes a message as a producer does: without a sequence header. Returns false if the message
+   is unroutable. */
 bool memory_broker_send(struct memory_broker *broker, const struct outgoing *message);
 
 /* Counts the ready messages of a queue; 0 if there is no such queue. */
@@ -62,7 +64,7 @@ size_t memory_broker_count(const struct memory_broker *broker, const char *queue
 /* Returns the ready message at `index`, borrowed until the queue changes; NULL if there is none. */
 const struct memory_message *memory_broker_message(const struct memory_broker *broker,
                                                    const char *queue, size_t index);
-/* Removes the first ready message. False: there is none. */
+/* Removes the first ready message. Returns false if there is none. */
 bool memory_broker_drop_first(struct memory_broker *broker, const char *queue);
 /* Counts the unacknowledged commands of all transports. */
 size_t memory_broker_unacked(const struct memory_broker *broker);

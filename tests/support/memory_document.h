@@ -106,12 +106,15 @@ struct memory_document *memory_find_or_add(struct memory_database *database, enu
    `document` may be NULL. */
 const struct memory_version *memory_visible(const struct memory_document *document,
                                             uint64_t snapshot);
+/* Creates a version, owned by the caller. */
 struct memory_version *memory_version_new(bool exists);
-/* NULL is allowed. */
+/* Frees a version. NULL is allowed. */
 void memory_version_free(struct memory_version *version);
-/* Makes `version` the newest one, owned by the document. Frees those that no open snapshot sees. */
+/* Makes `version` the newest one, owned by the document. Frees the versions that no open snapshot
+   sees. */
 void memory_install(struct memory_database *database, struct memory_document *document,
                     struct memory_version *version);
+/* Frees all documents of the database. */
 void memory_tables_free(struct memory_database *database);
 
 /* Deep copies into `arena`, with clean flags, as a load returns them. */
@@ -121,6 +124,7 @@ void memory_copy_outcome(struct arena *arena, const struct outcome *from, struct
 
 /* --- transactions (memory_write.c, memory_load.c) --- */
 
+/* Creates a transaction without a snapshot, owned by the caller. */
 struct memory_transaction *memory_transaction_new(struct memory_database *database);
 /* Commits an open transaction, and frees it. */
 void memory_transaction_commit(struct memory_transaction *transaction);
@@ -135,7 +139,7 @@ void memory_transaction_take_snapshot(struct memory_transaction *transaction);
 enum store_status memory_take_advisory_lock(struct memory_transaction *transaction,
                                             uint64_t session, bool *ret_contended,
                                             struct error *error);
-/* Writes the dirty slots; aborts the transaction unless that gives OK. */
+/* Writes the dirty slots. Aborts the transaction unless it returns OK. */
 enum store_status memory_write(struct memory_transaction *transaction,
                                const struct snapshot *snapshot, struct error *error);
 /* Fills the slots that are not loaded. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What memory_broker.c and memory_transport.c share; for these two files only. */
+/* The structs and functions that memory_broker.c and memory_transport.c share. For these files
+ * only. */
 #ifndef ALLOT_MEMORY_INTERNAL_H
 #define ALLOT_MEMORY_INTERNAL_H
 
@@ -17,7 +18,7 @@ struct memory_queue {
 };
 
 struct memory_broker {
-    struct arena *arena; /* holds the names */
+    struct arena *arena; /* owned; has the names */
     struct memory_names names;
     struct memory_queue *queues;
     struct memory_transport *transports;
@@ -68,17 +69,21 @@ struct memory_transport {
     struct memory_held *held;
 };
 
-/* Makes a message of `outgoing` with these encoded headers; both are copied. */
+/* Creates a message from `outgoing` and these encoded headers, which are copied. The caller owns
+   it. */
 struct memory_message *memory_message_new(const struct outgoing *outgoing, struct text headers);
+/* Returns a copy, owned by the caller. */
 struct memory_message *memory_message_copy(const struct memory_message *message);
+/* Frees the message. */
 void memory_message_free(struct memory_message *message);
 
+/* Returns the queue, borrowed; NULL if there is none with this name. */
 struct memory_queue *memory_broker_find(const struct memory_broker *broker, const char *queue);
-/* Puts a message into its queue. Owns it from here on; frees it where no queue matches. */
+/* Puts a message into its queue, which owns it from now on. Frees it if no queue matches. */
 enum memory_routing memory_broker_route(struct memory_broker *broker,
                                         struct memory_message *message);
-/* Requeues a delivered command at its old place, with a higher delivery count. Owns it from here
-   on; frees it if its queue was deleted. */
+/* Requeues a delivered command at its old place, with a higher delivery count. The queue owns it
+   from now on. Frees it if its queue was deleted. */
 void memory_broker_requeue(struct memory_broker *broker, struct memory_message *message);
 
 /* Appends an event for the next poll. */

@@ -49,8 +49,8 @@ static void drop_fault(struct memory_database *database, size_t index)
         database->faults[i] = database->faults[i + 1];
 }
 
-/* Counts the call for every fault that waits. True: a fault is due; it is taken from the list, or
-   has one time less. */
+/* Counts the call for every fault that waits. If a fault is due, returns true and copies it to
+   `ret_fault`; the fault then has one time less, and leaves the list after its last time. */
 static bool take_fault(struct memory_database *database, enum memory_call call,
                        struct memory_fault *ret_fault)
 {
@@ -111,8 +111,8 @@ static void apply_fault(struct memory_store *store, const struct memory_fault *f
         memory_store_crash(&store->base, fault->fate);
 }
 
-/* Begins any call. OK: the call goes on. Else the call has failed: `ret_fault` is the fault that is
-   applied already; unset if the store has crashed before. */
+/* Begins any call. Returns OK if the call goes on. Otherwise the call has failed, and `ret_fault`
+   is the fault, which is applied already. A store that has crashed does not set `ret_fault`. */
 static enum store_status begin_call(struct memory_store *store, enum memory_call call,
                                     struct memory_fault *ret_fault, struct error *error)
 {
@@ -236,7 +236,7 @@ struct attempt_change {
     uint64_t attempt;
 };
 
-/* Copies all records of `before` but `excluded`, so that the same record is never there twice. */
+/* Copies all records of `before` except `excluded`, so that no record is there twice. */
 static void copy_other_attempts(struct memory_version *version, const struct memory_version *before,
                                 struct memory_attempt excluded)
 {

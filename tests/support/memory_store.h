@@ -16,12 +16,12 @@
 
 struct memory_database;
 
-/* Creates an empty database. Owned by the caller. */
+/* Creates an empty database, owned by the caller. */
 struct memory_database *memory_database_new(void);
 /* Frees the database; its stores have to be freed before. NULL is allowed. */
 void memory_database_free(struct memory_database *database);
 
-/* Creates a store with a session of its own. `database` is borrowed. Freed by its `free`. */
+/* Creates a store with a session of its own, freed with `ops->free`. `database` is borrowed. */
 struct store *memory_store_new(struct memory_database *database);
 
 /* --- faults --- */
@@ -39,19 +39,18 @@ enum memory_call {
 };
 
 /*
- * What a failed call did in the database.
- *   LOST     the request never arrived: no effect. After UNKNOWN, commit may be called again; `end`
- *            aborts
- *   APPLIED  the request took effect, but its answer was lost; for commits and attempts only
- *   LINGERS  neither the request nor the later abort arrives: the open transaction blocks its
- *            documents until memory_database_resolve_commit() or memory_database_expire()
+ * What a failed call did in the database:
+ *   LOST     the request never arrived, so it had no effect. After UNKNOWN, commit may be called
+ * again; `end` aborts APPLIED  the request took effect, but its answer was lost; for commits and
+ * attempts only LINGERS  neither the request nor the later abort arrives: the open transaction
+ * blocks its documents until memory_database_resolve_commit() or memory_database_expire()
  */
 enum memory_fate { MEMORY_LOST, MEMORY_APPLIED, MEMORY_LINGERS };
 
 struct memory_fault {
     enum memory_call call;
-    size_t after; /* this number of such calls succeeds first */
-    size_t times; /* this number of such calls fails then; 0 means 1 */
+    size_t after; /* calls that succeed first */
+    size_t times; /* calls that fail then; 0 means 1 */
     enum store_status status;
     enum memory_fate fate;
     bool crash; /* the store that gets the fault crashes: all its later calls are UNAVAILABLE */
@@ -59,7 +58,7 @@ struct memory_fault {
 
 /* Adds a fault. Calls of all stores count. If several faults are due, the oldest one is used. */
 void memory_database_fail(struct memory_database *database, struct memory_fault fault);
-/* Removes all faults that wait, and allows all documents that were refused. */
+/* Removes all faults that wait, and ends the effect of memory_database_refuse(). */
 void memory_database_clear_faults(struct memory_database *database);
 /* Lets the database refuse this provider or consumer from now on, as a validator does. */
 void memory_database_refuse(struct memory_database *database, struct uuid id);

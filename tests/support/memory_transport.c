@@ -61,7 +61,7 @@ static size_t count_events(const struct memory_transport *self)
     return count;
 }
 
-/* Removes an unacknowledged message from the list; NULL: the tag is unknown. */
+/* Removes an unacknowledged message from the list and returns it; NULL if the tag is unknown. */
 static struct memory_message *take_unacked(struct memory_transport *self, uint64_t tag)
 {
     struct memory_unacked **at = &self->unacked;
@@ -107,7 +107,7 @@ void memory_transport_cut(struct transport *transport)
         self->closed[i] = false;
 }
 
-/* Counts a fault down; true when it is due. */
+/* Counts a fault down. Returns true if it is due. */
 static bool is_due(uint64_t *countdown)
 {
     return *countdown > 0 && --*countdown == 0;
@@ -272,11 +272,11 @@ static enum transport_status publish(struct transport *transport, const struct o
     return end_call(self, call);
 }
 
-/* --- settling deliveries -------------------------------------------------------------------- */
+/* --- acknowledging and requeueing ----------------------------------------------------------- */
 
-/* Settles a delivery. An unknown tag loses the connection. */
-static enum transport_status settle(struct transport *transport, uint64_t tag, bool requeue,
-                                    struct error *error)
+/* Acknowledges a delivery, or requeues it. An unknown tag loses the connection. */
+static enum transport_status end_delivery(struct transport *transport, uint64_t tag, bool requeue,
+                                          struct error *error)
 {
     struct memory_transport *self = to_memory(transport);
     struct call call = begin_call(self, error);
@@ -294,12 +294,12 @@ static enum transport_status settle(struct transport *transport, uint64_t tag, b
 
 static enum transport_status ack(struct transport *transport, uint64_t tag, struct error *error)
 {
-    return settle(transport, tag, false, error);
+    return end_delivery(transport, tag, false, error);
 }
 
 static enum transport_status requeue(struct transport *transport, uint64_t tag, struct error *error)
 {
-    return settle(transport, tag, true, error);
+    return end_delivery(transport, tag, true, error);
 }
 
 /* --- polling -------------------------------------------------------------------------------- */

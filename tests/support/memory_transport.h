@@ -19,7 +19,8 @@ struct memory_faults {
     bool lose_after_effect;      /* that call has its effect before the connection is lost */
 };
 
-/* Makes a closed transport of this broker. It has to be freed before the broker. */
+/* Creates a closed transport, owned by the caller. `broker` is borrowed; free the transport before
+   it. */
 struct transport *memory_transport_new(struct memory_broker *broker);
 /* Returns the faults, for a test to set; borrowed. */
 struct memory_faults *memory_transport_faults(struct transport *transport);

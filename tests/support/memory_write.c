@@ -110,8 +110,8 @@ static enum store_status refused(const struct write *write, const char *what)
     return STORE_REFUSED;
 }
 
-/* Makes the transaction the writer of a document. CONFLICT: another one is, or has been since the
-   snapshot. */
+/* Makes the transaction the writer of a document. Returns CONFLICT if another transaction is its
+   writer, or has committed a write since the snapshot. */
 static enum store_status acquire_document(const struct write *write,
                                           struct memory_document *document)
 {

@@ -101,14 +101,14 @@ void world_crash(struct world *world, size_t worker, enum memory_fate fate);
 void world_inject_fault(struct world *world);
 /* Ends all injected faults. */
 void world_clear_faults(struct world *world);
-/* Steps both workers until nothing is left to do. False: still busy after a bounded number of
- * steps. */
+/* Steps both workers until nothing is left to do. Returns false if that takes more than a bounded
+   number of steps. */
 bool world_run_until_idle(struct world *world);
 
-/* Returns the n-th reply to the message (0 is the first); NULL: there is none. Borrowed. */
+/* Returns the n-th reply to the message (0 is the first), borrowed; NULL if there is none. */
 const struct memory_message *world_reply(const struct world *world, const struct sent *sent,
                                          size_t nth);
-/* Returns the dead letter of the message; NULL: there is none. Borrowed. */
+/* Returns the dead letter of the message, borrowed; NULL if there is none. */
 const struct memory_message *world_dead_letter(const struct world *world, const struct sent *sent);
 
 #endif

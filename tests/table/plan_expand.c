@@ -58,7 +58,8 @@ static void write_allocation(FILE *out, char *word)
     (void)fprintf(out, "}}");
 }
 
-/* Writes one member for each provider of "p1..p9:VCPU=1", or the one of another word. */
+/* Writes one member for each provider of a range such as "p1..p9:VCPU=1". For a word that is no
+   range, writes its only member. */
 static void write_range(FILE *out, const char *word)
 {
     int first = 0, last = 0;

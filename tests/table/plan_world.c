@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The stored state of a case and its fake store. Two halves:
+ * The stored state of a case, and the fake store that loads it. Two halves:
  *
  * - world_add_provider, world_add_consumer and world_add_usage read the lines of a case, word by
- * word, into `struct world`; a word that is malformed fails the test;
- * - world_fill fills every slot of a snapshot from that state, as a load would: the fill_...
- * functions, one for each kind of slot.
+ *   word, into `struct world`; a malformed word fails the test;
+ * - world_fill fills every slot of a snapshot from that state, as a load would. It has a function
+ *   fill_... for each kind of slot.
  *
- * The format of the lines is in tests/table/README.md. The store has no errors and no transactions;
- * tests/contract has those. It shares no code with the memory store of tests/support.
+ * The format of the lines is in tests/table/README.md. The fake store has no errors and no
+ * transactions; tests/contract tests those. It shares no code with the memory store of
+ * tests/support.
  */
 #include "tests/table/plan_world.h"
 
@@ -43,7 +44,8 @@ static struct text copy(struct world *world, const char *string)
     return text_copy(world->arena, text_of(string));
 }
 
-/* Ends the word at its first `separator`; returns what follows. */
+/* Ends the word at its first `separator`, and returns the text behind it, borrowed from the word.
+ */
 static char *split(char *word, char separator)
 {
     char *end = strchr(word, separator);
@@ -256,7 +258,7 @@ static bool is_wanted_root(const struct snapshot *snapshot, struct uuid root)
     return false;
 }
 
-/* The providers of a table are sorted, so the nodes are as well. */
+/* The lines of a case are sorted by provider, so the nodes are sorted as well. */
 static void fill_trees(const struct world *world, struct snapshot *snapshot)
 {
     snapshot->roots_loaded = true;
@@ -270,7 +272,7 @@ static void fill_trees(const struct world *world, struct snapshot *snapshot)
     }
 }
 
-/* Fills `ret_row` with the consumer's allocations on the provider; false: it has none there. */
+/* Fills `ret_row` with the consumer's allocations on the provider. Returns false if it has none. */
 static bool allocations_on(struct arena *arena, const struct consumer *consumer,
                            struct uuid provider, struct consumer *ret_row)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The stored state of a case, and a fake store: it reads the lines `provider`, `consumer` and
- * `usage` of a table, and fills the slots of a snapshot from them. It knows nothing of commands.
+ * `usage` of a table, and fills the slots of a snapshot from them. It does not read commands.
  */
 #ifndef ALLOT_TEST_PLAN_WORLD_H
 #define ALLOT_TEST_PLAN_WORLD_H
