@@ -5,7 +5,7 @@ import json
 
 import model
 
-READS = {"provider.get", "provider.allocations", "allocation.get", "usage.get"}
+READS = {"provider.get", "provider.list", "provider.allocations", "allocation.get", "usage.get"}
 UNRECORDED = {"too_large", "malformed", "missing_message_id", "unauthenticated", "unsupported_version", "unknown_command",
               "invalid", "idempotency_key_reused", "forbidden", "attempts_exhausted", "internal"}
 ALWAYS_DEAD = {"too_large", "malformed", "missing_message_id", "unauthenticated", "attempts_exhausted", "internal"}

@@ -248,6 +248,7 @@ class Producer(threading.Thread):
         name, params = self.random.choice([
             ("provider.get", {"uuid": self.place()}), ("provider.get", {"uuid": self.random.choice(HOT)}),
             ("provider.allocations", {"uuid": self.place(), "limit": 20}),
+            ("provider.list", {"limit": 5, "name_prefix": "host-"}),
             ("usage.get", {"project_id": self.project()})])
         self.send(self.command(name, params))
 

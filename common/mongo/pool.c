@@ -1,4 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The client pool. It is a pool even for one thread, since only a pool monitors the servers in the
+ * background and so notices a fail-over while the threads are idle. A single client scans in the
+ * foreground, every 60 s, and with libmongoc 1.23 it can deadlock on a network error (fixed in
+ * 1.24.3).
+ *
+ * Whatever the URI says, the pool has: time limits for each call (libmongoc's default for sockets
+ * is 300 s); durable writes, majority reads, and reads from the primary; and error API version 2,
+ * since in version 1, the default, server errors and library errors share numbers.
+ *
+ * Not here: sessions, transactions and retries; see store.c.
+ */
 #include "common/mongo/pool.h"
 
 #include <assert.h>

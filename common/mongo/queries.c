@@ -187,6 +187,7 @@ static enum store_status run_command(struct mongo_store *store, const struct que
     bson_t options;
     bson_t *pipeline = new_pipeline(list, count);
     if (mongo_session_options(store, &options, error)) {
+        /* The default first batch of 101 rows would need a second round trip for the others. */
         BSON_APPEND_INT32(&options, "batchSize", INT32_MAX);
         BSON_APPEND_INT64(&options, "maxTimeMS", store->pool->server_time_ms);
         mongoc_cursor_t *cursor =

@@ -22,7 +22,8 @@ struct mongo_store {
     int64_t began_ms; /* when the transaction began, by the monotonic clock */
 };
 
-/* Initializes `ret_options` with what an operation inside the transaction needs. The caller
+/* Initializes `ret_options` with what an operation inside the transaction needs. An operation
+   without them runs outside of the transaction, and no error says so. The caller
    destroys them, also after a failure, which sets `error`. */
 ALLOT_CHECK bool mongo_session_options(struct mongo_store *store, bson_t *ret_options,
                                        struct error *error);

@@ -6,7 +6,10 @@
  * table `slot_kinds` has the functions that make documents from the slots of each collection. The
  * fence write comes last, if the batch is one of reads.
  *
- * Guarantees. The first error ends the write, since the server has aborted the transaction then.
+ * Guarantees. The first error ends the write, since the server has aborted the transaction then. To
+ * go on would hide the cause: after a duplicate key (11000, without a label) the next operation
+ * gets 251 with the label TransientTransactionError, and the batch would be retried without end
+ * (CDRIVER-4755).
  * The server's counts are compared with the number of operations sent. Without that, an update
  * whose document is missing would pass as a success.
  *

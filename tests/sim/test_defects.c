@@ -380,6 +380,7 @@ static void test_defect_5_stranger_touches_another_projects_consumer(void **stat
                  "red-1", "1", "{}") "},\"" OTHER "\":{" CLAIM("red-1", "null", FOUR) "}}"),
         BODY("usage.get", "\"project_id\":\"blue-1\""),
         BODY("provider.allocations", "\"uuid\":\"" PROVIDER "\""),
+        BODY("provider.list", ""),
     };
     struct world *world = world_with(true);
     struct state_text before = state_of(world);
