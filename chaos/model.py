@@ -29,6 +29,7 @@ class State:
         return state
 
     def own(self, uuid):
+        """Replaces the entry of a provider by a copy that may be changed, and returns it."""
         provider = dict(self.providers[uuid])
         provider["used"] = dict(provider["used"])
         self.providers[uuid] = provider
@@ -58,7 +59,7 @@ class State:
         if "parent_provider_uuid" in params:
             parent = params["parent_provider_uuid"]
             demand(parent is None or parent in self.providers, "no such parent")
-            demand(parent is None or uuid not in self.path(parent), "a circle")
+            demand(parent is None or uuid not in self.path(parent), "the parent is in the own subtree")
             provider["parent"] = parent
         self.check_place(uuid, result)
 
@@ -97,7 +98,7 @@ class State:
         self.raise_generations(self.release(consumer))
 
     def reshape(self, params, result):
-        before = {uuid: self.relief(uuid) for uuid in params["inventories"]}
+        before = {uuid: self.usage_before(uuid) for uuid in params["inventories"]}
         self.set_inventories(params["inventories"])
         touched = self.set_claims(params["allocations"], set(params["inventories"]), before)
         self.check_changes(touched, params["allocations"], result)
@@ -105,6 +106,7 @@ class State:
     # --- parts -----------------------------------------------------------------------------------
 
     def path(self, uuid):
+        """The provider and its ancestors, up to the root."""
         path = [uuid]
         while self.providers[path[-1]]["parent"] is not None:
             path.append(self.providers[path[-1]]["parent"])
@@ -128,11 +130,12 @@ class State:
             demand(provider["generation"] == change["resource_provider_generation"], "the provider's generation")
             provider["inventories"] = {name: {**DEFAULTS, **record} for name, record in change["inventories"].items()}
 
-    def relief(self, uuid):
+    def usage_before(self, uuid):
+        """The usage of a provider before the command: it may be over the capacity if it does not rise."""
         return dict(self.providers[uuid]["used"]) if uuid in self.providers else {}
 
     def release(self, consumer):
-        """The providers whose usage goes down."""
+        """Removes the consumer with its allocations. Returns the providers whose usage goes down."""
         held = self.consumers.pop(consumer)["allocations"]
         for uuid, resources in held.items():
             used = self.own(uuid)["used"]
@@ -149,19 +152,19 @@ class State:
             generations[consumer] = (stored or 0) + 1
             for uuid in list(self.consumers.get(consumer, {}).get("allocations", ())) + list(claim["allocations"]):
                 demand(uuid in self.providers, f"no {uuid}")
-                before.setdefault(uuid, self.relief(uuid))
+                before.setdefault(uuid, self.usage_before(uuid))
         for consumer in claims:
             if consumer in self.consumers:
                 touched |= self.release(consumer)
         for consumer, claim in claims.items():
             if claim["allocations"]:
-                self.hold(consumer, claim, generations[consumer])
+                self.allocate(consumer, claim, generations[consumer])
                 touched |= set(claim["allocations"])
         for uuid in touched:
             self.check_capacity(uuid, before.get(uuid, {}))
         return self.raise_generations(touched)
 
-    def hold(self, consumer, claim, generation):
+    def allocate(self, consumer, claim, generation):
         allocations = {uuid: dict(place["resources"]) for uuid, place in claim["allocations"].items()}
         self.consumers[consumer] = {"generation": generation, "project": claim["project_id"], "user": claim["user_id"],
                                     "type": claim["consumer_type"], "allocations": allocations}
