@@ -1,7 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Sends every command, and provokes every failure that a test can, at least once, so that
- * tests/schema/check finds all of them in the journal. tests/schema/messages.txt has the commands.
+ * tests/schema/check finds all of them in the journal.
+ *
+ * The commands are the lines of tests/schema/messages.txt: key, principal, expected code, body. A
+ * command that needs a special message (no key, no principal, headers, a long body) has a test of
+ * its own below, as have the failures that need a state: a crash of workers, which is simulated by
+ * attempt records, and the expiration by the broker.
+ *
+ * Not here: what the replies say in detail. The tables (tests/table) compare that, and
+ * tests/schema/check compares the form of every message.
  */
 #include "tests/system/worker_fixture.h"
 
