@@ -3,8 +3,8 @@
  * The commands of allotctl, one file each. main.c has their table and reads their options.
  *
  * Each function does the work of one command: it prints results on stdout and errors on stderr, and
- * returns the exit status. `options` is borrowed. `arena` is borrowed too: it lives until the
- * process exits, so a command may leave all its memory there.
+ * returns the exit status. `options` and `arena` are borrowed; main frees the arena after the
+ * command has returned.
  */
 #ifndef ALLOT_CTL_COMMANDS_H
 #define ALLOT_CTL_COMMANDS_H
