@@ -144,9 +144,7 @@ class Harness:
                  "kinds_min": {}, "sends_min": 50, "idle_limit_s": IDLE_LIMIT_S, **facts}
         with self.stack.client() as client:
             found = evidence.look(client, DATABASE) if look else evidence.NONE
-        material = (journals.read(self.journal.path), found, facts)
-        (self.folder / "case").write_bytes(pickle.dumps(material))
-        return judge.Case(*material)
+        return judge.Case(journals.read(self.journal.path), found, facts)
 
     def down(self):
         self.over.set()
@@ -195,17 +193,30 @@ def read_options():
     return parser.parse_args()
 
 
+def store_case(folder, case, rules):
+    """Stores what --rejudge needs."""
+    material = case.records, case.evidence, case.facts, rules
+    (folder / "case").write_bytes(pickle.dumps(material))
+
+
+def rejudge(folder):
+    """Judges a kept case again, by the rules of its scenario; returns the exit status."""
+    *material, rules = pickle.loads((folder / "case").read_bytes())
+    case = judge.Case(*material)
+    return 1 if report.tell(case, judge.judge(case, rules)) else 0
+
+
 def main():
     options = read_options()
     if options.rejudge:
-        case = judge.Case(*pickle.loads((options.rejudge / "case").read_bytes()))
-        return 1 if report.tell(case, judge.judge(case)) else 0
+        return rejudge(options.rejudge)
     build(options)
     folder = pathlib.Path(tempfile.mkdtemp(prefix="allot-chaos-"))
     say(f"scenario {options.scenario}, seed {options.seed}, {options.minutes:g} min, journal {folder}/journal")
     harness = Harness(options, folder)
     try:
         case, rules = scenarios.SCENARIOS[options.scenario](harness, options, Faults)
+        store_case(folder, case, rules)
         results = judge.judge(case, rules)
     finally:
         harness.down()

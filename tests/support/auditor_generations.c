@@ -290,13 +290,13 @@ static void check_read(struct audit *audit, const struct sent *sent, const json_
     }
 }
 
-/* `internal` needs an injected rejection, `attempts_exhausted` three crashes. */
+/* `internal` needs an injected rejection, `attempts_exhausted` WORLD_ATTEMPTS_MAX crashes. */
 static void check_excuses(struct audit *audit, size_t internal, size_t exhausted)
 {
     if (internal > audit->world->rejections)
         FINDING(audit, "%zu replies are internal, but only %zu rejections were injected", internal,
                 audit->world->rejections);
-    if (exhausted * 3 > audit->world->crashes)
+    if (exhausted * WORLD_ATTEMPTS_MAX > audit->world->crashes)
         FINDING(audit, "%zu replies are attempts_exhausted after %zu crashes", exhausted,
                 audit->world->crashes);
 }

@@ -26,7 +26,6 @@ enum {
     PREFETCH = 20,
     COMMANDS_MAX = 8,
     DOCUMENTS_MAX = 4000,
-    ATTEMPTS_MAX = 3,
     CONFIRM_MS = 10000,
     REPLY_ATTEMPTS = 3,
     BATCH_BYTES = 8 * 1024 * 1024,
@@ -91,7 +90,7 @@ static void start(struct world *world, struct world_worker *worker)
         .max_commands = world->max_commands,
         .max_documents = DOCUMENTS_MAX,
         .max_bytes = BATCH_BYTES,
-        .max_attempts = ATTEMPTS_MAX,
+        .max_attempts = WORLD_ATTEMPTS_MAX,
         .seed = world_random(world, UINT64_MAX),
     };
     worker->applier = applier_new(&applying);

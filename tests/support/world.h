@@ -19,7 +19,8 @@
 #include "worker/service/applier.h"
 #include "worker/service/settler.h"
 
-enum { WORLD_WORKERS = 2, JOURNAL_MAX = 2048 };
+/* WORLD_ATTEMPTS_MAX is the max_attempts of each worker. Its other settings are in world.c. */
+enum { WORLD_WORKERS = 2, WORLD_ATTEMPTS_MAX = 3, JOURNAL_MAX = 2048 };
 
 struct world;
 

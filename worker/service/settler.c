@@ -159,6 +159,7 @@ static enum transport_status publish_dead_letter(struct settler *settler, struct
         {.name = "x-allot-queue", .kind = OUTGOING_TEXT, .text = settler->options.queue},
         {.name = "x-allot-worker", .kind = OUTGOING_TEXT, .text = settler->options.worker},
         {.name = "x-allot-dead-at", .kind = OUTGOING_INTEGER, .integer = clock->wall_ms(clock)},
+        /* The last one: header_count leaves it out if the command has none. */
         {.name = "traceparent", .kind = OUTGOING_TEXT, .text = job->delivery.traceparent},
     };
     size_t header_count = sizeof headers / sizeof headers[0];
