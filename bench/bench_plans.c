@@ -128,17 +128,32 @@ static bool sub_document(const bson_t *document, const char *path, bson_t *ret_v
     return bytes != NULL && bson_init_static(ret_view, bytes, length);
 }
 
-/* Names the kind of a stage: the collection of its $lookup, and the first field that it matches.
-   Returns false if the stage is no $lookup. */
+/* Appends the bounds of a range, such as " $gt $lt"; nothing for a list of values. */
+static void append_bounds(const bson_iter_t *field, char *name, size_t size)
+{
+    bson_iter_t bound;
+    if (!BSON_ITER_HOLDS_DOCUMENT(field) || !bson_iter_recurse(field, &bound))
+        return;
+    while (bson_iter_next(&bound)) {
+        size_t length = strlen(name);
+        if (strcmp(bson_iter_key(&bound), "$in") != 0)
+            (void)snprintf(name + length, size - length, " %s", bson_iter_key(&bound));
+    }
+}
+
+/* Names the kind of a stage: the collection of its $lookup, and the first field that it matches,
+   with the bounds of its range. Returns false if the stage is no $lookup. */
 static bool name_lookup(const bson_t *stage, char *ret_name, size_t size)
 {
     bson_t match;
     bson_iter_t iter;
-    if (!sub_document(stage, "$lookup.pipeline.0.$match", &match) ||
-        !bson_iter_init(&iter, &match) || !bson_iter_next(&iter))
+    if (!sub_document(stage, "$lookup.pipeline.0.$match", &match) || !bson_iter_init(&iter, &match))
         return false;
+    bool has_field = bson_iter_next(&iter);
     (void)snprintf(ret_name, size, "load of %s by %s", text_in(stage, "$lookup.from"),
-                   bson_iter_key(&iter));
+                   has_field ? bson_iter_key(&iter) : "no field");
+    if (has_field)
+        append_bounds(&iter, ret_name, size);
     return true;
 }
 
@@ -259,6 +274,11 @@ static void check_kinds(struct plans *plans)
         "load of providers by _id",
         "load of providers by $or", /* ids and names */
         "load of providers by root",
+        /* Pages of provider.list: the first one, the next, and the same with a prefix. */
+        "load of providers by no field",
+        "load of providers by name $gt",
+        "load of providers by name $gte $lt",
+        "load of providers by name $gte $lt $gt",
     };
     char name[2 * TEXT + 32];
     bool has_getmore = false;

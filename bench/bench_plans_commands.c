@@ -46,6 +46,8 @@ static const struct step steps[] = {
     {"allocation.get", "{\"consumer_uuid\":\"" C "\"}"},
     {"provider.get", "{\"uuid\":\"" A "\"}"},
     {"provider.list", "{\"limit\":3}"},
+    {"provider.list", "{\"limit\":3,\"after\":\"a\"}"},
+    {"provider.list", "{\"limit\":3,\"name_prefix\":\"h\"}"},
     {"provider.list", "{\"limit\":3,\"after\":\"a\",\"name_prefix\":\"h\"}"},
     {"provider.allocations", "{\"uuid\":\"" SEEDED "\",\"limit\":3}"},
     {"provider.allocations", "{\"uuid\":\"" SEEDED "\",\"limit\":3,\"after\":\"" A "\"}"},

@@ -3,16 +3,8 @@
  * The codec's part of a command: how its params are read and how its result is written. The table
  * in command_codec.c has one row per command. A table in the core has the rest: what a command
  * needs and how it is decided.
- *
- * To add a command:
- *  1. Add its row to COMMANDS(X) in common/core/command.h. Until step 4 is done, the codec
- *     does not compile: the compiler says that ROW_<COMMAND> is undeclared.
- *  2. If no reader in params.h fits its params, write one: declare it there, define it in params.c.
- *  3. If no writer in result_encode.h fits its result, write one in the same way.
- *  4. Add its row to COMMAND_CODECS(X) in command_codec.c.
- *  5. Add tests: valid params to tests/unit/test_command_decode_values.c, invalid ones to
- *     test_command_decode_params.c, the result to test_reply_encode.c, and one input to
- *     tests/fuzz/corpus/command.
+ * CONTRIBUTING.md, "Add a command", has all steps. Until a command of COMMANDS(X) has its row here,
+ * command_codec.c does not compile: ROW_<COMMAND> is undeclared.
  */
 #ifndef ALLOT_CODEC_COMMAND_CODEC_H
 #define ALLOT_CODEC_COMMAND_CODEC_H

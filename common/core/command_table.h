@@ -2,24 +2,9 @@
 /*
  * The functions of each command kind. The planner calls them through this table and has no switch
  * over kinds of its own.
- *
- * How to add a command:
- * 1. Add a row to COMMANDS(X) in command.h, and its parameters to `struct command`.
- * 2. Write its functions in one file, for example decide_read.c for a command that only reads.
- *    Define them there as
- *
- *        COMMAND_FUNCTIONS(PROVIDER_COUNT) = {
- *            .policy = ask_count,
- *            .want_first = want_count,
- *            .want_second = NOTHING_MORE,
- *            .decide = decide_count,
- *        };
- *
- *    Without it the programs do not link: "undefined reference to `command_functions_...'". If a
- *    member is missing, tests/unit/test_command_table names the command and the member.
- * 3. The compiler then names the places in the codec that have to know the command: reading its
- *    parameters (common/codec/params.c) and writing its result (common/codec/result_encode.c).
- * 4. Add cases to tests/table, and the command to docs/protocol.md.
+ * CONTRIBUTING.md, "Add a command", has all steps. Without its functions in COMMAND_FUNCTIONS(ID)
+ * the programs do not link: "undefined reference to `command_functions_...'". If a member is
+ * missing, tests/unit/test_command_table names the command and the member.
  */
 #ifndef ALLOT_CORE_COMMAND_TABLE_H
 #define ALLOT_CORE_COMMAND_TABLE_H
