@@ -38,7 +38,7 @@ static bool stop(struct worker *worker, int signals)
     signals_end_at_next(signals);
     bool finished = worker_stop(worker);
     event_log_at(finished ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, EVENT_WORKER_STOPPED, LOG_NONE,
-                 finished ? "shutdown complete, no command left in flight"
+                 finished ? "shutdown complete"
                           : "shutdown.timeout exceeded; unanswered commands will be redelivered");
     return finished;
 }

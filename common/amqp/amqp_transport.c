@@ -1,44 +1,42 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Design. A transport has one connection. On it, deliveries and each outgoing_kind have their own
- * channel, so a missing exchange costs only the confirms of its kind. The sections:
- *   opening and closing   prepares the topology, then opens the channels
+ * Design. A transport has one connection for the deliveries and their acks, and one for each route
+ * (route.c). So whatever happens to a route, a full queue, a close, the broker's flow control,
+ * costs no delivery. The sections:
+ *   opening and closing   prepares the topology, then opens the channel of the AMQP consumer
  *   consuming             runs one AMQP consumer at a time, each with a new consumer tag
- *   sending               publishes at once; collects acks, which send_acks() sends
+ *   acknowledging         collects acks, which send_acks() sends
  *   events                dispatch() translates each method that has arrived to a port event
  *   polling               flushes, dispatches what has arrived, flushes again, then waits
  *
  * Guarantees. Acks are sent before the next wait, and before the consumer is started or cancelled.
  * What a burst of calls sends leaves in full TCP segments (connection_cork); flush() sends the
  * rest. poll_transport() waits in slices of a quarter of the heartbeat, since librabbitmq sends
- * heartbeats only while it reads. Calls that wait for the broker: `open`, `close`, the start of a
- * consumer, and the reopening of a channel. A write to a full socket waits as well (login.c).
+ * heartbeats only while it reads. Calls that wait for the broker: `open`, `close`, `ready` if it
+ * opens a route, the start of a consumer, and the reopening of a channel. A write to a full socket
+ * waits as well (login.c).
  *
  * A new prefetch needs a new consumer: basic.qos with global=false, the only kind that quorum
  * queues support, applies to consumers that start later. So a change is a cancel and a consume. A
  * pause is a cancel as well, since RabbitMQ does not implement channel.flow for consumers.
- *
- * Rejected: a second connection for publishing, as RabbitMQ recommends. The broker throttles a
- * publisher by not reading its socket, which delays acks on it. But an ack follows its publishes
- * anyway, so there would be little to gain.
  *
  * Not here: back-off and retries (the worker's lane), how much to consume (the worker's flow), and
  * reading frames (frames.c).
  */
 #include "common/amqp/amqp_transport.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "common/amqp/acks.h"
 #include "common/amqp/properties.h"
-#include "common/amqp/publisher.h"
+#include "common/amqp/route.h"
 #include "common/base/memory.h"
 #include "common/codec/field_table.h"
-#include "common/codec/outgoing_headers.h"
 #include "common/host/system_clock.h"
 
-enum { PUBLISHERS = 2, POLL_SLICE_MS_MAX = 1000, SLICES_OF_HEARTBEAT = 4 };
+enum { POLL_SLICE_MS_MAX = 1000, SLICES_OF_HEARTBEAT = 4 };
 
 struct amqp_transport {
     struct transport base;
@@ -48,9 +46,10 @@ struct amqp_transport {
     bool declare;
     bool flag_checked; /* the broker's feature flag; once is enough: flags cannot be disabled */
     size_t next_host;
-    struct connection *connection;           /* NULL: closed */
-    struct publisher publishers[PUBLISHERS]; /* by outgoing_kind */
-    struct acks acks;                        /* of CHANNEL_CONSUME */
+    struct connection *connection; /* of the deliveries; NULL: closed */
+    struct amqp_route routes[ROUTE_COUNT];
+    struct text route_names[ROUTE_COUNT]; /* of their connections */
+    struct acks acks;                     /* of CHANNEL_CONSUME */
     unsigned consumers_started;
     char consumer_tag[32];
     bool consuming;
@@ -72,15 +71,6 @@ static enum transport_status require_connection(const struct amqp_transport *sel
     return TRANSPORT_LOST;
 }
 
-static struct publisher *publisher_of(struct amqp_transport *self, uint16_t channel)
-{
-    for (size_t i = 0; i < PUBLISHERS; i++) {
-        if (self->publishers[i].channel == channel)
-            return &self->publishers[i];
-    }
-    return NULL;
-}
-
 static enum transport_status send_acks(struct amqp_transport *self, struct error *error)
 {
     enum transport_status status = TRANSPORT_OK;
@@ -94,9 +84,11 @@ static enum transport_status send_acks(struct amqp_transport *self, struct error
     return status;
 }
 
-/* Sends the acks, and the publishes that the cork has collected. */
+/* Sends the acks, and all that the corks have collected. */
 static enum transport_status flush(struct amqp_transport *self, struct error *error)
 {
+    for (size_t i = 0; i < ROUTE_COUNT; i++)
+        amqp_route_flush(&self->routes[i]);
     enum transport_status status = send_acks(self, error);
     if (status == TRANSPORT_OK)
         connection_uncork(self->connection);
@@ -112,6 +104,8 @@ static void close_transport(struct transport *transport)
         (void)send_acks(self, NULL); /* if an ack is lost, the broker redelivers */
     connection_free(self->connection);
     self->connection = NULL;
+    for (size_t i = 0; i < ROUTE_COUNT; i++)
+        amqp_route_close(&self->routes[i]);
     self->consuming = self->cancelling = false;
     self->next_prefetch = 0;
     acks_restart(&self->acks);
@@ -128,15 +122,6 @@ static enum transport_status prepare_topology(struct amqp_transport *self, struc
     return status;
 }
 
-static enum transport_status open_channels(struct amqp_transport *self, struct error *error)
-{
-    enum transport_status status =
-        connection_open_channel(self->connection, CHANNEL_CONSUME, false, error);
-    for (size_t i = 0; i < PUBLISHERS && status == TRANSPORT_OK; i++)
-        status = publisher_open(&self->publishers[i], self->connection, error);
-    return status;
-}
-
 static enum transport_status open_transport(struct transport *transport, struct error *error)
 {
     struct amqp_transport *self = to_amqp(transport);
@@ -147,7 +132,7 @@ static enum transport_status open_transport(struct transport *transport, struct 
         return status;
     status = prepare_topology(self, error);
     if (status == TRANSPORT_OK)
-        status = open_channels(self, error);
+        status = connection_open_channel(self->connection, CHANNEL_CONSUME, false, error);
     if (status == TRANSPORT_OK)
         return TRANSPORT_OK;
     error_prefix(error, "%.*s:%u", TEXT_ARGS(self->connection->host->name),
@@ -243,7 +228,16 @@ static enum transport_status finish_cancel(struct amqp_transport *self, struct e
     return prefetch > 0 ? start_consumer(self, prefetch, error) : TRANSPORT_OK;
 }
 
-/* --- sending -------------------------------------------------------------------------------- */
+/* --- publishing and acknowledging ----------------------------------------------------------- */
+
+static bool ready(struct transport *transport, enum route route)
+{
+    struct amqp_transport *self = to_amqp(transport);
+    struct login_options login = self->login;
+    login.name = self->route_names[route];
+    return require_connection(self, NULL) == TRANSPORT_OK &&
+           amqp_route_ready(&self->routes[route], &login);
+}
 
 static enum transport_status publish(struct transport *transport, const struct outgoing *outgoing,
                                      struct error *error)
@@ -251,10 +245,13 @@ static enum transport_status publish(struct transport *transport, const struct o
     struct amqp_transport *self = to_amqp(transport);
     enum transport_status status = require_connection(self, error);
     if (status == TRANSPORT_OK)
-        status = connection_read_if_stale(self->connection, error);
-    if (status != TRANSPORT_OK)
-        return status;
-    return publisher_send(&self->publishers[outgoing->kind], self->connection, outgoing, error);
+        amqp_route_publish(&self->routes[outgoing->route], outgoing);
+    return status;
+}
+
+static void restart(struct transport *transport, enum route route)
+{
+    amqp_route_drop(&to_amqp(transport)->routes[route]);
 }
 
 static enum transport_status ack(struct transport *transport, uint64_t tag, struct error *error)
@@ -303,86 +300,26 @@ static void report_delivery(struct incoming *incoming, const struct transport_ha
     report(handler, &event);
 }
 
-static void report_resolved(struct amqp_transport *self, const struct incoming *incoming,
-                            const struct transport_handler *handler)
-{
-    struct publisher *publisher = publisher_of(self, incoming->channel);
-    bool confirmed = incoming->method == AMQP_BASIC_ACK_METHOD;
-    struct transport_event event = {.kind = confirmed ? TRANSPORT_CONFIRMED : TRANSPORT_NACKED};
-    while (publisher != NULL && publisher_resolve(publisher, incoming, &event.sequence))
-        report(handler, &event);
-}
-
-static void report_returned(const struct incoming *incoming,
-                            const struct transport_handler *handler)
-{
-    struct transport_event event = {.kind = TRANSPORT_RETURNED,
-                                    .sequence = outgoing_headers_sequence(incoming->raw_headers),
-                                    .reason = incoming->reason};
-    report(handler, &event);
-}
-
-static void report_reason(enum transport_event_kind kind, const struct incoming *incoming,
-                          const struct transport_handler *handler)
-{
-    struct transport_event event = {.kind = kind, .reason = incoming->reason};
-    report(handler, &event);
-}
-
-/* Opens a publishing channel again. If the channel of the AMQP consumer is closed, its deliveries
-   are void, so the connection counts as LOST. */
-static enum transport_status handle_channel_close(struct amqp_transport *self,
-                                                  const struct incoming *incoming,
-                                                  const struct transport_handler *handler,
-                                                  struct error *error)
-{
-    struct connection *connection = self->connection;
-    struct publisher *publisher = publisher_of(self, incoming->channel);
-    if (publisher == NULL) {
-        error_set(error, "the broker closed the consumer's channel: %s", incoming->reason);
-        connection->lost = true;
-        return TRANSPORT_LOST;
-    }
-    connection_uncork(connection);
-    enum transport_status status = connection_send_close_ok(connection, incoming->channel, error);
-    if (status == TRANSPORT_OK)
-        status = publisher_open(publisher, connection, error);
-    if (status != TRANSPORT_OK) {
-        connection->lost = true;
-        return TRANSPORT_LOST;
-    }
-    struct transport_event event = {.kind = TRANSPORT_CONFIRMS_LOST,
-                                    .outgoing_kind =
-                                        (enum outgoing_kind)(publisher - self->publishers),
-                                    .reason = incoming->reason};
-    report(handler, &event);
-    return TRANSPORT_OK;
-}
-
 static enum transport_status dispatch(struct amqp_transport *self, struct incoming *incoming,
                                       const struct transport_handler *handler, struct error *error)
 {
     switch (incoming->method) {
     case AMQP_BASIC_DELIVER_METHOD: report_delivery(incoming, handler); break;
-    case AMQP_BASIC_ACK_METHOD:
-    case AMQP_BASIC_NACK_METHOD: report_resolved(self, incoming, handler); break;
-    case AMQP_BASIC_RETURN_METHOD: report_returned(incoming, handler); break;
     case AMQP_BASIC_CANCEL_METHOD:
         self->consuming = false;
-        report_reason(TRANSPORT_CANCELLED, incoming, handler);
+        report(handler, &(struct transport_event){.kind = TRANSPORT_CANCELLED});
         break;
-    case AMQP_CONNECTION_BLOCKED_METHOD: report_reason(TRANSPORT_BLOCKED, incoming, handler); break;
-    case AMQP_CONNECTION_UNBLOCKED_METHOD:
-        report_reason(TRANSPORT_UNBLOCKED, incoming, handler);
-        break;
-    case AMQP_CHANNEL_CLOSE_METHOD: return handle_channel_close(self, incoming, handler, error);
+    case AMQP_CHANNEL_CLOSE_METHOD:
+        error_set(error, "the broker closed the consumer's channel: %s", incoming->reason);
+        self->connection->lost = true; /* the deliveries of the channel are void */
+        return TRANSPORT_LOST;
     case AMQP_BASIC_CANCEL_OK_METHOD: return finish_cancel(self, error);
     default: break; /* no other method matters here */
     }
     return TRANSPORT_OK;
 }
 
-/* Reads and dispatches what has arrived. `ret_any`: there was at least one method. */
+/* Reads and dispatches what has arrived. Sets `ret_any` if there was at least one method. */
 static enum transport_status dispatch_arrived(struct amqp_transport *self,
                                               const struct transport_handler *handler,
                                               bool *ret_any, struct error *error)
@@ -391,7 +328,7 @@ static enum transport_status dispatch_arrived(struct amqp_transport *self,
     struct incoming incoming;
     /* Only what is there now: a publish of the handler may add more, and the loop has to end. */
     size_t count = self->connection->reader.arrived.count;
-    *ret_any = count > 0;
+    *ret_any |= count > 0;
     for (size_t i = 0; i < count && status == TRANSPORT_OK; i++) {
         if (!incoming_pop(&self->connection->reader.arrived, &incoming))
             break;
@@ -413,6 +350,31 @@ static int64_t slice_ms(const struct connection *connection, int64_t remaining_m
     return remaining_ms < slice ? remaining_ms : slice;
 }
 
+static bool dispatch_routes(struct amqp_transport *self, const struct transport_handler *handler)
+{
+    bool any = false;
+    for (size_t i = 0; i < ROUTE_COUNT; i++)
+        any |= amqp_route_dispatch(&self->routes[i], handler);
+    return any;
+}
+
+/* Waits until a connection or `wake_fd` is readable. Returns whether `wake_fd` is. */
+static bool wait_for_input(struct amqp_transport *self, int64_t timeout_ms, int wake_fd)
+{
+    struct pollfd fds[ROUTE_COUNT + 2];
+    nfds_t count = 0;
+    fds[count++] = (struct pollfd){.fd = wake_fd, .events = POLLIN};
+    fds[count++] = (struct pollfd){.fd = connection_descriptor(self->connection), .events = POLLIN};
+    for (size_t i = 0; i < ROUTE_COUNT; i++) {
+        struct connection *connection = self->routes[i].connection;
+        if (connection != NULL)
+            fds[count++] =
+                (struct pollfd){.fd = connection_descriptor(connection), .events = POLLIN};
+    }
+    (void)poll(fds, count, (int)timeout_ms);
+    return fds[0].revents != 0;
+}
+
 static enum transport_status poll_transport(struct transport *transport, int timeout_ms,
                                             int wake_fd, const struct transport_handler *handler,
                                             struct error *error)
@@ -424,13 +386,15 @@ static enum transport_status poll_transport(struct transport *transport, int tim
         bool any = false;
         status = flush(self, error);
         if (status == TRANSPORT_OK)
+            any = dispatch_routes(self, handler);
+        if (status == TRANSPORT_OK)
             status = dispatch_arrived(self, handler, &any, error);
         if (status == TRANSPORT_OK)
             status = flush(self, error);
         int64_t remaining_ms = deadline_ms - system_monotonic_ms();
         if (status != TRANSPORT_OK || any || remaining_ms <= 0)
             break;
-        if (connection_wait(self->connection, slice_ms(self->connection, remaining_ms), wake_fd))
+        if (wait_for_input(self, slice_ms(self->connection, remaining_ms), wake_fd))
             break;
     }
     return status;
@@ -444,8 +408,8 @@ static void free_transport(struct transport *transport)
         return;
     struct amqp_transport *self = to_amqp(transport);
     close_transport(transport);
-    for (size_t i = 0; i < PUBLISHERS; i++)
-        publisher_clear(&self->publishers[i]);
+    for (size_t i = 0; i < ROUTE_COUNT; i++)
+        amqp_route_clear(&self->routes[i]);
     acks_clear(&self->acks);
     arena_free(self->arena);
     free(self);
@@ -456,7 +420,9 @@ static const struct transport_ops operations = {
     .consume = consume,
     .cancel = cancel,
     .poll = poll_transport,
+    .ready = ready,
     .publish = publish,
+    .restart = restart,
     .ack = ack,
     .requeue = requeue,
     .close = close_transport,
@@ -467,6 +433,9 @@ static void copy_options(struct amqp_transport *self, const struct amqp_options 
 {
     const struct topology *names = &options->topology;
     self->login.name = text_copy(self->arena, options->connection_name);
+    for (size_t i = 0; i < ROUTE_COUNT; i++)
+        self->route_names[i] = text_format(self->arena, "%.*s %s", TEXT_ARGS(self->login.name),
+                                           route_name((enum route)i));
     self->login.heartbeat_ms = options->heartbeat_ms;
     self->declare = options->declare;
     self->topology = (struct topology){
@@ -481,12 +450,12 @@ struct transport *amqp_transport_new(const struct amqp_options *options, struct 
     struct amqp_transport *self = MEMORY_NEW(struct amqp_transport);
     self->base.ops = &operations;
     self->arena = arena_new(0);
+    for (size_t i = 0; i < ROUTE_COUNT; i++)
+        amqp_route_init(&self->routes[i], (enum route)i);
     if (!login_options_read(options->uri, &options->tls, self->arena, &self->login, error)) {
         free_transport(&self->base);
         return NULL;
     }
     copy_options(self, options);
-    publisher_init(&self->publishers[OUTGOING_REPLY], CHANNEL_REPLIES);
-    publisher_init(&self->publishers[OUTGOING_DEAD_LETTER], CHANNEL_DEAD_LETTERS);
     return &self->base;
 }

@@ -162,11 +162,20 @@ enum transport_status connection_read_if_stale(struct connection *connection, st
     return connection_read(connection, error);
 }
 
+int connection_descriptor(const struct connection *connection)
+{
+    return amqp_get_sockfd(connection->state);
+}
+
+bool connection_is_writable(const struct connection *connection)
+{
+    struct pollfd fd = {.fd = connection_descriptor(connection), .events = POLLOUT};
+    return fd.fd >= 0 && poll(&fd, 1, 0) == 1;
+}
+
 bool connection_wait(struct connection *connection, int64_t timeout_ms, int wake_fd)
 {
-    /* Asks for the descriptor each time: librabbitmq closes it on a timeout, and another thread may
-       get the same number for a file of its own. */
-    struct pollfd fds[] = {{.fd = amqp_get_sockfd(connection->state), .events = POLLIN},
+    struct pollfd fds[] = {{.fd = connection_descriptor(connection), .events = POLLIN},
                            {.fd = wake_fd, .events = POLLIN}};
     if (fds[0].fd < 0)
         return false;

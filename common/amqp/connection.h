@@ -21,8 +21,7 @@
 enum {
     CHANNEL_CONNECTION = 0, /* methods about the connection as a whole */
     CHANNEL_CONSUME = 1,    /* deliveries and their acks; all that a client (client.h) does */
-    CHANNEL_REPLIES = 2,
-    CHANNEL_DEAD_LETTERS = 3,
+    CHANNEL_PUBLISH = 2,    /* on the connection of a route */
     CHANNEL_TOPOLOGY = 4
 };
 
@@ -74,6 +73,12 @@ enum transport_status connection_read_if_stale(struct connection *connection, st
 /* Waits up to `timeout_ms` until the socket or `wake_fd` is readable; -1 stands for no descriptor.
    Returns whether `wake_fd` is readable. */
 bool connection_wait(struct connection *connection, int64_t timeout_ms, int wake_fd);
+/* Returns the descriptor of the socket, to wait for; -1 if librabbitmq has closed it. Ask each
+   time: it closes it on a timeout, and another thread may get the same number for a file of its
+   own. */
+int connection_descriptor(const struct connection *connection);
+/* Returns whether the socket takes data now, so that a small write does not wait. */
+bool connection_is_writable(const struct connection *connection);
 
 /*
  * Collects what is sent from now on in full TCP segments (TCP_CORK), until connection_uncork; the

@@ -88,6 +88,7 @@ static struct incoming copy_method(const amqp_frame_t *frame)
         incoming.multiple = nack->multiple != 0;
     } else if (incoming.method == AMQP_CHANNEL_CLOSE_METHOD) {
         const amqp_channel_close_t *close = decoded;
+        incoming.code = close->reply_code;
         incoming.reason = copy_string(close->reply_text);
     } else if (incoming.method == AMQP_CONNECTION_BLOCKED_METHOD) {
         const amqp_connection_blocked_t *blocked = decoded;
@@ -96,10 +97,12 @@ static struct incoming copy_method(const amqp_frame_t *frame)
     return incoming;
 }
 
-static enum transport_status close_connection(amqp_connection_state_t state,
+static enum transport_status close_connection(struct frame_reader *reader,
+                                              amqp_connection_state_t state,
                                               const amqp_frame_t *frame, struct error *error)
 {
     struct closing closing = closing_of(&frame->payload.method);
+    reader->close_code = closing.code;
     (void)status_of_closing(closing, "the broker closed the connection", error);
     amqp_connection_close_ok_t close_ok = {0};
     (void)amqp_send_method(state, 0, AMQP_CONNECTION_CLOSE_OK_METHOD, &close_ok);
@@ -111,7 +114,7 @@ static enum transport_status read_method(struct frame_reader *reader, amqp_conne
 {
     struct assembly *assembly = &reader->assemblies[frame->channel];
     if (frame->payload.method.id == AMQP_CONNECTION_CLOSE_METHOD)
-        return close_connection(state, frame, error);
+        return close_connection(reader, state, frame, error);
     if (assembly->state != AWAIT_METHOD)
         return protocol_error("method within a message", error);
     if (begin_message(assembly, frame))

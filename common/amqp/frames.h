@@ -32,6 +32,7 @@ struct frame_reader {
     struct incoming_queue arrived;
     size_t unreleased_bytes; /* estimated, in librabbitmq's pools */
     size_t read_bytes;       /* of bodies, in the current call */
+    uint16_t close_code;     /* of the broker's connection.close; 0: none has arrived */
 };
 
 /*

@@ -36,6 +36,7 @@ enum {
     HANDSHAKE_TIMEOUT_S = 5,
     RPC_TIMEOUT_S = 10,
     SEND_TIMEOUT_MS_MIN = 5000,
+    SEND_BUFFER_BYTES = 512 * 1024,
     /* RabbitMQ's default. librabbitmq makes 4096 of a 0. Larger frames would allow headers that
        nest too deeply for a stack of 8 MiB: 131072 bytes hold 26,000 levels. */
     FRAME_BYTES_MAX = 131072,
@@ -130,7 +131,9 @@ static enum transport_status set_tls(amqp_socket_t *socket, const struct amqp_tl
 /*
  * Turns off Nagle's algorithm, which would delay replies. Limits the time for which sent bytes may
  * stay unacknowledged: amqp_basic_publish() has no timeout, so without this limit it would wait
- * forever for a peer that stopped reading.
+ * forever for a peer that stopped reading. The send buffer is large enough for all that the settler
+ * leaves unconfirmed (worker/service/window.h), so that it does not wait at all; the kernel's own
+ * choice begins at 85 KiB.
  */
 static void set_socket_options(int fd, int64_t heartbeat_ms)
 {
@@ -138,7 +141,9 @@ static void set_socket_options(int fd, int64_t heartbeat_ms)
     unsigned int send_timeout_ms = SEND_TIMEOUT_MS_MIN;
     if (2 * heartbeat_ms > SEND_TIMEOUT_MS_MIN)
         send_timeout_ms = (unsigned int)(2 * heartbeat_ms);
+    int buffer_bytes = SEND_BUFFER_BYTES;
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer_bytes, sizeof buffer_bytes);
     (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &send_timeout_ms, sizeof send_timeout_ms);
 }
 

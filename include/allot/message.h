@@ -51,13 +51,41 @@ struct outgoing_header {
     struct text text;
 };
 
-enum outgoing_kind { OUTGOING_REPLY, OUTGOING_DEAD_LETTER };
+/*
+ * X(identifier, name in the log): the ways from the worker to the broker. Each route is a
+ * connection of its own, so that what the broker does to one costs nothing on the others, and no
+ * delivery. REPLIES       all replies, but for those of isolated destinations DEAD_LETTERS  the
+ * dead letters ISOLATED      replies to destinations that are suspected, or known, to stop a
+ * connection
+ */
+#define ROUTES(X)                                                                                  \
+    X(REPLIES, "replies")                                                                          \
+    X(DEAD_LETTERS, "dead_letters")                                                                \
+    X(ISOLATED, "isolated")
+
+enum route {
+#define X(id, name) ROUTE_##id,
+    ROUTES(X)
+#undef X
+        ROUTE_COUNT
+};
+
+/* Returns the name for the log; static. */
+static inline const char *route_name(enum route route)
+{
+    static const char *const names[] = {
+#define X(id, name) [ROUTE_##id] = name,
+        ROUTES(X)
+#undef X
+    };
+    return names[route];
+}
 
 /* A message to publish: persistent, and its confirm is reported under `sequence`. */
 struct outgoing {
-    enum outgoing_kind kind; /* each kind has its own channel */
-    uint64_t sequence;       /* used once by a process, over all connections */
-    struct text exchange;    /* "" for replies: the default exchange */
+    enum route route;
+    uint64_t sequence;    /* used once by a process, over all connections */
+    struct text exchange; /* "" for replies: the default exchange */
     struct text routing_key;
     bool mandatory;
     struct properties properties;

@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The transport port: one connection to a broker, with one AMQP consumer for the commands and one
- * publishing channel for each outgoing_kind.
+ * The transport port: one connection to a broker for the commands, with one AMQP consumer, and one
+ * connection for each route of outgoing messages (allot/message.h).
  *
  * States: a transport is closed at first, after `close`, and after an `open` that failed. It is
  * open after an `open` that returned OK. It is lost after a call that returned LOST. While it is
- * closed or lost, `open`, `close` and `free` work, and all other calls return LOST. `open` makes a
- * new connection: delivery tags and unconfirmed messages from before are void, and the broker
+ * closed or lost, `open`, `close` and `free` work, and all other calls return LOST. `open` makes
+ * new connections: delivery tags and unconfirmed messages from before are void, and the broker
  * redelivers the commands that were not acknowledged.
  *
- * Threads: a transport belongs to one thread. The handler that `poll` calls may call `publish`,
- * `ack` and `requeue`, and nothing else.
+ * These states concern the connection for the commands. A route has its own state. It is opened
+ * when `ready` is first called for it, and again, after a pause, when it has ended. The end of a
+ * route costs no delivery: ROUTE_CLOSED reports it, with what the broker said.
+ *
+ * Threads: a transport belongs to one thread. The handler that `poll` calls may call `ready`,
+ * `publish`, `ack` and `requeue`, and nothing else.
  */
 #ifndef ALLOT_TRANSPORT_H
 #define ALLOT_TRANSPORT_H
@@ -28,25 +32,57 @@ enum transport_status { TRANSPORT_OK, TRANSPORT_LOST, TRANSPORT_REFUSED };
 
 enum transport_event_kind {
     TRANSPORT_DELIVERY,
-    TRANSPORT_CONFIRMED,     /* the broker confirmed `sequence`; it may have returned it before */
-    TRANSPORT_NACKED,        /* the broker nacked `sequence`: it did not accept the message */
-    TRANSPORT_RETURNED,      /* `sequence` is mandatory and unroutable; its confirm comes after */
-    TRANSPORT_CANCELLED,     /* the broker ended the AMQP consumer (queue deleted, fail-over) */
-    TRANSPORT_CONFIRMS_LOST, /* the broker closed the channel of `outgoing_kind`: nothing
-                                unconfirmed of that kind will be confirmed any more; the channel is
-                                open again */
-    TRANSPORT_BLOCKED,       /* the broker asks not to publish (connection.blocked) */
-    TRANSPORT_UNBLOCKED,
+    TRANSPORT_CONFIRMED,    /* the broker confirmed `sequence`; it may have returned it before */
+    TRANSPORT_NACKED,       /* the broker nacked `sequence`: it did not accept the message */
+    TRANSPORT_RETURNED,     /* `sequence` is mandatory and unroutable; its confirm comes after */
+    TRANSPORT_CANCELLED,    /* the broker ended the AMQP consumer (queue deleted, fail-over) */
+    TRANSPORT_ROUTE_CLOSED, /* `route` ended, or could not be opened: nothing that was unconfirmed
+                               on it will be confirmed any more */
+    TRANSPORT_BLOCKED,      /* the broker asks not to publish on `route` (connection.blocked) */
+    TRANSPORT_UNBLOCKED,    /* it may be published on `route` again */
 };
+
+/*
+ * X(identifier, name in the log): why a route was closed.
+ *   OUTSIDE    for a reason outside of what was published: the socket, a heartbeat, a time-out, the
+ *              broker's shutdown. Blames no message.
+ *   MESSAGE    the broker closed the channel or the connection over a message of this route that is
+ *              not confirmed
+ *   FORBIDDEN  the worker's user may not write to the exchange
+ *   MISSING    the exchange does not exist
+ */
+#define CLOSE_CAUSES(X)                                                                            \
+    X(OUTSIDE, "outside")                                                                          \
+    X(MESSAGE, "message")                                                                          \
+    X(FORBIDDEN, "forbidden")                                                                      \
+    X(MISSING, "missing")
+
+enum close_cause {
+#define X(id, name) CLOSE_##id,
+    CLOSE_CAUSES(X)
+#undef X
+};
+
+/* Returns the name for the log; static. */
+static inline const char *close_cause_name(enum close_cause cause)
+{
+    static const char *const names[] = {
+#define X(id, name) [CLOSE_##id] = name,
+        CLOSE_CAUSES(X)
+#undef X
+    };
+    return names[cause];
+}
 
 /* Borrowed during the handler's call, except `arena`. */
 struct transport_event {
     enum transport_event_kind kind;
-    uint64_t sequence;                /* CONFIRMED, NACKED, RETURNED */
-    enum outgoing_kind outgoing_kind; /* CONFIRMS_LOST */
-    struct arena *arena; /* DELIVERY: has the texts of `delivery`; owned by the handler */
+    uint64_t sequence;            /* CONFIRMED, NACKED, RETURNED */
+    enum route route;             /* ROUTE_CLOSED, BLOCKED, UNBLOCKED */
+    enum close_cause close_cause; /* ROUTE_CLOSED */
+    struct arena *arena;          /* DELIVERY: has the texts of `delivery`; owned by the handler */
     struct delivery delivery;
-    /* CONFIRMS_LOST, BLOCKED, RETURNED: the broker's text for the log, or NULL */
+    /* ROUTE_CLOSED, BLOCKED, RETURNED: the broker's text for the log, or NULL */
     const char *reason;
 };
 
@@ -60,8 +96,8 @@ struct transport;
 /* `error` may be NULL in each call. */
 struct transport_ops {
     /*
-     * Connects, declares or checks the topology, and opens the channels, those for publishing with
-     * confirms. Each call begins with the next host of the list. No AMQP consumer runs yet.
+     * Connects, and declares or checks the topology. Each call begins with the next host of the
+     * list. No AMQP consumer runs yet, and no route is open.
      */
     enum transport_status (*open)(struct transport *transport, struct error *error);
     /*
@@ -83,9 +119,19 @@ struct transport_ops {
      */
     enum transport_status (*poll)(struct transport *transport, int timeout_ms, int wake_fd,
                                   const struct transport_handler *handler, struct error *error);
-    /* Publishes a message. A later event tells how it ended, unless the connection is lost. */
+    /*
+     * Returns whether a message may be published on the route now. Opens the route if it is closed
+     * and its pause is over. False also while so much is unsent that a publish would have to wait
+     * for the broker.
+     */
+    bool (*ready)(struct transport *transport, enum route route);
+    /* Publishes a message on its route. A later event tells how it ended, also if the route is not
+       open: then ROUTE_CLOSED follows. */
     enum transport_status (*publish)(struct transport *transport, const struct outgoing *outgoing,
                                      struct error *error);
+    /* Drops the connection of a route, at once and without an event; what is unconfirmed on it will
+       not be confirmed. `ready` opens a new one. */
+    void (*restart)(struct transport *transport, enum route route);
     /* Acknowledges a delivery. An unknown tag makes the broker end the connection's deliveries: a
        later call returns LOST. */
     enum transport_status (*ack)(struct transport *transport, uint64_t tag, struct error *error);

@@ -144,7 +144,7 @@ void fixture_send(struct fixture *fixture, const char *message_id, struct text b
 
 struct outgoing fixture_reply(struct fixture *fixture, const char *body)
 {
-    return (struct outgoing){.kind = OUTGOING_REPLY,
+    return (struct outgoing){.route = ROUTE_REPLIES,
                              .sequence = ++fixture->last_sequence,
                              .exchange = text_of(""),
                              .routing_key = text_of(fixture->names.reply_queue),
@@ -154,7 +154,7 @@ struct outgoing fixture_reply(struct fixture *fixture, const char *body)
 
 struct outgoing fixture_dead_letter(struct fixture *fixture, const char *body)
 {
-    return (struct outgoing){.kind = OUTGOING_DEAD_LETTER,
+    return (struct outgoing){.route = ROUTE_DEAD_LETTERS,
                              .sequence = ++fixture->last_sequence,
                              .exchange = text_of(fixture->names.dead_letter_exchange),
                              .routing_key = text_of(fixture->names.queue),
@@ -162,8 +162,19 @@ struct outgoing fixture_dead_letter(struct fixture *fixture, const char *body)
                              .body = text_of(body)};
 }
 
+void fixture_await_ready(struct fixture *fixture, enum route route)
+{
+    for (int i = 0; i < SLICES_MAX; i++) {
+        if (fixture->transport->ops->ready(fixture->transport, route))
+            return;
+        assert_int_equal(fixture_poll(fixture, SLICE_MS), TRANSPORT_OK);
+    }
+    fail_msg("route %s is not ready", route_name(route));
+}
+
 void fixture_publish(struct fixture *fixture, const struct outgoing *outgoing)
 {
+    fixture_await_ready(fixture, outgoing->route);
     if (fixture->transport->ops->publish(fixture->transport, outgoing, &fixture->error) !=
         TRANSPORT_OK)
         fail_msg("publish: %s", fixture->error.text);

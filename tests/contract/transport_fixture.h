@@ -26,6 +26,9 @@ enum {
 
 #define FIXTURE_TRACE "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
+/* A malformed address of direct reply-to: RabbitMQ closes the connection with 541. */
+#define FIXTURE_DEADLY_ADDRESS "amq.rabbitmq.reply-to.AAAA.key"
+
 struct fixture;
 
 struct fixture_names {
@@ -107,6 +110,8 @@ void fixture_send(struct fixture *fixture, const char *message_id, struct text b
 /* Make a reply to reply_queue, or a dead letter to dead_letter_exchange, with a new sequence. */
 struct outgoing fixture_reply(struct fixture *fixture, const char *body);
 struct outgoing fixture_dead_letter(struct fixture *fixture, const char *body);
+/* Polls until a message may be published on the route. */
+void fixture_await_ready(struct fixture *fixture, enum route route);
 void fixture_publish(struct fixture *fixture, const struct outgoing *outgoing);
 void fixture_ack(struct fixture *fixture, uint64_t tag);
 /* Waits for a message in a queue and removes it; the fixture owns it. */
@@ -134,7 +139,9 @@ void assert_same_text(struct text text, struct text expected);
     X(test_an_unroutable_reply_that_is_not_mandatory_is_only_confirmed)                            \
     X(test_each_of_a_burst_is_confirmed_once)                                                      \
     X(test_the_handler_may_publish_and_acknowledge)                                                \
-    X(test_a_missing_exchange_loses_the_confirms_of_its_kind_only)                                 \
+    X(test_a_missing_exchange_closes_its_own_route_only)                                           \
+    X(test_a_malformed_direct_address_closes_its_own_route_only)                                   \
+    X(test_a_restarted_route_forgets_its_messages_and_publishes_again)                             \
     X(test_a_dead_letter_carries_the_original_headers_and_ours_over_them)                          \
     X(test_headers_that_do_not_fit_are_left_out_and_the_detail_says_so)
 

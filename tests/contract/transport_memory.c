@@ -12,6 +12,7 @@ static void start(struct fixture *fixture)
                                names.dead_letter_queue, "replies",   "missing"};
     memory_broker_declare(broker, fixture->names.reply_queue);
     fixture->data = broker;
+    memory_broker_close_over(broker, FIXTURE_DEADLY_ADDRESS);
     fixture->transport = memory_transport_new(broker);
 }
 

@@ -118,7 +118,7 @@ void test_the_handler_may_publish_and_acknowledge(void **state)
     fixture_await(fixture, TRANSPORT_CONFIRMED, 20);
 }
 
-void test_a_missing_exchange_loses_the_confirms_of_its_kind_only(void **state)
+void test_a_missing_exchange_closes_its_own_route_only(void **state)
 {
     struct fixture *fixture = *state;
     struct outgoing lost = fixture_dead_letter(fixture, "lost");
@@ -126,17 +126,62 @@ void test_a_missing_exchange_loses_the_confirms_of_its_kind_only(void **state)
     lost.exchange = text_of(fixture->names.missing);
     fixture_publish(fixture, &lost);
     fixture_publish(fixture, &reply);
-    fixture_await(fixture, TRANSPORT_CONFIRMS_LOST, 1);
+    fixture_await(fixture, TRANSPORT_ROUTE_CLOSED, 1);
     fixture_await(fixture, TRANSPORT_CONFIRMED, 1);
-    assert_int_equal(fixture_event(fixture, TRANSPORT_CONFIRMS_LOST, 0)->outgoing_kind,
-                     OUTGOING_DEAD_LETTER);
-    assert_non_null(fixture_event(fixture, TRANSPORT_CONFIRMS_LOST, 0)->reason);
+    const struct transport_event *closed = fixture_event(fixture, TRANSPORT_ROUTE_CLOSED, 0);
+    assert_int_equal(closed->route, ROUTE_DEAD_LETTERS);
+    assert_int_equal(closed->close_cause, CLOSE_MISSING);
+    assert_non_null(closed->reason);
     assert_int_equal(fixture_event(fixture, TRANSPORT_CONFIRMED, 0)->sequence, reply.sequence);
     struct outgoing again = fixture_dead_letter(fixture, "again");
     fixture_publish(fixture, &again);
     fixture_await(fixture, TRANSPORT_CONFIRMED, 2);
     assert_int_equal(fixture_event(fixture, TRANSPORT_CONFIRMED, 1)->sequence, again.sequence);
     assert_text(fixture_take(fixture, fixture->names.dead_letter_queue).body, "again");
+}
+
+void test_a_malformed_direct_address_closes_its_own_route_only(void **state)
+{
+    struct fixture *fixture = *state;
+    struct outgoing deadly = fixture_reply(fixture, "deadly");
+    deadly.route = ROUTE_ISOLATED;
+    deadly.routing_key = text_of(FIXTURE_DEADLY_ADDRESS);
+    deadly.mandatory = false;
+    fixture_send_some(fixture, 1);
+    fixture_consume(fixture, 1);
+    fixture_await(fixture, TRANSPORT_DELIVERY, 1);
+    struct outgoing reply = fixture_reply(fixture, "fine");
+    fixture_publish(fixture, &deadly);
+    fixture_publish(fixture, &reply);
+    fixture_await(fixture, TRANSPORT_ROUTE_CLOSED, 1);
+    fixture_await(fixture, TRANSPORT_CONFIRMED, 1);
+    const struct transport_event *closed = fixture_event(fixture, TRANSPORT_ROUTE_CLOSED, 0);
+    assert_int_equal(closed->route, ROUTE_ISOLATED);
+    assert_int_equal(closed->close_cause, CLOSE_MESSAGE);
+    fixture_ack(fixture, fixture_delivery(fixture, 0)->tag); /* its connection lives */
+    struct outgoing again = fixture_reply(fixture, "again");
+    again.route = ROUTE_ISOLATED;
+    fixture_publish(fixture, &again);
+    fixture_await(fixture, TRANSPORT_CONFIRMED, 2);
+    assert_int_equal(fixture_count(fixture, TRANSPORT_ROUTE_CLOSED), 1);
+}
+
+void test_a_restarted_route_forgets_its_messages_and_publishes_again(void **state)
+{
+    struct fixture *fixture = *state;
+    struct outgoing before = fixture_reply(fixture, "before");
+    struct outgoing letter = fixture_dead_letter(fixture, "letter");
+    fixture_publish(fixture, &before);
+    fixture_publish(fixture, &letter);
+    fixture->transport->ops->restart(fixture->transport, ROUTE_REPLIES);
+    struct outgoing after = fixture_reply(fixture, "after");
+    fixture_publish(fixture, &after);
+    fixture_await(fixture, TRANSPORT_CONFIRMED, 2);
+    fixture_poll_a_while(fixture);
+    assert_int_equal(fixture->event_count, 2);
+    for (size_t i = 0; i < 2; i++)
+        assert_int_not_equal(fixture_event(fixture, TRANSPORT_CONFIRMED, i)->sequence,
+                             before.sequence);
 }
 
 /* --- dead letters --------------------------------------------------------------------------- */

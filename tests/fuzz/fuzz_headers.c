@@ -130,7 +130,7 @@ static void check_outgoing(struct arena *arena, struct text table, struct text d
         {.name = own_names[2],
          .kind = OUTGOING_INTEGER,
          .integer = INT64_MIN + (int64_t)frame_bytes}};
-    const struct outgoing outgoing = {.kind = OUTGOING_DEAD_LETTER,
+    const struct outgoing outgoing = {.route = ROUTE_DEAD_LETTERS,
                                       .sequence = UINT64_MAX - frame_bytes,
                                       .properties = {.message_id = text_of("k")},
                                       .raw_headers = table,

@@ -111,6 +111,13 @@ static enum transport_status poll_it(struct transport *transport, int timeout_ms
     return TRANSPORT_OK;
 }
 
+static bool ready(struct transport *transport, enum route route)
+{
+    (void)transport;
+    (void)route;
+    return true;
+}
+
 static enum transport_status publish(struct transport *transport, const struct outgoing *outgoing,
                                      struct error *error)
 {
@@ -137,6 +144,12 @@ static enum transport_status requeue(struct transport *transport, uint64_t tag, 
     return TRANSPORT_OK;
 }
 
+static void restart(struct transport *transport, enum route route)
+{
+    (void)transport;
+    (void)route;
+}
+
 static void nothing(struct transport *transport)
 {
     (void)transport;
@@ -146,7 +159,9 @@ static const struct transport_ops one_command_ops = {.open = open_it,
                                                      .consume = consume,
                                                      .cancel = cancel,
                                                      .poll = poll_it,
+                                                     .ready = ready,
                                                      .publish = publish,
+                                                     .restart = restart,
                                                      .ack = ack,
                                                      .requeue = requeue,
                                                      .close = nothing,

@@ -189,10 +189,12 @@ static bool find_target(const struct memory_broker *broker, const struct memory_
 }
 
 enum memory_routing memory_broker_route(struct memory_broker *broker,
-                                        struct memory_message *message)
+                                        struct memory_message *message,
+                                        const struct memory_queue **ret_queue)
 {
     struct memory_queue *queue = NULL;
     bool exchange_exists = find_target(broker, message, &queue);
+    *ret_queue = queue;
     if (queue == NULL) {
         memory_message_free(message);
         return exchange_exists ? UNROUTABLE : NO_EXCHANGE;
@@ -209,7 +211,8 @@ bool memory_broker_send(struct memory_broker *broker, const struct outgoing *out
         field_table_merge(arena, outgoing->raw_headers, outgoing->headers, outgoing->header_count);
     struct memory_message *message = memory_message_new(outgoing, headers);
     arena_free(arena);
-    return memory_broker_route(broker, message) == ROUTED;
+    const struct memory_queue *queue = NULL;
+    return memory_broker_route(broker, message, &queue) == ROUTED;
 }
 
 /* --- inspection ----------------------------------------------------------------------------- */
@@ -263,11 +266,32 @@ void memory_broker_block(struct memory_broker *broker, const char *reason)
     for (struct memory_transport *at = broker->transports; changes && at != NULL; at = at->next) {
         if (!at->connected)
             continue;
-        memory_transport_report(at, (struct transport_event){.kind = reason != NULL
-                                                                         ? TRANSPORT_BLOCKED
-                                                                         : TRANSPORT_UNBLOCKED,
-                                                             .reason = reason});
+        for (size_t i = 0; i < ROUTE_COUNT; i++)
+            memory_transport_report(at, (struct transport_event){.kind = reason != NULL
+                                                                             ? TRANSPORT_BLOCKED
+                                                                             : TRANSPORT_UNBLOCKED,
+                                                                 .route = (enum route)i,
+                                                                 .reason = reason});
     }
+}
+
+void memory_broker_silence(struct memory_broker *broker, const char *name, bool silent)
+{
+    struct memory_queue *queue = memory_broker_find(broker, name);
+    assert(queue != NULL);
+    queue->silent = silent;
+    for (struct memory_transport *at = broker->transports; !silent && at != NULL; at = at->next)
+        memory_transport_confirm_pending(at, queue);
+}
+
+void memory_broker_close_over(struct memory_broker *broker, const char *address)
+{
+    broker->deadly = address;
+}
+
+void memory_broker_forbid_replies(struct memory_broker *broker, bool forbidden)
+{
+    broker->forbidden = forbidden;
 }
 
 void memory_broker_set_down(struct memory_broker *broker, bool down)

@@ -72,6 +72,14 @@ size_t memory_broker_unacked(const struct memory_broker *broker);
 /* Blocks publishing (connection.blocked) with this reason, borrowed; NULL unblocks it. Messages
    that are published meanwhile are accepted after the unblocking. */
 void memory_broker_block(struct memory_broker *broker, const char *reason);
+/* Lets a queue take messages without confirming them, as one that has lost its quorum; or lets it
+   confirm them again, with those from before. */
+void memory_broker_silence(struct memory_broker *broker, const char *queue, bool silent);
+/* From now on a reply to an address that begins with `address`, borrowed, closes its route, as a
+   malformed address of direct reply-to does. NULL ends this. */
+void memory_broker_close_over(struct memory_broker *broker, const char *address);
+/* Takes the permission to write to the default exchange away, or gives it back. */
+void memory_broker_forbid_replies(struct memory_broker *broker, bool forbidden);
 /* Down: cuts all connections, and no new one can be opened. */
 void memory_broker_set_down(struct memory_broker *broker, bool down);
 

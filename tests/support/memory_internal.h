@@ -6,14 +6,13 @@
 
 #include "tests/support/memory_transport.h"
 
-enum { MEMORY_KINDS = 2 };
-
 enum memory_routing { ROUTED, UNROUTABLE, NO_EXCHANGE };
 
 struct memory_queue {
     struct memory_queue *next;
     char *name;
     uint64_t epoch;
+    bool silent; /* takes messages, but confirms none */
     struct memory_message *first;
 };
 
@@ -27,6 +26,16 @@ struct memory_broker {
     bool dead_bound;
     bool down;
     const char *blocked; /* the reason, or NULL */
+    const char *deadly;  /* a publish to an address that begins so closes its route; or NULL */
+    bool forbidden;      /* no write permission on the default exchange */
+};
+
+/* A message in a silent queue, which is confirmed when the queue is not silent any more. */
+struct memory_pending {
+    struct memory_pending *next;
+    const struct memory_queue *queue;
+    enum route route;
+    uint64_t sequence;
 };
 
 /* An unacknowledged delivery. */
@@ -40,7 +49,7 @@ struct memory_unacked {
 struct memory_held {
     struct memory_held *next;
     struct memory_message *message;
-    enum outgoing_kind kind;
+    enum route route;
     uint64_t sequence;
     bool mandatory;
 };
@@ -59,7 +68,7 @@ struct memory_transport {
     uint64_t calls;
     bool connected;
     bool consuming;
-    bool closed[MEMORY_KINDS]; /* the channel of a kind, until the next poll opens it again */
+    bool closed[ROUTE_COUNT]; /* a route that ended, until the next poll reports it */
     uint16_t prefetch;
     uint64_t last_tag;
     size_t unacked_count;
@@ -67,6 +76,8 @@ struct memory_transport {
     struct memory_event *events;
     struct memory_event **events_end;
     struct memory_held *held;
+    struct memory_pending *pending;
+    size_t pending_count[ROUTE_COUNT];
 };
 
 /* Creates a message from `outgoing` and these encoded headers, which are copied. The caller owns
@@ -80,12 +91,17 @@ void memory_message_free(struct memory_message *message);
 /* Returns the queue, borrowed; NULL if there is none with this name. */
 struct memory_queue *memory_broker_find(const struct memory_broker *broker, const char *queue);
 /* Puts a message into its queue, which owns it from now on. Frees it if no queue matches. */
+/* `ret_queue` is NULL unless the message is routed. */
 enum memory_routing memory_broker_route(struct memory_broker *broker,
-                                        struct memory_message *message);
+                                        struct memory_message *message,
+                                        const struct memory_queue **ret_queue);
 /* Requeues a delivered command at its old place, with a higher delivery count. The queue owns it
    from now on. Frees it if its queue was deleted. */
 void memory_broker_requeue(struct memory_broker *broker, struct memory_message *message);
 
+/* Confirms what is pending in this queue. */
+void memory_transport_confirm_pending(struct memory_transport *transport,
+                                      const struct memory_queue *queue);
 /* Appends an event for the next poll. */
 void memory_transport_report(struct memory_transport *transport, struct transport_event event);
 

@@ -7,8 +7,9 @@
  *
  * Guarantees. Events come in the order of their causes. Messages that are published while the
  * broker is blocked are held, and accepted in their order at the first poll or publish after the
- * unblocking. A missing exchange closes the channel of its kind: later messages of that kind are
- * dropped until the poll that reports CONFIRMS_LOST. A poll hands out at most what was there when
+ * unblocking. What closes a route (a missing exchange, a deadly address) also takes the confirms
+ * of that route that no poll has reported yet. Its later messages are dropped until the poll that
+ * reports ROUTE_CLOSED. A poll hands out at most what was there when
  * it began, so a handler that requeues does not keep it forever.
  *
  * Not here: queues and routing (memory_broker.c). An unknown delivery tag loses the connection at
@@ -23,7 +24,10 @@
 #include "common/codec/outgoing_headers.h"
 #include "tests/support/memory_internal.h"
 
-enum { FRAME_BYTES = 131072 }; /* RabbitMQ's default frame_max */
+enum {
+    FRAME_BYTES = 131072, /* RabbitMQ's default frame_max */
+    FLOW_PENDING = 12     /* RabbitMQ stops reading a connection with so many in a silent queue */
+};
 
 static struct memory_transport *to_memory(struct transport *transport)
 {
@@ -59,6 +63,70 @@ static size_t count_events(const struct memory_transport *self)
     for (const struct memory_event *at = self->events; at != NULL; at = at->next)
         count++;
     return count;
+}
+
+static bool is_of_route(const struct transport_event *event, enum route route)
+{
+    bool about_message = event->kind == TRANSPORT_CONFIRMED || event->kind == TRANSPORT_NACKED ||
+                         event->kind == TRANSPORT_RETURNED;
+    return event->route == route && (about_message || event->kind == TRANSPORT_ROUTE_CLOSED);
+}
+
+/* Drops what the broker had to report about the messages of a route. */
+static void drop_events(struct memory_transport *self, enum route route)
+{
+    struct transport_event event;
+    for (size_t left = count_events(self); left > 0 && take_event(self, &event); left--) {
+        if (!is_of_route(&event, route))
+            memory_transport_report(self, event);
+    }
+}
+
+static void drop_pending(struct memory_transport *self, enum route route)
+{
+    struct memory_pending **at = &self->pending;
+    while (*at != NULL) {
+        struct memory_pending *entry = *at;
+        if (entry->route != route) {
+            at = &entry->next;
+            continue;
+        }
+        *at = entry->next;
+        free(entry);
+    }
+    self->pending_count[route] = 0;
+}
+
+/* Appends a message to those that its silent queue does not confirm. */
+static void add_pending(struct memory_transport *self, const struct outgoing *outgoing,
+                        const struct memory_queue *queue)
+{
+    struct memory_pending *entry = MEMORY_NEW(struct memory_pending);
+    *entry = (struct memory_pending){NULL, queue, outgoing->route, outgoing->sequence};
+    struct memory_pending **at = &self->pending;
+    while (*at != NULL)
+        at = &(*at)->next;
+    *at = entry;
+    self->pending_count[outgoing->route]++;
+}
+
+void memory_transport_confirm_pending(struct memory_transport *self,
+                                      const struct memory_queue *queue)
+{
+    struct memory_pending **at = &self->pending;
+    while (*at != NULL) {
+        struct memory_pending *entry = *at;
+        if (entry->queue != queue) {
+            at = &entry->next;
+            continue;
+        }
+        memory_transport_report(self, (struct transport_event){.kind = TRANSPORT_CONFIRMED,
+                                                               .route = entry->route,
+                                                               .sequence = entry->sequence});
+        self->pending_count[entry->route]--;
+        *at = entry->next;
+        free(entry);
+    }
 }
 
 /* Removes an unacknowledged message from the list and returns it; NULL if the tag is unknown. */
@@ -103,8 +171,10 @@ void memory_transport_cut(struct transport *transport)
     }
     self->connected = false;
     self->consuming = false;
-    for (size_t i = 0; i < MEMORY_KINDS; i++)
+    for (size_t i = 0; i < ROUTE_COUNT; i++) {
         self->closed[i] = false;
+        drop_pending(self, (enum route)i);
+    }
 }
 
 /* Counts a fault down. Returns true if it is due. */
@@ -151,8 +221,9 @@ static enum transport_status open_transport(struct transport *transport, struct 
     memory_broker_declare(self->broker, self->broker->names.queue);
     memory_broker_declare(self->broker, self->broker->names.dead_letter_queue);
     self->last_tag = 0;
-    if (self->broker->blocked != NULL)
+    for (size_t i = 0; i < ROUTE_COUNT && self->broker->blocked != NULL; i++)
         memory_transport_report(self, (struct transport_event){.kind = TRANSPORT_BLOCKED,
+                                                               .route = (enum route)i,
                                                                .reason = self->broker->blocked});
     return end_call(self, call);
 }
@@ -186,40 +257,81 @@ static enum transport_status cancel(struct transport *transport, struct error *e
 
 /* --- publishing ----------------------------------------------------------------------------- */
 
-/* The message that closed the channel, and those after it, are never confirmed. */
-static void close_channel(struct memory_transport *self, enum outgoing_kind kind)
+/* The message that closed the route, and all others of the route that no poll has reported, are
+   never confirmed. */
+static void close_route(struct memory_transport *self, enum route route, enum close_cause cause,
+                        const char *reason)
 {
-    self->closed[kind] = true;
-    memory_transport_report(self, (struct transport_event){.kind = TRANSPORT_CONFIRMS_LOST,
-                                                           .outgoing_kind = kind,
-                                                           .reason = "NOT_FOUND - no exchange"});
+    drop_events(self, route);
+    drop_pending(self, route);
+    self->closed[route] = true;
+    memory_transport_report(self, (struct transport_event){.kind = TRANSPORT_ROUTE_CLOSED,
+                                                           .route = route,
+                                                           .close_cause = cause,
+                                                           .reason = reason});
+}
+
+/* Returns whether the publish closes its route. */
+static bool closes_route(struct memory_transport *self, const struct outgoing *outgoing,
+                         const struct memory_message *message)
+{
+    struct memory_broker *broker = self->broker;
+    bool is_reply = message->exchange.length == 0;
+    if (is_due(&self->faults.lose_route)) {
+        close_route(self, outgoing->route, CLOSE_OUTSIDE, "connection reset");
+        return true;
+    }
+    if (is_reply && broker->forbidden) {
+        close_route(self, outgoing->route, CLOSE_FORBIDDEN, "ACCESS_REFUSED");
+        return true;
+    }
+    if (is_reply && broker->deadly != NULL &&
+        text_starts_with(message->routing_key, broker->deadly)) {
+        close_route(self, outgoing->route, CLOSE_MESSAGE, "INTERNAL_ERROR");
+        return true;
+    }
+    return false;
+}
+
+static void report_outcome(struct memory_transport *self, const struct outgoing *outgoing,
+                           enum transport_event_kind kind, const char *reason)
+{
+    memory_transport_report(self, (struct transport_event){.kind = kind,
+                                                           .route = outgoing->route,
+                                                           .sequence = outgoing->sequence,
+                                                           .reason = reason});
+}
+
+/* Returns whether the broker does not read the route: it has ended, or a silent queue stops it. */
+static bool is_unread(const struct memory_transport *self, enum route route)
+{
+    return self->closed[route] || self->pending_count[route] >= FLOW_PENDING;
 }
 
 static void accept(struct memory_transport *self, const struct outgoing *outgoing,
                    struct memory_message *message)
 {
-    struct transport_event event = {.kind = TRANSPORT_CONFIRMED, .sequence = outgoing->sequence};
-    if (self->closed[outgoing->kind]) {
+    const struct memory_queue *queue = NULL;
+    if (is_unread(self, outgoing->route) || closes_route(self, outgoing, message)) {
         memory_message_free(message);
         return;
     }
     if (is_due(&self->faults.nack_publish)) {
         memory_message_free(message);
-        event.kind = TRANSPORT_NACKED;
-        memory_transport_report(self, event);
+        report_outcome(self, outgoing, TRANSPORT_NACKED, NULL);
         return;
     }
-    enum memory_routing routing = memory_broker_route(self->broker, message);
+    enum memory_routing routing = memory_broker_route(self->broker, message, &queue);
     if (routing == NO_EXCHANGE) {
-        close_channel(self, outgoing->kind);
+        close_route(self, outgoing->route, CLOSE_MISSING, "NOT_FOUND - no exchange");
         return;
     }
     if (routing == UNROUTABLE && outgoing->mandatory)
-        memory_transport_report(self, (struct transport_event){.kind = TRANSPORT_RETURNED,
-                                                               .sequence = outgoing->sequence,
-                                                               .reason = "NO_ROUTE"});
-    if (!is_due(&self->faults.swallow_confirm))
-        memory_transport_report(self, event);
+        report_outcome(self, outgoing, TRANSPORT_RETURNED, "NO_ROUTE");
+    if (queue != NULL && queue->silent)
+        add_pending(self, outgoing, queue);
+    else if (!is_due(&self->faults.swallow_confirm))
+        report_outcome(self, outgoing, TRANSPORT_CONFIRMED, NULL);
 }
 
 static struct memory_message *make_message(const struct outgoing *outgoing)
@@ -236,7 +348,7 @@ static void hold(struct memory_transport *self, const struct outgoing *outgoing,
                  struct memory_message *message)
 {
     struct memory_held *entry = MEMORY_NEW(struct memory_held);
-    *entry = (struct memory_held){NULL, message, outgoing->kind, outgoing->sequence,
+    *entry = (struct memory_held){NULL, message, outgoing->route, outgoing->sequence,
                                   outgoing->mandatory};
     struct memory_held **at = &self->held;
     while (*at != NULL)
@@ -251,9 +363,40 @@ static void accept_held(struct memory_transport *self)
         free(self->held);
         self->held = held.next;
         struct outgoing outgoing = {
-            .kind = held.kind, .sequence = held.sequence, .mandatory = held.mandatory};
+            .route = held.route, .sequence = held.sequence, .mandatory = held.mandatory};
         accept(self, &outgoing, held.message);
     }
+}
+
+static bool ready(struct transport *transport, enum route route)
+{
+    const struct memory_transport *self = to_memory(transport);
+    return self->connected && !self->closed[route];
+}
+
+/* Drops the messages of the route that wait for the unblocking. */
+static void drop_held(struct memory_transport *self, enum route route)
+{
+    struct memory_held **at = &self->held;
+    while (*at != NULL) {
+        struct memory_held *entry = *at;
+        if (entry->route != route) {
+            at = &entry->next;
+            continue;
+        }
+        *at = entry->next;
+        memory_message_free(entry->message);
+        free(entry);
+    }
+}
+
+static void restart(struct transport *transport, enum route route)
+{
+    struct memory_transport *self = to_memory(transport);
+    drop_events(self, route);
+    drop_pending(self, route);
+    drop_held(self, route);
+    self->closed[route] = false;
 }
 
 static enum transport_status publish(struct transport *transport, const struct outgoing *outgoing,
@@ -346,8 +489,8 @@ static void report_events(struct memory_transport *self, const struct transport_
 {
     struct transport_event event;
     for (size_t left = count_events(self); left > 0 && take_event(self, &event); left--) {
-        if (event.kind == TRANSPORT_CONFIRMS_LOST)
-            self->closed[event.outgoing_kind] = false;
+        if (event.kind == TRANSPORT_ROUTE_CLOSED)
+            self->closed[event.route] = false;
         handler->handle(handler->context, &event);
     }
 }
@@ -395,7 +538,9 @@ static const struct transport_ops operations = {
     .consume = consume,
     .cancel = cancel,
     .poll = poll_transport,
+    .ready = ready,
     .publish = publish,
+    .restart = restart,
     .ack = ack,
     .requeue = requeue,
     .close = memory_transport_cut,

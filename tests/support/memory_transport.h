@@ -14,6 +14,7 @@
 struct memory_faults {
     uint64_t nack_publish;       /* the broker nacks this publish, and drops the message */
     uint64_t swallow_confirm;    /* the broker accepts this message, but sends no confirm */
+    uint64_t lose_route;         /* the route of this publish ends, for an outside reason */
     uint64_t duplicate_delivery; /* a copy of this delivery stays in the queue */
     uint64_t lose_at_call;       /* the connection is lost at this call; close, free do not count */
     bool lose_after_effect;      /* that call has its effect before the connection is lost */

@@ -80,6 +80,7 @@ static void start(struct world *world, struct world_worker *worker)
         .dead_letter_exchange = text_of("allot.dead"),
         .confirm_timeout_ms = CONFIRM_MS,
         .reply_max_attempts = REPLY_ATTEMPTS,
+        .isolated_max = PREFETCH / 2,
     };
     worker->settler = settler_new(&settling);
     struct applier_options applying = {
@@ -389,6 +390,22 @@ static void fail_reply(struct world *world, struct memory_faults *faults, bool n
         faults->swallow_confirm = 1 + world_random(world, 5);
 }
 
+/* Ends a route, or lets the broker confirm or accept no reply until the next fault. */
+static void fail_route(struct world *world, struct memory_faults *faults)
+{
+    switch (world_random(world, 3)) {
+    case 0: faults->lose_route = 1 + world_random(world, 5); break;
+    case 1: memory_broker_silence(world->broker, "replies", true); break;
+    default: memory_broker_forbid_replies(world->broker, true); break;
+    }
+}
+
+static void accept_replies(struct world *world)
+{
+    memory_broker_silence(world->broker, "replies", false);
+    memory_broker_forbid_replies(world->broker, false);
+}
+
 void world_inject_fault(struct world *world)
 {
     size_t index = world_random(world, WORLD_WORKERS);
@@ -396,7 +413,9 @@ void world_inject_fault(struct world *world)
     struct memory_faults *faults = memory_transport_faults(worker->transport);
     size_t count = sizeof store_faults / sizeof store_faults[0];
     struct memory_fault fault = store_faults[world_random(world, count)];
-    switch (world_random(world, 9)) {
+    accept_replies(world);
+    switch (world_random(world, 10)) {
+    case 7: fail_route(world, faults); break;
     case 0: memory_transport_cut(worker->transport); break;
     case 1: world_crash(world, index, world_random(world, 3) ? MEMORY_LOST : MEMORY_LINGERS); break;
     case 2: fail_reply(world, faults, true); break;
@@ -418,6 +437,7 @@ void world_inject_fault(struct world *world)
 
 void world_clear_faults(struct world *world)
 {
+    accept_replies(world);
     memory_database_clear_faults(world->database);
     memory_database_resolve_commit(world->database, world_random(world, 2));
     for (size_t i = 0; i < WORLD_WORKERS; i++)

@@ -40,6 +40,8 @@
     X(PUBLISHES_FAILED, "publishes_failed", COUNTER, "messages",                                   \
       "Attempts to publish a reply or a dead letter that were nacked or not confirmed in time, "   \
       "and dead letters that were returned.")                                                      \
+    X(ROUTES_CLOSED, "routes_closed", COUNTER, "connections",                                      \
+      "Ends of a connection for publishing, or of its channel. Deliveries are not affected.")      \
     X(TRANSACTIONS_COMMITTED, "transactions_committed", COUNTER, "transactions",                   \
       "Batches committed to the database.")                                                        \
     X(COMMANDS_COMMITTED, "commands_committed", COUNTER, "commands",                               \

@@ -62,10 +62,19 @@
       "Clear the broker's alarm (`rabbitmq-diagnostics alarms`).")                                 \
     X(BROKER_UNBLOCKED, "broker.unblocked", INFO,                                                  \
       "The broker's alarm is over; the waiting replies are published.", "Nothing.")                \
-    X(CHANNEL_CLOSED, "channel.closed", WARNING,                                                   \
-      "The broker closed a publishing channel. The channel is open again, and its unconfirmed "    \
-      "messages are published again.",                                                             \
+    X(ROUTE_CLOSED, "route.closed", WARNING,                                                       \
+      "A connection for publishing ended, or its channel. No delivery is lost. Its unconfirmed "   \
+      "messages are published again on a new one; `cause` `message`: one destination at a time. "  \
+      "At most once in 10 s for each route; `not_logged` counts the others.",                      \
       "Correct what `reason` names, often a missing exchange or permission.")                      \
+    X(ROUTE_RECOVERED, "route.recovered", INFO,                                                    \
+      "The first message after `replies.refused` or `dead_letter.publish_failed` is confirmed.",   \
+      "Nothing.")                                                                                  \
+    X(REPLIES_REFUSED, "replies.refused", ERROR,                                                   \
+      "The broker refuses all replies, because the worker's user may not write to the default "    \
+      "exchange. The commands are kept, and one reply is tried at a time. Once a minute while it " \
+      "goes on.",                                                                                  \
+      "Give the permission that `reason` names; the worker continues by itself.")                  \
     X(CONSUMER_CANCELLED, "consumer.cancelled", WARNING,                                           \
       "The broker cancelled the worker's subscription, for example because the queue was "         \
       "deleted. "                                                                                  \
@@ -113,14 +122,35 @@
     X(REPLY_UNROUTABLE, "reply.unroutable", WARNING,                                               \
       "The reply of a success reached no queue. The outcome remains recorded.",                    \
       "The producer asks again under the same `message_id`; check that its reply queue exists.")   \
+    X(REPLY_QUEUE_SILENT, "reply.queue_silent", WARNING,                                           \
+      "The queue `reply_to` of `principal` does not confirm its replies. Its replies are paused "  \
+      "and tried one at a time, on a connection of their own; other replies continue. If they "    \
+      "fill "                                                                                      \
+      "half of `amqp.prefetch`, the oldest are given up.",                                         \
+      "Look at the queue's quorum, its node and its length.")                                      \
+    X(REPLY_CLOSES_CONNECTION, "reply.closes_connection", WARNING,                                 \
+      "The broker closed a connection twice while this reply alone was on it. It counts as "       \
+      "unroutable. For 10 minutes the replies of `principal` to this address use a connection of " \
+      "their own.",                                                                                \
+      "Look at `reply_to` and `reason`: often a malformed address of direct reply-to, or a reply " \
+      "over the broker's `max_message_size`. Tell the producer, or restrict its `reply_to`.")      \
     X(DEAD_LETTER_PUBLISH_FAILED, "dead_letter.publish_failed", ERROR,                             \
-      "A dead letter was returned, nacked or not confirmed. The worker keeps the command and "     \
-      "retries after `retry_in_ms`.",                                                              \
+      "The broker does not accept dead letters: one was returned, nacked or not confirmed, or "    \
+      "its "                                                                                       \
+      "connection was closed. The worker keeps the commands and tries one at a time. Once a "      \
+      "minute "                                                                                    \
+      "while it goes on; `route.recovered` tells the end.",                                        \
       "Check the dead-letter exchange, its binding and its queue (`allotctl topology check`).")    \
     X(DELIVERY_DROPPED, "delivery.dropped", DEBUG,                                                 \
       "The connection was lost in settle stage `stage`, before the delivery was acknowledged. "    \
       "The broker redelivers it, so its reply may be published twice.",                            \
       "Nothing.")                                                                                  \
+    X(COMMANDS_RETURNED, "commands.returned", WARNING,                                             \
+      "The worker stops, `shutdown.timeout` has passed, and the broker has not accepted the "      \
+      "replies "                                                                                   \
+      "or dead letters of `commands` commands. They go back to the queue and are answered from "   \
+      "their recorded outcomes.",                                                                  \
+      "Look for `dead_letter.publish_failed`, `replies.refused` and `reply.queue_silent` before.") \
     X(FLOW_PAUSED, "flow.paused", INFO,                                                            \
       "`amqp.max_bytes_in_flight` is reached. The worker cancels its subscription until less "     \
       "than "                                                                                      \

@@ -24,6 +24,8 @@ enum settle_stage {
 /* Returns the name of a stage, for the log; static. */
 const char *settle_stage_name(enum settle_stage stage);
 
+struct destination;
+
 struct job {
     struct job *next;    /* in a queue */
     struct arena *arena; /* owned; holds the job itself and all its texts */
@@ -51,9 +53,21 @@ struct job {
     enum settle_stage stage;
     bool dead_letter;  /* a dead letter follows the reply */
     bool returned;     /* the broker returned the message in flight as unroutable */
-    unsigned tries;    /* publishes in this stage */
+    unsigned tries;    /* publishes in this stage that count */
     uint64_t sequence; /* of the message that waits for its confirm; 0: none */
-    int64_t due_ms;    /* when the confirm is overdue, or the next publish is due; monotonic */
+    int64_t due_ms;    /* when the next publish is due; monotonic */
+
+    /* the message that waits for its confirm (window.h) */
+    enum route route;
+    int64_t published_ms; /* monotonic */
+    size_t message_bytes;
+    struct job *older;
+    struct job *newer;
+
+    /* the reply (isolation.h) */
+    struct destination *destination; /* NULL: the reply is finished, or there is none */
+    bool suspect;                    /* it was unconfirmed when a route was closed over a message */
+    unsigned closes;                 /* of the isolated route while this reply was alone on it */
 };
 
 /* Creates a job in the delivery's arena, and takes ownership of the arena. */

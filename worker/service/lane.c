@@ -264,16 +264,16 @@ static void log_broker_event(const struct transport_event *event)
                   "the broker cancelled the consumer; reconnecting");
         return;
     case TRANSPORT_BLOCKED:
-        event_log(EVENT_BROKER_BLOCKED, LOG_FIELDS(LOG_S("reason", event->reason)),
-                  "the broker blocked publishing (connection.blocked); replies wait");
+        event_log(
+            EVENT_BROKER_BLOCKED,
+            LOG_FIELDS(LOG_S("route", route_name(event->route)), LOG_S("reason", event->reason)),
+            "the broker blocked publishing (connection.blocked); replies wait");
         return;
     case TRANSPORT_UNBLOCKED:
-        event_log(EVENT_BROKER_UNBLOCKED, LOG_NONE, "the broker accepts messages again");
+        event_log(EVENT_BROKER_UNBLOCKED, LOG_FIELDS(LOG_S("route", route_name(event->route))),
+                  "the broker accepts messages again");
         return;
-    case TRANSPORT_CONFIRMS_LOST:
-        event_log(EVENT_CHANNEL_CLOSED, LOG_FIELDS(LOG_S("reason", event->reason)),
-                  "the broker closed a publishing channel; reopened, publishing again");
-        return;
+    case TRANSPORT_ROUTE_CLOSED: /* logged by the settler */
     case TRANSPORT_DELIVERY:
     case TRANSPORT_CONFIRMED:
     case TRANSPORT_NACKED:
@@ -371,15 +371,30 @@ static enum transport_status run_once(struct lane *lane, const struct transport_
     return lane->connection_lost ? TRANSPORT_LOST : status;
 }
 
-/* Returns whether the stopping lane ends now: all is answered, or shutdown.timeout has passed. */
+static void log_returned(const struct lane *lane)
+{
+    event_log(EVENT_COMMANDS_RETURNED,
+              LOG_FIELDS(LOG_I("commands", (int64_t)settler_count(lane->settler))),
+              "shutdown.timeout passed; commands whose reply or dead letter the broker has not "
+              "accepted go back to the queue");
+}
+
+/*
+ * Returns whether the stopping lane ends now: all is answered, or shutdown.timeout has passed. It
+ * has finished also if the broker does not take what is left, because no transaction is open then:
+ * the broker redelivers the commands, and their outcomes are replayed.
+ */
 static bool has_stopped(struct lane *lane, int64_t *stop_at_ms)
 {
     struct clock *clock = lane->options.clock;
     int64_t now_ms = clock->monotonic_ms(clock);
     if (*stop_at_ms == 0)
         *stop_at_ms = now_ms + lane->options.settings->shutdown_timeout_ms;
-    lane->finished = !has_in_flight(lane);
-    return lane->finished || now_ms >= *stop_at_ms;
+    bool expired = now_ms >= *stop_at_ms;
+    lane->finished = !has_in_flight(lane) || (expired && lane->applying == 0);
+    if (expired && lane->finished && has_in_flight(lane))
+        log_returned(lane);
+    return lane->finished || expired;
 }
 
 /* Serves one connection. Returns true if the lane has stopped, false if the connection is lost. */
@@ -496,6 +511,7 @@ static struct settler *new_settler(struct lane *lane)
         .dead_letter_exchange = settings->amqp_dead_letter_exchange,
         .confirm_timeout_ms = settings->reply_confirm_timeout_ms,
         .reply_max_attempts = (unsigned)settings->reply_max_attempts,
+        .isolated_max = (size_t)settings->amqp_prefetch / 2,
     };
     return settler_new(&options);
 }

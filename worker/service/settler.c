@@ -2,60 +2,68 @@
 /*
  * Design. A job goes through the stages of SETTLE_STAGES: REPLY, DEAD_LETTER, DONE. The disposition
  * of its verdict decides which of the first two it needs. In each stage the job is in one of two
- * places: in `due`, to be published now or after a pause; or in `slots`, published and waiting for
- * its confirm. The message's sequence number finds the job of a confirm, nack or return.
+ * places. Either it waits to be published: in `due` of its route, or in the isolation of its
+ * destination (isolation.c). Or it is published: in `slots`, and in the window of its route
+ * (settle_route.h). The message's sequence number finds the job of a confirm, nack or return.
  *
- * Sections: slots; messages; stages; events; time; end of a connection.
+ * Sections: routes; stages; failures of one message; the end of a route; confirms; time;
+ * publishing; end of a connection.
  *
  * Guarantees:
  * - A delivery is acknowledged only after every message that it needs was confirmed, or its reply
  *   was given up as unroutable.
- * - A reply is given up after reply_max_attempts publishes. A dead letter is never given up: the
- *   command would be lost, so the delivery stays unacknowledged.
- * - A message may be published twice, if its confirm was late or lost. The repetition has the same
- *   message_id, unless the command had none.
+ * - A reply is given up after reply_max_attempts publishes, or when it is found to close
+ * connections (isolation.h), or when its destination is blamed and the isolated replies fill half
+ * of the prefetch (isolated_max). A dead letter is never given up: the command would be lost, so
+ * the delivery stays unacknowledged.
+ * - What ends a route counts as an attempt of a message only where there is evidence against it. A
+ *   route that ended for an outside reason, or for lack of a permission, costs no message an
+ *   attempt: all are published again.
+ * - A reply to one destination does not wait for another destination. If the oldest reply on the
+ *   main route is not confirmed for one second, its destination is isolated and the route begins
+ *   anew, without it: the broker's flow control may have stopped reading. If this does not help,
+ *   the next such limit is twice as long, so that a slow broker gets few repetitions.
+ * - A message may be published twice. The repetition has the same message_id, unless the command
+ *   had none.
  *
- * The headers of a dead letter are chosen here (publish_dead_letter). Not here: who gets a reply or
- * a dead letter (common/core/disposition.c), the encoding of bodies and headers (common/codec),
- * connecting again (lane.c).
+ * Not here: the messages themselves (settle_message.c), who gets a reply or a dead letter
+ * (common/core/disposition.c), connecting again (lane.c, common/amqp/route.c).
  */
 #include "worker/service/settler.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
-#include "allot/limits.h"
 #include "common/base/memory.h"
-#include "common/codec/reply_encode.h"
 #include "common/core/disposition.h"
-#include "common/host/random.h"
 #include "worker/service/events.h"
+#include "worker/service/isolation.h"
+#include "worker/service/settle_message.h"
+#include "worker/service/settle_route.h"
+#include "worker/service/slots.h"
 
 enum {
-    SLOTS = 4096,
     REPLY_PAUSE_MS = 100,
-    DEAD_LETTER_PAUSE_FIRST_MS = 100,
-    DEAD_LETTER_PAUSE_MAX_MS = 10000
+    LETTER_PAUSE_MAX_MS = 10000,
+    SILENCE_MS = 1000,   /* without a confirm: the destination counts as silent */
+    READY_PAUSE_MS = 20, /* until a route that was not ready is asked again */
 };
-
-/* After a pause of flow control, a new subscription may add its prefetch to the deliveries of the
-   one before. */
-_Static_assert(SLOTS > 2 * PREFETCH_MAX, "each delivery in flight needs a slot");
 
 struct settler {
     struct settler_options options;
-    struct job *slots[SLOTS]; /* waiting for a confirm; by sequence modulo SLOTS; owned */
-    uint64_t sequence;        /* of the last message */
-    size_t unconfirmed;       /* slots in use */
-    struct job_queue due;     /* to be published, now or later */
-    struct job_queue done;    /* to be reaped */
-    bool blocked;             /* the broker asked not to publish (connection.blocked) */
+    struct slots slots;
+    struct settle_route routes[ROUTE_COUNT];
+    struct isolation isolation;
+    int64_t silence_ms;    /* of the main route: grows from SILENCE_MS while restarts do not help */
+    struct job_queue done; /* to be reaped */
 };
 
 struct settler *settler_new(const struct settler_options *options)
 {
     struct settler *settler = MEMORY_NEW(struct settler);
     settler->options = *options;
+    settler->silence_ms = SILENCE_MS;
+    for (size_t i = 0; i < ROUTE_COUNT; i++)
+        settle_route_init(&settler->routes[i], (enum route)i);
     return settler;
 }
 
@@ -67,6 +75,7 @@ void settler_free(struct settler *settler)
     settler_abandon(settler, &jobs);
     job_queue_append(&jobs, &settler->done);
     job_queue_free_all(&jobs);
+    isolation_clear(&settler->isolation);
     free(settler);
 }
 
@@ -75,120 +84,36 @@ static int64_t now(const struct settler *settler)
     return settler->options.clock->monotonic_ms(settler->options.clock);
 }
 
-/* --- slots ---------------------------------------------------------------------------------- */
+/* --- routes --------------------------------------------------------------------------------- */
 
-/* Gives the job the next sequence whose slot is free. */
-static void assign_sequence(struct settler *settler, struct job *job)
+/* Takes the job's message from the slots and from its window. */
+static void release(struct settler *settler, struct job *job)
 {
-    assert(settler->unconfirmed < SLOTS);
-    do
-        settler->sequence++;
-    while (settler->slots[settler->sequence % SLOTS] != NULL);
-    settler->slots[settler->sequence % SLOTS] = job;
-    settler->unconfirmed++;
-    job->sequence = settler->sequence;
+    window_remove(&settler->routes[job->route].window, job);
+    slots_remove(&settler->slots, job);
 }
 
-/* Returns NULL if nothing waits for this message any more: its confirm was overdue. */
-static struct job *find(const struct settler *settler, uint64_t sequence)
+/* Takes all messages of a route from the slots, oldest first. */
+static void release_route(struct settler *settler, enum route route, struct job_queue *ret_jobs)
 {
-    struct job *job = settler->slots[sequence % SLOTS];
-    return job != NULL && job->sequence == sequence ? job : NULL;
+    struct window *window = &settler->routes[route].window;
+    while (window->oldest != NULL) {
+        struct job *job = window->oldest;
+        release(settler, job);
+        job_queue_push(ret_jobs, job);
+    }
 }
 
-static void release_slot(struct settler *settler, struct job *job)
+static void route_failed(struct settler *settler, enum route route, const char *reason)
 {
-    settler->slots[job->sequence % SLOTS] = NULL;
-    settler->unconfirmed--;
-    job->sequence = 0;
+    settle_route_failed(&settler->routes[route], reason, now(settler));
 }
 
-/* --- messages ------------------------------------------------------------------------------- */
-
-/* Returns the same id for each repetition of a reply. Without a key, repetitions of a command
-   cannot be recognized, so the id is random. */
-static struct text message_id(const struct job *job)
+static void route_confirmed(struct settler *settler, enum route route)
 {
-    const struct request *request = &job->decoded.request;
-    if (text_present(request->key))
-        return reply_message_id(job->arena, request->principal, request->key);
-    return text_copy(job->arena, text_of(uuid_format(random_uuid()).chars));
-}
-
-static enum transport_status publish_reply(struct settler *settler, struct job *job,
-                                           struct error *error)
-{
-    const struct properties *asked = &job->delivery.properties;
-    const struct request *request = &job->decoded.request;
-    struct outgoing_header headers[2] = {
-        {.name = "x-allot-replayed", .kind = OUTGOING_BOOL, .integer = job->replayed},
-        {.name = "traceparent", .kind = OUTGOING_TEXT, .text = job->delivery.traceparent},
-    };
-    struct outgoing reply = {
-        .kind = OUTGOING_REPLY,
-        .sequence = job->sequence,
-        .exchange = text_of(""),
-        .routing_key = request->reply_to,
-        .mandatory = !text_starts_with(request->reply_to, "amq.rabbitmq.reply-to."),
-        .properties =
-            {
-                .content_type = text_of("application/json"),
-                .correlation_id =
-                    text_present(asked->correlation_id) ? asked->correlation_id : request->key,
-                .message_id = message_id(job),
-                .type = text_of("allot.reply"),
-            },
-        .headers = headers,
-        .header_count = text_present(job->delivery.traceparent) ? 2 : 1,
-        .body = job->body,
-    };
-    return settler->options.transport->ops->publish(settler->options.transport, &reply, error);
-}
-
-static enum transport_status publish_dead_letter(struct settler *settler, struct job *job,
-                                                 struct error *error)
-{
-    struct clock *clock = settler->options.clock;
-    struct text principal = job->decoded.request.principal;
-    struct outgoing_header headers[] = {
-        {.name = "x-allot-reason", .kind = OUTGOING_TEXT, .text = text_of(verdict_name(job->code))},
-        {.name = "x-allot-detail", .kind = OUTGOING_TEXT, .text = job->detail},
-        {.name = "x-allot-principal",
-         .kind = OUTGOING_TEXT,
-         .text = text_present(principal) ? principal : text_of("")},
-        {.name = "x-allot-queue", .kind = OUTGOING_TEXT, .text = settler->options.queue},
-        {.name = "x-allot-worker", .kind = OUTGOING_TEXT, .text = settler->options.worker},
-        {.name = "x-allot-dead-at", .kind = OUTGOING_INTEGER, .integer = clock->wall_ms(clock)},
-        /* The last one: header_count leaves it out if the command has none. */
-        {.name = "traceparent", .kind = OUTGOING_TEXT, .text = job->delivery.traceparent},
-    };
-    size_t header_count = sizeof headers / sizeof headers[0];
-    struct outgoing letter = {
-        .kind = OUTGOING_DEAD_LETTER,
-        .sequence = job->sequence,
-        .exchange = settler->options.dead_letter_exchange,
-        .routing_key = settler->options.queue,
-        .mandatory = true,
-        .properties = job->delivery.properties,
-        .raw_headers = job->delivery.raw_headers,
-        .headers = headers,
-        .header_count = text_present(job->delivery.traceparent) ? header_count : header_count - 1,
-        .body = job->delivery.body,
-    };
-    /* The broker rejects a user_id that is not the worker's. */
-    letter.properties.user_id = TEXT_NONE;
-    letter.properties.expiration = TEXT_NONE;
-    return settler->options.transport->ops->publish(settler->options.transport, &letter, error);
-}
-
-static enum transport_status publish(struct settler *settler, struct job *job, struct error *error)
-{
-    assign_sequence(settler, job);
-    job->returned = false;
-    job->due_ms = now(settler) + settler->options.confirm_timeout_ms;
-    job->tries++;
-    return job->stage == SETTLE_REPLY ? publish_reply(settler, job, error)
-                                      : publish_dead_letter(settler, job, error);
+    settle_route_confirmed(&settler->routes[route]);
+    if (route == ROUTE_REPLIES)
+        settler->silence_ms = SILENCE_MS;
 }
 
 /* --- stages --------------------------------------------------------------------------------- */
@@ -235,12 +160,30 @@ static enum transport_status acknowledge(struct settler *settler, struct job *jo
     return settler->options.transport->ops->ack(settler->options.transport, tag, error);
 }
 
-static void schedule_stage(struct settler *settler, struct job *job, enum settle_stage stage)
+/* Lets a reply wait to be published: on the main route, or in isolation. */
+static void enqueue_reply(struct settler *settler, struct job *job)
 {
-    job->stage = stage;
+    if (isolation_applies(&settler->isolation, job->destination, now(settler)))
+        isolation_wait(&settler->isolation, job);
+    else
+        job_queue_push(&settler->routes[ROUTE_REPLIES].due, job);
+}
+
+static void schedule_reply(struct settler *settler, struct job *job)
+{
+    job->stage = SETTLE_REPLY;
     job->tries = 0;
     job->due_ms = now(settler);
-    job_queue_push(&settler->due, job);
+    isolation_add(&settler->isolation, job);
+    enqueue_reply(settler, job);
+}
+
+static void schedule_dead_letter(struct settler *settler, struct job *job)
+{
+    job->stage = SETTLE_DEAD_LETTER;
+    job->tries = 0;
+    job->due_ms = now(settler);
+    job_queue_push(&settler->routes[ROUTE_DEAD_LETTERS].due, job);
 }
 
 static void log_unroutable(const struct job *job)
@@ -255,6 +198,7 @@ static void log_unroutable(const struct job *job)
 static enum transport_status finish_reply(struct settler *settler, struct job *job, bool routed,
                                           struct error *error)
 {
+    isolation_remove(&settler->isolation, job);
     counter_add(settler->options.counters,
                 routed ? COUNTER_REPLIES_PUBLISHED : COUNTER_REPLIES_UNROUTABLE, 1);
     if (!routed && disposition_dead_letter_if_unroutable(job->code))
@@ -263,7 +207,7 @@ static enum transport_status finish_reply(struct settler *settler, struct job *j
         log_unroutable(job);
     if (!job->dead_letter)
         return acknowledge(settler, job, error);
-    schedule_stage(settler, job, SETTLE_DEAD_LETTER);
+    schedule_dead_letter(settler, job);
     return TRANSPORT_OK;
 }
 
@@ -272,56 +216,6 @@ static enum transport_status finish_dead_letter(struct settler *settler, struct 
 {
     counter_add(settler->options.counters, COUNTER_DEAD_LETTERS_PUBLISHED, 1);
     return acknowledge(settler, job, error);
-}
-
-static int64_t dead_letter_pause(unsigned tries)
-{
-    int64_t pause = DEAD_LETTER_PAUSE_FIRST_MS;
-    for (unsigned i = 1; i < tries && pause < DEAD_LETTER_PAUSE_MAX_MS; i++)
-        pause *= 2;
-    return pause < DEAD_LETTER_PAUSE_MAX_MS ? pause : DEAD_LETTER_PAUSE_MAX_MS;
-}
-
-/* Schedules the message again after `pause_ms`. */
-static void retry_publish(struct settler *settler, struct job *job, const char *reason,
-                          int64_t pause_ms)
-{
-    bool reply = job->stage == SETTLE_REPLY;
-    event_log(reply ? EVENT_REPLY_PUBLISH_FAILED : EVENT_DEAD_LETTER_PUBLISH_FAILED,
-              LOG_FIELDS(LOG_T("message_id", job->decoded.request.key), LOG_S("reason", reason),
-                         LOG_I("tries", job->tries), LOG_I("retry_in_ms", pause_ms)),
-              reply ? "cannot publish the reply; retrying"
-                    : "cannot publish the dead letter; keeping the command and retrying");
-    job->due_ms = now(settler) + pause_ms;
-    job_queue_push(&settler->due, job);
-}
-
-/* Retries a message that was nacked, returned or not confirmed; gives up a reply that was published
-   reply_max_attempts times. */
-static enum transport_status on_publish_failed(struct settler *settler, struct job *job,
-                                               const char *reason, struct error *error)
-{
-    release_slot(settler, job);
-    counter_add(settler->options.counters, COUNTER_PUBLISHES_FAILED, 1);
-    if (job->stage == SETTLE_DEAD_LETTER)
-        retry_publish(settler, job, reason, dead_letter_pause(job->tries));
-    else if (job->tries < settler->options.reply_max_attempts)
-        retry_publish(settler, job, reason, REPLY_PAUSE_MS);
-    else
-        return finish_reply(settler, job, false, error);
-    return TRANSPORT_OK;
-}
-
-/* The broker confirms a returned message as well: it has handled it. */
-static enum transport_status on_confirmed(struct settler *settler, struct job *job,
-                                          struct error *error)
-{
-    if (job->returned && job->stage == SETTLE_DEAD_LETTER)
-        return on_publish_failed(settler, job, "returned as unroutable", error);
-    release_slot(settler, job);
-    if (job->stage == SETTLE_REPLY)
-        return finish_reply(settler, job, !job->returned, error);
-    return finish_dead_letter(settler, job, error);
 }
 
 enum transport_status settler_settle(struct settler *settler, struct job *job, struct error *error)
@@ -334,33 +228,211 @@ enum transport_status settler_settle(struct settler *settler, struct job *job, s
                              LOG_T("reply_to", job->decoded.request.reply_to)),
                   "the policy does not allow this reply_to; dropping the reply");
     if (disposition.reply)
-        schedule_stage(settler, job, SETTLE_REPLY);
+        schedule_reply(settler, job);
     else if (disposition.dead_letter)
-        schedule_stage(settler, job, SETTLE_DEAD_LETTER);
+        schedule_dead_letter(settler, job);
     else
         return acknowledge(settler, job, error);
     return TRANSPORT_OK;
 }
 
-/* --- events --------------------------------------------------------------------------------- */
+/* --- failures of one message ---------------------------------------------------------------- */
 
-static bool has_kind(const struct job *job, enum outgoing_kind kind)
+/* Retries a reply that was nacked, or gives it up. */
+static enum transport_status reply_failed(struct settler *settler, struct job *job,
+                                          const char *reason, struct error *error)
 {
-    return (job->stage == SETTLE_REPLY) == (kind == OUTGOING_REPLY);
+    if (job->tries >= settler->options.reply_max_attempts)
+        return finish_reply(settler, job, false, error);
+    event_log(EVENT_REPLY_PUBLISH_FAILED,
+              LOG_FIELDS(LOG_T("message_id", job->decoded.request.key), LOG_S("reason", reason),
+                         LOG_I("tries", job->tries), LOG_I("retry_in_ms", REPLY_PAUSE_MS)),
+              "cannot publish the reply; retrying");
+    job->due_ms = now(settler) + REPLY_PAUSE_MS;
+    enqueue_reply(settler, job);
+    return TRANSPORT_OK;
 }
 
-/* Fails all unconfirmed messages of one kind, because their channel was closed. */
-static enum transport_status fail_unconfirmed(struct settler *settler, enum outgoing_kind kind,
-                                              const char *reason, struct error *error)
+/* Lets a dead letter that was nacked or returned wait behind the others, so that it does not keep
+   them waiting if it is refused for a reason of its own. */
+static void dead_letter_failed(struct settler *settler, struct job *job, const char *reason)
 {
-    for (size_t i = 0; i < SLOTS; i++) {
-        struct job *job = settler->slots[i];
-        if (job == NULL || !has_kind(job, kind))
-            continue;
-        enum transport_status status = on_publish_failed(settler, job, reason, error);
-        if (status != TRANSPORT_OK)
-            return status;
+    job->due_ms = now(settler) + settle_route_pause_ms(job->tries, LETTER_PAUSE_MAX_MS);
+    job_queue_push(&settler->routes[ROUTE_DEAD_LETTERS].due, job);
+    route_failed(settler, ROUTE_DEAD_LETTERS, reason);
+}
+
+/* --- the end of a route --------------------------------------------------------------------- */
+
+/* Puts jobs whose publish does not count in front of those that are due. */
+static void publish_again(struct settler *settler, enum route route, struct job_queue *jobs)
+{
+    struct job_queue *due = &settler->routes[route].due;
+    for (struct job *job = jobs->head; job != NULL; job = job->next) {
+        job->tries--;
+        job->due_ms = now(settler);
     }
+    job_queue_append(jobs, due);
+    *due = *jobs;
+    *jobs = (struct job_queue){0};
+}
+
+static void log_isolated(const struct destination *destination)
+{
+    event_log(EVENT_REPLY_QUEUE_SILENT,
+              LOG_FIELDS(LOG_T("principal", destination->principal),
+                         LOG_T("reply_to", destination->address)),
+              "reply queue %.*s not confirming; its replies are paused, others continue",
+              TEXT_ARGS(destination->address));
+}
+
+/* Marks a destination as silent, and says so once. */
+static void silence(struct settler *settler, struct destination *destination)
+{
+    if (!destination->silent)
+        log_isolated(destination);
+    isolation_silence(&settler->isolation, destination, now(settler));
+}
+
+/* Lets replies wait again whose publish does not count. */
+static void enqueue_again(struct settler *settler, struct job_queue *jobs)
+{
+    struct job_queue others = {0};
+    for (struct job *job = job_queue_pop(jobs); job != NULL; job = job_queue_pop(jobs)) {
+        if (job->destination->isolated) {
+            job->tries--;
+            isolation_wait(&settler->isolation, job);
+        } else {
+            job_queue_push(&others, job);
+        }
+    }
+    publish_again(settler, ROUTE_REPLIES, &others);
+}
+
+/* All destinations whose replies were unconfirmed are suspects. */
+static void suspect_all(struct settler *settler, struct job_queue *jobs)
+{
+    for (struct job *job = job_queue_pop(jobs); job != NULL; job = job_queue_pop(jobs)) {
+        job->tries--;
+        isolation_suspect(&settler->isolation, job);
+    }
+}
+
+static void replies_closed(struct settler *settler, struct job_queue *jobs, enum close_cause cause,
+                           const char *reason)
+{
+    if (cause == CLOSE_MESSAGE || cause == CLOSE_MISSING) {
+        suspect_all(settler, jobs);
+        return;
+    }
+    enqueue_again(settler, jobs);
+    if (cause == CLOSE_FORBIDDEN)
+        route_failed(settler, ROUTE_REPLIES, reason);
+}
+
+/* The only message on the route is blamed: it waits behind the others. */
+static void dead_letters_closed(struct settler *settler, struct job_queue *jobs,
+                                enum close_cause cause, const char *reason)
+{
+    bool alone = jobs->count == 1;
+    if (cause == CLOSE_MESSAGE && alone) {
+        dead_letter_failed(settler, job_queue_pop(jobs), reason);
+        return;
+    }
+    publish_again(settler, ROUTE_DEAD_LETTERS, jobs);
+    if (cause != CLOSE_OUTSIDE)
+        route_failed(settler, ROUTE_DEAD_LETTERS, reason);
+}
+
+static void log_guilty(const struct job *job, const char *reason)
+{
+    event_log(EVENT_REPLY_CLOSES_CONNECTION,
+              LOG_FIELDS(LOG_T("principal", job->decoded.request.principal),
+                         LOG_T("message_id", job->decoded.request.key),
+                         LOG_T("reply_to", job->decoded.request.reply_to), LOG_S("reason", reason)),
+              "the broker closes the connection over this reply; it counts as unroutable");
+}
+
+/* Gives up the replies that are proven to close the route. Logs the first of a destination. */
+static enum transport_status give_up_guilty(struct settler *settler, struct job_queue *guilty,
+                                            const char *reason, struct error *error)
+{
+    enum transport_status status = TRANSPORT_OK;
+    for (struct job *job = job_queue_pop(guilty); job != NULL && status == TRANSPORT_OK;
+         job = job_queue_pop(guilty)) {
+        if (job->closes >= ISOLATION_CLOSES_MAX)
+            log_guilty(job, reason);
+        status = finish_reply(settler, job, false, error);
+    }
+    return status;
+}
+
+static enum transport_status isolated_closed(struct settler *settler, struct job_queue *jobs,
+                                             enum close_cause cause, const char *reason,
+                                             struct error *error)
+{
+    struct job_queue guilty = {0};
+    for (struct job *job = jobs->head; job != NULL; job = job->next)
+        job->tries--;
+    bool over_message = cause == CLOSE_MESSAGE || cause == CLOSE_MISSING;
+    isolation_route_closed(&settler->isolation, jobs, over_message, now(settler), &guilty);
+    if (cause == CLOSE_FORBIDDEN)
+        route_failed(settler, ROUTE_ISOLATED, reason);
+    return give_up_guilty(settler, &guilty, reason, error);
+}
+
+static enum transport_status route_closed(struct settler *settler,
+                                          const struct transport_event *event, struct error *error)
+{
+    struct job_queue jobs = {0};
+    settle_route_log_closed(&settler->routes[event->route], event, now(settler));
+    counter_add(settler->options.counters, COUNTER_ROUTES_CLOSED, 1);
+    settler->routes[event->route].blocked = false;
+    release_route(settler, event->route, &jobs);
+    switch (event->route) {
+    case ROUTE_REPLIES: replies_closed(settler, &jobs, event->close_cause, event->reason); break;
+    case ROUTE_DEAD_LETTERS:
+        dead_letters_closed(settler, &jobs, event->close_cause, event->reason);
+        break;
+    case ROUTE_ISOLATED:
+        return isolated_closed(settler, &jobs, event->close_cause, event->reason, error);
+    case ROUTE_COUNT: break;
+    }
+    return TRANSPORT_OK;
+}
+
+/* --- confirms ------------------------------------------------------------------------------- */
+
+/* Tells the isolation that the broker has handled the message. */
+static void resolve_isolated(struct settler *settler, struct job *job)
+{
+    struct job_queue free_again = {0};
+    isolation_resolved(&settler->isolation, job, now(settler), &free_again);
+    job_queue_append(&settler->routes[ROUTE_REPLIES].due, &free_again);
+}
+
+/* The broker confirms a returned message as well: it has handled it. */
+static enum transport_status on_confirmed(struct settler *settler, struct job *job,
+                                          struct error *error)
+{
+    if (job->returned && job->stage == SETTLE_DEAD_LETTER) {
+        counter_add(settler->options.counters, COUNTER_PUBLISHES_FAILED, 1);
+        dead_letter_failed(settler, job, "returned as unroutable");
+        return TRANSPORT_OK;
+    }
+    route_confirmed(settler, job->route);
+    if (job->stage == SETTLE_REPLY)
+        return finish_reply(settler, job, !job->returned, error);
+    return finish_dead_letter(settler, job, error);
+}
+
+static enum transport_status on_nacked(struct settler *settler, struct job *job,
+                                       struct error *error)
+{
+    counter_add(settler->options.counters, COUNTER_PUBLISHES_FAILED, 1);
+    if (job->stage == SETTLE_REPLY)
+        return reply_failed(settler, job, "nacked by the broker", error);
+    dead_letter_failed(settler, job, "nacked by the broker");
     return TRANSPORT_OK;
 }
 
@@ -368,15 +440,18 @@ static enum transport_status fail_unconfirmed(struct settler *settler, enum outg
 static enum transport_status
 handle_confirm(struct settler *settler, const struct transport_event *event, struct error *error)
 {
-    struct job *job = find(settler, event->sequence);
+    struct job *job = slots_find(&settler->slots, event->sequence);
     if (job == NULL)
         return TRANSPORT_OK;
-    if (event->kind == TRANSPORT_CONFIRMED)
-        return on_confirmed(settler, job, error);
-    if (event->kind == TRANSPORT_NACKED)
-        return on_publish_failed(settler, job, "nacked by the broker", error);
-    job->returned = true;
-    return TRANSPORT_OK;
+    if (event->kind == TRANSPORT_RETURNED) {
+        job->returned = true;
+        return TRANSPORT_OK;
+    }
+    release(settler, job);
+    if (job->route == ROUTE_ISOLATED)
+        resolve_isolated(settler, job);
+    return event->kind == TRANSPORT_CONFIRMED ? on_confirmed(settler, job, error)
+                                              : on_nacked(settler, job, error);
 }
 
 enum transport_status settler_event(struct settler *settler, const struct transport_event *event,
@@ -386,10 +461,9 @@ enum transport_status settler_event(struct settler *settler, const struct transp
     case TRANSPORT_CONFIRMED:
     case TRANSPORT_NACKED:
     case TRANSPORT_RETURNED: return handle_confirm(settler, event, error);
-    case TRANSPORT_CONFIRMS_LOST:
-        return fail_unconfirmed(settler, event->outgoing_kind, event->reason, error);
-    case TRANSPORT_BLOCKED: settler->blocked = true; return TRANSPORT_OK;
-    case TRANSPORT_UNBLOCKED: settler->blocked = false; return TRANSPORT_OK;
+    case TRANSPORT_ROUTE_CLOSED: return route_closed(settler, event, error);
+    case TRANSPORT_BLOCKED: settler->routes[event->route].blocked = true; return TRANSPORT_OK;
+    case TRANSPORT_UNBLOCKED: settler->routes[event->route].blocked = false; return TRANSPORT_OK;
     case TRANSPORT_DELIVERY:
     case TRANSPORT_CANCELLED: return TRANSPORT_OK;
     }
@@ -405,56 +479,195 @@ static void lower_wait(int64_t *wait_ms, int64_t due_ms, int64_t now_ms)
         *wait_ms = rest;
 }
 
-/* Fails messages whose confirm is overdue. */
-static enum transport_status time_out_confirms(struct settler *settler, int64_t *wait_ms,
-                                               struct error *error)
+/* Returns whether the message has waited for its confirm so long; if not, lowers the wait. While
+   the broker blocks the route, no confirm is overdue. */
+static bool is_overdue(const struct settler *settler, const struct job *job, int64_t limit_ms,
+                       int64_t *wait_ms)
 {
+    if (job == NULL || settler->routes[job->route].blocked)
+        return false;
+    int64_t due_ms = job->published_ms + limit_ms;
+    if (due_ms <= now(settler))
+        return true;
+    lower_wait(wait_ms, due_ms, now(settler));
+    return false;
+}
+
+static void restart_route(struct settler *settler, enum route route)
+{
+    settler->routes[route].restart = false;
+    settler->routes[route].blocked = false;
+    settler->options.transport->ops->restart(settler->options.transport, route);
+}
+
+/* Isolates the destination of the oldest reply, and begins the route anew for all others. */
+static void check_replies(struct settler *settler, int64_t *wait_ms)
+{
+    struct job_queue jobs = {0};
+    struct job *oldest = settler->routes[ROUTE_REPLIES].window.oldest;
+    if (!is_overdue(settler, oldest, settler->silence_ms, wait_ms))
+        return;
+    silence(settler, oldest->destination);
+    release_route(settler, ROUTE_REPLIES, &jobs);
+    restart_route(settler, ROUTE_REPLIES);
+    enqueue_again(settler, &jobs);
+    settler->silence_ms = settler->silence_ms * 2 < settler->options.confirm_timeout_ms
+                              ? settler->silence_ms * 2
+                              : settler->options.confirm_timeout_ms;
+}
+
+/* The dead-letter queue does not confirm: the next tries are made on a new connection. */
+static void check_dead_letters(struct settler *settler, int64_t *wait_ms)
+{
+    struct settle_route *route = &settler->routes[ROUTE_DEAD_LETTERS];
+    struct job_queue jobs = {0};
+    if (!is_overdue(settler, route->window.oldest, settler->options.confirm_timeout_ms, wait_ms)) {
+        if (route->restart && route->window.count == 0)
+            restart_route(settler, ROUTE_DEAD_LETTERS);
+        return;
+    }
+    counter_add(settler->options.counters, COUNTER_PUBLISHES_FAILED, 1);
+    release_route(settler, ROUTE_DEAD_LETTERS, &jobs);
+    restart_route(settler, ROUTE_DEAD_LETTERS);
+    publish_again(settler, ROUTE_DEAD_LETTERS, &jobs);
+    route_failed(settler, ROUTE_DEAD_LETTERS, "not confirmed in time");
+}
+
+/* Ends the turn of a destination that does not confirm; after confirm_timeout its publish has
+   failed, and the route begins anew. */
+static void check_isolated(struct settler *settler, int64_t *wait_ms)
+{
+    const struct window *window = &settler->routes[ROUTE_ISOLATED].window;
+    struct destination *fresh = settler->isolation.fresh;
+    struct job_queue jobs = {0};
+    struct job_queue guilty = {0};
+    if (fresh != NULL && fresh->unconfirmed > 0 &&
+        is_overdue(settler, window->newest, SILENCE_MS, wait_ms)) {
+        if (!fresh->silent)
+            log_isolated(fresh);
+        isolation_fresh_is_silent(&settler->isolation, now(settler));
+    }
+    if (!is_overdue(settler, window->oldest, settler->options.confirm_timeout_ms, wait_ms))
+        return;
+    struct job *overdue = window->oldest;
+    counter_add(settler->options.counters, COUNTER_PUBLISHES_FAILED, 1);
+    release_route(settler, ROUTE_ISOLATED, &jobs);
+    restart_route(settler, ROUTE_ISOLATED);
+    for (struct job *job = jobs.head; job != NULL; job = job->next)
+        job->tries -= job != overdue;
+    isolation_route_closed(&settler->isolation, &jobs, false, now(settler), &guilty);
+}
+
+/* --- publishing ----------------------------------------------------------------------------- */
+
+static enum transport_status publish(struct settler *settler, enum route route, struct job *job,
+                                     struct error *error)
+{
+    job->route = route;
+    slots_add(&settler->slots, job);
+    window_add(&settler->routes[route].window, job);
+    job->returned = false;
+    job->published_ms = now(settler);
+    job->tries++;
+    return settle_message_publish(&settler->options, job, error);
+}
+
+static bool may_publish(struct settler *settler, enum route route, struct job *job,
+                        int64_t *wait_ms)
+{
+    struct settle_route *self = &settler->routes[route];
+    struct transport *transport = settler->options.transport;
+    job->message_bytes = settle_message_bytes(job);
+    if (self->blocked || !window_has_room(&self->window, job->message_bytes))
+        return false; /* an event will tell when it may */
+    if (self->pause_until_ms > now(settler)) {
+        lower_wait(wait_ms, self->pause_until_ms, now(settler));
+        return false;
+    }
+    if (transport->ops->ready(transport, route))
+        return true;
+    lower_wait(wait_ms, now(settler) + READY_PAUSE_MS, now(settler));
+    return false;
+}
+
+/* Returns whether the destination was isolated since the reply became due. */
+static bool is_isolated(struct settler *settler, const struct job *job)
+{
+    return job->stage == SETTLE_REPLY &&
+           isolation_applies(&settler->isolation, job->destination, now(settler));
+}
+
+static enum transport_status publish_due(struct settler *settler, enum route route,
+                                         int64_t *wait_ms, struct error *error)
+{
+    struct job_queue *due = &settler->routes[route].due;
     int64_t now_ms = now(settler);
-    for (size_t i = 0; i < SLOTS && settler->unconfirmed > 0; i++) {
-        struct job *job = settler->slots[i];
+    enum transport_status status = TRANSPORT_OK;
+    for (size_t left = due->count; left > 0 && status == TRANSPORT_OK; left--) {
+        struct job *job = job_queue_pop(due);
+        if (is_isolated(settler, job)) {
+            isolation_wait(&settler->isolation, job);
+        } else if (job->due_ms > now_ms) {
+            lower_wait(wait_ms, job->due_ms, now_ms);
+            job_queue_push(due, job);
+        } else if (may_publish(settler, route, job, wait_ms)) {
+            status = publish(settler, route, job, error);
+        } else {
+            job_queue_push_front(due, job);
+            break;
+        }
+    }
+    return status;
+}
+
+static enum transport_status publish_isolated(struct settler *settler, int64_t *wait_ms,
+                                              struct error *error)
+{
+    struct isolation *isolation = &settler->isolation;
+    enum transport_status status = TRANSPORT_OK;
+    struct job *job = isolation_next(isolation, now(settler));
+    for (; job != NULL && status == TRANSPORT_OK; job = isolation_next(isolation, now(settler))) {
+        bool failed = job->tries >= settler->options.reply_max_attempts;
+        if (!failed && !may_publish(settler, ROUTE_ISOLATED, job, wait_ms))
+            break;
+        isolation_take(isolation, job);
+        if (failed)
+            isolation_withdraw(isolation, job);
+        status = failed ? finish_reply(settler, job, false, error)
+                        : publish(settler, ROUTE_ISOLATED, job, error);
+    }
+    if (job == NULL && isolation->waiting > 0)
+        lower_wait(wait_ms, now(settler) + REPLY_PAUSE_MS, now(settler));
+    return status;
+}
+
+/* Gives up replies of blamed destinations while there are too many, oldest first. */
+static enum transport_status relieve(struct settler *settler, struct error *error)
+{
+    enum transport_status status = TRANSPORT_OK;
+    while (status == TRANSPORT_OK && settler->isolation.waiting > settler->options.isolated_max) {
+        struct job *job = isolation_give_up(&settler->isolation);
         if (job == NULL)
-            continue;
-        if (job->due_ms > now_ms) {
-            lower_wait(wait_ms, job->due_ms, now_ms);
-            continue;
-        }
-        enum transport_status status =
-            on_publish_failed(settler, job, "not confirmed in time", error);
-        if (status != TRANSPORT_OK)
-            return status;
+            break;
+        status = finish_reply(settler, job, false, error);
     }
-    return TRANSPORT_OK;
+    return status;
 }
 
-static enum transport_status publish_due(struct settler *settler, int64_t *wait_ms,
-                                         struct error *error)
-{
-    int64_t now_ms = now(settler);
-    for (size_t left = settler->due.count; left > 0; left--) {
-        struct job *job = job_queue_pop(&settler->due);
-        if (job->due_ms > now_ms) {
-            lower_wait(wait_ms, job->due_ms, now_ms);
-            job_queue_push(&settler->due, job);
-            continue;
-        }
-        enum transport_status status = publish(settler, job, error);
-        if (status != TRANSPORT_OK)
-            return status;
-    }
-    return TRANSPORT_OK;
-}
-
-/* While the broker blocks publishing, nothing is published, and no confirm is overdue. */
 enum transport_status settler_tick(struct settler *settler, int64_t *ret_wait_ms,
                                    struct error *error)
 {
-    int64_t wait_ms = -1;
-    enum transport_status status = TRANSPORT_OK;
-    if (!settler->blocked)
-        status = time_out_confirms(settler, &wait_ms, error);
-    if (status == TRANSPORT_OK && !settler->blocked)
-        status = publish_due(settler, &wait_ms, error);
-    *ret_wait_ms = wait_ms;
+    *ret_wait_ms = -1;
+    check_replies(settler, ret_wait_ms);
+    check_dead_letters(settler, ret_wait_ms);
+    check_isolated(settler, ret_wait_ms);
+    enum transport_status status = publish_due(settler, ROUTE_REPLIES, ret_wait_ms, error);
+    if (status == TRANSPORT_OK)
+        status = relieve(settler, error);
+    if (status == TRANSPORT_OK)
+        status = publish_isolated(settler, ret_wait_ms, error);
+    if (status == TRANSPORT_OK)
+        status = publish_due(settler, ROUTE_DEAD_LETTERS, ret_wait_ms, error);
     return status;
 }
 
@@ -467,32 +680,38 @@ void settler_reap(struct settler *settler, struct job_queue *ret_jobs)
 
 /* The command is redelivered, so its attempt record is withdrawn alone, and those of crashed
    workers stay: `answered` would delete them all. */
-static void drop(struct job *job, struct job_queue *ret_jobs)
+static void drop(struct settler *settler, struct job *job, struct job_queue *ret_jobs)
 {
     event_log(EVENT_DELIVERY_DROPPED,
               LOG_FIELDS(LOG_T("message_id", job->decoded.request.key),
                          LOG_S("stage", settle_stage_name(job->stage))),
               "connection ended before the delivery was acknowledged; it will be redelivered");
+    if (job->destination != NULL)
+        isolation_remove(&settler->isolation, job);
     job->answered = false;
     job_queue_push(ret_jobs, job);
 }
 
 void settler_abandon(struct settler *settler, struct job_queue *ret_jobs)
 {
-    for (size_t i = 0; i < SLOTS; i++) {
-        struct job *job = settler->slots[i];
-        if (job == NULL)
-            continue;
-        release_slot(settler, job);
-        drop(job, ret_jobs);
+    struct job_queue jobs = {0};
+    release_route(settler, ROUTE_ISOLATED, &jobs);
+    for (struct job *job = jobs.head; job != NULL; job = job->next)
+        isolation_withdraw(&settler->isolation, job);
+    isolation_abandon(&settler->isolation, &jobs);
+    for (size_t i = 0; i < ROUTE_COUNT; i++) {
+        release_route(settler, (enum route)i, &jobs);
+        job_queue_append(&jobs, &settler->routes[i].due);
+        settler->routes[i].blocked = false;
     }
-    for (struct job *job = job_queue_pop(&settler->due); job != NULL;
-         job = job_queue_pop(&settler->due))
-        drop(job, ret_jobs);
-    settler->blocked = false;
+    for (struct job *job = job_queue_pop(&jobs); job != NULL; job = job_queue_pop(&jobs))
+        drop(settler, job, ret_jobs);
 }
 
 size_t settler_count(const struct settler *settler)
 {
-    return settler->unconfirmed + settler->due.count;
+    size_t count = settler->slots.count + settler->isolation.waiting;
+    for (size_t i = 0; i < ROUTE_COUNT; i++)
+        count += settler->routes[i].due.count;
+    return count;
 }

@@ -23,6 +23,8 @@ struct settler_options {
     struct text dead_letter_exchange;
     int64_t confirm_timeout_ms;
     unsigned reply_max_attempts; /* publishes of one reply */
+    size_t isolated_max; /* replies that wait in isolation; above, those of blamed destinations are
+                            given up */
 };
 
 struct settler;
@@ -36,10 +38,10 @@ void settler_free(struct settler *settler);
 
 /* Takes ownership of an answered job, and settles its delivery. */
 enum transport_status settler_settle(struct settler *settler, struct job *job, struct error *error);
-/* Handles confirms, nacks, returns, CONFIRMS_LOST, BLOCKED and UNBLOCKED; ignores other events. */
+/* Handles what happened to messages and routes; ignores other events. */
 enum transport_status settler_event(struct settler *settler, const struct transport_event *event,
                                     struct error *error);
-/* Fails overdue confirms and publishes what is due. `ret_wait_ms` is the time until the next of
+/* Handles overdue confirms and publishes what is due. `ret_wait_ms` is the time until the next of
    them; -1 if there is none. */
 enum transport_status settler_tick(struct settler *settler, int64_t *ret_wait_ms,
                                    struct error *error);

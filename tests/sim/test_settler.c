@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The settler on a broker in memory: what one destination does, does not stop the others, and each
+ * failure is charged to the reply that caused it.
+ *
+ * A test sends commands, and run() does what the transport thread of a lane does, without the
+ * applier: each delivery is answered at once. "culprit" and "victim" are two principals with a
+ * reply queue each. The clock moves only in run().
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/host/log.h"
+#include "tests/support/fake_clock.h"
+#include "tests/support/memory_transport.h"
+#include "worker/service/isolation.h"
+#include "worker/service/settler.h"
+
+#define DEADLY "amq.rabbitmq.reply-to.AAAA."
+
+enum { PREFETCH = 400, STEP_MS = 50, ATTEMPTS = 3, CONFIRM_MS = 10000, ISOLATED_MAX = 100 };
+
+struct fixture {
+    struct memory_broker *broker;
+    struct transport *transport;
+    struct memory_faults *faults;
+    struct settler *settler;
+    struct fake_clock clock;
+    struct counters counters;
+    struct error error;
+    size_t sent;
+};
+
+static uint64_t count(const struct fixture *fixture, enum counter counter)
+{
+    return counter_read(&fixture->counters, counter);
+}
+
+static int setup(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof *fixture);
+    log_configure(LOG_LEVEL_ERROR, LOG_FORMAT_JSON, "settler test");
+    fixture->clock = fake_clock_make();
+    fixture->broker = memory_broker_new(&MEMORY_NAMES_DEFAULT);
+    memory_broker_declare(fixture->broker, "culprit.replies");
+    memory_broker_declare(fixture->broker, "victim.replies");
+    fixture->transport = memory_transport_new(fixture->broker);
+    fixture->faults = memory_transport_faults(fixture->transport);
+    struct settler_options options = {.transport = fixture->transport,
+                                      .clock = &fixture->clock.base,
+                                      .counters = &fixture->counters,
+                                      .queue = text_of("allot.commands"),
+                                      .worker = text_of("test"),
+                                      .dead_letter_exchange = text_of("allot.dead"),
+                                      .confirm_timeout_ms = CONFIRM_MS,
+                                      .reply_max_attempts = ATTEMPTS,
+                                      .isolated_max = ISOLATED_MAX};
+    fixture->settler = settler_new(&options);
+    assert_int_equal(fixture->transport->ops->open(fixture->transport, &fixture->error),
+                     TRANSPORT_OK);
+    assert_int_equal(
+        fixture->transport->ops->consume(fixture->transport, PREFETCH, &fixture->error),
+        TRANSPORT_OK);
+    *state = fixture;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *fixture = *state;
+    settler_free(fixture->settler);
+    fixture->transport->ops->free(fixture->transport);
+    memory_broker_free(fixture->broker);
+    free(fixture);
+    return 0;
+}
+
+/* --- commands ------------------------------------------------------------------------------- */
+
+/* `code` is what the command is answered with. */
+static void send_code(struct fixture *fixture, const char *principal, const char *reply_to,
+                      enum verdict_code code)
+{
+    char key[32];
+    (void)snprintf(key, sizeof key, "%zu", fixture->sent++);
+    struct outgoing command = {.exchange = text_of("allot.commands"),
+                               .routing_key = text_of("allot.commands"),
+                               .body = text_of("{}")};
+    command.properties.user_id = text_of(principal);
+    command.properties.reply_to = text_of(reply_to);
+    command.properties.message_id = text_of(key);
+    command.properties.type = text_of(code == VERDICT_SUCCESS ? "success" : "failure");
+    assert_true(memory_broker_send(fixture->broker, &command));
+}
+
+static void send(struct fixture *fixture, const char *principal, const char *reply_to, size_t times)
+{
+    for (size_t i = 0; i < times; i++)
+        send_code(fixture, principal, reply_to, VERDICT_SUCCESS);
+}
+
+static void answer(struct fixture *fixture, const struct transport_event *event)
+{
+    struct job *job = job_new(event->arena, &event->delivery, 1);
+    struct request *request = &job->decoded.request;
+    request->principal = job->delivery.properties.user_id;
+    request->key = job->delivery.properties.message_id;
+    request->reply_to = job->delivery.properties.reply_to;
+    job->code =
+        text_is(job->delivery.properties.type, "success") ? VERDICT_SUCCESS : VERDICT_MALFORMED;
+    job->reply_allowed = true;
+    job->body = text_of("{}");
+    job->detail = text_of("detail");
+    assert_int_equal(settler_settle(fixture->settler, job, &fixture->error), TRANSPORT_OK);
+}
+
+static void handle(void *context, const struct transport_event *event)
+{
+    struct fixture *fixture = context;
+    if (event->kind == TRANSPORT_DELIVERY)
+        answer(fixture, event);
+    else
+        assert_int_equal(settler_event(fixture->settler, event, &fixture->error), TRANSPORT_OK);
+}
+
+static void free_settled(struct fixture *fixture)
+{
+    struct job_queue jobs = {0};
+    settler_reap(fixture->settler, &jobs);
+    job_queue_free_all(&jobs);
+}
+
+/* Lets the time pass. */
+static void run(struct fixture *fixture, int64_t ms)
+{
+    const struct transport_handler handler = {fixture, handle};
+    for (int64_t passed = 0; passed < ms; passed += STEP_MS) {
+        int64_t wait_ms = 0;
+        assert_int_equal(
+            fixture->transport->ops->poll(fixture->transport, 0, -1, &handler, &fixture->error),
+            TRANSPORT_OK);
+        assert_int_equal(settler_tick(fixture->settler, &wait_ms, &fixture->error), TRANSPORT_OK);
+        free_settled(fixture);
+        fake_clock_advance(&fixture->clock, STEP_MS);
+    }
+}
+
+static size_t replies(const struct fixture *fixture, const char *queue)
+{
+    return memory_broker_count(fixture->broker, queue);
+}
+
+static size_t unsettled(const struct fixture *fixture)
+{
+    return memory_broker_unacked(fixture->broker);
+}
+
+/* --- a queue that does not confirm ---------------------------------------------------------- */
+
+static void test_a_silent_queue_stops_nobody_else(void **state)
+{
+    struct fixture *fixture = *state;
+    memory_broker_silence(fixture->broker, "culprit.replies", true);
+    send(fixture, "culprit", "culprit.replies", 40);
+    send(fixture, "victim", "victim.replies", 40);
+    run(fixture, 2000);
+    assert_int_equal(unsettled(fixture), 40); /* the culprit's */
+    send(fixture, "victim", "victim.replies", 40);
+    run(fixture, 200);
+    assert_int_equal(unsettled(fixture), 40);
+    assert_int_equal(count(fixture, COUNTER_REPLIES_PUBLISHED), 80);
+    assert_int_equal(count(fixture, COUNTER_REPLIES_UNROUTABLE), 0);
+}
+
+static void test_a_queue_that_confirms_again_gets_all_its_replies(void **state)
+{
+    struct fixture *fixture = *state;
+    memory_broker_silence(fixture->broker, "culprit.replies", true);
+    send(fixture, "culprit", "culprit.replies", 40);
+    run(fixture, 5000);
+    memory_broker_silence(fixture->broker, "culprit.replies", false);
+    run(fixture, 5000);
+    assert_int_equal(unsettled(fixture), 0);
+    assert_int_equal(count(fixture, COUNTER_REPLIES_PUBLISHED), 40);
+    assert_true(replies(fixture, "culprit.replies") >= 40);
+}
+
+static void test_a_silent_queue_is_given_up_after_max_attempts(void **state)
+{
+    struct fixture *fixture = *state;
+    memory_broker_silence(fixture->broker, "culprit.replies", true);
+    send(fixture, "culprit", "culprit.replies", 1);
+    run(fixture, CONFIRM_MS * ATTEMPTS / 2);
+    assert_int_equal(count(fixture, COUNTER_REPLIES_UNROUTABLE), 0);
+    run(fixture, CONFIRM_MS * ATTEMPTS);
+    assert_int_equal(count(fixture, COUNTER_REPLIES_UNROUTABLE), 1);
+    assert_int_equal(unsettled(fixture), 0);
+}
+
+static void test_replies_to_silent_queues_never_fill_the_prefetch(void **state)
+{
+    struct fixture *fixture = *state;
+    memory_broker_silence(fixture->broker, "culprit.replies", true);
+    send(fixture, "culprit", "culprit.replies", 2 * PREFETCH);
+    run(fixture, 3000);
+    assert_true(unsettled(fixture) <= ISOLATED_MAX + 1);
+    send(fixture, "victim", "victim.replies", 1);
+    run(fixture, 200);
+    assert_int_equal(replies(fixture, "victim.replies"), 1);
+}
+
+static void test_a_broker_that_confirms_nothing_for_a_while_costs_no_reply(void **state)
+{
+    struct fixture *fixture = *state;
+    memory_broker_silence(fixture->broker, "culprit.replies", true);
+    memory_broker_silence(fixture->broker, "victim.replies", true);
+    send(fixture, "culprit", "culprit.replies", 30);
+    send(fixture, "victim", "victim.replies", 30);
+    run(fixture, 6000);
+    memory_broker_silence(fixture->broker, "culprit.replies", false);
+    memory_broker_silence(fixture->broker, "victim.replies", false);
+    run(fixture, 6000);
+    assert_int_equal(count(fixture, COUNTER_REPLIES_PUBLISHED), 60);
+    assert_int_equal(unsettled(fixture), 0);
+}
+
+/* --- a reply that closes its connection ----------------------------------------------------- */
+
+static void test_only_the_reply_that_closes_the_connection_is_given_up(void **state)
+{
+    struct fixture *fixture = *state;
+    memory_broker_close_over(fixture->broker, DEADLY);
+    send(fixture, "victim", "victim.replies", 50);
+    send(fixture, "culprit", DEADLY "key", 1);
+    send(fixture, "victim", "victim.replies", 50);
+    run(fixture, 3000);
+    assert_int_equal(count(fixture, COUNTER_REPLIES_UNROUTABLE), 1);
+    assert_int_equal(count(fixture, COUNTER_REPLIES_PUBLISHED), 100);
+    assert_int_equal(unsettled(fixture), 0);
+    assert_true(count(fixture, COUNTER_ROUTES_CLOSED) <= 1 + ISOLATION_CLOSES_MAX);
+}
+
+static void test_a_convicted_principal_closes_the_main_route_no_more(void **state)
+{
+    struct fixture *fixture = *state;
+    memory_broker_close_over(fixture->broker, DEADLY);
+    send(fixture, "culprit", DEADLY "key", 1);
+    run(fixture, 3000);
+    uint64_t closed = count(fixture, COUNTER_ROUTES_CLOSED);
+    for (size_t i = 0; i < 20; i++) {
+        send(fixture, "culprit", DEADLY "other", 1);
+        send(fixture, "victim", "victim.replies", 5);
+    }
+    run(fixture, 5000);
+    assert_int_equal(count(fixture, COUNTER_REPLIES_UNROUTABLE), 21);
+    assert_int_equal(replies(fixture, "victim.replies"), 100); /* none was published twice */
+    assert_int_equal(count(fixture, COUNTER_ROUTES_CLOSED), closed + 20);
+}
+
+static void test_a_good_reply_of_a_convicted_principal_arrives(void **state)
+{
+    struct fixture *fixture = *state;
+    memory_broker_close_over(fixture->broker, DEADLY);
+    send(fixture, "culprit", DEADLY "key", 3);
+    run(fixture, 3000);
+    memory_broker_close_over(fixture->broker, NULL);
+    send(fixture, "culprit", DEADLY "key", 3); /* direct reply-to: confirmed, though nobody reads */
+    send(fixture, "culprit", "culprit.replies", 3);
+    run(fixture, 1000);
+    assert_int_equal(count(fixture, COUNTER_REPLIES_PUBLISHED), 6);
+    assert_int_equal(replies(fixture, "culprit.replies"), 3);
+}
+
+static void test_another_principal_with_the_same_address_is_not_charged(void **state)
+{
+    struct fixture *fixture = *state;
+    memory_broker_close_over(fixture->broker, DEADLY);
+    send(fixture, "culprit", DEADLY "key", 1);
+    run(fixture, 3000);
+    memory_broker_close_over(fixture->broker, NULL);
+    uint64_t closed = count(fixture, COUNTER_ROUTES_CLOSED);
+    send(fixture, "victim", DEADLY "good", 10);
+    run(fixture, 1000);
+    assert_int_equal(count(fixture, COUNTER_REPLIES_PUBLISHED), 10);
+    assert_int_equal(count(fixture, COUNTER_ROUTES_CLOSED), closed);
+}
+
+static void test_a_failure_whose_reply_closes_the_connection_is_dead_lettered(void **state)
+{
+    struct fixture *fixture = *state;
+    memory_broker_close_over(fixture->broker, DEADLY);
+    send_code(fixture, "culprit", DEADLY "key", VERDICT_MALFORMED);
+    run(fixture, 3000);
+    assert_int_equal(unsettled(fixture), 0);
+    assert_int_equal(replies(fixture, "allot.dead"), 1);
+}
+
+/* --- what blames nobody --------------------------------------------------------------------- */
+
+static void test_a_route_that_ends_for_an_outside_reason_costs_no_attempt(void **state)
+{
+    struct fixture *fixture = *state;
+    for (int i = 0; i < 10; i++) {
+        fixture->faults->lose_route = 1;
+        send(fixture, "victim", "victim.replies", 3);
+        run(fixture, 200);
+    }
+    assert_int_equal(count(fixture, COUNTER_ROUTES_CLOSED), 10);
+    assert_int_equal(count(fixture, COUNTER_REPLIES_PUBLISHED), 30);
+    assert_int_equal(count(fixture, COUNTER_REPLIES_UNROUTABLE), 0);
+}
+
+static void test_a_missing_permission_is_an_outage_of_replies(void **state)
+{
+    struct fixture *fixture = *state;
+    memory_broker_forbid_replies(fixture->broker, true);
+    send(fixture, "victim", "victim.replies", 200);
+    run(fixture, 60000);
+    assert_int_equal(unsettled(fixture), 200);
+    memory_broker_forbid_replies(fixture->broker, false);
+    run(fixture, 5000);
+    assert_int_equal(count(fixture, COUNTER_REPLIES_PUBLISHED), 200);
+    assert_int_equal(count(fixture, COUNTER_REPLIES_UNROUTABLE), 0);
+    assert_int_equal(unsettled(fixture), 0);
+}
+
+/* --- dead letters --------------------------------------------------------------------------- */
+
+static void send_garbage(struct fixture *fixture, size_t times)
+{
+    for (size_t i = 0; i < times; i++)
+        send_code(fixture, "culprit", "culprit.replies", VERDICT_MALFORMED);
+}
+
+static void test_dead_letters_that_are_not_accepted_stop_no_reply(void **state)
+{
+    struct fixture *fixture = *state;
+    memory_broker_bind_dead(fixture->broker, false); /* they come back as unroutable */
+    send_garbage(fixture, 50);
+    run(fixture, 5000);
+    send(fixture, "victim", "victim.replies", 50);
+    run(fixture, 200);
+    assert_int_equal(replies(fixture, "victim.replies"), 50);
+    assert_int_equal(unsettled(fixture), 50);
+    memory_broker_bind_dead(fixture->broker, true);
+    run(fixture, 15000);
+    assert_int_equal(replies(fixture, "allot.dead"), 50);
+    assert_int_equal(unsettled(fixture), 0);
+}
+
+static void test_a_silent_dead_letter_queue_stops_no_reply(void **state)
+{
+    struct fixture *fixture = *state;
+    memory_broker_silence(fixture->broker, "allot.dead", true);
+    send_garbage(fixture, 50);
+    run(fixture, 5000);
+    send(fixture, "victim", "victim.replies", 50);
+    run(fixture, 200);
+    assert_int_equal(replies(fixture, "victim.replies"), 50);
+    memory_broker_silence(fixture->broker, "allot.dead", false);
+    run(fixture, 30000);
+    assert_true(replies(fixture, "allot.dead") >= 50);
+    assert_int_equal(unsettled(fixture), 0);
+}
+
+static void test_a_dead_letter_that_was_nacked_waits_behind_the_others(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->faults->nack_publish = 1;
+    send_code(fixture, "culprit", "nowhere", VERDICT_MALFORMED);
+    run(fixture, 100);
+    send_garbage(fixture, 20);
+    run(fixture, 5000);
+    assert_int_equal(unsettled(fixture), 0);
+    assert_int_equal(replies(fixture, "allot.dead"), 21);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(test_a_silent_queue_stops_nobody_else),
+        TEST(test_a_queue_that_confirms_again_gets_all_its_replies),
+        TEST(test_a_silent_queue_is_given_up_after_max_attempts),
+        TEST(test_replies_to_silent_queues_never_fill_the_prefetch),
+        TEST(test_a_broker_that_confirms_nothing_for_a_while_costs_no_reply),
+        TEST(test_only_the_reply_that_closes_the_connection_is_given_up),
+        TEST(test_a_convicted_principal_closes_the_main_route_no_more),
+        TEST(test_a_good_reply_of_a_convicted_principal_arrives),
+        TEST(test_another_principal_with_the_same_address_is_not_charged),
+        TEST(test_a_failure_whose_reply_closes_the_connection_is_dead_lettered),
+        TEST(test_a_route_that_ends_for_an_outside_reason_costs_no_attempt),
+        TEST(test_a_missing_permission_is_an_outage_of_replies),
+        TEST(test_dead_letters_that_are_not_accepted_stop_no_reply),
+        TEST(test_a_silent_dead_letter_queue_stops_no_reply),
+        TEST(test_a_dead_letter_that_was_nacked_waits_behind_the_others),
+    };
+#undef TEST
+    return cmocka_run_group_tests_name("settler", tests, NULL, NULL) != 0;
+}

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Design. The broker tells that it closed a connection, but not over which message. So the messages
+ * that were unconfirmed are tried on the isolated route, one destination at a time: a group of one
+ * destination's messages is `fresh` until all of them are confirmed, or until one second has
+ * passed. A close in this time is charged to that destination alone, because the broker closes as
+ * soon as it handles the message. A destination whose suspects are all confirmed is free again. So
+ * an innocent destination costs one round trip, however many replies it has.
+ *
+ * A destination that was charged publishes one message at a time. A message that was alone when the
+ * route was closed, twice, is guilty; the next ones of a convicted destination, once.
+ *
+ * A silent destination has at most one message on the route, so that the broker's flow control does
+ * not stop the route as well. Its message stays there while others are published.
+ *
+ * Destinations take turns: the isolated ones are a ring, and each goes to its end when it is taken.
+ *
+ * Not here: publishing, time-outs (settler.c).
+ */
+#include "worker/service/isolation.h"
+
+#include <assert.h>
+
+/* --- the list of isolated destinations ------------------------------------------------------ */
+
+static void append(struct isolation *isolation, struct destination *destination)
+{
+    destination->next_isolated = NULL;
+    if (isolation->last != NULL)
+        isolation->last->next_isolated = destination;
+    else
+        isolation->first = destination;
+    isolation->last = destination;
+    isolation->count++;
+}
+
+static void unlink_isolated(struct isolation *isolation, struct destination *destination)
+{
+    struct destination *before = NULL;
+    struct destination *at = isolation->first;
+    for (; at != destination; at = at->next_isolated)
+        before = at;
+    if (before != NULL)
+        before->next_isolated = destination->next_isolated;
+    else
+        isolation->first = destination->next_isolated;
+    if (isolation->last == destination)
+        isolation->last = before;
+    isolation->count--;
+}
+
+static bool is_idle(const struct destination *destination)
+{
+    return destination->jobs == 0;
+}
+
+/* Ends the isolation of a destination that has nothing waiting and nothing on the route. */
+static void release(struct isolation *isolation, struct destination *destination)
+{
+    unlink_isolated(isolation, destination);
+    destination->isolated = destination->silent = false;
+    destination->charged = destination->convicted = false;
+    destination->isolated_until_ms = 0;
+    destination->suspects = 0;
+    if (isolation->fresh == destination)
+        isolation->fresh = NULL;
+    destinations_release(&isolation->destinations, destination);
+}
+
+/* Forgets the idle destination that is first in the ring, if there are too many. */
+static void forget_one(struct isolation *isolation)
+{
+    struct destination *at = isolation->first;
+    while (at != NULL && !is_idle(at))
+        at = at->next_isolated;
+    if (at != NULL && isolation->count > ISOLATION_IDLE_MAX)
+        release(isolation, at);
+}
+
+static void isolate(struct isolation *isolation, struct destination *destination)
+{
+    if (destination->isolated)
+        return;
+    forget_one(isolation);
+    destination->isolated = true;
+    destination->limit = ISOLATION_GROUP_MAX;
+    append(isolation, destination);
+}
+
+static void keep_until(struct destination *destination, int64_t until_ms)
+{
+    if (until_ms > destination->isolated_until_ms)
+        destination->isolated_until_ms = until_ms;
+}
+
+/* --- jobs ----------------------------------------------------------------------------------- */
+
+void isolation_add(struct isolation *isolation, struct job *job)
+{
+    const struct request *request = &job->decoded.request;
+    job->destination =
+        destinations_find(&isolation->destinations, request->principal, request->reply_to);
+    job->destination->jobs++;
+}
+
+static void clear_suspicion(struct job *job)
+{
+    if (job->suspect)
+        job->destination->suspects--;
+    job->suspect = false;
+}
+
+void isolation_remove(struct isolation *isolation, struct job *job)
+{
+    struct destination *destination = job->destination;
+    clear_suspicion(job);
+    job->destination = NULL;
+    destination->jobs--;
+    destinations_release(&isolation->destinations, destination);
+}
+
+void isolation_clear(struct isolation *isolation)
+{
+    destinations_clear(&isolation->destinations);
+    *isolation = (struct isolation){0};
+}
+
+static bool has_nothing_left(const struct destination *destination)
+{
+    return destination->waiting.count == 0 && destination->unconfirmed == 0;
+}
+
+bool isolation_applies(struct isolation *isolation, struct destination *destination, int64_t now_ms)
+{
+    if (destination->isolated && has_nothing_left(destination) &&
+        now_ms >= destination->isolated_until_ms)
+        release(isolation, destination); /* it has the caller's job, so it is not freed */
+    return destination->isolated;
+}
+
+void isolation_wait(struct isolation *isolation, struct job *job)
+{
+    assert(job->destination->isolated);
+    job_queue_push(&job->destination->waiting, job);
+    isolation->waiting++;
+}
+
+void isolation_wait_in_front(struct isolation *isolation, struct job *job)
+{
+    assert(job->destination->isolated);
+    job_queue_push_front(&job->destination->waiting, job);
+    isolation->waiting++;
+}
+
+void isolation_suspect(struct isolation *isolation, struct job *job)
+{
+    struct destination *destination = job->destination;
+    isolate(isolation, destination);
+    if (!job->suspect)
+        destination->suspects++;
+    job->suspect = true;
+    isolation_wait(isolation, job);
+}
+
+void isolation_silence(struct isolation *isolation, struct destination *destination, int64_t now_ms)
+{
+    isolate(isolation, destination);
+    destination->silent = true;
+    destination->limit = 1;
+    keep_until(destination, now_ms + ISOLATION_SILENT_MS);
+}
+
+/* --- publishing ----------------------------------------------------------------------------- */
+
+static bool may_publish(const struct destination *destination, int64_t now_ms)
+{
+    const struct job *first = destination->waiting.head;
+    return first != NULL && first->due_ms <= now_ms && destination->unconfirmed == 0;
+}
+
+/* Makes the next destination that may publish the fresh one. */
+static void choose(struct isolation *isolation, int64_t now_ms)
+{
+    for (size_t left = isolation->count; left > 0; left--) {
+        struct destination *destination = isolation->first;
+        unlink_isolated(isolation, destination);
+        append(isolation, destination);
+        if (!may_publish(destination, now_ms))
+            continue;
+        isolation->fresh = destination;
+        isolation->group_left = destination->limit;
+        return;
+    }
+}
+
+struct job *isolation_next(struct isolation *isolation, int64_t now_ms)
+{
+    if (isolation->waiting == 0)
+        return NULL;
+    if (isolation->fresh == NULL)
+        choose(isolation, now_ms);
+    if (isolation->fresh == NULL || isolation->group_left == 0)
+        return NULL;
+    return isolation->fresh->waiting.head;
+}
+
+void isolation_take(struct isolation *isolation, struct job *job)
+{
+    struct destination *destination = isolation->fresh;
+    struct job *taken = job_queue_pop(&destination->waiting);
+    assert(taken == job);
+    (void)taken;
+    (void)job;
+    isolation->waiting--;
+    isolation->group_left--;
+    destination->unconfirmed++;
+}
+
+void isolation_withdraw(struct isolation *isolation, struct job *job)
+{
+    job->destination->unconfirmed--;
+    if (isolation->fresh == job->destination && job->destination->unconfirmed == 0)
+        isolation->fresh = NULL;
+}
+
+/* --- what happened to a message ------------------------------------------------------------- */
+
+/* A destination that has answered may publish more at once, unless it has to be tried one by one.
+ */
+static void raise_limit(struct destination *destination)
+{
+    size_t doubled = destination->limit * 2;
+    destination->silent = false;
+    if (!destination->charged)
+        destination->limit = doubled < ISOLATION_GROUP_MAX ? doubled : ISOLATION_GROUP_MAX;
+}
+
+/* Frees a destination that was only suspected, with what it has waiting. */
+static void acquit(struct isolation *isolation, struct destination *destination, int64_t now_ms,
+                   struct job_queue *ret_jobs)
+{
+    if (destination->suspects > 0 || destination->unconfirmed > 0 ||
+        now_ms < destination->isolated_until_ms)
+        return;
+    isolation->waiting -= destination->waiting.count;
+    job_queue_append(ret_jobs, &destination->waiting);
+    release(isolation, destination);
+}
+
+void isolation_resolved(struct isolation *isolation, struct job *job, int64_t now_ms,
+                        struct job_queue *ret_jobs)
+{
+    struct destination *destination = job->destination;
+    destination->unconfirmed--;
+    clear_suspicion(job);
+    if (destination->unconfirmed > 0)
+        return;
+    raise_limit(destination);
+    if (isolation->fresh == destination)
+        isolation->fresh = NULL;
+    acquit(isolation, destination, now_ms, ret_jobs);
+}
+
+void isolation_fresh_is_silent(struct isolation *isolation, int64_t now_ms)
+{
+    isolation_silence(isolation, isolation->fresh, now_ms);
+    isolation->fresh = NULL;
+}
+
+/* --- the end of the route ------------------------------------------------------------------- */
+
+static bool is_guilty(const struct job *job)
+{
+    return job->closes >= ISOLATION_CLOSES_MAX || job->destination->convicted;
+}
+
+/* Charges a close to the destination. If only one of its jobs was on the route, that job is
+   charged as well; returns whether the job is guilty. */
+static bool charge(struct destination *destination, struct job *job, int64_t now_ms)
+{
+    bool alone = destination->unconfirmed == 1;
+    keep_until(destination, now_ms + ISOLATION_MS);
+    destination->charged = true;
+    destination->limit = 1;
+    if (!alone)
+        return false;
+    job->closes++;
+    bool guilty = is_guilty(job);
+    destination->convicted |= guilty;
+    return guilty;
+}
+
+static void return_to_front(struct isolation *isolation, struct job_queue *jobs)
+{
+    struct job_queue reversed = {0};
+    for (struct job *job = job_queue_pop(jobs); job != NULL; job = job_queue_pop(jobs))
+        job_queue_push_front(&reversed, job);
+    for (struct job *job = job_queue_pop(&reversed); job != NULL; job = job_queue_pop(&reversed)) {
+        job->destination->unconfirmed--;
+        isolation_wait_in_front(isolation, job);
+    }
+}
+
+void isolation_route_closed(struct isolation *isolation, struct job_queue *jobs, bool over_message,
+                            int64_t now_ms, struct job_queue *ret_guilty)
+{
+    struct destination *fresh = over_message ? isolation->fresh : NULL;
+    struct job_queue kept = {0};
+    bool charged = false;
+    for (struct job *job = job_queue_pop(jobs); job != NULL; job = job_queue_pop(jobs)) {
+        bool guilty = false;
+        if (job->destination == fresh && !charged) {
+            guilty = charge(fresh, job, now_ms);
+            charged = true;
+        }
+        job_queue_push(guilty ? ret_guilty : &kept, job);
+        if (guilty)
+            job->destination->unconfirmed--;
+    }
+    return_to_front(isolation, &kept);
+    isolation->fresh = NULL;
+}
+
+/* --- giving up ------------------------------------------------------------------------------ */
+
+struct job *isolation_give_up(struct isolation *isolation)
+{
+    struct destination *most = NULL;
+    for (struct destination *at = isolation->first; at != NULL; at = at->next_isolated) {
+        bool blamed = at->silent || at->convicted;
+        if (blamed && at->waiting.count > (most != NULL ? most->waiting.count : 0))
+            most = at;
+    }
+    if (most == NULL)
+        return NULL;
+    isolation->waiting--;
+    return job_queue_pop(&most->waiting);
+}
+
+void isolation_abandon(struct isolation *isolation, struct job_queue *ret_jobs)
+{
+    for (struct destination *at = isolation->first; at != NULL; at = at->next_isolated)
+        job_queue_append(ret_jobs, &at->waiting);
+    isolation->waiting = 0;
+    isolation->fresh = NULL;
+}
