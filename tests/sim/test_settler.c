@@ -23,6 +23,7 @@
 #include "worker/service/settler.h"
 
 #define DEADLY "amq.rabbitmq.reply-to.AAAA."
+#define GOOD "amq.rabbitmq.reply-to.BBBB."
 
 enum { PREFETCH = 400, STEP_MS = 50, ATTEMPTS = 3, CONFIRM_MS = 10000, ISOLATED_MAX = 100 };
 
@@ -203,6 +204,16 @@ static void test_a_silent_queue_is_given_up_after_max_attempts(void **state)
     assert_int_equal(unsettled(fixture), 0);
 }
 
+static void test_a_silent_queue_has_one_message_on_the_isolated_route(void **state)
+{
+    enum { FLOW_PENDING = 12 }; /* on the main route, before it was restarted */
+    struct fixture *fixture = *state;
+    memory_broker_silence(fixture->broker, "culprit.replies", true);
+    send(fixture, "culprit", "culprit.replies", 40);
+    run(fixture, CONFIRM_MS - 1000);
+    assert_int_equal(replies(fixture, "culprit.replies"), FLOW_PENDING + 1);
+}
+
 static void test_replies_to_silent_queues_never_fill_the_prefetch(void **state)
 {
     struct fixture *fixture = *state;
@@ -243,7 +254,19 @@ static void test_only_the_reply_that_closes_the_connection_is_given_up(void **st
     assert_int_equal(count(fixture, COUNTER_REPLIES_UNROUTABLE), 1);
     assert_int_equal(count(fixture, COUNTER_REPLIES_PUBLISHED), 100);
     assert_int_equal(unsettled(fixture), 0);
-    assert_true(count(fixture, COUNTER_ROUTES_CLOSED) <= 1 + ISOLATION_CLOSES_MAX);
+    assert_int_equal(count(fixture, COUNTER_ROUTES_CLOSED), 1 + ISOLATION_CLOSES_MAX);
+}
+
+static void test_a_group_with_one_guilty_reply_loses_this_one_only(void **state)
+{
+    struct fixture *fixture = *state;
+    memory_broker_close_over(fixture->broker, DEADLY);
+    send(fixture, "culprit", GOOD "key", 5);
+    send(fixture, "culprit", DEADLY "key", 1);
+    send(fixture, "culprit", GOOD "key", 5);
+    run(fixture, 3000);
+    assert_int_equal(count(fixture, COUNTER_REPLIES_UNROUTABLE), 1);
+    assert_int_equal(count(fixture, COUNTER_REPLIES_PUBLISHED), 10);
 }
 
 static void test_a_convicted_principal_closes_the_main_route_no_more(void **state)
@@ -316,6 +339,37 @@ static void test_a_route_that_ends_for_an_outside_reason_costs_no_attempt(void *
     assert_int_equal(count(fixture, COUNTER_REPLIES_UNROUTABLE), 0);
 }
 
+static void test_outside_ends_leave_a_reply_all_its_attempts(void **state)
+{
+    struct fixture *fixture = *state;
+    send(fixture, "victim", "victim.replies", 1);
+    for (int i = 0; i < 2 * ATTEMPTS; i++) {
+        fixture->faults->lose_route = 1;
+        run(fixture, STEP_MS);
+    }
+    fixture->faults->lose_route = 0;
+    fixture->faults->nack_publish = 1;
+    run(fixture, 1000);
+    assert_int_equal(count(fixture, COUNTER_REPLIES_PUBLISHED), 1);
+    assert_int_equal(count(fixture, COUNTER_REPLIES_UNROUTABLE), 0);
+}
+
+static void test_a_missing_permission_blames_no_isolated_reply(void **state)
+{
+    struct fixture *fixture = *state;
+    memory_broker_silence(fixture->broker, "culprit.replies", true);
+    send(fixture, "culprit", "culprit.replies", 3);
+    run(fixture, 3000);
+    memory_broker_forbid_replies(fixture->broker, true);
+    memory_broker_silence(fixture->broker, "culprit.replies", false);
+    send(fixture, "culprit", "culprit.replies", 3);
+    run(fixture, 20000);
+    assert_int_equal(count(fixture, COUNTER_REPLIES_UNROUTABLE), 0);
+    memory_broker_forbid_replies(fixture->broker, false);
+    run(fixture, 5000);
+    assert_int_equal(count(fixture, COUNTER_REPLIES_PUBLISHED), 6);
+}
+
 static void test_a_missing_permission_is_an_outage_of_replies(void **state)
 {
     struct fixture *fixture = *state;
@@ -344,6 +398,7 @@ static void test_dead_letters_that_are_not_accepted_stop_no_reply(void **state)
     memory_broker_bind_dead(fixture->broker, false); /* they come back as unroutable */
     send_garbage(fixture, 50);
     run(fixture, 5000);
+    assert_true(count(fixture, COUNTER_PUBLISHES_FAILED) <= 50 + 10); /* then one at a time */
     send(fixture, "victim", "victim.replies", 50);
     run(fixture, 200);
     assert_int_equal(replies(fixture, "victim.replies"), 50);
@@ -388,14 +443,18 @@ int main(void)
         TEST(test_a_silent_queue_stops_nobody_else),
         TEST(test_a_queue_that_confirms_again_gets_all_its_replies),
         TEST(test_a_silent_queue_is_given_up_after_max_attempts),
+        TEST(test_a_silent_queue_has_one_message_on_the_isolated_route),
         TEST(test_replies_to_silent_queues_never_fill_the_prefetch),
         TEST(test_a_broker_that_confirms_nothing_for_a_while_costs_no_reply),
         TEST(test_only_the_reply_that_closes_the_connection_is_given_up),
+        TEST(test_a_group_with_one_guilty_reply_loses_this_one_only),
         TEST(test_a_convicted_principal_closes_the_main_route_no_more),
         TEST(test_a_good_reply_of_a_convicted_principal_arrives),
         TEST(test_another_principal_with_the_same_address_is_not_charged),
         TEST(test_a_failure_whose_reply_closes_the_connection_is_dead_lettered),
         TEST(test_a_route_that_ends_for_an_outside_reason_costs_no_attempt),
+        TEST(test_outside_ends_leave_a_reply_all_its_attempts),
+        TEST(test_a_missing_permission_blames_no_isolated_reply),
         TEST(test_a_missing_permission_is_an_outage_of_replies),
         TEST(test_dead_letters_that_are_not_accepted_stop_no_reply),
         TEST(test_a_silent_dead_letter_queue_stops_no_reply),
