@@ -18,8 +18,10 @@ bool worker_load(struct worker *worker, const char *config, struct error *error)
                        ? worker->settings.worker_name
                        : text_format(worker->arena, "%s:%d", host, (int)getpid());
     log_configure(worker->settings.log_level, worker->settings.log_format, worker->name.bytes);
-    worker->policy =
-        policy_source_new(text_copy(worker->arena, worker->settings.policy_file).bytes, error);
+    struct service_queues queues = {worker->settings.amqp_queue,
+                                    worker->settings.amqp_dead_letter_queue};
+    worker->policy = policy_source_new(text_copy(worker->arena, worker->settings.policy_file).bytes,
+                                       &queues, error);
     return worker->policy != NULL;
 }
 

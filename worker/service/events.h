@@ -104,7 +104,8 @@
       "The policy denied a command of `principal`. Logged in place of `command.failed`.",          \
       "Find out who sent it; correct the policy or the producer.")                                 \
     X(REPLY_NOT_ALLOWED, "reply.not_allowed", WARNING,                                             \
-      "The policy does not allow this `reply_to`; the reply is dropped.",                          \
+      "The policy does not allow this `reply_to`, or it is a queue of the service; the reply is "  \
+      "dropped.",                                                                                  \
       "Correct the producer, or the principal's `reply_to` in the policy.")                        \
     X(REPLY_PUBLISH_FAILED, "reply.publish_failed", DEBUG,                                         \
       "A reply was nacked or not confirmed in time. It is published again, at most "               \
