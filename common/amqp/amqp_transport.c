@@ -33,6 +33,7 @@
 #include "common/amqp/acks.h"
 #include "common/amqp/properties.h"
 #include "common/amqp/publisher.h"
+#include "common/amqp/uri_file.h"
 #include "common/base/memory.h"
 #include "common/codec/field_table.h"
 #include "common/codec/outgoing_headers.h"
@@ -44,6 +45,7 @@ struct amqp_transport {
     struct transport base;
     struct arena *arena; /* owned; has the options */
     struct login_options login;
+    struct uri_file uri_file;
     struct topology topology;
     bool declare;
     bool flag_checked; /* the broker's feature flag; once is enough: flags cannot be disabled */
@@ -141,6 +143,7 @@ static enum transport_status open_transport(struct transport *transport, struct 
 {
     struct amqp_transport *self = to_amqp(transport);
     close_transport(transport);
+    uri_file_refresh(&self->uri_file, &self->login);
     enum transport_status status =
         connection_open(&self->login, self->next_host++, &self->connection, error);
     if (status != TRANSPORT_OK)
@@ -468,6 +471,7 @@ static void copy_options(struct amqp_transport *self, const struct amqp_options 
     const struct topology *names = &options->topology;
     self->login.name = text_copy(self->arena, options->connection_name);
     self->login.heartbeat_ms = options->heartbeat_ms;
+    uri_file_init(&self->uri_file, options->uri_file, options->uri, self->arena, options->observer);
     self->declare = options->declare;
     self->topology = (struct topology){
         .exchange = text_copy(self->arena, names->exchange),

@@ -37,7 +37,8 @@ enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_JSON, LOG_FORMAT_TEXT };
       "another. If one of them is amqps://, all have to be, so that no connection falls back to "  \
       "plain text. In user, password and vhost, percent-encode the characters that have a "        \
       "meaning in a URI.\n"                                                                        \
-      "It holds a password: better give it in ALLOT_AMQP_URI or ALLOT_AMQP_URI_FILE.")             \
+      "It holds a password: better give it in ALLOT_AMQP_URI or ALLOT_AMQP_URI_FILE. The file of " \
+      "the latter is read again at each connect.")                                                 \
     X(TEXT, amqp_queue, "amqp.queue", "allot.commands", 1, 0,                                      \
       "Queue that commands are consumed from. Change the names of queues and exchanges where "     \
       "several independent installations share one vhost.")                                        \

@@ -57,6 +57,14 @@
     X(BROKER_DISCONNECTED, "broker.disconnected", WARNING,                                         \
       "The connection to the broker is lost. The broker redelivers all unacknowledged commands.",  \
       "If it repeats, look for the cause in the broker's log and in the network.")                 \
+    X(BROKER_URI_FILE_FAILED, "broker.uri_file_failed", WARNING,                                   \
+      "The file of `ALLOT_AMQP_URI_FILE` cannot be read, or has no valid URI. The worker "         \
+      "connects with the last good URI. Logged once for each reason.",                             \
+      "Correct the file as `error` says; it is read again at the next connect.")                   \
+    X(BROKER_URI_FILE_READ, "broker.uri_file_read", INFO,                                          \
+      "The file of `ALLOT_AMQP_URI_FILE` has another URI, or can be read again. The worker "       \
+      "connects with it.",                                                                         \
+      "Nothing.")                                                                                  \
     X(BROKER_BLOCKED, "broker.blocked", WARNING,                                                   \
       "The broker blocks publishing because of a memory or disk alarm. Replies wait.",             \
       "Clear the broker's alarm (`rabbitmq-diagnostics alarms`).")                                 \
