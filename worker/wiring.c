@@ -35,6 +35,18 @@ static void log_notice(void *context, enum amqp_notice notice, const char *text)
         event_log(EVENT_BROKER_URI_FILE_FAILED, LOG_FIELDS(LOG_S("error", text)),
                   "cannot use the file with the broker's URI; using the last good URI");
         break;
+    case AMQP_TOPOLOGY_INCOMPLETE:
+        event_log(EVENT_TOPOLOGY_INCOMPLETE, LOG_FIELDS(LOG_S("error", text)),
+                  "exchanges or queues of the worker are missing or different");
+        break;
+    case AMQP_TOPOLOGY_DECLARED:
+        event_log(EVENT_TOPOLOGY_DECLARED, LOG_FIELDS(LOG_S("objects", text)),
+                  "exchanges or queues of the worker were missing, and are declared again");
+        break;
+    case AMQP_TOPOLOGY_COMPLETE:
+        event_log(EVENT_TOPOLOGY_COMPLETE, LOG_NONE,
+                  "the exchanges and queues of the worker are as they should be again");
+        break;
     case AMQP_URI_FILE_READ:
         event_log(EVENT_BROKER_URI_FILE_READ, LOG_FIELDS(LOG_S("file", text)),
                   "using the broker's URI from its file, which has changed");

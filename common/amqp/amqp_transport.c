@@ -7,6 +7,7 @@
  *   sending               publishes at once; collects acks, which send_acks() sends
  *   events                dispatch() translates each method that has arrived to a port event
  *   polling               flushes, dispatches what has arrived, flushes again, then waits
+ * topology_watch.c checks the topology of an open connection; each poll gives it a turn.
  *
  * Guarantees. Acks are sent before the next wait, and before the consumer is started or cancelled.
  * What a burst of calls sends leaves in full TCP segments (connection_cork); flush() sends the
@@ -33,6 +34,7 @@
 #include "common/amqp/acks.h"
 #include "common/amqp/properties.h"
 #include "common/amqp/publisher.h"
+#include "common/amqp/topology_watch.h"
 #include "common/amqp/uri_file.h"
 #include "common/base/memory.h"
 #include "common/codec/field_table.h"
@@ -47,6 +49,7 @@ struct amqp_transport {
     struct login_options login;
     struct uri_file uri_file;
     struct topology topology;
+    struct topology_watch watch;
     bool declare;
     bool flag_checked; /* the broker's feature flag; once is enough: flags cannot be disabled */
     size_t next_host;
@@ -151,8 +154,10 @@ static enum transport_status open_transport(struct transport *transport, struct 
     status = prepare_topology(self, error);
     if (status == TRANSPORT_OK)
         status = open_channels(self, error);
-    if (status == TRANSPORT_OK)
+    if (status == TRANSPORT_OK) {
+        topology_watch_opened(&self->watch, system_monotonic_ms());
         return TRANSPORT_OK;
+    }
     error_prefix(error, "%.*s:%u", TEXT_ARGS(self->connection->host->name),
                  (unsigned int)self->connection->host->port);
     close_transport(transport);
@@ -316,9 +321,18 @@ static void report_resolved(struct amqp_transport *self, const struct incoming *
         report(handler, &event);
 }
 
-static void report_returned(const struct incoming *incoming,
+/* A missing exchange closes the channel of dead letters, a missing queue or binding returns them.
+ */
+static void look_for_missing(struct amqp_transport *self, const struct incoming *incoming)
+{
+    if (incoming->channel == CHANNEL_DEAD_LETTERS)
+        topology_watch_soon(&self->watch, system_monotonic_ms());
+}
+
+static void report_returned(struct amqp_transport *self, const struct incoming *incoming,
                             const struct transport_handler *handler)
 {
+    look_for_missing(self, incoming);
     struct transport_event event = {.kind = TRANSPORT_RETURNED,
                                     .sequence = outgoing_headers_sequence(incoming->raw_headers),
                                     .reason = incoming->reason};
@@ -354,6 +368,7 @@ static enum transport_status handle_channel_close(struct amqp_transport *self,
         connection->lost = true;
         return TRANSPORT_LOST;
     }
+    look_for_missing(self, incoming);
     struct transport_event event = {.kind = TRANSPORT_CONFIRMS_LOST,
                                     .outgoing_kind =
                                         (enum outgoing_kind)(publisher - self->publishers),
@@ -365,11 +380,13 @@ static enum transport_status handle_channel_close(struct amqp_transport *self,
 static enum transport_status dispatch(struct amqp_transport *self, struct incoming *incoming,
                                       const struct transport_handler *handler, struct error *error)
 {
+    if (incoming->channel == CHANNEL_TOPOLOGY)
+        return topology_watch_take(&self->watch, self->connection, incoming, error);
     switch (incoming->method) {
     case AMQP_BASIC_DELIVER_METHOD: report_delivery(incoming, handler); break;
     case AMQP_BASIC_ACK_METHOD:
     case AMQP_BASIC_NACK_METHOD: report_resolved(self, incoming, handler); break;
-    case AMQP_BASIC_RETURN_METHOD: report_returned(incoming, handler); break;
+    case AMQP_BASIC_RETURN_METHOD: report_returned(self, incoming, handler); break;
     case AMQP_BASIC_CANCEL_METHOD:
         self->consuming = false;
         report_reason(TRANSPORT_CANCELLED, incoming, handler);
@@ -425,7 +442,9 @@ static enum transport_status poll_transport(struct transport *transport, int tim
     int64_t deadline_ms = system_monotonic_ms() + timeout_ms;
     while (status == TRANSPORT_OK) {
         bool any = false;
-        status = flush(self, error);
+        status = topology_watch_tick(&self->watch, self->connection, system_monotonic_ms(), error);
+        if (status == TRANSPORT_OK)
+            status = flush(self, error);
         if (status == TRANSPORT_OK)
             status = dispatch_arrived(self, handler, &any, error);
         if (status == TRANSPORT_OK)
@@ -478,6 +497,8 @@ static void copy_options(struct amqp_transport *self, const struct amqp_options 
         .queue = text_copy(self->arena, names->queue),
         .dead_letter_exchange = text_copy(self->arena, names->dead_letter_exchange),
         .dead_letter_queue = text_copy(self->arena, names->dead_letter_queue)};
+    topology_watch_init(&self->watch, &self->topology, options->declare, options->topology_check_ms,
+                        options->observer);
 }
 
 struct transport *amqp_transport_new(const struct amqp_options *options, struct error *error)

@@ -88,6 +88,7 @@ static struct incoming copy_method(const amqp_frame_t *frame)
         incoming.multiple = nack->multiple != 0;
     } else if (incoming.method == AMQP_CHANNEL_CLOSE_METHOD) {
         const amqp_channel_close_t *close = decoded;
+        incoming.code = close->reply_code;
         incoming.reason = copy_string(close->reply_text);
     } else if (incoming.method == AMQP_CONNECTION_BLOCKED_METHOD) {
         const amqp_connection_blocked_t *blocked = decoded;

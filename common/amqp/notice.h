@@ -7,8 +7,11 @@
 #define ALLOT_AMQP_NOTICE_H
 
 enum amqp_notice {
-    AMQP_URI_FILE_FAILED, /* the file cannot be used; the last good URI is. `text`: why */
-    AMQP_URI_FILE_READ,   /* the file has another URI, or can be used again. `text`: its name */
+    AMQP_URI_FILE_FAILED,     /* the file cannot be used; the last good URI is. `text`: why */
+    AMQP_TOPOLOGY_INCOMPLETE, /* `text`: what is missing or different, and why it stays so */
+    AMQP_TOPOLOGY_DECLARED,   /* `text`: what was missing, and was declared again */
+    AMQP_TOPOLOGY_COMPLETE,   /* nothing is missing or different any more; `text` is empty */
+    AMQP_URI_FILE_READ,       /* the file has another URI, or can be used again. `text`: its name */
 };
 
 /* Called in the thread of the transport. `text` is borrowed for the call, and holds no secret.

@@ -65,6 +65,17 @@
       "The file of `ALLOT_AMQP_URI_FILE` has another URI, or can be read again. The worker "       \
       "connects with it.",                                                                         \
       "Nothing.")                                                                                  \
+    X(TOPOLOGY_INCOMPLETE, "topology.incomplete", ERROR,                                           \
+      "Exchanges or queues of the worker are missing or different, and the worker may not or "     \
+      "cannot declare them. Logged once for each change.",                                         \
+      "Declare what `error` names (`allotctl topology declare`), and find out who deleted it.")    \
+    X(TOPOLOGY_DECLARED, "topology.declared", WARNING,                                             \
+      "Exchanges or queues of the worker were missing while it ran. They are declared again, "     \
+      "empty.",                                                                                    \
+      "Find out who deleted `objects`; messages in a deleted queue are lost.")                     \
+    X(TOPOLOGY_COMPLETE, "topology.complete", INFO,                                                \
+      "After `topology.incomplete`: all exchanges and queues are as they should be again.",        \
+      "Nothing.")                                                                                  \
     X(BROKER_BLOCKED, "broker.blocked", WARNING,                                                   \
       "The broker blocks publishing because of a memory or disk alarm. Replies wait.",             \
       "Clear the broker's alarm (`rabbitmq-diagnostics alarms`).")                                 \
