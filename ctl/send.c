@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/core/policy.h"
 #include "ctl/commands.h"
 #include "ctl/output.h"
 #include "ctl/send_input.h"
@@ -32,6 +33,18 @@ static struct text text_or(const char *given, struct text fallback)
     return given != NULL ? text_of(given) : fallback;
 }
 
+/* `send` consumes from the queue of --reply-to. From a queue of the service it would take the
+   messages of others. */
+static bool check_reply_to(const struct options *options, const struct settings *settings,
+                           struct error *error)
+{
+    struct service_queues queues = {settings->amqp_queue, settings->amqp_dead_letter_queue};
+    if (options->reply_to == NULL || !service_queues_have(&queues, text_of(options->reply_to)))
+        return true;
+    error_set(error, "--reply-to: '%s' is a queue of the service", options->reply_to);
+    return false;
+}
+
 int send_command(const struct options *options, struct arena *arena)
 {
     struct settings settings = {0};
@@ -39,6 +52,8 @@ int send_command(const struct options *options, struct arena *arena)
     struct error error = {""};
     if (!broker_settings_load(options, arena, &settings, &error) ||
         !read_input(options, arena, &input, &error))
+        return fail_with(&error);
+    if (!check_reply_to(options, &settings, &error))
         return fail_with(&error);
     struct amqp_tls tls = broker_settings_tls(&settings);
     struct client *client = client_open(settings.amqp_uri, &tls, &error);

@@ -5,8 +5,10 @@
 
 #include "common/amqp/amqp_transport.h"
 #include "common/host/configuration.h"
+#include "common/host/environment.h"
 #include "common/host/log.h"
 #include "common/host/system_clock.h"
+#include "worker/service/events.h"
 
 bool worker_load(struct worker *worker, const char *config, struct error *error)
 {
@@ -18,9 +20,45 @@ bool worker_load(struct worker *worker, const char *config, struct error *error)
                        ? worker->settings.worker_name
                        : text_format(worker->arena, "%s:%d", host, (int)getpid());
     log_configure(worker->settings.log_level, worker->settings.log_format, worker->name.bytes);
-    worker->policy =
-        policy_source_new(text_copy(worker->arena, worker->settings.policy_file).bytes, error);
+    struct service_queues queues = {worker->settings.amqp_queue,
+                                    worker->settings.amqp_dead_letter_queue};
+    worker->policy = policy_source_new(text_copy(worker->arena, worker->settings.policy_file).bytes,
+                                       &queues, error);
     return worker->policy != NULL;
+}
+
+static void log_notice(void *context, enum amqp_notice notice, const char *text)
+{
+    (void)context;
+    switch (notice) {
+    case AMQP_URI_FILE_FAILED:
+        event_log(EVENT_BROKER_URI_FILE_FAILED, LOG_FIELDS(LOG_S("error", text)),
+                  "cannot use the file with the broker's URI; using the last good URI");
+        break;
+    case AMQP_TOPOLOGY_INCOMPLETE:
+        event_log(EVENT_TOPOLOGY_INCOMPLETE, LOG_FIELDS(LOG_S("error", text)),
+                  "exchanges or queues of the worker are missing or different");
+        break;
+    case AMQP_TOPOLOGY_DECLARED:
+        event_log(EVENT_TOPOLOGY_DECLARED, LOG_FIELDS(LOG_S("objects", text)),
+                  "exchanges or queues of the worker were missing, and are declared again");
+        break;
+    case AMQP_TOPOLOGY_COMPLETE:
+        event_log(EVENT_TOPOLOGY_COMPLETE, LOG_NONE,
+                  "the exchanges and queues of the worker are as they should be again");
+        break;
+    case AMQP_URI_FILE_READ:
+        event_log(EVENT_BROKER_URI_FILE_READ, LOG_FIELDS(LOG_S("file", text)),
+                  "using the broker's URI from its file, which has changed");
+        break;
+    }
+}
+
+/* Returns the file that the URI of the settings came from; absent if it came from elsewhere. */
+static struct text amqp_uri_file(void)
+{
+    const char *path = environment_file_of("ALLOT_AMQP_URI");
+    return path != NULL ? text_of(path) : TEXT_NONE;
 }
 
 static struct transport *new_transport(const struct worker *worker, size_t lane,
@@ -29,6 +67,7 @@ static struct transport *new_transport(const struct worker *worker, size_t lane,
     const struct settings *settings = &worker->settings;
     struct amqp_options options = {
         .uri = settings->amqp_uri,
+        .uri_file = amqp_uri_file(),
         .topology = {settings->amqp_exchange, settings->amqp_queue,
                      settings->amqp_dead_letter_exchange, settings->amqp_dead_letter_queue},
         .declare = settings->amqp_declare,
@@ -37,6 +76,7 @@ static struct transport *new_transport(const struct worker *worker, size_t lane,
                 settings->amqp_tls_key_file},
         .connection_name =
             text_format(worker->arena, "allotd %.*s lane %zu", TEXT_ARGS(worker->name), lane),
+        .observer = {.notify = log_notice},
     };
     return amqp_transport_new(&options, error);
 }

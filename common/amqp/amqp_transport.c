@@ -8,6 +8,7 @@
  *   acknowledging         collects acks, which send_acks() sends
  *   events                dispatch() translates each method that has arrived to a port event
  *   polling               flushes, dispatches what has arrived, flushes again, then waits
+ * topology_watch.c checks the topology of an open connection; each poll gives it a turn.
  *
  * Guarantees. Acks are sent before the next wait, and before the consumer is started or cancelled.
  * What a burst of calls sends leaves in full TCP segments (connection_cork); flush() sends the
@@ -32,6 +33,8 @@
 #include "common/amqp/acks.h"
 #include "common/amqp/properties.h"
 #include "common/amqp/route.h"
+#include "common/amqp/topology_watch.h"
+#include "common/amqp/uri_file.h"
 #include "common/base/memory.h"
 #include "common/codec/field_table.h"
 #include "common/host/system_clock.h"
@@ -42,7 +45,9 @@ struct amqp_transport {
     struct transport base;
     struct arena *arena; /* owned; has the options */
     struct login_options login;
+    struct uri_file uri_file;
     struct topology topology;
+    struct topology_watch watch;
     bool declare;
     bool flag_checked; /* the broker's feature flag; once is enough: flags cannot be disabled */
     size_t next_host;
@@ -126,6 +131,7 @@ static enum transport_status open_transport(struct transport *transport, struct 
 {
     struct amqp_transport *self = to_amqp(transport);
     close_transport(transport);
+    uri_file_refresh(&self->uri_file, &self->login);
     enum transport_status status =
         connection_open(&self->login, self->next_host++, &self->connection, error);
     if (status != TRANSPORT_OK)
@@ -133,8 +139,10 @@ static enum transport_status open_transport(struct transport *transport, struct 
     status = prepare_topology(self, error);
     if (status == TRANSPORT_OK)
         status = connection_open_channel(self->connection, CHANNEL_CONSUME, false, error);
-    if (status == TRANSPORT_OK)
+    if (status == TRANSPORT_OK) {
+        topology_watch_opened(&self->watch, system_monotonic_ms());
         return TRANSPORT_OK;
+    }
     error_prefix(error, "%.*s:%u", TEXT_ARGS(self->connection->host->name),
                  (unsigned int)self->connection->host->port);
     close_transport(transport);
@@ -233,6 +241,8 @@ static enum transport_status finish_cancel(struct amqp_transport *self, struct e
 static bool ready(struct transport *transport, enum route route)
 {
     struct amqp_transport *self = to_amqp(transport);
+    if (amqp_route_is_due(&self->routes[route]))
+        uri_file_refresh(&self->uri_file, &self->login);
     struct login_options login = self->login;
     login.name = self->route_names[route];
     return require_connection(self, NULL) == TRANSPORT_OK &&
@@ -303,6 +313,8 @@ static void report_delivery(struct incoming *incoming, const struct transport_ha
 static enum transport_status dispatch(struct amqp_transport *self, struct incoming *incoming,
                                       const struct transport_handler *handler, struct error *error)
 {
+    if (incoming->channel == CHANNEL_TOPOLOGY)
+        return topology_watch_take(&self->watch, self->connection, incoming, error);
     switch (incoming->method) {
     case AMQP_BASIC_DELIVER_METHOD: report_delivery(incoming, handler); break;
     case AMQP_BASIC_CANCEL_METHOD:
@@ -350,11 +362,21 @@ static int64_t slice_ms(const struct connection *connection, int64_t remaining_m
     return remaining_ms < slice ? remaining_ms : slice;
 }
 
+/* A dead letter that found no exchange or no queue shows that something is missing. */
+static void look_for_missing(struct amqp_transport *self)
+{
+    struct amqp_route *route = &self->routes[ROUTE_DEAD_LETTERS];
+    if (route->lacks_target)
+        topology_watch_soon(&self->watch, system_monotonic_ms());
+    route->lacks_target = false;
+}
+
 static bool dispatch_routes(struct amqp_transport *self, const struct transport_handler *handler)
 {
     bool any = false;
     for (size_t i = 0; i < ROUTE_COUNT; i++)
         any |= amqp_route_dispatch(&self->routes[i], handler);
+    look_for_missing(self);
     return any;
 }
 
@@ -384,7 +406,9 @@ static enum transport_status poll_transport(struct transport *transport, int tim
     int64_t deadline_ms = system_monotonic_ms() + timeout_ms;
     while (status == TRANSPORT_OK) {
         bool any = false;
-        status = flush(self, error);
+        status = topology_watch_tick(&self->watch, self->connection, system_monotonic_ms(), error);
+        if (status == TRANSPORT_OK)
+            status = flush(self, error);
         if (status == TRANSPORT_OK)
             any = dispatch_routes(self, handler);
         if (status == TRANSPORT_OK)
@@ -437,12 +461,15 @@ static void copy_options(struct amqp_transport *self, const struct amqp_options 
         self->route_names[i] = text_format(self->arena, "%.*s %s", TEXT_ARGS(self->login.name),
                                            route_name((enum route)i));
     self->login.heartbeat_ms = options->heartbeat_ms;
+    uri_file_init(&self->uri_file, options->uri_file, options->uri, self->arena, options->observer);
     self->declare = options->declare;
     self->topology = (struct topology){
         .exchange = text_copy(self->arena, names->exchange),
         .queue = text_copy(self->arena, names->queue),
         .dead_letter_exchange = text_copy(self->arena, names->dead_letter_exchange),
         .dead_letter_queue = text_copy(self->arena, names->dead_letter_queue)};
+    topology_watch_init(&self->watch, &self->topology, options->declare, options->topology_check_ms,
+                        options->observer);
 }
 
 struct transport *amqp_transport_new(const struct amqp_options *options, struct error *error)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Design. A connection is opened on the first host that accepts the login, and from then on it only
- * gets worse: a failure sets `lost`, and the owner frees it and opens another. The sections: opening
- * and closing; calls; reading; writing in full segments.
+ * gets worse: a failure sets `lost`, and the owner frees it and opens another. The sections:
+ * opening and closing; calls; reading; writing in full segments.
  *
  * Guarantees. After `lost`, connection_free() sends nothing: the peer may not be reading. A channel
  * that the broker closed is answered with close-ok, so it may be opened again on this connection.

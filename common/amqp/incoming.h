@@ -20,7 +20,7 @@ struct incoming {
     bool multiple;       /* ack, nack */
     bool redelivered;    /* deliver, get-ok */
     uint32_t remaining;  /* get-ok: messages left in the queue */
-    uint16_t code;       /* channel.close: the reply code */
+    uint16_t code;       /* channel.close: the broker's reply code */
     char *reason;        /* channel.close, return, blocked: the broker's text; owned, may be NULL */
     struct arena *arena; /* methods with content: has the members below; owned */
     struct properties properties;

@@ -120,9 +120,14 @@ static void open_route(struct amqp_route *route)
     route->pause_ms = 2 * pause_ms < OPEN_PAUSE_MAX_MS ? 2 * pause_ms : OPEN_PAUSE_MAX_MS;
 }
 
+bool amqp_route_is_due(const struct amqp_route *route)
+{
+    return route->connection == NULL && !route->ended && system_monotonic_ms() >= route->open_at_ms;
+}
+
 bool amqp_route_ready(struct amqp_route *route, const struct login_options *login)
 {
-    if (route->connection == NULL && !route->ended && system_monotonic_ms() >= route->open_at_ms) {
+    if (amqp_route_is_due(route)) {
         route->login = *login;
         open_route(route);
     }
@@ -172,9 +177,10 @@ static void report_resolved(struct amqp_route *route, const struct incoming *inc
         report(handler, &event);
 }
 
-static void report_returned(const struct incoming *incoming,
+static void report_returned(struct amqp_route *route, const struct incoming *incoming,
                             const struct transport_handler *handler)
 {
+    route->lacks_target = true;
     struct transport_event event = {.kind = TRANSPORT_RETURNED,
                                     .sequence = outgoing_headers_sequence(incoming->raw_headers),
                                     .reason = incoming->reason};
@@ -203,6 +209,7 @@ static void handle_channel_close(struct amqp_route *route, const struct incoming
     if (status != TRANSPORT_OK)
         lose(route, &error);
     note_end(route, cause_of(incoming->code), incoming->reason);
+    route->lacks_target |= route->cause == CLOSE_MISSING;
 }
 
 static void dispatch(struct amqp_route *route, const struct incoming *incoming,
@@ -211,7 +218,7 @@ static void dispatch(struct amqp_route *route, const struct incoming *incoming,
     switch (incoming->method) {
     case AMQP_BASIC_ACK_METHOD:
     case AMQP_BASIC_NACK_METHOD: report_resolved(route, incoming, handler); break;
-    case AMQP_BASIC_RETURN_METHOD: report_returned(incoming, handler); break;
+    case AMQP_BASIC_RETURN_METHOD: report_returned(route, incoming, handler); break;
     case AMQP_CONNECTION_BLOCKED_METHOD: report_blocked(route, incoming, true, handler); break;
     case AMQP_CONNECTION_UNBLOCKED_METHOD: report_blocked(route, incoming, false, handler); break;
     case AMQP_CHANNEL_CLOSE_METHOD: handle_channel_close(route, incoming); break;

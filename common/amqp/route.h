@@ -20,6 +20,8 @@ struct amqp_route {
     int64_t open_at_ms; /* monotonic: not opened before */
     int64_t pause_ms;   /* before the next opening that follows a failure */
 
+    bool lacks_target; /* a message found no exchange or no queue; the owner sets it back */
+
     /* An end that the next poll has to report. */
     bool ended;
     enum close_cause cause;
@@ -36,6 +38,8 @@ void amqp_route_close(struct amqp_route *route);
 /* Drops the connection without another word to the broker, which may not be reading. */
 void amqp_route_drop(struct amqp_route *route);
 
+/* Returns whether amqp_route_ready() would open the route now. */
+bool amqp_route_is_due(const struct amqp_route *route);
 /* See transport_ops.ready. `login` is copied; its texts and hosts are borrowed, until the route is
    closed. */
 bool amqp_route_ready(struct amqp_route *route, const struct login_options *login);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Design. list_objects() is the table of docs/protocol.md, section 1: two exchanges and two queues.
+ * Design. topology_objects.c has the table of docs/protocol.md, section 1.
  *   declare_all   declares each object, then the two bindings
  *   compare_all   collects one line for each object that is missing or different; check_all makes
  *                 an error of them
@@ -12,7 +12,8 @@
  * fails (406) if an argument differs. A check first looks with `passive`, so that it never creates
  * what is missing.
  *
- * Not here: bindings cannot be checked and policies cannot be read over AMQP; both would need the
+ * Not here: the check of a running worker, which must not wait for the broker (topology_watch.c);
+ * bindings cannot be checked and policies cannot be read over AMQP; both would need the
  * management API. Nothing is deleted, and nothing is redeclared with other arguments.
  */
 #include "common/amqp/topology.h"
@@ -22,82 +23,12 @@
 #include "common/amqp/connection.h"
 #include "common/amqp/properties.h"
 #include "common/amqp/status.h"
+#include "common/amqp/topology_objects.h"
 
 enum {
-    /* The broker counts every requeue and every lost connection, so an outage must not reach this.
-       The worker counts the attempts itself (delivery.max_attempts). */
-    DELIVERY_LIMIT = 1000000,
     STREAM_FLAG_REQUIRED_FROM = 12, /* RabbitMQ 3.12 does not start without stream_queue */
-    ARGUMENTS_MAX = 5,
-    OBJECTS = 4,
-    DESCRIPTION_BYTES = 640, /* two names of 255 bytes, and a phrase */
     HEARTBEAT_MS = 30000
 };
-
-enum object_kind { OBJECT_EXCHANGE, OBJECT_QUEUE };
-
-struct object {
-    enum object_kind kind;
-    struct text name;
-    const char *exchange_type;
-    amqp_table_entry_t arguments[ARGUMENTS_MAX];
-    int argument_count;
-};
-
-struct description {
-    char text[DESCRIPTION_BYTES];
-};
-
-static struct description describe(const char *verb, const struct object *object)
-{
-    struct description description;
-    (void)snprintf(description.text, sizeof description.text, "%s%s %.*s", verb,
-                   object->kind == OBJECT_EXCHANGE ? "exchange" : "queue", TEXT_ARGS(object->name));
-    return description;
-}
-
-/* --- the table ------------------------------------------------------------------------------ */
-
-static void add_text(struct object *object, const char *name, struct text value)
-{
-    amqp_table_entry_t *entry = &object->arguments[object->argument_count++];
-    entry->key = amqp_cstring_bytes(name);
-    entry->value.kind = AMQP_FIELD_KIND_UTF8;
-    entry->value.value.bytes = bytes_of(value);
-}
-
-static void add_number(struct object *object, const char *name, int32_t value)
-{
-    amqp_table_entry_t *entry = &object->arguments[object->argument_count++];
-    entry->key = amqp_cstring_bytes(name);
-    entry->value.kind = AMQP_FIELD_KIND_I32;
-    entry->value.value.i32 = value;
-}
-
-static struct object exchange(struct text name, const char *type)
-{
-    return (struct object){.kind = OBJECT_EXCHANGE, .name = name, .exchange_type = type};
-}
-
-static struct object quorum_queue(struct text name)
-{
-    struct object queue = {.kind = OBJECT_QUEUE, .name = name};
-    add_text(&queue, "x-queue-type", text_of("quorum"));
-    return queue;
-}
-
-static void list_objects(const struct topology *topology, struct object objects[OBJECTS])
-{
-    struct object commands = quorum_queue(topology->queue);
-    add_number(&commands, "x-delivery-limit", DELIVERY_LIMIT);
-    add_text(&commands, "x-dead-letter-exchange", topology->dead_letter_exchange);
-    add_text(&commands, "x-dead-letter-strategy", text_of("at-least-once"));
-    add_text(&commands, "x-overflow", text_of("reject-publish"));
-    objects[0] = exchange(topology->exchange, "direct");
-    objects[1] = exchange(topology->dead_letter_exchange, "fanout");
-    objects[2] = commands;
-    objects[3] = quorum_queue(topology->dead_letter_queue);
-}
 
 /* --- one object ----------------------------------------------------------------------------- */
 
@@ -123,7 +54,7 @@ static enum transport_status check_rpc(struct connection *connection, const char
 }
 
 /* Declares an object. If `passive`, creates nothing, and fails if the object is missing. */
-static enum transport_status declare(struct connection *connection, struct object *object,
+static enum transport_status declare(struct connection *connection, struct topology_object *object,
                                      bool passive, const char *what, int *ret_code,
                                      struct error *error)
 {
@@ -138,14 +69,12 @@ static enum transport_status declare(struct connection *connection, struct objec
     return check_rpc(connection, what, ret_code, error);
 }
 
-static enum transport_status bind(struct connection *connection, struct text queue,
-                                  struct text exchange_name, struct error *error)
+static enum transport_status bind(struct connection *connection,
+                                  const struct topology_binding *binding, struct error *error)
 {
-    struct description what;
-    (void)snprintf(what.text, sizeof what.text, "cannot bind queue %.*s to exchange %.*s",
-                   TEXT_ARGS(queue), TEXT_ARGS(exchange_name));
-    (void)amqp_queue_bind(connection->state, CHANNEL_TOPOLOGY, bytes_of(queue),
-                          bytes_of(exchange_name), bytes_of(queue), amqp_empty_table);
+    struct topology_phrase what = topology_describe_binding(binding);
+    (void)amqp_queue_bind(connection->state, CHANNEL_TOPOLOGY, bytes_of(binding->queue),
+                          bytes_of(binding->exchange), bytes_of(binding->queue), amqp_empty_table);
     int code = 0;
     return check_rpc(connection, what.text, &code, error);
 }
@@ -155,29 +84,31 @@ static enum transport_status bind(struct connection *connection, struct text que
 static enum transport_status declare_all(struct connection *connection,
                                          const struct topology *topology, struct error *error)
 {
-    struct object objects[OBJECTS];
-    list_objects(topology, objects);
-    for (size_t i = 0; i < OBJECTS; i++) {
+    struct topology_object objects[TOPOLOGY_OBJECTS];
+    topology_list_objects(topology, objects);
+    for (size_t i = 0; i < TOPOLOGY_OBJECTS; i++) {
         int code = 0;
-        struct description what = describe("cannot declare ", &objects[i]);
+        struct topology_phrase what = topology_describe("cannot declare ", &objects[i]);
         enum transport_status status =
             declare(connection, &objects[i], false, what.text, &code, error);
         if (status != TRANSPORT_OK)
             return status;
     }
-    enum transport_status status = bind(connection, topology->queue, topology->exchange, error);
-    if (status != TRANSPORT_OK)
-        return status;
-    return bind(connection, topology->dead_letter_queue, topology->dead_letter_exchange, error);
+    struct topology_binding bindings[TOPOLOGY_BINDINGS];
+    topology_list_bindings(topology, bindings);
+    enum transport_status status = TRANSPORT_OK;
+    for (size_t i = 0; i < TOPOLOGY_BINDINGS && status == TRANSPORT_OK; i++)
+        status = bind(connection, &bindings[i], error);
+    return status;
 }
 
 /* Sets `ret_difference` to how the broker's object differs from `object`; to an empty text if it
    does not differ. */
-static enum transport_status compare(struct connection *connection, struct object *object,
+static enum transport_status compare(struct connection *connection, struct topology_object *object,
                                      struct arena *arena, struct text *ret_difference,
                                      struct error *error)
 {
-    struct description what = describe("", object);
+    struct topology_phrase what = topology_describe("", object);
     struct error cause;
     int code = 0;
     *ret_difference = text_of("");
@@ -200,10 +131,10 @@ static enum transport_status compare_all(struct connection *connection,
                                          const struct topology *topology, struct arena *arena,
                                          struct text *ret_differences, struct error *error)
 {
-    struct object objects[OBJECTS];
+    struct topology_object objects[TOPOLOGY_OBJECTS];
     struct text differences = text_of("");
-    list_objects(topology, objects);
-    for (size_t i = 0; i < OBJECTS; i++) {
+    topology_list_objects(topology, objects);
+    for (size_t i = 0; i < TOPOLOGY_OBJECTS; i++) {
         struct text difference;
         enum transport_status status = compare(connection, &objects[i], arena, &difference, error);
         if (status != TRANSPORT_OK)
@@ -259,10 +190,10 @@ enum transport_status topology_check_feature_flag(struct connection *connection,
         connection_open_channel(connection, CHANNEL_TOPOLOGY, false, error);
     if (status != TRANSPORT_OK)
         return status;
-    struct description name;
+    struct topology_phrase name;
     (void)snprintf(name.text, sizeof name.text, "%.*s.probe", TEXT_ARGS(topology->queue));
-    struct object stream = {.kind = OBJECT_QUEUE, .name = text_of(name.text)};
-    add_text(&stream, "x-queue-type", text_of("stream"));
+    struct topology_object stream = {.kind = OBJECT_QUEUE, .name = text_of(name.text)};
+    topology_add_text(&stream, "x-queue-type", text_of("stream"));
     amqp_table_t arguments = {stream.argument_count, stream.arguments};
     (void)amqp_queue_declare(connection->state, CHANNEL_TOPOLOGY, bytes_of(stream.name), 0, 0, 0, 0,
                              arguments);

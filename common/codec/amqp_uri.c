@@ -5,7 +5,11 @@
  * and virtual host, and add_host reads one host. All hosts of a group share its user and virtual
  * host: these two are parsed into a model, which is copied for each host.
  *
- * Every error begins with "AMQP URI: " and says which part is wrong, but never quotes the URI.
+ * Every error begins with "AMQP URI: " and says which part is wrong. It quotes nothing of the URI
+ * but the name of a host.
+ *
+ * A list with amqps:// and amqp:// is an error as a whole. To leave the amqp:// entries out would
+ * also keep passwords off the wire, but an operator would count on brokers that are never tried.
  *
  * Why not amqp_parse_url of librabbitmq (0.11): it reads one URL with one host, fills in the user
  * "guest", overwrites its input, and does not say what is wrong.
@@ -216,10 +220,41 @@ static size_t group_end(struct text text)
     return text.length;
 }
 
+/* The entries of a list: their number, and the first one that is in plain text. */
+struct entries {
+    size_t count;
+    size_t plain; /* counted from 1; 0: none */
+    struct text plain_host;
+    bool any_tls;
+};
+
+static void count_entry(struct entries *entries, const struct amqp_host *first_host)
+{
+    entries->count++;
+    entries->any_tls |= first_host->tls;
+    if (first_host->tls || entries->plain > 0)
+        return;
+    entries->plain = entries->count;
+    entries->plain_host = first_host->name;
+}
+
+/* With a fall-back, it would be enough to block the TLS port to get the password in plain text. */
+static bool check_no_fallback(const struct entries *entries, struct error *error)
+{
+    if (!entries->any_tls || entries->plain == 0)
+        return true;
+    error_set(error,
+              "AMQP URI: entry %zu (%.*s) is amqp://, and another one is amqps://: a list with TLS "
+              "must not fall back to plain text",
+              entries->plain, TEXT_ARGS(entries->plain_host));
+    return false;
+}
+
 bool amqp_uri_parse(struct text uri, struct arena *arena, struct amqp_hosts *ret_hosts,
                     struct error *error)
 {
     struct parser parser = {arena, ARENA_ARRAY(arena, struct amqp_host, AMQP_HOSTS_MAX), 0, error};
+    struct entries entries = {0};
     if (!has_scheme(uri)) {
         error_set(error, "AMQP URI: must begin with amqp:// or amqps://");
         return false;
@@ -230,12 +265,16 @@ bool amqp_uri_parse(struct text uri, struct arena *arena, struct amqp_hosts *ret
     }
     for (;;) {
         size_t end = group_end(uri);
+        size_t first = parser.count;
         if (!parse_group(&parser, text_view(uri.bytes, end)))
             return false;
+        count_entry(&entries, &parser.hosts[first]);
         if (end == uri.length)
             break;
         uri = from(uri, end + 1);
     }
+    if (!check_no_fallback(&entries, error))
+        return false;
     *ret_hosts = (struct amqp_hosts){parser.hosts, parser.count};
     return true;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * AMQP URIs: amqp[s]://[user[:password]@]host[:port][,host[:port]...][/vhost], or several of them,
- * separated by commas. User, password, host and vhost may be percent-encoded. Pure. An error never
- * contains any part of the URI, since it may be a secret.
+ * separated by commas. User, password, host and vhost may be percent-encoded. Pure. An error names
+ * at most a host, and no other part of the URI, since it may be a secret.
  */
 #ifndef ALLOT_CODEC_AMQP_URI_H
 #define ALLOT_CODEC_AMQP_URI_H
@@ -31,7 +31,8 @@ struct amqp_hosts {
 
 /*
  * Parses a list of URIs into the hosts to try, in their order; everything is copied to `arena`.
- * Returns false, with an error, if any of them is invalid.
+ * Returns false, with an error, if any of them is invalid, or if some are amqps:// and some
+ * amqp://: a list with TLS never falls back to plain text.
  */
 ALLOT_CHECK bool amqp_uri_parse(struct text uri, struct arena *arena, struct amqp_hosts *ret_hosts,
                                 struct error *error);

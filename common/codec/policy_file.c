@@ -246,7 +246,7 @@ static bool read_principals(struct reader *reader, const struct yaml_node *list,
     }
     if (!check_names_differ(reader, list))
         return false;
-    *ret_policy = (struct policy){principals, count};
+    *ret_policy = (struct policy){.principals = principals, .count = count};
     return true;
 }
 

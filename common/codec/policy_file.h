@@ -7,9 +7,9 @@
 #include "common/core/policy.h"
 
 /*
- * Reads a policy; everything is copied to `arena`. Every scalar is a string, so 12 is a valid name.
- * An empty `allow` makes a principal known that may do nothing. Only `reply_to` may be missing,
- * which means an empty list.
+ * Reads a policy, without its `service_queues`; everything is copied to `arena`. Every scalar is a
+ * string, so 12 is a valid name. An empty `allow` makes a principal known that may do nothing. Only
+ * `reply_to` may be missing, which means an empty list.
  *
  * Returns false, with an error "FILE:LINE: what", for anything that is not exactly a policy:
  * unknown, duplicate or missing members, duplicate principals, empty lists in a rule, empty

@@ -54,10 +54,23 @@ const struct policy_principal *policy_principal(const struct policy *policy, str
     return NULL;
 }
 
+bool service_queues_have(const struct service_queues *queues, struct text name)
+{
+    static const char desk[] = ".desk";
+    if (text_equal(name, queues->commands) || text_equal(name, queues->dead_letters))
+        return true;
+    size_t length = queues->dead_letters.length;
+    return name.length > length &&
+           text_equal(text_view(name.bytes, length), queues->dead_letters) &&
+           text_is(text_view(name.bytes + length, name.length - length), desk);
+}
+
 bool policy_allows_reply_to(const struct policy *policy, struct text principal,
                             struct text reply_to)
 {
     const struct policy_principal *known = policy_principal(policy, principal);
+    if (service_queues_have(&policy->service_queues, reply_to))
+        return false;
     return known != NULL && reply_to.length > 0 && patterns_match(known->reply_to, reply_to);
 }
 

@@ -28,10 +28,18 @@ struct policy_principal {
     struct patterns reply_to;
 };
 
+/* The names of the service's own queues, as configured. There is a third, whose name is made from
+   the second: service_queues_have() knows it. */
+struct service_queues {
+    struct text commands;
+    struct text dead_letters;
+};
+
 /* Never changes after it is loaded, so threads may share it. */
 struct policy {
     const struct policy_principal *principals;
     size_t count;
+    struct service_queues service_queues; /* of the installation, not of the policy file */
 };
 
 /* Returns whether the pattern matches. `*` in a pattern matches any run of bytes, also an empty
@@ -42,9 +50,13 @@ bool patterns_match(struct patterns patterns, struct text subject);
 
 /* Returns the principal's entry, borrowed from the policy; NULL if the principal is unknown. */
 const struct policy_principal *policy_principal(const struct policy *policy, struct text name);
+/* Returns whether `name` is one of the service's queues: that of commands, that of dead letters, or
+   the desk, whose name is that of the dead letters and ".desk". */
+bool service_queues_have(const struct service_queues *queues, struct text name);
 /*
  * Returns whether the principal may have its replies sent to that queue. Returns false for an
- * unknown principal and for an absent `reply_to`.
+ * unknown principal, for an absent `reply_to`, and for a queue of the service, whatever the
+ * principal's patterns are.
  */
 bool policy_allows_reply_to(const struct policy *policy, struct text principal,
                             struct text reply_to);

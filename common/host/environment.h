@@ -23,5 +23,12 @@ struct environment {
  * read gives NULL and sets `failed`.
  */
 const char *environment_get(struct environment *environment, const char *name);
+/* Returns the file that environment_get() reads for NAME, borrowed from the environment; NULL if
+   NAME is set itself, or neither is. */
+const char *environment_file_of(const char *name);
+/* Reads such a file: sets `ret_value` to its content, without line ends at its end, in `arena`.
+   Returns false, with an error that names the file, if it cannot be read. */
+ALLOT_CHECK bool environment_file_read(const char *path, struct arena *arena,
+                                       struct text *ret_value, struct error *error);
 
 #endif

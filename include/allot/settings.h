@@ -34,9 +34,11 @@ enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_JSON, LOG_FORMAT_TEXT };
     X(TEXT, amqp_uri, "amqp.uri", "", 1, 0,                                                        \
       "URI of the broker: amqp://user:password@host:5672/vhost, or amqps:// for TLS. For a "       \
       "cluster give the URIs of all nodes, separated by commas; they are tried one after "         \
-      "another. In user, password and vhost, percent-encode the characters that have a meaning "   \
-      "in a URI.\n"                                                                                \
-      "It holds a password: better give it in ALLOT_AMQP_URI or ALLOT_AMQP_URI_FILE.")             \
+      "another. If one of them is amqps://, all have to be, so that no connection falls back to "  \
+      "plain text. In user, password and vhost, percent-encode the characters that have a "        \
+      "meaning in a URI.\n"                                                                        \
+      "It holds a password: better give it in ALLOT_AMQP_URI or ALLOT_AMQP_URI_FILE. The file of " \
+      "the latter is read again at each connect.")                                                 \
     X(TEXT, amqp_queue, "amqp.queue", "allot.commands", 1, 0,                                      \
       "Queue that commands are consumed from. Change the names of queues and exchanges where "     \
       "several independent installations share one vhost.")                                        \

@@ -19,7 +19,7 @@ struct rabbitmq *rabbitmq_of(struct fixture *fixture);
 /* Returns the options of the fixture's transport. */
 struct amqp_options rabbitmq_options(struct fixture *fixture);
 
-/* The tests in transport_only.c. */
+/* The tests in transport_only.c and transport_watch.c. */
 #define RABBITMQ_TESTS(X)                                                                          \
     X(test_a_wrong_password_is_refused)                                                            \
     X(test_an_unknown_virtual_host_is_refused)                                                     \
@@ -31,6 +31,12 @@ struct amqp_options rabbitmq_options(struct fixture *fixture);
     X(test_an_exchange_of_another_type_is_refused_and_named)                                       \
     X(test_a_check_names_what_is_missing_and_creates_nothing)                                      \
     X(test_a_declared_topology_passes_the_check)                                                   \
+    X(test_a_deleted_dead_letter_exchange_and_queue_are_declared_again_at_once)                    \
+    X(test_a_returned_dead_letter_gets_its_queue_and_binding_again)                                \
+    X(test_every_exchange_and_binding_comes_back_within_an_interval)                               \
+    X(test_what_may_not_be_declared_is_named_once_and_its_return_is_told)                          \
+    X(test_another_type_is_named_and_nothing_is_changed)                                           \
+    X(test_checks_amid_deliveries_disturb_none_of_them)                                            \
     X(test_deeply_nested_headers_pass_to_the_dead_letter)                                          \
     X(test_a_body_of_twenty_mebibytes_is_dead_lettered_whole)                                      \
     X(test_a_client_gets_answers_through_direct_reply_to)                                          \

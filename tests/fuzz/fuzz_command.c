@@ -24,7 +24,7 @@
 static const struct text queues[] = {{"*", 1}};
 static const struct policy_principal principals[] = {
     {.name = {"fuzzer", 6}, .reply_to = {queues, 1}}};
-static const struct policy policy = {principals, 1};
+static const struct policy policy = {.principals = principals, .count = 1};
 
 static struct decoded decode(struct arena *arena, const struct delivery *delivery)
 {

@@ -238,7 +238,9 @@ static void set_up(struct fixture *fixture)
                        &fixture->settings, &error))
         fail_msg("%s", error.text);
     fixture->settings.worker_watchdog_timeout_ms = STALL_MS;
-    fixture->policy = policy_source_new("config/policy.example.yaml", &error);
+    struct service_queues queues = {fixture->settings.amqp_queue,
+                                    fixture->settings.amqp_dead_letter_queue};
+    fixture->policy = policy_source_new("config/policy.example.yaml", &queues, &error);
     assert_non_null(fixture->policy);
     fixture->broker.base.ops = &one_command_ops;
     fixture->store.base.ops = &blocking_ops;

@@ -13,7 +13,8 @@
 struct applier_bench applier_bench_open(void)
 {
     struct error error = {""};
-    struct applier_bench bench = {policy_source_new("config/policy.example.yaml", &error)};
+    struct service_queues queues = {text_of("allot.commands"), text_of("allot.dead")};
+    struct applier_bench bench = {policy_source_new("config/policy.example.yaml", &queues, &error)};
     if (bench.policy == NULL)
         fail_msg("%s", error.text);
     return bench;

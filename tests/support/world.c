@@ -115,7 +115,8 @@ static struct policy_source *make_policy(void)
     (void)written;
     (void)close(file);
     struct error error = {""};
-    struct policy_source *policy = policy_source_new(path, &error);
+    struct service_queues queues = {text_of("allot.commands"), text_of("allot.dead")};
+    struct policy_source *policy = policy_source_new(path, &queues, &error);
     if (policy == NULL)
         (void)fprintf(stderr, "%s\n", error.text);
     (void)unlink(path);

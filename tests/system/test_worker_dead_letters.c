@@ -7,7 +7,9 @@
 
 #include <mongoc/mongoc.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/codec/field_table.h"
 #include "tests/system/worker_database.h"
@@ -122,12 +124,39 @@ static void test_a_success_whose_reply_queue_is_missing_is_not_dead_lettered(voi
     client_close(producer.client);
 }
 
+/* The producer's garbage is accepted meanwhile, and nobody else is stopped. */
+static void test_a_deleted_dead_letter_exchange_and_queue_come_back_without_a_restart(void **state)
+{
+    (void)state;
+    char output[4096], log[] = "/tmp/allot-log-XXXXXX";
+    int fd = mkstemp(log);
+    assert_true(fd >= 0 && close(fd) == 0);
+    struct producer producer = open_producer("ALLOT_AMQP_URI_CONDUCTOR", "conductor");
+    pid_t worker = start_worker_with_log(log);
+    make_providers(&producer);
+    rabbitmqctl("eval 'rabbit_exchange:delete(rabbit_misc:r(<<\"/\">>, exchange, "
+                "<<\"allot.dead\">>), false, <<\"test\">>).'",
+                output, sizeof output);
+    rabbitmqctl("delete_queue allot.dead", output, sizeof output);
+    struct outgoing command = command_message("garbage", NULL, "not JSON");
+    assert_int_equal(publish(&producer, &command), CLIENT_CONFIRMED);
+    await_log_event(log, "topology.declared");
+    expect_dead_letter(&command, "conductor", "malformed");
+    send_claims(&producer, 0, 1);
+    unsigned char answered[1] = {0};
+    assert_int_equal(receive_claims(&producer, answered, 1, SIZE_MAX), 1);
+    assert_int_equal(end_worker(worker, SIGTERM), 0);
+    client_close(producer.client);
+    assert_int_equal(unlink(log), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         WORKER_TEST(test_malformed_bytes_without_reply_to_are_dead_lettered_unchanged),
         WORKER_TEST(test_a_failure_whose_reply_queue_is_missing_is_dead_lettered),
         WORKER_TEST(test_the_reply_queue_of_another_principal_gets_no_reply),
+        WORKER_TEST(test_a_deleted_dead_letter_exchange_and_queue_come_back_without_a_restart),
         WORKER_TEST(test_a_success_whose_reply_queue_is_missing_is_not_dead_lettered),
     };
     mongoc_init();

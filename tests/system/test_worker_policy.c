@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tests that SIGHUP reloads the policy of a running worker; on an error the old policy stays. */
+/*
+ * Tests that SIGHUP reloads the policy of a running worker, that on an error the old policy stays,
+ * and that no policy allows a reply into the queues of the service.
+ */
 #include "tests/system/worker_fixture.h"
 
 #include <mongoc/mongoc.h>
@@ -7,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "common/codec/field_table.h"
 
 enum { PATH_ROOM = 64, PAUSE_US = 50000, TRIES = 100 };
 
@@ -26,6 +31,19 @@ static const char allows_reads[] = "version: 1\n"
                                    "        projects: [\"*\"]\n"
                                    "        providers: [\"*\"]\n"
                                    "    reply_to: [\"conductor.*\"]\n";
+
+static const char allows_all[] = "version: 1\n"
+                                 "principals:\n"
+                                 "  - name: conductor\n"
+                                 "    allow:\n"
+                                 "      - commands: [\"*\"]\n"
+                                 "        projects: [\"*\"]\n"
+                                 "        providers: [\"*\"]\n"
+                                 "    reply_to: [\"*\"]\n";
+
+static const char create[] = "{\"version\":1,\"command\":\"provider.create\",\"params\":"
+                             "{\"uuid\":\"00000000-0000-4000-8000-000000000001\","
+                             "\"name\":\"one\"}}";
 
 static const char usage[] =
     "{\"version\":1,\"command\":\"usage.get\",\"params\":{\"project_id\":\"p\"}}";
@@ -67,9 +85,6 @@ static void await_reply(struct producer *producer, const char *part)
 static void test_a_reload_changes_what_is_allowed_and_an_invalid_file_does_not(void **state)
 {
     (void)state;
-    static const char create[] = "{\"version\":1,\"command\":\"provider.create\",\"params\":"
-                                 "{\"uuid\":\"00000000-0000-4000-8000-000000000001\","
-                                 "\"name\":\"one\"}}";
     char path[PATH_ROOM] = "/tmp/allot-policy-XXXXXX", log[PATH_ROOM] = "/tmp/allot-log-XXXXXX";
     make_file(path);
     make_file(log);
@@ -101,9 +116,49 @@ static void test_a_reload_changes_what_is_allowed_and_an_invalid_file_does_not(v
     assert_int_equal(unlink(log), 0);
 }
 
+/* Expects one dead letter, the command with this key, with the code of a reply that is refused. */
+static void expect_forbidden_letter(const char *key)
+{
+    struct field reason;
+    struct client_message letter = take_dead_letter();
+    assert_true(text_is(letter.properties.message_id, key));
+    assert_true(field_table_find(letter.raw_headers, "x-allot-reason", &reason));
+    assert_true(text_is(reason.text, "forbidden"));
+    arena_free(letter.arena);
+}
+
+/* A reply in the command queue would be a command without a user, so it would be dead-lettered, and
+   one in the queue of dead letters would be found there: expect_no_dead_letter() sees both. */
+static void test_no_policy_allows_a_reply_into_the_queues_of_the_service(void **state)
+{
+    (void)state;
+    static const char *const queues[] = {"allot.commands", "allot.dead", "allot.dead.desk"};
+    char path[PATH_ROOM] = "/tmp/allot-policy-XXXXXX";
+    make_file(path);
+    write_policy(path, allows_all);
+    set_worker("ALLOT_POLICY_FILE", path);
+    struct producer producer = open_producer("ALLOT_AMQP_URI_CONDUCTOR", "conductor");
+    pid_t worker = start_worker();
+    for (size_t i = 0; i < sizeof queues / sizeof queues[0]; i++) {
+        struct outgoing command = command_message(queues[i], queues[i], create);
+        assert_int_equal(publish(&producer, &command), CLIENT_CONFIRMED);
+        expect_forbidden_letter(queues[i]);
+    }
+    expect(&producer, "create", create, "\"success\""); /* no command before was applied */
+    struct outgoing again = command_message("create", "allot.dead", create);
+    assert_int_equal(publish(&producer, &again), CLIENT_CONFIRMED); /* an outcome is recorded */
+    expect(&producer, "usage", usage, "\"success\"");
+    assert_int_equal(end_worker(worker, SIGTERM), 0);
+    await_empty_queue();
+    expect_no_dead_letter();
+    client_close(producer.client);
+    assert_int_equal(unlink(path), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        WORKER_TEST(test_no_policy_allows_a_reply_into_the_queues_of_the_service),
         WORKER_TEST(test_a_reload_changes_what_is_allowed_and_an_invalid_file_does_not),
     };
     mongoc_init();

@@ -74,6 +74,8 @@ static struct policy read_policy(struct arena *arena)
     if (!policy_read(text_copy(arena, text_view(yaml, length)), "policy.yaml", arena, &policy,
                      &error))
         fail_msg("%s", error.text);
+    policy.service_queues =
+        (struct service_queues){text_of("allot.commands"), text_of("allot.dead")};
     return policy;
 }
 

@@ -83,14 +83,39 @@ static void test_several_hosts_share_user_and_virtual_host(void **state)
 
 static void test_several_uris_are_each_their_own(void **state)
 {
-    struct amqp_hosts hosts = parse(*state, "amqp://u:p@h1:1/v,amqps://x:y@h2,h3/w,amqp://h4");
+    struct amqp_hosts hosts = parse(*state, "amqps://u:p@h1:1/v,amqps://x:y@h2,h3/w,amqps://h4");
     assert_int_equal(hosts.count, 4);
     assert_host(&hosts.hosts[0], "h1", 1, "u", "p", "v");
     assert_host(&hosts.hosts[1], "h2", 5671, "x", "y", "w");
     assert_host(&hosts.hosts[2], "h3", 5671, "x", "y", "w");
     assert_true(hosts.hosts[2].tls);
-    assert_host(&hosts.hosts[3], "h4", 5672, NULL, NULL, "/");
-    assert_false(hosts.hosts[3].tls);
+    assert_host(&hosts.hosts[3], "h4", 5671, NULL, NULL, "/");
+    assert_true(hosts.hosts[3].tls);
+}
+
+/* Otherwise a broker that does not answer on its TLS port would be enough to get the password. */
+static void test_a_list_with_tls_never_falls_back_to_plain_text(void **state)
+{
+    static const struct {
+        const char *uri;
+        const char *named;
+    } mixed[] = {
+        {"amqps://u:secret@h1,amqp://u:secret@h2", "entry 2 (h2)"},
+        {"amqp://u:secret@h1/v,amqps://u:secret@h2/v", "entry 1 (h1)"},
+        {"amqps://u:secret@h1,h2/v,amqps://h3,amqp://u:secret@h4:5671,h5", "entry 3 (h4)"},
+        {"amqps://h1,amqp://[::1]", "entry 2 (::1)"},
+    };
+    struct amqp_hosts hosts;
+    for (size_t i = 0; i < sizeof mixed / sizeof mixed[0]; i++) {
+        struct error error = {""};
+        if (amqp_uri_parse(text_of(mixed[i].uri), *state, &hosts, &error))
+            fail_msg("accepted: %s", mixed[i].uri);
+        if (strstr(error.text, mixed[i].named) == NULL)
+            fail_msg("%s: %s", mixed[i].uri, error.text);
+        assert_null(strstr(error.text, "secret"));
+    }
+    assert_int_equal(parse(*state, "amqp://h1,amqp://h2").count, 2);
+    assert_int_equal(parse(*state, "amqps://h1,amqps://h2").count, 2);
 }
 
 static void test_malformed_uris_are_refused_and_never_quoted(void **state)
@@ -158,6 +183,7 @@ int main(void)
         cmocka_unit_test(test_an_ipv6_address_stands_in_brackets),
         cmocka_unit_test(test_several_hosts_share_user_and_virtual_host),
         cmocka_unit_test(test_several_uris_are_each_their_own),
+        cmocka_unit_test(test_a_list_with_tls_never_falls_back_to_plain_text),
         cmocka_unit_test(test_malformed_uris_are_refused_and_never_quoted),
         cmocka_unit_test(test_a_nul_is_refused),
         cmocka_unit_test(test_the_number_of_hosts_has_a_bound),

@@ -29,7 +29,7 @@ static const struct text known_replies[] = {{"conductor.*", 11}};
 static const struct policy_principal known_principals[] = {
     {.name = {"conductor", 9}, .reply_to = {known_replies, 1}},
 };
-static const struct policy known_policy = {known_principals, 1};
+static const struct policy known_policy = {.principals = known_principals, .count = 1};
 static const struct decode_context trusting = {.policy = &known_policy, .trust_user_id = true};
 
 static inline struct delivery delivery_of(struct text body)

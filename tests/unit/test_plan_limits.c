@@ -22,7 +22,7 @@
 static const struct text any[] = {{"*", 1}};
 static const struct policy_rule rules[] = {{{any, 1}, {any, 1}, {any, 1}}};
 static const struct policy_principal principals[] = {{{"root", 4}, rules, 1, {NULL, 0}}};
-static const struct policy policy = {principals, 1};
+static const struct policy policy = {.principals = principals, .count = 1};
 
 enum { PROVIDER = 1, CONSUMER, PER_CONSUMER = CONSUMER_PROVIDERS_MAX };
 

@@ -55,8 +55,9 @@ static const struct policy_rule rules[] = {
 static const struct policy_principal principals[] = {
     {{"team", 4}, rules, 2, {replies, 1}},
     {{"idle", 4}, NULL, 0, {NULL, 0}},
+    {{"wide", 4}, NULL, 0, {any, 1}},
 };
-static const struct policy policy = {principals, 2};
+static const struct policy policy = {principals, 3, {{"jobs", 4}, {"graves", 6}}};
 
 static struct uuid uuid_of(char digit)
 {
@@ -115,6 +116,25 @@ static void test_replies_go_only_to_queues_that_the_policy_allows(void **state)
     assert_false(policy_allows_reply_to(&policy, text_of("nobody"), text_of("team.a")));
 }
 
+static bool wide_may(const char *reply_to)
+{
+    return policy_allows_reply_to(&policy, text_of("wide"), text_of(reply_to));
+}
+
+static void test_a_queue_of_the_service_gets_no_reply_under_any_policy(void **state)
+{
+    (void)state;
+    assert_false(wide_may("jobs"));
+    assert_false(wide_may("graves"));
+    assert_false(wide_may("graves.desk"));
+    assert_true(wide_may("job"));
+    assert_true(wide_may("jobs.mine"));
+    assert_true(wide_may("graves."));
+    assert_true(wide_may("graves.desk.mine"));
+    assert_true(wide_may(".desk"));
+    assert_true(wide_may("allot.commands")); /* the names are the configured ones */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -124,6 +144,7 @@ int main(void)
         cmocka_unit_test(test_a_command_that_no_rule_covers_fails_every_later_step),
         cmocka_unit_test(test_all_projects_need_the_pattern_star),
         cmocka_unit_test(test_replies_go_only_to_queues_that_the_policy_allows),
+        cmocka_unit_test(test_a_queue_of_the_service_gets_no_reply_under_any_policy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }

@@ -57,6 +57,25 @@
     X(BROKER_DISCONNECTED, "broker.disconnected", WARNING,                                         \
       "The connection to the broker is lost. The broker redelivers all unacknowledged commands.",  \
       "If it repeats, look for the cause in the broker's log and in the network.")                 \
+    X(BROKER_URI_FILE_FAILED, "broker.uri_file_failed", WARNING,                                   \
+      "The file of `ALLOT_AMQP_URI_FILE` cannot be read, or has no valid URI. The worker "         \
+      "connects with the last good URI. Logged once for each reason.",                             \
+      "Correct the file as `error` says; it is read again at the next connect.")                   \
+    X(BROKER_URI_FILE_READ, "broker.uri_file_read", INFO,                                          \
+      "The file of `ALLOT_AMQP_URI_FILE` has another URI, or can be read again. The worker "       \
+      "connects with it.",                                                                         \
+      "Nothing.")                                                                                  \
+    X(TOPOLOGY_INCOMPLETE, "topology.incomplete", ERROR,                                           \
+      "Exchanges or queues of the worker are missing or different, and the worker may not or "     \
+      "cannot declare them. Logged once for each change.",                                         \
+      "Declare what `error` names (`allotctl topology declare`), and find out who deleted it.")    \
+    X(TOPOLOGY_DECLARED, "topology.declared", WARNING,                                             \
+      "Exchanges or queues of the worker were missing while it ran. They are declared again, "     \
+      "empty.",                                                                                    \
+      "Find out who deleted `objects`; messages in a deleted queue are lost.")                     \
+    X(TOPOLOGY_COMPLETE, "topology.complete", INFO,                                                \
+      "After `topology.incomplete`: all exchanges and queues are as they should be again.",        \
+      "Nothing.")                                                                                  \
     X(BROKER_BLOCKED, "broker.blocked", WARNING,                                                   \
       "The broker blocks publishing because of a memory or disk alarm. Replies wait.",             \
       "Clear the broker's alarm (`rabbitmq-diagnostics alarms`).")                                 \
@@ -113,7 +132,8 @@
       "The policy denied a command of `principal`. Logged in place of `command.failed`.",          \
       "Find out who sent it; correct the policy or the producer.")                                 \
     X(REPLY_NOT_ALLOWED, "reply.not_allowed", WARNING,                                             \
-      "The policy does not allow this `reply_to`; the reply is dropped.",                          \
+      "The policy does not allow this `reply_to`, or it is a queue of the service; the reply is "  \
+      "dropped.",                                                                                  \
       "Correct the producer, or the principal's `reply_to` in the policy.")                        \
     X(REPLY_PUBLISH_FAILED, "reply.publish_failed", DEBUG,                                         \
       "A reply was nacked or not confirmed in time. It is published again, at most "               \

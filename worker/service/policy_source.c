@@ -27,6 +27,7 @@ struct policy_ref {
 struct policy_source {
     pthread_mutex_t lock;
     char *path;
+    struct service_queues queues;
     struct policy_ref *current;
 };
 
@@ -40,17 +41,20 @@ static struct policy_ref *load(struct policy_source *source, struct error *error
         arena_free(arena);
         return NULL;
     }
+    ref->policy.service_queues = source->queues;
     ref->arena = arena;
     ref->lock = &source->lock;
     ref->refcount = 1;
     return ref;
 }
 
-struct policy_source *policy_source_new(const char *path, struct error *error)
+struct policy_source *policy_source_new(const char *path, const struct service_queues *queues,
+                                        struct error *error)
 {
     struct policy_source *source = MEMORY_NEW(struct policy_source);
     (void)pthread_mutex_init(&source->lock, NULL);
     source->path = memory_string(path, strlen(path));
+    source->queues = *queues;
     source->current = load(source, error);
     if (source->current == NULL) {
         policy_source_free(source);

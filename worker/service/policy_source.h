@@ -12,8 +12,12 @@
 struct policy_source;
 struct policy_ref;
 
-/* Loads the policy file; `path` is copied. Returns NULL, with an error, if that fails. */
-struct policy_source *policy_source_new(const char *path, struct error *error);
+/*
+ * Loads the policy file; `path` is copied. Each policy that is loaded gets `queues`, whose texts
+ * are borrowed until the source is freed. Returns NULL, with an error, if the file does not load.
+ */
+struct policy_source *policy_source_new(const char *path, const struct service_queues *queues,
+                                        struct error *error);
 /* Frees the source; every reference has to be released before. NULL is allowed. */
 void policy_source_free(struct policy_source *source);
 /* Loads the same file again. Returns false, with an error, if that fails; the old policy then stays
