@@ -103,6 +103,20 @@ static enum transport_status flush(struct amqp_transport *self, struct error *er
     return status;
 }
 
+/*
+ * Called after a read failed. If the content of a delivery was the reason, rejects that delivery:
+ * it would fail on the next connection as well, and nobody would be served. Returns whether it was
+ * so. All other reasons blame no delivery.
+ */
+static bool reject_unreadable(struct amqp_transport *self, struct error *error)
+{
+    const struct unreadable *unreadable = &self->connection->reader.unreadable;
+    if (unreadable->tag == 0 || unreadable->method != AMQP_BASIC_DELIVER_METHOD)
+        return false;
+    connection_reject_unreadable(self->connection, CHANNEL_CONSUME, error);
+    return true;
+}
+
 /* --- opening and closing -------------------------------------------------------------------- */
 
 static void close_transport(struct transport *transport)
@@ -250,10 +264,13 @@ static enum transport_status publish(struct transport *transport, const struct o
 {
     struct amqp_transport *self = to_amqp(transport);
     enum transport_status status = require_connection(self, error);
-    if (status == TRANSPORT_OK)
-        status = connection_read_if_stale(self->connection, error);
     if (status != TRANSPORT_OK)
         return status;
+    status = connection_read_if_stale(self->connection, error);
+    if (status != TRANSPORT_OK) {
+        (void)reject_unreadable(self, error);
+        return status;
+    }
     return publisher_send(&self->publishers[outgoing->kind], self->connection, outgoing, error);
 }
 
@@ -329,6 +346,15 @@ static void report_reason(enum transport_event_kind kind, const struct incoming 
     report(handler, &event);
 }
 
+static void report_unreadable(const struct amqp_transport *self, const struct error *error,
+                              const struct transport_handler *handler)
+{
+    struct transport_event event = {.kind = TRANSPORT_UNREADABLE,
+                                    .reason = error != NULL ? error->text : NULL};
+    event.delivery.tag = self->connection->reader.unreadable.tag;
+    report(handler, &event);
+}
+
 /* Opens a publishing channel again. If the channel of the AMQP consumer is closed, its deliveries
    are void, so the connection counts as LOST. */
 static enum transport_status handle_channel_close(struct amqp_transport *self,
@@ -388,6 +414,8 @@ static enum transport_status dispatch_arrived(struct amqp_transport *self,
                                               bool *ret_any, struct error *error)
 {
     enum transport_status status = connection_read(self->connection, error);
+    if (status != TRANSPORT_OK && reject_unreadable(self, error))
+        report_unreadable(self, error, handler);
     struct incoming incoming;
     /* Only what is there now: a publish of the handler may add more, and the loop has to end. */
     size_t count = self->connection->reader.arrived.count;

@@ -16,8 +16,13 @@
  * a confirm. Their timeout covers the first frame only; they wait for the others without a limit.
  * They allocate whatever body size the header announces.
  *
- * Not here: waiting (connection_wait), and the meaning of a method (amqp_transport.c, client.c).
- * librabbitmq sends and checks heartbeats itself, in the call that reads a frame.
+ * Blame. If librabbitmq cannot decode a frame while a header or a body is awaited, the method
+ * before it has named the message. RabbitMQ writes the frames of one message in a row, so only one
+ * message is awaited; if there are two, there is no evidence against either, and none is named.
+ *
+ * Not here: what is done with such a message (amqp_transport.c, client.c), waiting
+ * (connection_wait), and the meaning of a method (amqp_transport.c, client.c). librabbitmq sends
+ * and checks heartbeats itself, in the call that reads a frame.
  */
 #include "common/amqp/frames.h"
 
@@ -194,6 +199,30 @@ static enum transport_status read_frame(struct frame_reader *reader, amqp_connec
     }
 }
 
+/* Names the message whose frame could not be decoded. */
+static void name_unreadable(struct frame_reader *reader)
+{
+    size_t awaited = 0;
+    struct unreadable unreadable = {0};
+    for (size_t i = 0; i < READER_CHANNELS; i++) {
+        const struct incoming *incoming = &reader->assemblies[i].incoming;
+        if (reader->assemblies[i].state == AWAIT_METHOD)
+            continue;
+        unreadable = (struct unreadable){incoming->tag, incoming->method, incoming->remaining};
+        awaited++;
+    }
+    if (awaited == 1)
+        reader->unreadable = unreadable; /* a return has tag 0 */
+}
+
+static enum transport_status fail_read(struct frame_reader *reader, int result, struct error *error)
+{
+    (void)status_of_library(result, "cannot read from the broker", error);
+    if (status_blames_content(result))
+        name_unreadable(reader);
+    return TRANSPORT_LOST;
+}
+
 /* librabbitmq skips channels of which frames are queued or partly read, so one call may release
    nothing. Without any call its pools grow by the size of each message. */
 static void release(struct frame_reader *reader, amqp_connection_state_t state)
@@ -217,10 +246,8 @@ enum transport_status frame_reader_read(struct frame_reader *reader, amqp_connec
         int status = amqp_simple_wait_frame_noblock(state, &frame, &no_wait);
         if (status == AMQP_STATUS_TIMEOUT)
             break;
-        if (status != AMQP_STATUS_OK) {
-            (void)status_of_library(status, "cannot read from the broker", error);
-            return TRANSPORT_LOST;
-        }
+        if (status != AMQP_STATUS_OK)
+            return fail_read(reader, status, error);
         enum transport_status read = read_frame(reader, state, &frame, error);
         if (read != TRANSPORT_OK)
             return read;

@@ -26,10 +26,18 @@ struct assembly {
     uint64_t received;
 };
 
+/* The message whose header or body could not be read, named by its method (deliver or get-ok). */
+struct unreadable {
+    uint64_t tag; /* 0: no message is named */
+    uint32_t method;
+    uint32_t remaining; /* get-ok */
+};
+
 /* A reader whose members are all zero is ready for a new connection. */
 struct frame_reader {
     struct assembly assemblies[READER_CHANNELS];
     struct incoming_queue arrived;
+    struct unreadable unreadable;
     size_t unreleased_bytes; /* estimated, in librabbitmq's pools */
     size_t read_bytes;       /* of bodies, in the current call */
 };
@@ -37,7 +45,8 @@ struct frame_reader {
 /*
  * Adds the methods that have arrived to `arrived`, and does not wait. Stops early after some MiB of
  * bodies, so that the caller can handle them first; `arrived` is not empty then. Returns LOST if
- * the connection failed, the broker closed it, or the broker broke the protocol.
+ * the connection failed, the broker closed it, or the broker broke the protocol. If the content of
+ * a message was the reason, `unreadable` names that message; nothing may be read any more.
  */
 enum transport_status frame_reader_read(struct frame_reader *reader, amqp_connection_state_t state,
                                         struct error *error);

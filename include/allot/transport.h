@@ -37,6 +37,8 @@ enum transport_event_kind {
                                 open again */
     TRANSPORT_BLOCKED,       /* the broker asks not to publish (connection.blocked) */
     TRANSPORT_UNBLOCKED,
+    TRANSPORT_UNREADABLE, /* the message of `delivery.tag` cannot be read. It was rejected, so the
+                             broker dead-letters it; the connection is lost */
 };
 
 /* Borrowed during the handler's call, except `arena`. */
@@ -46,7 +48,8 @@ struct transport_event {
     enum outgoing_kind outgoing_kind; /* CONFIRMS_LOST */
     struct arena *arena; /* DELIVERY: has the texts of `delivery`; owned by the handler */
     struct delivery delivery;
-    /* CONFIRMS_LOST, BLOCKED, RETURNED: the broker's text for the log, or NULL */
+    /* CONFIRMS_LOST, BLOCKED, RETURNED: the broker's text for the log, or NULL. UNREADABLE: the
+       error */
     const char *reason;
 };
 
@@ -79,7 +82,7 @@ struct transport_ops {
     /*
      * Hands the events that have arrived to the handler. If there is none, waits up to `timeout_ms`
      * for one, or until `wake_fd` (-1: none) is readable. Sends what the other calls have buffered,
-     * and keeps the heartbeat.
+     * and keeps the heartbeat. A delivery that cannot be read is rejected: UNREADABLE, then LOST.
      */
     enum transport_status (*poll)(struct transport *transport, int timeout_ms, int wake_fd,
                                   const struct transport_handler *handler, struct error *error);

@@ -13,6 +13,7 @@
  * A test gets a fixture with an open transport and empty queues of its own.
  */
 #include "tests/contract/transport_rabbitmq.h"
+#include "tests/contract/transport_unreadable.h"
 
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -302,7 +303,7 @@ int main(void)
             BOTH(test_a_readable_wake_fd_ends_a_poll),
         BOTH(test_an_idle_connection_outlives_three_heartbeats),
 #define X(test) RABBITMQ(test),
-        RABBITMQ_TESTS(X)
+        RABBITMQ_TESTS(X) UNREADABLE_TESTS(X)
 #undef X
     };
     return cmocka_run_group_tests_name("transport", tests, NULL, NULL) != 0;

@@ -121,6 +121,11 @@
       "The connection was lost in settle stage `stage`, before the delivery was acknowledged. "    \
       "The broker redelivers it, so its reply may be published twice.",                            \
       "Nothing.")                                                                                  \
+    X(DELIVERY_UNREADABLE, "delivery.unreadable", WARNING,                                         \
+      "The client library cannot read a command: a header over 1 MiB, or values nested too "       \
+      "deeply. The worker rejects it, so the broker dead-letters it with the reason `rejected`, "  \
+      "and reconnects.",                                                                           \
+      "Look for the message in the dead-letter queue, and correct its producer.")                  \
     X(FLOW_PAUSED, "flow.paused", INFO,                                                            \
       "`amqp.max_bytes_in_flight` is reached. The worker cancels its subscription until less "     \
       "than "                                                                                      \

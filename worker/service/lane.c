@@ -274,6 +274,12 @@ static void log_broker_event(const struct transport_event *event)
         event_log(EVENT_CHANNEL_CLOSED, LOG_FIELDS(LOG_S("reason", event->reason)),
                   "the broker closed a publishing channel; reopened, publishing again");
         return;
+    case TRANSPORT_UNREADABLE:
+        event_log(EVENT_DELIVERY_UNREADABLE,
+                  LOG_FIELDS(LOG_I("delivery_tag", (int64_t)event->delivery.tag),
+                             LOG_S("error", event->reason)),
+                  "a command cannot be read; rejected it, reconnecting");
+        return;
     case TRANSPORT_DELIVERY:
     case TRANSPORT_CONFIRMED:
     case TRANSPORT_NACKED:

@@ -391,7 +391,8 @@ enum transport_status settler_event(struct settler *settler, const struct transp
     case TRANSPORT_BLOCKED: settler->blocked = true; return TRANSPORT_OK;
     case TRANSPORT_UNBLOCKED: settler->blocked = false; return TRANSPORT_OK;
     case TRANSPORT_DELIVERY:
-    case TRANSPORT_CANCELLED: return TRANSPORT_OK;
+    case TRANSPORT_CANCELLED:
+    case TRANSPORT_UNREADABLE: return TRANSPORT_OK;
     }
     return TRANSPORT_OK;
 }
