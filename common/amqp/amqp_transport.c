@@ -310,7 +310,9 @@ static void report_delivery(struct incoming *incoming, const struct transport_ha
     event.delivery = (struct delivery){.tag = incoming->tag,
                                        .properties = incoming->properties,
                                        .raw_headers = incoming->raw_headers,
-                                       .body = incoming->body};
+                                       .body = incoming->body,
+                                       .cut_size = incoming->cut_size,
+                                       .body_sha256 = incoming->body_sha256};
     field_table_read_delivery(&event.delivery);
     /* The broker sets x-delivery-count from the second delivery on. On the first one the header can
        only come from the producer. */

@@ -20,6 +20,7 @@
 
 #include <stdlib.h>
 
+#include "allot/limits.h"
 #include "common/amqp/properties.h"
 #include "common/amqp/publisher.h"
 #include "common/base/memory.h"
@@ -57,8 +58,10 @@ struct client *client_open(struct text uri, const struct amqp_tls *tls, struct e
     opened = opened &&
              connection_open(&client->login, 0, &client->connection, error) == TRANSPORT_OK &&
              publisher_open(&client->publisher, client->connection, error) == TRANSPORT_OK;
-    if (opened)
+    if (opened) {
+        client->connection->reader.body_bytes_max = REPLY_BYTES_MAX;
         return client;
+    }
     client_close(client);
     return NULL;
 }

@@ -43,7 +43,8 @@ ALLOT_CHECK bool client_publish(struct client *client, const struct outgoing *ou
                                 int timeout_ms, enum client_outcome *ret_outcome,
                                 struct error *error);
 
-/* A received message. Its texts are in `arena`, which the caller owns. */
+/* A received message. Its texts are in `arena`, which the caller owns. Of a body over
+   REPLY_BYTES_MAX, `body` has the first BODY_KEPT_BYTES. */
 struct client_message {
     struct arena *arena;
     uint64_t tag;

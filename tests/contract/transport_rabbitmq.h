@@ -32,7 +32,7 @@ struct amqp_options rabbitmq_options(struct fixture *fixture);
     X(test_a_check_names_what_is_missing_and_creates_nothing)                                      \
     X(test_a_declared_topology_passes_the_check)                                                   \
     X(test_deeply_nested_headers_pass_to_the_dead_letter)                                          \
-    X(test_a_body_of_twenty_mebibytes_is_dead_lettered_whole)                                      \
+    X(test_a_body_of_twenty_mebibytes_is_hashed_and_cut)                                           \
     X(test_a_client_gets_answers_through_direct_reply_to)                                          \
     X(test_a_client_looks_through_a_queue_and_leaves_it_as_it_was)                                 \
     X(test_a_client_learns_of_a_return)

@@ -35,7 +35,8 @@ enum {
     SLOTS = 4096,
     REPLY_PAUSE_MS = 100,
     DEAD_LETTER_PAUSE_FIRST_MS = 100,
-    DEAD_LETTER_PAUSE_MAX_MS = 10000
+    DEAD_LETTER_PAUSE_MAX_MS = 10000,
+    DEAD_LETTER_HEADERS_OPTIONAL = 3 /* x-allot-body-size, x-allot-body-sha256, traceparent */
 };
 
 /* After a pause of flow control, a new subscription may add its prefetch to the deliveries of the
@@ -145,6 +146,12 @@ static enum transport_status publish_reply(struct settler *settler, struct job *
     return settler->options.transport->ops->publish(settler->options.transport, &reply, error);
 }
 
+static int64_t cut_size(const struct job *job)
+{
+    uint64_t size = job->delivery.cut_size;
+    return size > INT64_MAX ? INT64_MAX : (int64_t)size;
+}
+
 static enum transport_status publish_dead_letter(struct settler *settler, struct job *job,
                                                  struct error *error)
 {
@@ -159,10 +166,22 @@ static enum transport_status publish_dead_letter(struct settler *settler, struct
         {.name = "x-allot-queue", .kind = OUTGOING_TEXT, .text = settler->options.queue},
         {.name = "x-allot-worker", .kind = OUTGOING_TEXT, .text = settler->options.worker},
         {.name = "x-allot-dead-at", .kind = OUTGOING_INTEGER, .integer = clock->wall_ms(clock)},
-        /* The last one: header_count leaves it out if the command has none. */
-        {.name = "traceparent", .kind = OUTGOING_TEXT, .text = job->delivery.traceparent},
+        /* Those below are added only if the command has them. */
+        {.name = NULL},
+        {.name = NULL},
+        {.name = NULL},
     };
-    size_t header_count = sizeof headers / sizeof headers[0];
+    size_t header_count = sizeof headers / sizeof headers[0] - DEAD_LETTER_HEADERS_OPTIONAL;
+    if (job->delivery.cut_size > 0) {
+        headers[header_count++] = (struct outgoing_header){
+            .name = "x-allot-body-size", .kind = OUTGOING_INTEGER, .integer = cut_size(job)};
+        headers[header_count++] = (struct outgoing_header){.name = "x-allot-body-sha256",
+                                                           .kind = OUTGOING_TEXT,
+                                                           .text = job->delivery.body_sha256};
+    }
+    if (text_present(job->delivery.traceparent))
+        headers[header_count++] = (struct outgoing_header){
+            .name = "traceparent", .kind = OUTGOING_TEXT, .text = job->delivery.traceparent};
     struct outgoing letter = {
         .kind = OUTGOING_DEAD_LETTER,
         .sequence = job->sequence,
@@ -172,7 +191,7 @@ static enum transport_status publish_dead_letter(struct settler *settler, struct
         .properties = job->delivery.properties,
         .raw_headers = job->delivery.raw_headers,
         .headers = headers,
-        .header_count = text_present(job->delivery.traceparent) ? header_count : header_count - 1,
+        .header_count = header_count,
         .body = job->delivery.body,
     };
     /* The broker rejects a user_id that is not the worker's. */
