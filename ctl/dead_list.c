@@ -1,4 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Design. list_queue() gets one message after another with basic.get and prints it at once. All
+ * stay unacknowledged until the end, and then the broker requeues them, so the queue is as it was.
+ * A message that the client library cannot read costs its connection: one line says so, and the
+ * listing goes on with a new connection (struct listing).
+ *
+ * Guarantees. Nothing is acknowledged, so nothing is lost, however the listing ends.
+ *
+ * Not here: what the columns mean (dead_letter.c).
+ */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +21,13 @@
 #include "ctl/output.h"
 #include "ctl/settings.h"
 
-enum { MS_PER_S = 1000, S_PER_MINUTE = 60, S_PER_HOUR = 3600, S_PER_DAY = 86400 };
+enum {
+    MS_PER_S = 1000,
+    S_PER_MINUTE = 60,
+    S_PER_HOUR = 3600,
+    S_PER_DAY = 86400,
+    UNREADABLE_MAX = 64
+};
 
 /*
  * Prints a text that a producer chose. Control characters and bytes that are not UTF-8 become '?',
@@ -92,13 +108,80 @@ static void print_json(const struct dead_letter *letter, struct arena *arena)
     (void)printf("%.*s\n", TEXT_ARGS(line));
 }
 
+static void print_dead_letter(const struct dead_letter *letter, bool json, struct arena *arena)
+{
+    if (json)
+        print_json(letter, arena);
+    else
+        print_line(letter);
+}
+
 static void print_letter(const struct client_message *message, bool json)
 {
     struct dead_letter letter = dead_letter_read(message, message->arena);
-    if (json)
-        print_json(&letter, message->arena);
-    else
-        print_line(&letter);
+    print_dead_letter(&letter, json, message->arena);
+}
+
+/* --- the queue ------------------------------------------------------------------------------ */
+
+/*
+ * The connection on which a message could not be read is of no more use, but it is kept until the
+ * end: as long as it is open, the broker gives the next messages to the new connection. When it is
+ * closed, the broker requeues the message.
+ */
+struct listing {
+    const struct options *options;
+    struct text uri;
+    struct amqp_tls tls;
+    const char *queue;
+    struct client *client; /* NULL: not open */
+    struct client *kept[UNREADABLE_MAX];
+    size_t kept_count;
+};
+
+static bool open_client(struct listing *listing, struct error *error)
+{
+    listing->client = client_open(listing->uri, &listing->tls, error);
+    return listing->client != NULL;
+}
+
+static void close_clients(struct listing *listing)
+{
+    client_close(listing->client);
+    for (size_t i = 0; i < listing->kept_count; i++)
+        client_close(listing->kept[i]);
+}
+
+/* Prints what can be said of a message that cannot be read, and connects again. */
+static bool pass_unreadable(struct listing *listing, struct arena *arena, struct error *error)
+{
+    struct dead_letter letter = {.reason = text_of("unreadable"),
+                                 .detail = text_copy(arena, text_of(error->text))};
+    if (listing->kept_count == UNREADABLE_MAX) {
+        error_prefix(error, "more than %d unreadable messages", UNREADABLE_MAX);
+        return false;
+    }
+    print_dead_letter(&letter, listing->options->json, arena);
+    listing->kept[listing->kept_count++] = listing->client;
+    return open_client(listing, error);
+}
+
+/* Gets and prints one message. Returns CLIENT_MESSAGE also if it could not be read. */
+static enum client_answer list_next(struct listing *listing, uint32_t *ret_remaining,
+                                    struct error *error)
+{
+    struct client_message message = {0};
+    enum client_answer answer = client_get(listing->client, listing->queue, &message, error);
+    if (answer == CLIENT_MESSAGE)
+        print_letter(&message, listing->options->json);
+    if (answer == CLIENT_UNREADABLE) {
+        message.arena = arena_new(0);
+        answer = pass_unreadable(listing, message.arena, error) ? CLIENT_MESSAGE : CLIENT_FAILED;
+    }
+    if (answer == CLIENT_MESSAGE)
+        *ret_remaining = message.remaining;
+    arena_free(message.arena);
+    return answer;
 }
 
 /*
@@ -106,24 +189,19 @@ static void print_letter(const struct client_message *message, bool json)
  * client_get would return the same message again. If the process ends before that, the broker
  * requeues them. Returns false, with an error, if the broker fails.
  */
-static bool list_queue(struct client *client, const char *queue, const struct options *options,
-                       struct error *error)
+static bool list_queue(struct listing *listing, struct error *error)
 {
     uint32_t remaining = 0;
-    for (int64_t i = 0; i < options->limit; i++) {
-        struct client_message message = {0};
-        enum client_answer answer = client_get(client, queue, &message, error);
+    for (int64_t i = 0; i < listing->options->limit; i++) {
+        enum client_answer answer = list_next(listing, &remaining, error);
         if (answer == CLIENT_FAILED)
             return false;
         if (answer == CLIENT_NOTHING)
             break;
-        print_letter(&message, options->json);
-        remaining = message.remaining;
-        arena_free(message.arena);
     }
     if (remaining > 0)
         (void)fprintf(stderr, "allotctl: %" PRIu32 " more dead letters; see --limit\n", remaining);
-    return client_requeue_all(client, error);
+    return client_requeue_all(listing->client, error);
 }
 
 int dead_list_command(const struct options *options, struct arena *arena)
@@ -132,14 +210,16 @@ int dead_list_command(const struct options *options, struct arena *arena)
     struct error error = {""};
     if (!broker_settings_load(options, arena, &settings, &error))
         return fail_with(&error);
-    struct amqp_tls tls = broker_settings_tls(&settings);
-    struct client *client = client_open(settings.amqp_uri, &tls, &error);
-    const char *queue = options->queue != NULL
-                            ? options->queue
-                            : text_copy(arena, settings.amqp_dead_letter_queue).bytes;
+    struct listing listing = {.options = options,
+                              .uri = settings.amqp_uri,
+                              .tls = broker_settings_tls(&settings),
+                              .queue = options->queue};
+    if (listing.queue == NULL)
+        listing.queue = text_copy(arena, settings.amqp_dead_letter_queue).bytes;
     uint32_t count = 0;
-    bool listed = client != NULL && client_count(client, queue, &count, &error) &&
-                  (count == 0 || list_queue(client, queue, options, &error));
-    client_close(client);
+    bool listed = open_client(&listing, &error) &&
+                  client_count(listing.client, listing.queue, &count, &error) &&
+                  (count == 0 || list_queue(&listing, &error));
+    close_clients(&listing);
     return listed ? EXIT_SUCCESS : fail_with(&error);
 }

@@ -100,6 +100,20 @@ static enum transport_status flush(struct amqp_transport *self, struct error *er
     return status;
 }
 
+/*
+ * Called after a read failed. If the content of a delivery was the reason, rejects that delivery:
+ * it would fail on the next connection as well, and nobody would be served. Returns whether it was
+ * so. All other reasons blame no delivery.
+ */
+static bool reject_unreadable(struct amqp_transport *self, struct error *error)
+{
+    const struct unreadable *unreadable = &self->connection->reader.unreadable;
+    if (unreadable->tag == 0 || unreadable->method != AMQP_BASIC_DELIVER_METHOD)
+        return false;
+    connection_reject_unreadable(self->connection, CHANNEL_CONSUME, error);
+    return true;
+}
+
 /* --- opening and closing -------------------------------------------------------------------- */
 
 static void close_transport(struct transport *transport)
@@ -300,13 +314,24 @@ static void report_delivery(struct incoming *incoming, const struct transport_ha
     event.delivery = (struct delivery){.tag = incoming->tag,
                                        .properties = incoming->properties,
                                        .raw_headers = incoming->raw_headers,
-                                       .body = incoming->body};
+                                       .body = incoming->body,
+                                       .cut_size = incoming->cut_size,
+                                       .body_sha256 = incoming->body_sha256};
     field_table_read_delivery(&event.delivery);
     /* The broker sets x-delivery-count from the second delivery on. On the first one the header can
        only come from the producer. */
     if (!incoming->redelivered)
         event.delivery.delivery_count = 0;
     incoming->arena = NULL;
+    report(handler, &event);
+}
+
+static void report_unreadable(const struct amqp_transport *self, const struct error *error,
+                              const struct transport_handler *handler)
+{
+    struct transport_event event = {.kind = TRANSPORT_UNREADABLE,
+                                    .reason = error != NULL ? error->text : NULL};
+    event.delivery.tag = self->connection->reader.unreadable.tag;
     report(handler, &event);
 }
 
@@ -337,6 +362,8 @@ static enum transport_status dispatch_arrived(struct amqp_transport *self,
                                               bool *ret_any, struct error *error)
 {
     enum transport_status status = connection_read(self->connection, error);
+    if (status != TRANSPORT_OK && reject_unreadable(self, error))
+        report_unreadable(self, error, handler);
     struct incoming incoming;
     /* Only what is there now: a publish of the handler may add more, and the loop has to end. */
     size_t count = self->connection->reader.arrived.count;

@@ -20,6 +20,7 @@
 
 #include <stdlib.h>
 
+#include "allot/limits.h"
 #include "common/amqp/properties.h"
 #include "common/amqp/publisher.h"
 #include "common/base/memory.h"
@@ -57,8 +58,10 @@ struct client *client_open(struct text uri, const struct amqp_tls *tls, struct e
     opened = opened &&
              connection_open(&client->login, 0, &client->connection, error) == TRANSPORT_OK &&
              publisher_open(&client->publisher, client->connection, error) == TRANSPORT_OK;
-    if (opened)
+    if (opened) {
+        client->connection->reader.body_bytes_max = REPLY_BYTES_MAX;
         return client;
+    }
     client_close(client);
     return NULL;
 }
@@ -276,6 +279,17 @@ enum client_answer client_receive(struct client *client, int timeout_ms,
     return take_message(&client->messages, ret_message);
 }
 
+/* Tells whether a wait failed because the answer to basic.get could not be read. */
+static bool is_unreadable(const struct client *client, struct client_message *ret_message)
+{
+    const struct unreadable *unreadable = &client->connection->reader.unreadable;
+    if (unreadable->tag == 0 || unreadable->method != AMQP_BASIC_GET_OK_METHOD)
+        return false;
+    *ret_message =
+        (struct client_message){.tag = unreadable->tag, .remaining = unreadable->remaining};
+    return true;
+}
+
 enum client_answer client_get(struct client *client, const char *queue,
                               struct client_message *ret_message, struct error *error)
 {
@@ -284,9 +298,10 @@ enum client_answer client_get(struct client *client, const char *queue,
     amqp_basic_get_t get = {.queue = amqp_cstring_bytes(queue)};
     int result =
         amqp_send_method(client->connection->state, CHANNEL_CONSUME, AMQP_BASIC_GET_METHOD, &get);
-    if (!check_send(client, result, "cannot get a message", error) ||
-        !wait_for(client, has_answer, ANSWER_TIMEOUT_MS, error))
+    if (!check_send(client, result, "cannot get a message", error))
         return CLIENT_FAILED;
+    if (!wait_for(client, has_answer, ANSWER_TIMEOUT_MS, error))
+        return is_unreadable(client, ret_message) ? CLIENT_UNREADABLE : CLIENT_FAILED;
     if (!has_answer(client)) {
         (void)fail(client, error, "cannot get a message", "no answer in time");
         return CLIENT_FAILED;

@@ -43,7 +43,8 @@ ALLOT_CHECK bool client_publish(struct client *client, const struct outgoing *ou
                                 int timeout_ms, enum client_outcome *ret_outcome,
                                 struct error *error);
 
-/* A received message. Its texts are in `arena`, which the caller owns. */
+/* A received message. Its texts are in `arena`, which the caller owns. Of a body over
+   REPLY_BYTES_MAX, `body` has the first BODY_KEPT_BYTES. */
 struct client_message {
     struct arena *arena;
     uint64_t tag;
@@ -54,7 +55,12 @@ struct client_message {
     struct text body;
 };
 
-enum client_answer { CLIENT_MESSAGE, CLIENT_NOTHING, CLIENT_FAILED };
+enum client_answer {
+    CLIENT_MESSAGE,
+    CLIENT_NOTHING,
+    CLIENT_FAILED,
+    CLIENT_UNREADABLE /* client_get only: there is a message, but librabbitmq cannot read it */
+};
 
 /* Declares an exclusive queue, which the broker deletes with the connection. */
 ALLOT_CHECK bool client_declare_queue(struct client *client, const char *name, struct error *error);
@@ -68,7 +74,10 @@ ALLOT_CHECK enum client_answer client_receive(struct client *client, int timeout
                                               struct client_message *ret_message,
                                               struct error *error);
 /* Takes the first message of a queue (basic.get), without a subscription. Returns NOTHING if
-   the queue is empty. The message stays in the queue until it is acknowledged. */
+   the queue is empty. The message stays in the queue until it is acknowledged. Returns UNREADABLE,
+   with an error, if the message cannot be read: `ret_message` has nothing but `tag` and
+   `remaining`, and only client_close may be called. Until then the broker gives the message to
+   nobody else. */
 ALLOT_CHECK enum client_answer client_get(struct client *client, const char *queue,
                                           struct client_message *ret_message, struct error *error);
 /* Acknowledges the message with this delivery tag. */

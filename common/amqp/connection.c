@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Design. A connection is opened on the first host that accepts the login, and from then on it only
- * gets worse: a failure sets `lost`, and the owner frees it and opens another. The sections:
- * opening and closing; calls; reading; writing in full segments.
+ * Design. open_host() makes a connection in the steps of login.c, and then lets librabbitmq read
+ * larger frames than it may send. The rest are small helpers around librabbitmq's calls: each
+ * checks a result and sets `lost` when the connection is of no more use.
  *
- * Guarantees. After `lost`, connection_free() sends nothing: the peer may not be reading. A channel
- * that the broker closed is answered with close-ok, so it may be opened again on this connection.
+ * Guarantees. After `lost` is set, connection_free() closes the socket without a word. The one
+ * exception comes before it: connection_reject_unreadable() sends its last frames on a connection
+ * that can still write, and reads the socket past librabbitmq until the broker has closed it.
  *
- * Not here: the steps of the login (login.c), frames (frames.c), what a channel is used for.
+ * Not here: what arrives (frames.c), publishing (publisher.c), which host is next
+ * (amqp_transport.c).
  */
 #include "common/amqp/connection.h"
 
+#include <inttypes.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -22,9 +25,31 @@
 #include "common/base/memory.h"
 #include "common/host/system_clock.h"
 
-enum { CLOSE_TIMEOUT_S = 2, MS_PER_S = 1000 };
+enum {
+    CLOSE_TIMEOUT_S = 2,
+    MS_PER_S = 1000,
+    /* The broker adds headers to a message (x-death, x-delivery-count), and its limit may have been
+       lowered since the message was published, so a header may be larger than any frame that the
+       peers agreed on. RabbitMQ does not split a header. */
+    READ_FRAME_BYTES_MAX = 1024 * 1024
+};
 
 /* --- opening and closing -------------------------------------------------------------------- */
+
+/* Makes librabbitmq read larger frames than negotiated. It would send such frames as well, which
+   the broker refuses (501), so publisher.c splits bodies by itself, by `frame_bytes`. */
+static enum transport_status allow_large_frames(struct connection *connection, struct error *error)
+{
+    amqp_connection_state_t state = connection->state;
+    connection->frame_bytes = (size_t)amqp_get_frame_max(state);
+    if (connection->frame_bytes >= READ_FRAME_BYTES_MAX)
+        return TRANSPORT_OK;
+    int result = amqp_tune_connection(state, amqp_get_channel_max(state), READ_FRAME_BYTES_MAX,
+                                      amqp_get_heartbeat(state));
+    if (result == AMQP_STATUS_OK)
+        return TRANSPORT_OK;
+    return status_of_library(result, "cannot allow larger frames", error);
+}
 
 static enum transport_status log_in(struct connection *connection,
                                     const struct login_options *options, struct error *error)
@@ -35,6 +60,8 @@ static enum transport_status log_in(struct connection *connection,
         status = login_authenticate(connection->state, options, connection->host, error);
     if (status == TRANSPORT_OK)
         status = login_identify(connection->state, &connection->version_minor, error);
+    if (status == TRANSPORT_OK)
+        status = allow_large_frames(connection, error);
     return status;
 }
 
@@ -191,6 +218,59 @@ bool connection_wait(struct connection *connection, int64_t timeout_ms, int wake
         return false;
     (void)poll(fds, sizeof fds / sizeof fds[0], (int)timeout_ms);
     return fds[1].revents != 0;
+}
+
+/* --- messages that cannot be read ----------------------------------------------------------- */
+
+static bool is_ready(const struct connection *connection, short events, int64_t timeout_ms)
+{
+    struct pollfd fd = {.fd = amqp_get_sockfd(connection->state), .events = events};
+    return fd.fd >= 0 && timeout_ms > 0 && poll(&fd, 1, (int)timeout_ms) == 1;
+}
+
+/*
+ * Reads and drops bytes until the broker has closed the socket. Closing a socket with unread bytes
+ * resets the connection, and what was sent last could be lost.
+ */
+static void drain(const struct connection *connection, int64_t deadline_ms)
+{
+    char bytes[4096];
+    while (is_ready(connection, POLLIN, deadline_ms - system_monotonic_ms())) {
+        if (recv(amqp_get_sockfd(connection->state), bytes, sizeof bytes, 0) <= 0)
+            return;
+    }
+}
+
+/*
+ * The socket must be writable: to a full one librabbitmq would write and read by turns, and after
+ * bad data it must not read any more. The connection.close makes the broker finish the nack before
+ * it ends the channel; after a mere end of the socket it may forget it.
+ */
+static bool send_reject(const struct connection *connection, amqp_channel_t channel,
+                        int64_t timeout_ms)
+{
+    amqp_connection_close_t close = {.reply_code = AMQP_REPLY_SUCCESS,
+                                     .reply_text = amqp_cstring_bytes("unreadable message")};
+    return is_ready(connection, POLLOUT, timeout_ms) &&
+           amqp_basic_nack(connection->state, channel, connection->reader.unreadable.tag, 0, 0) ==
+               AMQP_STATUS_OK &&
+           amqp_send_method(connection->state, CHANNEL_CONNECTION, AMQP_CONNECTION_CLOSE_METHOD,
+                            &close) == AMQP_STATUS_OK;
+}
+
+void connection_reject_unreadable(struct connection *connection, amqp_channel_t channel,
+                                  struct error *error)
+{
+    int64_t timeout_ms = CLOSE_TIMEOUT_S * MS_PER_S;
+    int64_t deadline_ms = system_monotonic_ms() + timeout_ms;
+    bool sent = send_reject(connection, channel, timeout_ms);
+    error_prefix(error, "delivery %" PRIu64 " is unreadable and %s",
+                 connection->reader.unreadable.tag,
+                 sent ? "was rejected, so the broker dead-letters it" : "could not be rejected");
+    connection_uncork(connection);
+    if (sent)
+        drain(connection, deadline_ms);
+    connection->lost = true;
 }
 
 /* --- writing in full segments --------------------------------------------------------------- */

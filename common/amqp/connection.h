@@ -29,6 +29,7 @@ struct connection {
     amqp_connection_state_t state;
     struct frame_reader reader;
     int64_t heartbeat_ms; /* as negotiated; 0: none */
+    size_t frame_bytes;   /* the largest frame to send, as negotiated; larger ones are read */
     int64_t read_ms;      /* monotonic: when the socket was read last */
     bool lost;
     bool corked;                  /* TCP_CORK is set */
@@ -70,6 +71,13 @@ enum transport_status connection_send_close_ok(struct connection *connection,
 enum transport_status connection_read(struct connection *connection, struct error *error);
 /* Calls connection_read() only if the last read is so long ago that a publish could hang. */
 enum transport_status connection_read_if_stale(struct connection *connection, struct error *error);
+/*
+ * Rejects the message that `reader.unreadable` names (basic.nack without requeue), closes the
+ * connection without another read by librabbitmq, and waits up to 2 s for the broker to close it.
+ * The broker then dead-letters the message. Adds this to `error`. The connection is lost.
+ */
+void connection_reject_unreadable(struct connection *connection, amqp_channel_t channel,
+                                  struct error *error);
 /* Waits up to `timeout_ms` until the socket or `wake_fd` is readable; -1 stands for no descriptor.
    Returns whether `wake_fd` is readable. */
 bool connection_wait(struct connection *connection, int64_t timeout_ms, int wake_fd);

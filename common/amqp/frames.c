@@ -14,16 +14,22 @@
  * Why not the library's readers. In librabbitmq 0.11, and still in its development branch,
  * amqp_read_message() and amqp_consume_message() drop the queued frames of other channels, such as
  * a confirm. Their timeout covers the first frame only; they wait for the others without a limit.
- * They allocate whatever body size the header announces.
+ * They allocate whatever body size the header announces; here a body over the limit is hashed as it
+ * arrives, and only its beginning is kept (body_reader.h).
  *
- * Not here: waiting (connection_wait), and the meaning of a method (amqp_transport.c, client.c).
- * librabbitmq sends and checks heartbeats itself, in the call that reads a frame.
+ * Blame. If librabbitmq cannot decode a frame while a header or a body is awaited, the method
+ * before it has named the message. RabbitMQ writes the frames of one message in a row, so only one
+ * message is awaited; if there are two, there is no evidence against either, and none is named.
+ *
+ * Not here: what is done with such a message (amqp_transport.c, client.c), waiting
+ * (connection_wait), and the meaning of a method (amqp_transport.c, client.c). librabbitmq sends
+ * and checks heartbeats itself, in the call that reads a frame.
  */
 #include "common/amqp/frames.h"
 
-#include <string.h>
 #include <sys/time.h>
 
+#include "allot/limits.h"
 #include "common/amqp/properties.h"
 #include "common/amqp/status.h"
 #include "common/base/memory.h"
@@ -128,6 +134,13 @@ static enum transport_status read_method(struct frame_reader *reader, amqp_conne
 
 static void finish_message(struct frame_reader *reader, struct assembly *assembly)
 {
+    if (assembly->keeps_body) {
+        struct incoming *incoming = &assembly->incoming;
+        struct whole_or_cut result = body_reader_finish(&assembly->body, incoming->arena);
+        incoming->body = result.body;
+        incoming->cut_size = result.cut_size;
+        incoming->body_sha256 = result.sha256;
+    }
     incoming_push(&reader->arrived, &assembly->incoming);
     *assembly = (struct assembly){.state = AWAIT_METHOD};
 }
@@ -139,22 +152,19 @@ static enum transport_status read_header(struct frame_reader *reader, const amqp
     uint64_t body_bytes = frame->payload.properties.body_size;
     if (assembly->state != AWAIT_HEADER)
         return protocol_error("header out of order", error);
-    if (body_bytes > MESSAGE_BYTES_MAX)
-        return protocol_error("message body larger than 512 MiB", error);
     struct incoming *incoming = &assembly->incoming;
     const amqp_basic_properties_t *properties = frame->payload.properties.decoded;
     struct text headers = properties_raw_headers(frame->payload.properties.raw);
-    bool keeps_body = incoming->method != AMQP_BASIC_RETURN_METHOD;
-    size_t kept_bytes = keeps_body ? (size_t)body_bytes : 0;
+    size_t whole_max = reader->body_bytes_max > 0 ? reader->body_bytes_max : BODY_BYTES_MAX;
+    assembly->keeps_body = incoming->method != AMQP_BASIC_RETURN_METHOD;
     incoming->arena =
-        arena_new(properties_bytes(properties) + headers.length + kept_bytes + ARENA_SLACK);
+        arena_new(properties_bytes(properties) + headers.length + ARENA_SLACK +
+                  (assembly->keeps_body ? body_reader_bytes(body_bytes, whole_max) : 0));
     incoming->properties = properties_copy(incoming->arena, properties);
     incoming->raw_headers = text_copy(incoming->arena, headers);
-    if (keeps_body) {
-        assembly->body = arena_alloc(incoming->arena, kept_bytes + 1);
-        incoming->body = text_view(assembly->body, kept_bytes);
-    }
-    assembly->body_bytes = body_bytes;
+    if (assembly->keeps_body)
+        body_reader_begin(&assembly->body, incoming->arena, body_bytes, whole_max);
+    assembly->missing = body_bytes;
     assembly->state = AWAIT_BODY;
     if (body_bytes == 0)
         finish_message(reader, assembly);
@@ -168,12 +178,12 @@ static enum transport_status read_body(struct frame_reader *reader, const amqp_f
     amqp_bytes_t part = frame->payload.body_fragment;
     if (assembly->state != AWAIT_BODY)
         return protocol_error("body out of order", error);
-    if (part.len > assembly->body_bytes - assembly->received)
+    if (part.len > assembly->missing)
         return protocol_error("message body longer than announced", error);
-    if (assembly->body != NULL && part.len > 0)
-        memcpy(assembly->body + assembly->received, part.bytes, part.len);
-    assembly->received += part.len;
-    if (assembly->received == assembly->body_bytes)
+    if (assembly->keeps_body && part.len > 0)
+        body_reader_add(&assembly->body, part.bytes, part.len);
+    assembly->missing -= part.len;
+    if (assembly->missing == 0)
         finish_message(reader, assembly);
     return TRANSPORT_OK;
 }
@@ -195,6 +205,30 @@ static enum transport_status read_frame(struct frame_reader *reader, amqp_connec
         return read_body(reader, frame, error);
     default: return TRANSPORT_OK; /* heartbeat */
     }
+}
+
+/* Names the message whose frame could not be decoded. */
+static void name_unreadable(struct frame_reader *reader)
+{
+    size_t awaited = 0;
+    struct unreadable unreadable = {0};
+    for (size_t i = 0; i < READER_CHANNELS; i++) {
+        const struct incoming *incoming = &reader->assemblies[i].incoming;
+        if (reader->assemblies[i].state == AWAIT_METHOD)
+            continue;
+        unreadable = (struct unreadable){incoming->tag, incoming->method, incoming->remaining};
+        awaited++;
+    }
+    if (awaited == 1)
+        reader->unreadable = unreadable; /* a return has tag 0 */
+}
+
+static enum transport_status fail_read(struct frame_reader *reader, int result, struct error *error)
+{
+    (void)status_of_library(result, "cannot read from the broker", error);
+    if (status_blames_content(result))
+        name_unreadable(reader);
+    return TRANSPORT_LOST;
 }
 
 /* librabbitmq skips channels of which frames are queued or partly read, so one call may release
@@ -220,10 +254,8 @@ enum transport_status frame_reader_read(struct frame_reader *reader, amqp_connec
         int status = amqp_simple_wait_frame_noblock(state, &frame, &no_wait);
         if (status == AMQP_STATUS_TIMEOUT)
             break;
-        if (status != AMQP_STATUS_OK) {
-            (void)status_of_library(status, "cannot read from the broker", error);
-            return TRANSPORT_LOST;
-        }
+        if (status != AMQP_STATUS_OK)
+            return fail_read(reader, status, error);
         enum transport_status read = read_frame(reader, state, &frame, error);
         if (read != TRANSPORT_OK)
             return read;
@@ -236,8 +268,10 @@ enum transport_status frame_reader_read(struct frame_reader *reader, amqp_connec
 
 void frame_reader_clear(struct frame_reader *reader)
 {
-    for (size_t i = 0; i < READER_CHANNELS; i++)
+    for (size_t i = 0; i < READER_CHANNELS; i++) {
+        body_reader_clear(&reader->assemblies[i].body);
         incoming_clear(&reader->assemblies[i].incoming);
+    }
     incoming_queue_clear(&reader->arrived);
     *reader = (struct frame_reader){0};
 }

@@ -26,6 +26,8 @@ struct incoming {
     struct properties properties;
     struct text raw_headers; /* an encoded field table, or absent */
     struct text body;        /* absent for a return, whose body is not needed */
+    uint64_t cut_size;       /* of a body over the reader's limit: its size; otherwise 0 */
+    struct text body_sha256; /* of such a body; otherwise absent */
 };
 
 /* Frees what `incoming` owns, and sets all members to zero. */

@@ -37,8 +37,9 @@ enum {
     RPC_TIMEOUT_S = 10,
     SEND_TIMEOUT_MS_MIN = 5000,
     SEND_BUFFER_BYTES = 512 * 1024,
-    /* RabbitMQ's default. librabbitmq makes 4096 of a 0. Larger frames would allow headers that
-       nest too deeply for a stack of 8 MiB: 131072 bytes hold 26,000 levels. */
+    /* RabbitMQ's default. librabbitmq makes 4096 of a 0. Larger frames are read (connection.c), but
+       what a producer can nest is limited by the broker's own frame_max: 131072 bytes hold 26,000
+       levels, as many as a stack of 8 MiB does. So an operator must not raise it. */
     FRAME_BYTES_MAX = 131072,
     VERSION_MAJOR = 3,
     VERSION_MINOR_MIN = 10,

@@ -6,7 +6,10 @@
 #include "common/amqp/properties.h"
 #include "common/codec/outgoing_headers.h"
 
-enum { POOL_PAGE_BYTES = 4096 };
+enum {
+    POOL_PAGE_BYTES = 4096,
+    FRAME_OVERHEAD = 8 /* type, channel and size before the payload, and the end mark */
+};
 
 void publisher_init(struct publisher *publisher, amqp_channel_t channel)
 {
@@ -62,21 +65,48 @@ static void add_headers(struct publisher *publisher, const struct outgoing *outg
 
 /* --- sending -------------------------------------------------------------------------------- */
 
+/*
+ * Does what amqp_basic_publish() does, with frames as large as the peers agreed on: that function
+ * goes by the limit for reading (connection.c). The cork takes the place of its MSG_MORE.
+ */
+static int send_message(const struct connection *connection, amqp_channel_t channel,
+                        const struct outgoing *outgoing, amqp_basic_properties_t *properties)
+{
+    amqp_basic_publish_t publish = {.exchange = bytes_of(outgoing->exchange),
+                                    .routing_key = bytes_of(outgoing->routing_key),
+                                    .mandatory = outgoing->mandatory};
+    amqp_frame_t frame = {.frame_type = AMQP_FRAME_HEADER, .channel = channel};
+    frame.payload.properties.class_id = AMQP_BASIC_CLASS;
+    frame.payload.properties.body_size = outgoing->body.length;
+    frame.payload.properties.decoded = properties;
+    int result = amqp_send_method(connection->state, channel, AMQP_BASIC_PUBLISH_METHOD, &publish);
+    if (result == AMQP_STATUS_OK)
+        result = amqp_send_frame(connection->state, &frame);
+    size_t part_max = connection->frame_bytes - FRAME_OVERHEAD;
+    amqp_bytes_t rest = bytes_of(outgoing->body);
+    while (result == AMQP_STATUS_OK && rest.len > 0) {
+        size_t length = rest.len < part_max ? rest.len : part_max;
+        frame = (amqp_frame_t){.frame_type = AMQP_FRAME_BODY, .channel = channel};
+        frame.payload.body_fragment = (amqp_bytes_t){length, rest.bytes};
+        result = amqp_send_frame(connection->state, &frame);
+        rest = (amqp_bytes_t){rest.len - length, (char *)rest.bytes + length};
+    }
+    return result;
+}
+
 enum transport_status publisher_send(struct publisher *publisher, struct connection *connection,
                                      const struct outgoing *outgoing, struct error *error)
 {
     amqp_basic_properties_t properties = properties_encode(&outgoing->properties);
     arena_reset(publisher->scratch);
-    add_headers(publisher, outgoing, (size_t)amqp_get_frame_max(connection->state), &properties);
+    add_headers(publisher, outgoing, connection->frame_bytes, &properties);
     if (!confirms_add(&publisher->confirms, outgoing->sequence)) {
         error_set(error, "too many unconfirmed messages (limit %d)", CONFIRMS_MAX);
         connection->lost = true;
         return TRANSPORT_LOST;
     }
     connection_cork(connection);
-    int result = amqp_basic_publish(connection->state, publisher->channel,
-                                    bytes_of(outgoing->exchange), bytes_of(outgoing->routing_key),
-                                    outgoing->mandatory, 0, &properties, bytes_of(outgoing->body));
+    int result = send_message(connection, publisher->channel, outgoing, &properties);
     return connection_check_send(connection, result, "cannot publish", error);
 }
 

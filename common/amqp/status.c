@@ -28,6 +28,16 @@ enum transport_status status_of_library(int result, const char *what, struct err
     }
 }
 
+bool status_blames_content(int result)
+{
+    switch (result) {
+    case AMQP_STATUS_BAD_AMQP_DATA: /* also a frame over the limit, and values nested too deeply */
+    case AMQP_STATUS_TABLE_TOO_BIG:
+    case AMQP_STATUS_UNKNOWN_CLASS: return true;
+    default: return false;
+    }
+}
+
 enum transport_status status_of_closing(struct closing closing, const char *what,
                                         struct error *error)
 {

@@ -21,6 +21,12 @@ struct closing closing_of(const amqp_method_t *method);
 /* Translates an AMQP_STATUS_... of a failed call. Returns REFUSED if an operator is needed, or
  * LOST. */
 enum transport_status status_of_library(int result, const char *what, struct error *error);
+/*
+ * Returns whether an AMQP_STATUS_... of a failed read says that the frame's content is bad. Then
+ * the message would fail in the same way on any connection. All others have an outside reason
+ * (socket, heartbeat, time-out, memory), or are a mistake of the broker.
+ */
+bool status_blames_content(int result);
 /* Translates a closing by the broker. Returns REFUSED if an operator is needed (permissions,
    missing objects, other arguments), or LOST. */
 enum transport_status status_of_closing(struct closing closing, const char *what,

@@ -17,6 +17,8 @@
  */
 #include "common/codec/command_decode.h"
 
+#include <inttypes.h>
+
 #include "allot/limits.h"
 #include "common/codec/body_parse.h"
 #include "common/codec/command_codec.h"
@@ -79,11 +81,12 @@ static struct request request_of(const struct decode_context *context,
 static bool check_size(const struct delivery *delivery, struct arena *arena,
                        struct verdict *verdict)
 {
-    if (delivery->body.length <= BODY_BYTES_MAX)
+    uint64_t size = delivery->cut_size > 0 ? delivery->cut_size : delivery->body.length;
+    if (size <= BODY_BYTES_MAX)
         return true;
-    verdict_refuse(verdict, arena, VERDICT_TOO_LARGE, "body too large: %zu bytes (limit %d)",
-                   delivery->body.length, BODY_BYTES_MAX);
-    verdict_add_integer(verdict, "size", (int64_t)delivery->body.length);
+    verdict_refuse(verdict, arena, VERDICT_TOO_LARGE,
+                   "body too large: %" PRIu64 " bytes (limit %d)", size, BODY_BYTES_MAX);
+    verdict_add_integer(verdict, "size", size > INT64_MAX ? INT64_MAX : (int64_t)size);
     verdict_add_integer(verdict, "limit", BODY_BYTES_MAX);
     return false;
 }

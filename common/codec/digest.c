@@ -68,3 +68,24 @@ struct fingerprint fingerprint_of_pair(struct text first, struct text second)
     require(EVP_DigestUpdate(context, second.bytes, second.length) == 1);
     return digest_finish(context);
 }
+
+/* struct digest is OpenSSL's context; the type keeps OpenSSL out of the header. */
+static EVP_MD_CTX *context_of(struct digest *digest)
+{
+    return (EVP_MD_CTX *)(void *)digest;
+}
+
+struct digest *digest_new(void)
+{
+    return (struct digest *)(void *)digest_start();
+}
+
+void digest_add(struct digest *digest, const void *bytes, size_t length)
+{
+    require(EVP_DigestUpdate(context_of(digest), bytes, length) == 1);
+}
+
+struct fingerprint digest_end(struct digest *digest)
+{
+    return digest_finish(context_of(digest));
+}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SHA-256, by OpenSSL, of bodies and of pairs of texts. It fails only without memory, and then
- * aborts the process, as the arena does. Safe from any thread.
+ * SHA-256, by OpenSSL, of bodies, of pairs of texts, and of bytes that come in parts. It fails only
+ * without memory, and then aborts the process, as the arena does. Safe from any thread.
  */
 #ifndef ALLOT_CODEC_DIGEST_H
 #define ALLOT_CODEC_DIGEST_H
@@ -20,5 +20,14 @@ struct fingerprint fingerprint_of_json(const json_t *body);
  * length keeps ("ab", "c") and ("a", "bc") apart.
  */
 struct fingerprint fingerprint_of_pair(struct text first, struct text second);
+
+/* A digest of bytes that come in parts. */
+struct digest;
+
+/* The caller owns the digest until digest_end(). */
+struct digest *digest_new(void);
+void digest_add(struct digest *digest, const void *bytes, size_t length);
+/* Returns the digest of all parts, and frees `digest`. */
+struct fingerprint digest_end(struct digest *digest);
 
 #endif

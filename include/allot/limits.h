@@ -5,7 +5,8 @@
 
 /* A message. */
 #define BODY_BYTES_MAX (1024 * 1024)
-#define BODY_DEPTH_MAX 32 /* nested objects and arrays; the outermost is level 1 */
+#define BODY_KEPT_BYTES (64 * 1024) /* of a larger body; its dead letter has them */
+#define BODY_DEPTH_MAX 32           /* nested objects and arrays; the outermost is level 1 */
 #define REPLY_BYTES_MAX (12 * 1024 * 1024)
 #define MESSAGE_ID_BYTES_MAX 255
 #define PREFETCH_MAX 2000          /* the most that a quorum queue of RabbitMQ allows a consumer */

@@ -39,7 +39,9 @@ struct delivery {
     enum header_integer deadline; /* x-allot-deadline */
     int64_t deadline_ms;          /* since the Unix epoch; only if `deadline` is HEADER_INTEGER */
     struct text traceparent;      /* absent if missing or malformed */
-    struct text body;
+    struct text body;             /* of a body over BODY_BYTES_MAX, the first BODY_KEPT_BYTES */
+    uint64_t cut_size;            /* of such a body: its size; otherwise 0 */
+    struct text body_sha256; /* of such a body: of all of it, 64 hex digits; otherwise absent */
 };
 
 enum outgoing_header_kind { OUTGOING_BOOL, OUTGOING_INTEGER, OUTGOING_TEXT };

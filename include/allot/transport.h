@@ -40,6 +40,8 @@ enum transport_event_kind {
                                on it will be confirmed any more */
     TRANSPORT_BLOCKED,      /* the broker asks not to publish on `route` (connection.blocked) */
     TRANSPORT_UNBLOCKED,    /* it may be published on `route` again */
+    TRANSPORT_UNREADABLE,   /* the message of `delivery.tag` cannot be read. It was rejected, so the
+                               broker dead-letters it; the connection is lost */
 };
 
 /*
@@ -82,7 +84,8 @@ struct transport_event {
     enum close_cause close_cause; /* ROUTE_CLOSED */
     struct arena *arena;          /* DELIVERY: has the texts of `delivery`; owned by the handler */
     struct delivery delivery;
-    /* ROUTE_CLOSED, BLOCKED, RETURNED: the broker's text for the log, or NULL */
+    /* ROUTE_CLOSED, BLOCKED, RETURNED: the broker's text for the log, or NULL. UNREADABLE: the
+       error */
     const char *reason;
 };
 
@@ -115,7 +118,7 @@ struct transport_ops {
     /*
      * Hands the events that have arrived to the handler. If there is none, waits up to `timeout_ms`
      * for one, or until `wake_fd` (-1: none) is readable. Sends what the other calls have buffered,
-     * and keeps the heartbeat.
+     * and keeps the heartbeat. A delivery that cannot be read is rejected: UNREADABLE, then LOST.
      */
     enum transport_status (*poll)(struct transport *transport, int timeout_ms, int wake_fd,
                                   const struct transport_handler *handler, struct error *error);

@@ -13,10 +13,14 @@
  * A test gets a fixture with an open transport and empty queues of its own.
  */
 #include "tests/contract/transport_rabbitmq.h"
+#include "tests/contract/transport_unreadable.h"
 
+#include <openssl/sha.h>
+#include <stdio.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "allot/limits.h"
 #include "common/codec/field_table.h"
 
 enum { MEBIBYTE = 1024 * 1024 };
@@ -66,15 +70,47 @@ static void test_absent_properties_and_headers_stay_absent(void **state)
     assert_int_equal(delivery->deadline, HEADER_ABSENT);
 }
 
-static void test_bodies_of_any_size_arrive_whole(void **state)
+static void test_bodies_up_to_the_limit_arrive_whole(void **state)
 {
     struct fixture *fixture = *state;
-    const size_t sizes[] = {0, 1, 131064, 131065, MEBIBYTE, 3 * MEBIBYTE};
+    const size_t sizes[] = {0, 1, 131064, 131065, MEBIBYTE};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
         fixture_send(fixture, "big", fixture_pattern(fixture, sizes[i]));
     fixture_consume(fixture, 10);
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
         assert_same_text(fixture_delivery(fixture, i)->body, fixture_pattern(fixture, sizes[i]));
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        assert_int_equal(fixture_delivery(fixture, i)->cut_size, 0);
+        assert_false(text_present(fixture_delivery(fixture, i)->body_sha256));
+    }
+}
+
+static struct text sha256_of(struct fixture *fixture, struct text body)
+{
+    unsigned char digest[SHA256_DIGEST_LENGTH];
+    char *hex = arena_alloc(fixture->arena, 2 * sizeof digest + 1);
+    (void)SHA256((const unsigned char *)body.bytes, body.length, digest);
+    for (size_t i = 0; i < sizeof digest; i++)
+        (void)snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+    return text_of(hex);
+}
+
+static void test_a_body_over_the_limit_is_cut_and_hashed(void **state)
+{
+    struct fixture *fixture = *state;
+    const size_t sizes[] = {MEBIBYTE + 1, 3 * MEBIBYTE};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
+        fixture_send(fixture, "big", fixture_pattern(fixture, sizes[i]));
+    fixture_send(fixture, "small", text_of("next"));
+    fixture_consume(fixture, 10);
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        const struct delivery *delivery = fixture_delivery(fixture, i);
+        struct text body = fixture_pattern(fixture, sizes[i]);
+        assert_same_text(delivery->body, text_view(body.bytes, BODY_KEPT_BYTES));
+        assert_int_equal(delivery->cut_size, sizes[i]);
+        assert_same_text(delivery->body_sha256, sha256_of(fixture, body));
+    }
+    assert_text(fixture_delivery(fixture, 2)->body, "next");
 }
 
 static void test_a_forged_delivery_count_is_ignored_on_the_first_delivery(void **state)
@@ -285,7 +321,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         BOTH(test_a_delivery_arrives_with_all_properties_and_headers),
         BOTH(test_absent_properties_and_headers_stay_absent),
-        BOTH(test_bodies_of_any_size_arrive_whole),
+        BOTH(test_bodies_up_to_the_limit_arrive_whole),
+        BOTH(test_a_body_over_the_limit_is_cut_and_hashed),
         BOTH(test_a_forged_delivery_count_is_ignored_on_the_first_delivery),
         BOTH(test_the_prefetch_limits_unacknowledged_deliveries),
         BOTH(test_acknowledged_commands_are_not_redelivered),
@@ -302,7 +339,7 @@ int main(void)
             BOTH(test_a_readable_wake_fd_ends_a_poll),
         BOTH(test_an_idle_connection_outlives_three_heartbeats),
 #define X(test) RABBITMQ(test),
-        RABBITMQ_TESTS(X)
+        RABBITMQ_TESTS(X) UNREADABLE_TESTS(X)
 #undef X
     };
     return cmocka_run_group_tests_name("transport", tests, NULL, NULL) != 0;

@@ -38,7 +38,7 @@ struct amqp_options rabbitmq_options(struct fixture *fixture);
     X(test_another_type_is_named_and_nothing_is_changed)                                           \
     X(test_checks_amid_deliveries_disturb_none_of_them)                                            \
     X(test_deeply_nested_headers_pass_to_the_dead_letter)                                          \
-    X(test_a_body_of_twenty_mebibytes_is_dead_lettered_whole)                                      \
+    X(test_a_body_of_twenty_mebibytes_is_hashed_and_cut)                                           \
     X(test_a_client_gets_answers_through_direct_reply_to)                                          \
     X(test_a_client_looks_through_a_queue_and_leaves_it_as_it_was)                                 \
     X(test_a_client_learns_of_a_return)

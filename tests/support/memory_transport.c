@@ -19,7 +19,9 @@
 
 #include <stdlib.h>
 
+#include "allot/limits.h"
 #include "common/base/memory.h"
+#include "common/codec/body_reader.h"
 #include "common/codec/field_table.h"
 #include "common/codec/outgoing_headers.h"
 #include "tests/support/memory_internal.h"
@@ -447,6 +449,15 @@ static enum transport_status requeue(struct transport *transport, uint64_t tag, 
 
 /* --- polling -------------------------------------------------------------------------------- */
 
+static struct whole_or_cut body_of(const struct memory_message *message, struct arena *arena)
+{
+    struct body_reader reader;
+    body_reader_begin(&reader, arena, message->body.length, BODY_BYTES_MAX);
+    if (message->body.length > 0)
+        body_reader_add(&reader, message->body.bytes, message->body.length);
+    return body_reader_finish(&reader, arena);
+}
+
 static struct transport_event delivery_of(const struct memory_message *message, uint64_t tag)
 {
     struct arena *arena = arena_new(message->body.length + message->raw_headers.length + 1024);
@@ -455,12 +466,15 @@ static struct transport_event delivery_of(const struct memory_message *message, 
     struct text headers = message->delivery_count > 0
                               ? field_table_merge(arena, message->raw_headers, &count, 1)
                               : text_copy(arena, message->raw_headers);
+    struct whole_or_cut body = body_of(message, arena);
     struct transport_event event = {.kind = TRANSPORT_DELIVERY, .arena = arena};
     event.delivery =
         (struct delivery){.tag = tag,
                           .properties = memory_properties_copy(arena, &message->properties),
                           .raw_headers = headers,
-                          .body = text_copy(arena, message->body)};
+                          .body = body.body,
+                          .cut_size = body.cut_size,
+                          .body_sha256 = body.sha256};
     field_table_read_delivery(&event.delivery);
     /* On the first delivery the header can only come from the producer. */
     if (message->delivery_count == 0)

@@ -19,6 +19,7 @@
 
 #include <string.h>
 
+#include "allot/limits.h"
 #include "common/codec/field_table.h"
 #include "common/host/log.h"
 #include "tests/support/world.h"
@@ -281,6 +282,21 @@ static void test_a_dead_letter_is_the_original_without_user_id_and_expiration(vo
     assert_int_equal(header_of(letter, "x-allot-dead-at").kind, FIELD_INTEGER);
 }
 
+static void test_the_dead_letter_of_a_body_that_is_too_large_has_its_beginning(void **state)
+{
+    static char body[BODY_BYTES_MAX + 2];
+    memset(body, ' ', sizeof body - 1);
+    struct outgoing command = command_of("k", body);
+    send(*state, &command);
+    const struct memory_message *letter = only(*state, "allot.dead");
+    assert_text(header_of(letter, "x-allot-reason").text, "too_large");
+    assert_int_equal(letter->body.length, BODY_KEPT_BYTES);
+    assert_int_equal(header_of(letter, "x-allot-body-size").integer, BODY_BYTES_MAX + 1);
+    /* printf '%1048577s' | sha256sum */
+    assert_text(header_of(letter, "x-allot-body-sha256").text,
+                "9d78de4e5b12fc166bed811cd230621ea1e1e353553fe31b92a73bfbf45d68ee");
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -299,6 +315,7 @@ int main(void)
         TEST(test_a_deadline_of_another_type_is_invalid),
         TEST(test_a_traceparent_is_echoed_on_reply_and_dead_letter),
         TEST(test_a_malformed_traceparent_is_ignored),
+        TEST(test_the_dead_letter_of_a_body_that_is_too_large_has_its_beginning),
         TEST(test_a_dead_letter_is_the_original_without_user_id_and_expiration),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;

@@ -80,6 +80,61 @@ static void test_after_a_restart_tags_count_from_one(void **state)
     acks_clear(&acks);
 }
 
+/* A wrong tag is sent as it is: the broker then closes the channel, as for any mistake. */
+static void test_a_wrong_tag_is_sent_as_it_is(void **state)
+{
+    (void)state;
+    struct acks acks = {0};
+    acks_add(&acks, 1);
+    expect_ack(&acks, 1, true);
+    acks_add(&acks, 1);
+    expect_ack(&acks, 1, false);
+    acks_add(&acks, UINT64_MAX);
+    expect_ack(&acks, UINT64_MAX, false);
+    acks_add(&acks, 2);
+    expect_ack(&acks, 2, true);
+    expect_nothing(&acks);
+    acks_clear(&acks);
+}
+
+enum { BEHIND = 240000, STEPS_PER_TAG_MAX = 10 };
+
+/* The work for each tag must not grow with the number of finished tags behind an open one. */
+static void test_the_work_for_a_tag_does_not_grow_with_those_behind_an_open_one(void **state)
+{
+    (void)state;
+    struct acks acks = {0};
+    for (uint64_t tag = 2; tag <= BEHIND; tag++) {
+        acks_add(&acks, tag);
+        expect_ack(&acks, tag, false);
+        expect_nothing(&acks);
+        assert_in_range(acks.steps, 1, STEPS_PER_TAG_MAX * tag);
+    }
+    uint64_t before = acks.steps;
+    acks_add(&acks, 1);
+    expect_ack(&acks, 1, true); /* all others were acknowledged */
+    expect_nothing(&acks);
+    assert_in_range(acks.steps - before, 1, STEPS_PER_TAG_MAX * BEHIND);
+    acks_clear(&acks);
+}
+
+/* The same with bursts, whose tags finish in the reverse order. */
+static void test_bursts_behind_an_open_tag_cost_no_more_than_their_own_tags(void **state)
+{
+    (void)state;
+    struct acks acks = {0};
+    enum { BURST = 100 };
+    for (uint64_t first = 2; first < BEHIND; first += BURST) {
+        for (uint64_t i = BURST; i > 0; i--)
+            acks_add(&acks, first + i - 1);
+        for (uint64_t i = 0; i < BURST; i++)
+            expect_ack(&acks, first + i, false);
+        expect_nothing(&acks);
+    }
+    assert_in_range(acks.steps, 1, STEPS_PER_TAG_MAX * BEHIND);
+    acks_clear(&acks);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -87,6 +142,9 @@ int main(void)
         cmocka_unit_test(test_tags_above_a_gap_are_acknowledged_singly_and_once),
         cmocka_unit_test(test_a_nacked_tag_is_not_acknowledged),
         cmocka_unit_test(test_after_a_restart_tags_count_from_one),
+        cmocka_unit_test(test_a_wrong_tag_is_sent_as_it_is),
+        cmocka_unit_test(test_the_work_for_a_tag_does_not_grow_with_those_behind_an_open_one),
+        cmocka_unit_test(test_bursts_behind_an_open_tag_cost_no_more_than_their_own_tags),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }

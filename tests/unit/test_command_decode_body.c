@@ -36,6 +36,17 @@ static void test_a_body_of_one_byte_too_many_is_too_large(void **state)
     assert_true(decoded.verdict.reply_allowed);
 }
 
+/* The transport keeps the beginning of such a body only: here it is even a valid command. */
+static void test_the_size_of_a_cut_body_is_that_of_the_whole(void **state)
+{
+    struct arena *arena = *state;
+    struct delivery delivery = delivery_of(text_of(VALID_BODY));
+    delivery.cut_size = (uint64_t)BODY_BYTES_MAX + 7;
+    struct decoded decoded = decode_delivery(arena, delivery);
+    assert_code(&decoded, VERDICT_TOO_LARGE);
+    assert_int_equal(detail_integer(&decoded, "size"), BODY_BYTES_MAX + 7);
+}
+
 static void test_content_type_is_json_or_absent(void **state)
 {
     static const struct {
@@ -252,6 +263,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         ARENA_TEST(test_a_body_of_one_byte_too_many_is_too_large),
+        ARENA_TEST(test_the_size_of_a_cut_body_is_that_of_the_whole),
         ARENA_TEST(test_content_type_is_json_or_absent),
         ARENA_TEST(test_a_content_encoding_is_malformed_even_if_it_is_empty),
         ARENA_TEST(test_what_is_not_one_json_object_in_utf8_is_malformed),

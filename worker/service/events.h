@@ -171,6 +171,11 @@
       "or dead letters of `commands` commands. They go back to the queue and are answered from "   \
       "their recorded outcomes.",                                                                  \
       "Look for `dead_letter.publish_failed`, `replies.refused` and `reply.queue_silent` before.") \
+    X(DELIVERY_UNREADABLE, "delivery.unreadable", WARNING,                                         \
+      "The client library cannot read a command: a header over 1 MiB, or values nested too "       \
+      "deeply. The worker rejects it, so the broker dead-letters it with the reason `rejected`, "  \
+      "and reconnects.",                                                                           \
+      "Look for the message in the dead-letter queue, and correct its producer.")                  \
     X(FLOW_PAUSED, "flow.paused", INFO,                                                            \
       "`amqp.max_bytes_in_flight` is reached. The worker cancels its subscription until less "     \
       "than "                                                                                      \

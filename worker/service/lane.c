@@ -273,6 +273,12 @@ static void log_broker_event(const struct transport_event *event)
         event_log(EVENT_BROKER_UNBLOCKED, LOG_FIELDS(LOG_S("route", route_name(event->route))),
                   "the broker accepts messages again");
         return;
+    case TRANSPORT_UNREADABLE:
+        event_log(EVENT_DELIVERY_UNREADABLE,
+                  LOG_FIELDS(LOG_I("delivery_tag", (int64_t)event->delivery.tag),
+                             LOG_S("error", event->reason)),
+                  "a command cannot be read; rejected it, reconnecting");
+        return;
     case TRANSPORT_ROUTE_CLOSED: /* logged by the settler */
     case TRANSPORT_DELIVERY:
     case TRANSPORT_CONFIRMED:

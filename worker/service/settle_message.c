@@ -5,7 +5,10 @@
 #include "common/host/random.h"
 #include "worker/service/destination.h"
 
-enum { OVERHEAD_BYTES = 1024 }; /* of the method, the properties and the headers */
+enum {
+    OVERHEAD_BYTES = 1024,           /* of the method, the properties and the headers */
+    DEAD_LETTER_HEADERS_OPTIONAL = 3 /* x-allot-body-size, x-allot-body-sha256, traceparent */
+};
 
 size_t settle_message_bytes(const struct job *job)
 {
@@ -54,6 +57,12 @@ static enum transport_status publish_reply(const struct settler_options *options
     return options->transport->ops->publish(options->transport, &reply, error);
 }
 
+static int64_t cut_size(const struct job *job)
+{
+    uint64_t size = job->delivery.cut_size;
+    return size > INT64_MAX ? INT64_MAX : (int64_t)size;
+}
+
 static enum transport_status publish_dead_letter(const struct settler_options *options,
                                                  struct job *job, struct error *error)
 {
@@ -68,10 +77,22 @@ static enum transport_status publish_dead_letter(const struct settler_options *o
         {.name = "x-allot-queue", .kind = OUTGOING_TEXT, .text = options->queue},
         {.name = "x-allot-worker", .kind = OUTGOING_TEXT, .text = options->worker},
         {.name = "x-allot-dead-at", .kind = OUTGOING_INTEGER, .integer = clock->wall_ms(clock)},
-        /* The last one: header_count leaves it out if the command has none. */
-        {.name = "traceparent", .kind = OUTGOING_TEXT, .text = job->delivery.traceparent},
+        /* Those below are added only if the command has them. */
+        {.name = NULL},
+        {.name = NULL},
+        {.name = NULL},
     };
-    size_t header_count = sizeof headers / sizeof headers[0];
+    size_t header_count = sizeof headers / sizeof headers[0] - DEAD_LETTER_HEADERS_OPTIONAL;
+    if (job->delivery.cut_size > 0) {
+        headers[header_count++] = (struct outgoing_header){
+            .name = "x-allot-body-size", .kind = OUTGOING_INTEGER, .integer = cut_size(job)};
+        headers[header_count++] = (struct outgoing_header){.name = "x-allot-body-sha256",
+                                                           .kind = OUTGOING_TEXT,
+                                                           .text = job->delivery.body_sha256};
+    }
+    if (text_present(job->delivery.traceparent))
+        headers[header_count++] = (struct outgoing_header){
+            .name = "traceparent", .kind = OUTGOING_TEXT, .text = job->delivery.traceparent};
     struct outgoing letter = {
         .route = job->route,
         .sequence = job->sequence,
@@ -81,7 +102,7 @@ static enum transport_status publish_dead_letter(const struct settler_options *o
         .properties = job->delivery.properties,
         .raw_headers = job->delivery.raw_headers,
         .headers = headers,
-        .header_count = text_present(job->delivery.traceparent) ? header_count : header_count - 1,
+        .header_count = header_count,
         .body = job->delivery.body,
     };
     /* The broker rejects a user_id that is not the worker's. */

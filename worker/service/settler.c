@@ -465,7 +465,8 @@ enum transport_status settler_event(struct settler *settler, const struct transp
     case TRANSPORT_BLOCKED: settler->routes[event->route].blocked = true; return TRANSPORT_OK;
     case TRANSPORT_UNBLOCKED: settler->routes[event->route].blocked = false; return TRANSPORT_OK;
     case TRANSPORT_DELIVERY:
-    case TRANSPORT_CANCELLED: return TRANSPORT_OK;
+    case TRANSPORT_CANCELLED:
+    case TRANSPORT_UNREADABLE: return TRANSPORT_OK;
     }
     return TRANSPORT_OK;
 }

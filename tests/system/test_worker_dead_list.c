@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Tests what `allotctl dead list` prints of letters that a producer, the broker or the client
+ * library made difficult.
+ */
+#include "tests/system/worker_fixture.h"
+
+#include <arpa/inet.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/codec/amqp_uri.h"
+#include "tests/support/relay.h"
+
+enum { OUTPUT_MAX = 8192 };
+
+/* The name of a header, and the kind that its value has on the wire. */
+#define SPOILT "unreadableS"
+
+/* Runs `allotctl dead list` and returns what it printed on both streams; static. */
+static const char *list_dead(const char *uri, const char *options)
+{
+    static char output[OUTPUT_MAX];
+    char command[OUTPUT_MAX];
+    (void)snprintf(command, sizeof command, "ALLOT_AMQP_URI='%s' %s dead list %s 2>&1", uri,
+                   ALLOTCTL, options);
+    FILE *pipe = popen(command, "r"); /* NOLINT(cert-env33-c): the test's own command line */
+    assert_non_null(pipe);
+    size_t length = fread(output, 1, sizeof output - 1, pipe);
+    output[length] = '\0';
+    if (pclose(pipe) != 0)
+        fail_msg("allotctl failed: %s", output);
+    return output;
+}
+
+/* Returns the line at `index`, without its end. */
+static const char *line_of(const char *output, size_t index)
+{
+    static char line[OUTPUT_MAX];
+    for (; index > 0; index--) {
+        output = strchr(output, '\n');
+        assert_non_null(output);
+        output++;
+    }
+    (void)snprintf(line, sizeof line, "%.*s", (int)strcspn(output, "\n"), output);
+    return line;
+}
+
+static void assert_part(const char *line, const char *part)
+{
+    if (strstr(line, part) == NULL)
+        fail_msg("'%s' is not in: %s", part, line);
+}
+
+static void put_letter(struct client *client, const char *message_id,
+                       const struct outgoing_header *headers, size_t count)
+{
+    enum client_outcome outcome = CLIENT_NACKED;
+    struct error error;
+    struct outgoing letter = {.exchange = text_of("allot.dead"),
+                              .routing_key = text_of("allot.commands"),
+                              .mandatory = true,
+                              .headers = headers,
+                              .header_count = count,
+                              .body = text_of("{}")};
+    letter.properties.message_id = text_of(message_id);
+    assert_true(client_publish(client, &letter, WAIT_MS, &outcome, &error));
+    assert_int_equal(outcome, CLIENT_CONFIRMED);
+}
+
+static void take_letters(size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct client_message letter = take_dead_letter();
+        arena_free(letter.arena);
+    }
+    expect_no_dead_letter();
+}
+
+/* --- letters that cannot be read ------------------------------------------------------------ */
+
+static void start_relay(struct spoiling_relay *relay, char *uri, size_t room)
+{
+    struct arena *arena = arena_new(0);
+    struct amqp_hosts hosts;
+    assert_true(amqp_uri_parse(text_of(getenv("ALLOT_AMQP_URI")), arena, &hosts, NULL));
+    struct amqp_host host = hosts.hosts[0];
+    relay->broker = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(host.port)};
+    assert_int_equal(inet_pton(AF_INET, host.name.bytes, &relay->broker.sin_addr), 1);
+    relay_start(relay);
+    (void)snprintf(uri, room, "amqp://%.*s:%.*s@127.0.0.1:%u/%%2f", TEXT_ARGS(host.user),
+                   TEXT_ARGS(host.password), relay->port);
+    arena_free(arena);
+}
+
+static void test_unreadable_letters_are_listed_and_the_others_follow(void **state)
+{
+    (void)state;
+    const struct outgoing_header spoilt = {
+        .name = "unreadable", .kind = OUTGOING_TEXT, .text = text_of("x")};
+    const struct outgoing_header good = {
+        .name = "x-allot-reason", .kind = OUTGOING_TEXT, .text = text_of("malformed")};
+    static struct spoiling_relay relay;
+    relay = (struct spoiling_relay){.spoil = SPOILT};
+    char uri[256];
+    struct client *client = open_worker_client();
+    put_letter(client, "first", &good, 1);
+    put_letter(client, "bad-1", &spoilt, 1);
+    put_letter(client, "bad-2", &spoilt, 1);
+    put_letter(client, "last", &good, 1);
+    start_relay(&relay, uri, sizeof uri);
+    const char *output = list_dead(uri, "--json");
+    assert_part(line_of(output, 0), "\"message_id\":\"first\"");
+    for (size_t i = 1; i <= 2; i++) {
+        assert_part(line_of(output, i), "\"reason\":\"unreadable\"");
+        assert_part(line_of(output, i), "invalid AMQP data");
+        assert_part(line_of(output, i), "\"message_id\":null");
+    }
+    assert_part(line_of(output, 3), "\"message_id\":\"last\"");
+    assert_string_equal(line_of(output, 4), "");
+    relay_end(&relay);
+    take_letters(4);
+    client_close(client);
+}
+
+/* The worker reads through the relay: an unreadable command costs one connection, nothing else. */
+static void test_a_worker_goes_on_after_an_unreadable_command(void **state)
+{
+    (void)state;
+    const struct outgoing_header spoilt = {
+        .name = "unreadable", .kind = OUTGOING_TEXT, .text = text_of("x")};
+    static struct spoiling_relay relay;
+    relay = (struct spoiling_relay){.spoil = SPOILT};
+    char uri[256];
+    char log[] = "/tmp/allot-log-XXXXXX";
+    int fd = mkstemp(log);
+    assert_true(fd >= 0);
+    (void)close(fd);
+    struct producer producer = open_producer("ALLOT_AMQP_URI_CONDUCTOR", "conductor");
+    char direct[256];
+    (void)snprintf(direct, sizeof direct, "%s", getenv("ALLOT_AMQP_URI"));
+    start_relay(&relay, uri, sizeof uri);
+    (void)setenv("ALLOT_AMQP_URI", uri, 1);
+    pid_t worker = start_worker_with_log(log);
+    (void)setenv("ALLOT_AMQP_URI", direct, 1);
+    make_providers(&producer);
+    struct outgoing command = command_message("unreadable", producer.queue, "{}");
+    command.headers = &spoilt;
+    command.header_count = 1;
+    assert_int_equal(publish(&producer, &command), CLIENT_CONFIRMED);
+    await_log_event(log, "delivery.unreadable");
+    send_claims(&producer, 0, 10);
+    unsigned char answered[10] = {0};
+    assert_int_equal(receive_claims(&producer, answered, 10, 10), 10);
+    assert_int_equal(relay.spoilt, 1);
+    assert_part(line_of(list_dead(direct, ""), 0), "\trejected\tconductor\t");
+    assert_int_equal(end_worker(worker, SIGTERM), 0);
+    relay_end(&relay);
+    take_letters(1);
+    client_close(producer.client);
+    (void)unlink(log);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WORKER_TEST(test_unreadable_letters_are_listed_and_the_others_follow),
+        WORKER_TEST(test_a_worker_goes_on_after_an_unreadable_command),
+    };
+    return cmocka_run_group_tests_name("dead_list", tests, declare_topology, NULL) != 0;
+}
