@@ -91,6 +91,7 @@ static void report(struct topology_watch *watch)
 {
     if (watch->declared.text[0] != '\0')
         amqp_notify(&watch->observer, AMQP_TOPOLOGY_DECLARED, watch->declared.text);
+    watch->declared.text[0] = '\0'; /* told; a late method of this check must not tell it again */
     if (strcmp(watch->problems.text, watch->reported.text) == 0)
         return;
     watch->reported = watch->problems;

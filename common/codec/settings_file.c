@@ -24,6 +24,7 @@
 #include "common/base/utf8.h"
 #include "common/codec/settings_table.h"
 #include "common/codec/yaml_reader.h"
+#include "common/core/policy.h"
 
 /* Where the value of a setting comes from; with line 0 and no variable, it is the default. */
 struct origin {
@@ -311,6 +312,30 @@ static bool fail_setting(struct reader *reader, const char *key, const char *wha
     return fail_at(reader, origin->line);
 }
 
+static bool is_given(const struct reader *reader, const char *key)
+{
+    const struct origin *origin = &reader->origins[setting_at(key)];
+    return origin->variable || origin->line > 0;
+}
+
+/* Dead letters that come back as commands would be dead-lettered again, for ever. The broker sees
+   that names clash only where the worker may declare. */
+static bool check_names(struct reader *reader)
+{
+    const struct settings *settings = reader->settings;
+    struct service_queues queues = {.dead_letters = settings->amqp_dead_letter_queue};
+    if (service_queues_have(&queues, settings->amqp_queue))
+        return fail_setting(reader,
+                            is_given(reader, "amqp.dead_letter_queue") ? "amqp.dead_letter_queue"
+                                                                       : "amqp.queue",
+                            "amqp.queue is a queue of dead letters");
+    if (!text_equal(settings->amqp_exchange, settings->amqp_dead_letter_exchange))
+        return true;
+    if (is_given(reader, "amqp.dead_letter_exchange"))
+        return fail_setting(reader, "amqp.dead_letter_exchange", "must differ from amqp.exchange");
+    return fail_setting(reader, "amqp.exchange", "must differ from amqp.dead_letter_exchange");
+}
+
 static bool check_together(struct reader *reader)
 {
     const struct settings *settings = reader->settings;
@@ -323,7 +348,7 @@ static bool check_together(struct reader *reader)
         return fail_setting(reader, "amqp.tls.certificate_file", "requires amqp.tls.key_file");
     if (key && !certificate)
         return fail_setting(reader, "amqp.tls.key_file", "requires amqp.tls.certificate_file");
-    return true;
+    return check_names(reader);
 }
 
 bool settings_read(struct text yaml, const char *file_name, settings_variable variable,

@@ -289,6 +289,22 @@ static void test_a_certificate_and_its_key_come_together(void **state)
     (void)accepted(*state, "amqp: {tls: {ca_file: c}}\n");
 }
 
+/* Otherwise each dead letter would come back as a command, and end as a dead letter again. */
+static void test_dead_letters_do_not_go_where_commands_come_from(void **state)
+{
+    refused(*state, "amqp:\n  dead_letter_queue: allot.commands\n",
+            "allotd.yaml:2: amqp.dead_letter_queue: amqp.queue is a queue of dead letters");
+    refused(*state, "amqp:\n  queue: allot.dead\n",
+            "allotd.yaml:2: amqp.queue: amqp.queue is a queue of dead letters");
+    refused(*state, "amqp:\n  queue: allot.dead.desk\n",
+            "allotd.yaml:2: amqp.queue: amqp.queue is a queue of dead letters");
+    refused(*state, "amqp:\n  dead_letter_exchange: allot.commands\n",
+            "allotd.yaml:2: amqp.dead_letter_exchange: must differ from amqp.exchange");
+    refused(*state, "amqp:\n  exchange: allot.dead\n",
+            "allotd.yaml:2: amqp.exchange: must differ from amqp.dead_letter_exchange");
+    (void)accepted(*state, "amqp: {queue: dead, dead_letter_queue: commands}\n");
+}
+
 static void test_no_error_shows_a_uri(void **state)
 {
     static const char *const files[] = {
@@ -354,6 +370,7 @@ int main(void)
         TEST(test_a_required_text_may_come_from_the_file_or_a_variable),
         TEST(test_a_distrusted_user_id_needs_a_principal),
         TEST(test_a_certificate_and_its_key_come_together),
+        TEST(test_dead_letters_do_not_go_where_commands_come_from),
         TEST(test_no_error_shows_a_uri),
         TEST(test_an_error_stays_one_line_and_short_whatever_the_file_holds),
     };
