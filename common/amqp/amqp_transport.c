@@ -312,6 +312,7 @@ static void report_delivery(struct incoming *incoming, const struct transport_ha
 {
     struct transport_event event = {.kind = TRANSPORT_DELIVERY, .arena = incoming->arena};
     event.delivery = (struct delivery){.tag = incoming->tag,
+                                       .redelivered = incoming->redelivered,
                                        .properties = incoming->properties,
                                        .raw_headers = incoming->raw_headers,
                                        .body = incoming->body,

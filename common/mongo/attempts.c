@@ -1,26 +1,48 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Attempt records. The collection `attempts` has one document for each command. Its array `marks`
- * has a text for each attempt, "STORE#ATTEMPT", where STORE is the name of the store.
+ * has a text for each record, "STORE#SIZE": the name of the store, and how many commands its batch
+ * had. A name is never used again, so a store that can be asked about has no record but its own.
  *
- * Each change is one findAndModify outside of any transaction. Libmongoc repeats it once after a
- * network error (retryable writes), and the server applies it only once.
+ * Each change is one write of all its commands, outside of any transaction. Libmongoc repeats it
+ * once after a network error (retryable writes). It cannot repeat the removal of many documents,
+ * which has the same effect a second time.
  */
 #include "common/mongo/session.h"
 
-#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/mongo/document.h"
+#include "common/mongo/list.h"
 
 enum { RECORD_BYTES = 96 };
 
-static void format_record(const struct mongo_store *store, uint64_t attempt,
-                          char ret_record[RECORD_BYTES])
+/* Appends {_id: {$in: [...]}}. */
+static void append_filter(bson_t *filter, const struct attempt_key *keys, size_t count)
 {
-    (void)snprintf(ret_record, RECORD_BYTES, "%s#%" PRIu64, store->name, attempt);
+    struct list list;
+    list_begin_in(&list, filter, "_id");
+    for (size_t i = 0; i < count; i++) {
+        bson_t holder = BSON_INITIALIZER;
+        bson_iter_t id;
+        document_command_id(&holder, keys[i].principal, keys[i].key);
+        if (bson_iter_init_find(&id, &holder, "_id"))
+            (void)bson_append_iter(&list.array, list_next(&list), -1, &id);
+        bson_destroy(&holder);
+    }
+    list_end_in(&list, filter);
 }
+
+/* --- reading -------------------------------------------------------------------------------- */
+
+struct reading {
+    const struct mongo_store *store;
+    const struct attempt_key *keys;
+    size_t count;
+    struct attempt_history *histories;
+};
 
 static bool is_own(const struct mongo_store *store, const char *record)
 {
@@ -28,52 +50,101 @@ static bool is_own(const struct mongo_store *store, const char *record)
     return strncmp(record, store->name, length) == 0 && record[length] == '#';
 }
 
-/* Counts the records of other stores. The reply has the document as it was before. */
-static int64_t count_crashed(const struct mongo_store *store, const bson_t *reply)
+/* Returns the size of the batch; 1 if the record does not say it. */
+static size_t size_of(const char *record)
 {
-    bson_iter_t iter, records, record;
-    int64_t crashed = 0;
-    if (!bson_iter_init(&iter, reply) ||
-        !bson_iter_find_descendant(&iter, "value.marks", &records) ||
-        !BSON_ITER_HOLDS_ARRAY(&records) || !bson_iter_recurse(&records, &record))
-        return 0;
-    while (bson_iter_next(&record)) {
-        const char *text = BSON_ITER_HOLDS_UTF8(&record) ? bson_iter_utf8(&record, NULL) : "";
-        crashed += !is_own(store, text);
-    }
-    return crashed;
+    const char *number = strrchr(record, '#');
+    unsigned long long size = number != NULL ? strtoull(number + 1, NULL, 10) : 1;
+    return size > 0 ? (size_t)size : 1;
 }
 
-/* Runs one findAndModify, and destroys the options. `ret_crashed` may be NULL. */
-static enum store_status modify(struct mongo_store *store, const bson_t *selector,
-                                mongoc_find_and_modify_opts_t *options, int64_t *ret_crashed,
-                                struct error *error)
+static void add_record(struct attempt_history *history, size_t size)
+{
+    history->alone += size == 1;
+    if (history->smallest == 0 || size < history->smallest)
+        history->smallest = size;
+}
+
+static void add_records(const struct reading *reading, const bson_t *document,
+                        struct attempt_history *history)
+{
+    bson_iter_t records, record;
+    if (!bson_iter_init_find(&records, document, "marks") || !BSON_ITER_HOLDS_ARRAY(&records) ||
+        !bson_iter_recurse(&records, &record))
+        return;
+    while (bson_iter_next(&record)) {
+        const char *text = BSON_ITER_HOLDS_UTF8(&record) ? bson_iter_utf8(&record, NULL) : "";
+        if (!is_own(reading->store, text))
+            add_record(history, size_of(text));
+    }
+}
+
+static struct text member(const bson_t *document, const char *path)
+{
+    bson_iter_t iter, found;
+    uint32_t length = 0;
+    if (!bson_iter_init(&iter, document) || !bson_iter_find_descendant(&iter, path, &found) ||
+        !BSON_ITER_HOLDS_UTF8(&found))
+        return text_of("");
+    const char *bytes = bson_iter_utf8(&found, &length);
+    return text_view(bytes, length);
+}
+
+static enum store_status read_row(void *context, const bson_t *document, struct error *error)
+{
+    const struct reading *reading = context;
+    (void)error;
+    struct text principal = member(document, "_id.principal"), key = member(document, "_id.key");
+    for (size_t i = 0; i < reading->count; i++) {
+        if (text_equal(principal, reading->keys[i].principal) &&
+            text_equal(key, reading->keys[i].key))
+            add_records(reading, document, &reading->histories[i]);
+    }
+    return STORE_OK;
+}
+
+enum store_status mongo_find_attempts(struct store *base, const struct attempt_key *keys,
+                                      size_t count, struct attempt_history *ret_histories,
+                                      struct error *error)
+{
+    struct mongo_store *store = (struct mongo_store *)base;
+    struct reading reading = {store, keys, count, ret_histories};
+    bson_t filter = BSON_INITIALIZER, options = BSON_INITIALIZER;
+    memset(ret_histories, 0, count * sizeof *ret_histories);
+    append_filter(&filter, keys, count);
+    BSON_APPEND_INT64(&options, "maxTimeMS", store->pool->server_time_ms);
+    mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(store->collections[MONGO_ATTEMPTS],
+                                                               &filter, &options, NULL);
+    enum store_status status = mongo_each_row(store, PHASE_RUN, cursor, read_row, &reading, error);
+    bson_destroy(&options);
+    bson_destroy(&filter);
+    return status;
+}
+
+/* --- writing -------------------------------------------------------------------------------- */
+
+static mongoc_bulk_operation_t *new_bulk(struct mongo_store *store)
+{
+    bson_t options = BSON_INITIALIZER;
+    BSON_APPEND_BOOL(&options, "ordered", false);
+    mongoc_bulk_operation_t *bulk = mongoc_collection_create_bulk_operation_with_opts(
+        store->collections[MONGO_ATTEMPTS], &options);
+    bson_destroy(&options);
+    return bulk;
+}
+
+/* Runs the bulk operation, and destroys it. */
+static enum store_status execute(struct mongo_store *store, mongoc_bulk_operation_t *bulk,
+                                 struct error *error)
 {
     bson_t reply;
     bson_error_t cause;
     enum store_status status = STORE_OK;
-    (void)mongoc_find_and_modify_opts_set_max_time_ms(options,
-                                                      (uint32_t)store->pool->server_time_ms);
-    if (!mongoc_collection_find_and_modify_with_opts(store->collections[MONGO_ATTEMPTS], selector,
-                                                     options, &reply, &cause))
+    if (mongoc_bulk_operation_execute(bulk, &reply, &cause) == 0)
         status = mongo_failed(store, PHASE_RUN, &cause, &reply, error);
-    else if (ret_crashed != NULL)
-        *ret_crashed = count_crashed(store, &reply);
     bson_destroy(&reply);
-    mongoc_find_and_modify_opts_destroy(options);
+    mongoc_bulk_operation_destroy(bulk);
     return status;
-}
-
-/* Appends {action: {marks: RECORD}}. */
-static void append_change(bson_t *update, const char *action, const struct mongo_store *store,
-                          uint64_t attempt)
-{
-    char record[RECORD_BYTES];
-    bson_t change;
-    format_record(store, attempt, record);
-    bson_append_document_begin(update, action, -1, &change);
-    BSON_APPEND_UTF8(&change, "marks", record);
-    bson_append_document_end(update, &change);
 }
 
 static void append_expiry(bson_t *update, const struct mongo_pool *pool)
@@ -85,47 +156,59 @@ static void append_expiry(bson_t *update, const struct mongo_pool *pool)
     bson_append_document_end(update, &set);
 }
 
-enum store_status mongo_record_attempt(struct store *base, struct text principal, struct text key,
-                                       uint64_t attempt, int64_t *ret_crashed, struct error *error)
+enum store_status mongo_record_attempts(struct store *base, const struct attempt_key *keys,
+                                        size_t count, struct error *error)
 {
     struct mongo_store *store = (struct mongo_store *)base;
-    bson_t selector = BSON_INITIALIZER, update = BSON_INITIALIZER;
-    document_command_id(&selector, principal, key);
-    append_change(&update, "$addToSet", store, attempt);
+    mongoc_bulk_operation_t *bulk = new_bulk(store);
+    bson_t update = BSON_INITIALIZER, upsert = BSON_INITIALIZER, change;
+    char record[RECORD_BYTES];
+    (void)snprintf(record, sizeof record, "%s#%zu", store->name, count);
+    bson_append_document_begin(&update, "$addToSet", -1, &change);
+    BSON_APPEND_UTF8(&change, "marks", record);
+    bson_append_document_end(&update, &change);
     append_expiry(&update, store->pool);
-    mongoc_find_and_modify_opts_t *options = mongoc_find_and_modify_opts_new();
-    (void)mongoc_find_and_modify_opts_set_update(options, &update);
-    (void)mongoc_find_and_modify_opts_set_flags(options, MONGOC_FIND_AND_MODIFY_UPSERT);
-    enum store_status status = modify(store, &selector, options, ret_crashed, error);
+    BSON_APPEND_BOOL(&upsert, "upsert", true);
+    for (size_t i = 0; i < count; i++) {
+        bson_t selector = BSON_INITIALIZER;
+        document_command_id(&selector, keys[i].principal, keys[i].key);
+        (void)mongoc_bulk_operation_update_one_with_opts(bulk, &selector, &update, &upsert, NULL);
+        bson_destroy(&selector);
+    }
+    bson_destroy(&upsert);
     bson_destroy(&update);
-    bson_destroy(&selector);
-    return status;
+    return execute(store, bulk, error);
 }
 
-enum store_status mongo_withdraw_attempt(struct store *base, struct text principal, struct text key,
-                                         uint64_t attempt, struct error *error)
+enum store_status mongo_withdraw_attempts(struct store *base, const struct attempt_key *keys,
+                                          size_t count, struct error *error)
 {
     struct mongo_store *store = (struct mongo_store *)base;
-    bson_t selector = BSON_INITIALIZER, update = BSON_INITIALIZER;
-    document_command_id(&selector, principal, key);
-    append_change(&update, "$pull", store, attempt);
-    mongoc_find_and_modify_opts_t *options = mongoc_find_and_modify_opts_new();
-    (void)mongoc_find_and_modify_opts_set_update(options, &update);
-    enum store_status status = modify(store, &selector, options, NULL, error);
+    mongoc_bulk_operation_t *bulk = new_bulk(store);
+    bson_t update = BSON_INITIALIZER, change;
+    char pattern[RECORD_BYTES];
+    (void)snprintf(pattern, sizeof pattern, "^\\Q%s\\E#", store->name);
+    bson_append_document_begin(&update, "$pull", -1, &change);
+    BSON_APPEND_REGEX(&change, "marks", pattern, "");
+    bson_append_document_end(&update, &change);
+    for (size_t i = 0; i < count; i++) {
+        bson_t selector = BSON_INITIALIZER;
+        document_command_id(&selector, keys[i].principal, keys[i].key);
+        (void)mongoc_bulk_operation_update_one_with_opts(bulk, &selector, &update, NULL, NULL);
+        bson_destroy(&selector);
+    }
     bson_destroy(&update);
-    bson_destroy(&selector);
-    return status;
+    return execute(store, bulk, error);
 }
 
-enum store_status mongo_clear_attempts(struct store *base, struct text principal, struct text key,
-                                       struct error *error)
+enum store_status mongo_clear_attempts(struct store *base, const struct attempt_key *keys,
+                                       size_t count, struct error *error)
 {
     struct mongo_store *store = (struct mongo_store *)base;
-    bson_t selector = BSON_INITIALIZER;
-    document_command_id(&selector, principal, key);
-    mongoc_find_and_modify_opts_t *options = mongoc_find_and_modify_opts_new();
-    (void)mongoc_find_and_modify_opts_set_flags(options, MONGOC_FIND_AND_MODIFY_REMOVE);
-    enum store_status status = modify(store, &selector, options, NULL, error);
-    bson_destroy(&selector);
-    return status;
+    mongoc_bulk_operation_t *bulk = new_bulk(store);
+    bson_t filter = BSON_INITIALIZER;
+    append_filter(&filter, keys, count);
+    (void)mongoc_bulk_operation_remove_many_with_opts(bulk, &filter, NULL, NULL);
+    bson_destroy(&filter);
+    return execute(store, bulk, error);
 }

@@ -52,12 +52,15 @@ enum store_status mongo_take_advisory_lock(struct store *base, bool *ret_contend
                                            struct error *error);
 enum store_status mongo_write(struct store *base, const struct snapshot *snapshot,
                               struct error *error);
-enum store_status mongo_record_attempt(struct store *base, struct text principal, struct text key,
-                                       uint64_t attempt, int64_t *ret_crashed, struct error *error);
-enum store_status mongo_withdraw_attempt(struct store *base, struct text principal, struct text key,
-                                         uint64_t attempt, struct error *error);
-enum store_status mongo_clear_attempts(struct store *base, struct text principal, struct text key,
-                                       struct error *error);
+enum store_status mongo_find_attempts(struct store *base, const struct attempt_key *keys,
+                                      size_t count, struct attempt_history *ret_histories,
+                                      struct error *error);
+enum store_status mongo_record_attempts(struct store *base, const struct attempt_key *keys,
+                                        size_t count, struct error *error);
+enum store_status mongo_withdraw_attempts(struct store *base, const struct attempt_key *keys,
+                                          size_t count, struct error *error);
+enum store_status mongo_clear_attempts(struct store *base, const struct attempt_key *keys,
+                                       size_t count, struct error *error);
 
 /* Writes the store's fence document in the transaction: a part of `write` (fence.c). */
 enum store_status mongo_write_fence(struct mongo_store *store, struct error *error);

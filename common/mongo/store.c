@@ -221,8 +221,9 @@ static const struct store_ops operations = {
     .commit = commit,
     .end = end,
     .renew = renew,
-    .record_attempt = mongo_record_attempt,
-    .withdraw_attempt = mongo_withdraw_attempt,
+    .find_attempts = mongo_find_attempts,
+    .record_attempts = mongo_record_attempts,
+    .withdraw_attempts = mongo_withdraw_attempts,
     .clear_attempts = mongo_clear_attempts,
     .free = store_free,
 };

@@ -33,6 +33,7 @@ enum header_integer { HEADER_ABSENT, HEADER_INTEGER, HEADER_WRONG_TYPE };
 
 struct delivery {
     uint64_t tag;
+    bool redelivered;       /* it was delivered before, to whatever worker */
     int64_t delivery_count; /* x-delivery-count: deliveries before this one; 0 if absent */
     struct properties properties;
     struct text raw_headers;      /* an encoded field table of all headers, or absent */

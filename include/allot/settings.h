@@ -114,8 +114,9 @@ enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_JSON, LOG_FORMAT_TEXT };
       "the last one the reply counts as unroutable. Raise it to give a producer more time to "     \
       "empty a full queue; its commands stay in flight that much longer.")                         \
     X(COUNT, delivery_max_attempts, "delivery.max_attempts", "3", 1, 1000,                         \
-      "How many workers may crash while they process one command. Then the command is "            \
-      "dead-lettered as attempts_exhausted. Database outages and lost connections do not count.")  \
+      "How many workers may crash while they process one command in a batch of its own. Then the " \
+      "command is dead-lettered as attempts_exhausted. Database outages, lost connections and "    \
+      "crashes in larger batches do not count. Set it alike on all workers.")                      \
     X(DURATION, idempotency_retention_ms, "idempotency.retention", "7d", 60000, 31536000000,       \
       "How long the outcome of a command is kept. For this time, the same message_id gets the "    \
       "same reply and has no second effect. It must be longer than the time in which any "         \

@@ -64,6 +64,19 @@ static inline const char *store_status_name(enum store_status status)
     return "";
 }
 
+/* What names a command before it is decoded (worker/service/attempt.h); valid UTF-8. */
+struct attempt_key {
+    struct text principal;
+    struct text key;
+};
+
+/* What the attempt records of other stores say: those stores have ended, or they would have
+   withdrawn their records. */
+struct attempt_history {
+    int64_t alone;   /* records that were made in a batch of one */
+    size_t smallest; /* the size of the smallest batch; 0: there is no record */
+};
+
 struct store;
 
 /* `error` may be NULL in each call. */
@@ -112,22 +125,25 @@ struct store_ops {
     void (*renew)(struct store *store);
 
     /*
-     * Attempt records: who is processing a command that may crash its workers. Each of the three
-     * calls is one durable write (majority) outside of any transaction, and may be repeated without
-     * further effect. `attempt` is a number that the caller uses for one attempt only.
-     *   record_attempt    adds a record of this store; `ret_crashed` is how many records there were
-     *                     of other stores, which count as crashes
-     *   withdraw_attempt  removes that record again: the command is not answered, but this worker
-     *                     did not crash
-     *   clear_attempts    removes all records of the command, of every store: it is answered
+     * Attempt records: which store is processing a command that may crash its worker, and in a
+     * batch of how many. The first call reads, each other is one durable write (majority) outside
+     * of any transaction, for all commands at once; it may be repeated without further effect. The
+     * keys of one call are different.
+     *   find_attempts      sets `ret_histories`, one for each command
+     *   record_attempts    adds a record of this store to each command; `count` is the batch's size
+     *   withdraw_attempts  removes this store's records again: the commands are not answered, but
+     *                      this worker did not crash
+     *   clear_attempts     removes the records of every store: the commands are answered
      */
-    enum store_status (*record_attempt)(struct store *store, struct text principal, struct text key,
-                                        uint64_t attempt, int64_t *ret_crashed,
-                                        struct error *error);
-    enum store_status (*withdraw_attempt)(struct store *store, struct text principal,
-                                          struct text key, uint64_t attempt, struct error *error);
-    enum store_status (*clear_attempts)(struct store *store, struct text principal, struct text key,
-                                        struct error *error);
+    enum store_status (*find_attempts)(struct store *store, const struct attempt_key *keys,
+                                       size_t count, struct attempt_history *ret_histories,
+                                       struct error *error);
+    enum store_status (*record_attempts)(struct store *store, const struct attempt_key *keys,
+                                         size_t count, struct error *error);
+    enum store_status (*withdraw_attempts)(struct store *store, const struct attempt_key *keys,
+                                           size_t count, struct error *error);
+    enum store_status (*clear_attempts)(struct store *store, const struct attempt_key *keys,
+                                        size_t count, struct error *error);
 
     /* Ends the transaction, if there is one, and frees the store. */
     void (*free)(struct store *store);

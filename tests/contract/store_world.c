@@ -225,11 +225,26 @@ void session_save(struct session *session)
     session_restart(session);
 }
 
-enum store_status session_record_attempt(struct session *session, struct text key, uint64_t attempt,
-                                         int64_t *ret_crashed)
+enum { ATTEMPT_KEYS_MAX = 8 };
+
+enum store_status session_record_attempts(struct session *session, const struct text *keys,
+                                          size_t count)
 {
-    return session->store->ops->record_attempt(session->store, conductor(), key, attempt,
-                                               ret_crashed, &session->error);
+    struct attempt_key named[ATTEMPT_KEYS_MAX];
+    assert_true(count <= ATTEMPT_KEYS_MAX);
+    for (size_t i = 0; i < count; i++)
+        named[i] = (struct attempt_key){conductor(), keys[i]};
+    return session->store->ops->record_attempts(session->store, named, count, &session->error);
+}
+
+struct attempt_history session_find_attempts(struct session *session, struct text key)
+{
+    struct attempt_key named = {conductor(), key};
+    struct attempt_history history = {-1, 99};
+    assert_status(
+        session, STORE_OK,
+        session->store->ops->find_attempts(session->store, &named, 1, &history, &session->error));
+    return history;
 }
 
 /* --- documents --- */

@@ -66,9 +66,11 @@ enum store_status session_write(struct session *session);
 enum store_status session_commit(struct session *session);
 /* Writes, commits, ends, and makes an empty snapshot. */
 void session_save(struct session *session);
-/* Records an attempt of the command with the principal conductor() and this key. */
-enum store_status session_record_attempt(struct session *session, struct text key, uint64_t attempt,
-                                         int64_t *ret_crashed);
+/* Records an attempt of `count` commands with the principal conductor() and these keys. */
+enum store_status session_record_attempts(struct session *session, const struct text *keys,
+                                          size_t count);
+/* Returns what the records of other stores say of the command with this key. */
+struct attempt_history session_find_attempts(struct session *session, struct text key);
 
 /* Ends the test unless the status is the expected one; prints both and the session's error. */
 #define assert_status(session, expected, actual)                                                   \

@@ -248,12 +248,10 @@ static void test_an_attempt_whose_answer_is_lost_counts_once(void **state)
     struct session session = session_open(world);
     struct session other = session_open(world);
     struct text key = world_text(world, "key");
-    int64_t crashes = -1;
-    admin_fail("\"findAndModify\"", 1,
+    admin_fail("\"update\"", 1,
                "\"writeConcernError\": {\"code\": 91, \"errmsg\": \"shutting down\"}");
-    assert_status(&session, STORE_OK, session_record_attempt(&session, key, 1, &crashes));
-    assert_status(&other, STORE_OK, session_record_attempt(&other, key, 1, &crashes));
-    assert_int_equal(crashes, 1);
+    assert_status(&session, STORE_OK, session_record_attempts(&session, &key, 1));
+    assert_int_equal(session_find_attempts(&other, key).alone, 1);
     session_close(&other);
     session_close(&session);
 }
@@ -265,11 +263,9 @@ static void test_an_attempt_that_is_not_durable_is_not_recorded(void **state)
     struct store_world *world = *state;
     struct session session = session_open(world);
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
-        int64_t before = -1;
-        admin_fail("\"findAndModify\"", 2, faults[i]);
-        assert_status(&session, STORE_UNAVAILABLE,
-                      session_record_attempt(&session, world_text(world, "key"), 1, &before));
-        assert_int_equal(before, -1);
+        struct text key = world_text(world, "key");
+        admin_fail("\"update\"", 2, faults[i]);
+        assert_status(&session, STORE_UNAVAILABLE, session_record_attempts(&session, &key, 1));
         admin_clear_faults();
     }
     session_close(&session);

@@ -229,10 +229,9 @@ static void test_outcomes_and_attempts_have_an_expiry_date(void **state)
 {
     struct store_world *world = *state;
     struct session session = session_open(world);
-    int64_t before = 0;
+    struct text key = world_text(world, "key");
     world_add_outcome(world, conductor(), world_text(world, "key"), "{}");
-    assert_status(&session, STORE_OK,
-                  session_record_attempt(&session, world_text(world, "key"), 1, &before));
+    assert_status(&session, STORE_OK, session_record_attempts(&session, &key, 1));
     static const char dated[] =
         "{\"expires_at\": {\"$gt\": {\"$date\": {\"$numberLong\": \"0\"}}}}";
     assert_true(admin_count(world->database, "outcomes", dated) > 0);

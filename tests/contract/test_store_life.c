@@ -149,26 +149,31 @@ static void test_a_usage_without_an_inventory_is_refused(void **state)
 
 /* --- attempt records --- */
 
-/* Returns the number of crashed attempts. */
-static int64_t record(struct session *session, struct text key, uint64_t attempt)
+static void record(struct session *session, struct text key)
 {
-    int64_t crashed = -1;
-    assert_status(session, STORE_OK, session_record_attempt(session, key, attempt, &crashed));
-    return crashed;
+    assert_status(session, STORE_OK, session_record_attempts(session, &key, 1));
 }
 
-static void withdraw(struct session *session, struct text key, uint64_t attempt)
+static void withdraw(struct session *session, struct text key)
 {
-    assert_status(session, STORE_OK,
-                  session->store->ops->withdraw_attempt(session->store, conductor(), key, attempt,
-                                                        &session->error));
+    struct attempt_key named = {conductor(), key};
+    assert_status(
+        session, STORE_OK,
+        session->store->ops->withdraw_attempts(session->store, &named, 1, &session->error));
 }
 
 static void clear(struct session *session, struct text key)
 {
-    assert_status(
-        session, STORE_OK,
-        session->store->ops->clear_attempts(session->store, conductor(), key, &session->error));
+    struct attempt_key named = {conductor(), key};
+    assert_status(session, STORE_OK,
+                  session->store->ops->clear_attempts(session->store, &named, 1, &session->error));
+}
+
+static void assert_history(struct session *session, struct text key, int64_t alone, size_t smallest)
+{
+    struct attempt_history history = session_find_attempts(session, key);
+    assert_int_equal(history.alone, alone);
+    assert_int_equal(history.smallest, smallest);
 }
 
 static void test_attempts_of_other_sessions_are_counted_withdrawn_and_cleared(void **state)
@@ -178,16 +183,65 @@ static void test_attempts_of_other_sessions_are_counted_withdrawn_and_cleared(vo
     struct session other = session_open(world);
     struct session third = session_open(world);
     struct text key = world_text(world, "key"), another = world_text(world, "key");
-    assert_int_equal(record(&session, key, 1), 0);
-    assert_int_equal(record(&other, key, 1), 1);
-    assert_int_equal(record(&third, key, 1), 2);
-    assert_int_equal(record(&session, another, 2), 0);
-    withdraw(&session, key, 1);
-    assert_int_equal(record(&third, key, 2), 1);
+    assert_history(&session, key, 0, 0);
+    record(&session, key);
+    record(&other, key);
+    record(&session, another);
+    assert_history(&session, key, 1, 1);
+    assert_history(&third, key, 2, 1);
+    withdraw(&session, key);
+    assert_history(&third, key, 1, 1);
+    assert_history(&third, another, 1, 1);
     clear(&session, key);
-    assert_int_equal(record(&session, key, 3), 0);
-    assert_int_equal(record(&other, another, 2), 1);
+    assert_history(&session, key, 0, 0);
+    assert_history(&third, key, 0, 0);
+    assert_history(&other, another, 1, 1);
     session_close(&third);
+    session_close(&other);
+    session_close(&session);
+}
+
+static void test_one_call_records_many_commands_with_the_size_of_their_batch(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct session other = session_open(world);
+    struct session third = session_open(world);
+    struct text keys[] = {world_text(world, "key"), world_text(world, "key"),
+                          world_text(world, "key")};
+    assert_status(&session, STORE_OK, session_record_attempts(&session, keys, 3));
+    assert_status(&other, STORE_OK, session_record_attempts(&other, keys, 2));
+    assert_history(&third, keys[0], 0, 2);
+    assert_history(&third, keys[2], 0, 3);
+    record(&other, keys[2]);
+    assert_history(&third, keys[2], 1, 1);
+    assert_history(&other, keys[2], 0, 3);
+    session_close(&third);
+    session_close(&other);
+    session_close(&session);
+}
+
+static void test_one_call_reads_withdraws_and_clears_many_commands(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct session other = session_open(world);
+    struct text keys[] = {world_text(world, "key"), world_text(world, "key")};
+    struct attempt_key named[] = {{conductor(), keys[0]}, {conductor(), keys[1]}};
+    struct attempt_history histories[2];
+    assert_status(&session, STORE_OK, session_record_attempts(&session, keys, 2));
+    record(&other, keys[1]);
+    assert_status(&other, STORE_OK,
+                  other.store->ops->find_attempts(other.store, named, 2, histories, &other.error));
+    assert_int_equal(histories[0].smallest, 2);
+    assert_int_equal(histories[1].smallest, 2);
+    assert_status(&session, STORE_OK,
+                  session.store->ops->withdraw_attempts(session.store, named, 2, &session.error));
+    assert_history(&other, keys[0], 0, 0);
+    assert_history(&session, keys[1], 1, 1);
+    assert_status(&session, STORE_OK,
+                  session.store->ops->clear_attempts(session.store, named, 2, &session.error));
+    assert_history(&session, keys[1], 0, 0);
     session_close(&other);
     session_close(&session);
 }
@@ -198,12 +252,12 @@ static void test_an_attempt_that_is_recorded_twice_counts_once(void **state)
     struct session session = session_open(world);
     struct session other = session_open(world);
     struct text key = world_text(world, "key");
-    assert_int_equal(record(&session, key, 7), 0);
-    assert_int_equal(record(&session, key, 7), 0);
-    assert_int_equal(record(&session, key, 8), 0); /* both are of this session: no crash */
-    assert_int_equal(record(&other, key, 1), 2);
-    withdraw(&session, key, 7);
-    assert_int_equal(record(&other, key, 1), 1);
+    record(&session, key);
+    record(&session, key);
+    assert_history(&other, key, 1, 1);
+    assert_history(&session, key, 0, 0); /* its own is no crash */
+    withdraw(&session, key);
+    assert_history(&other, key, 0, 0);
     session_close(&other);
     session_close(&session);
 }
@@ -215,12 +269,13 @@ static void test_an_attempt_that_was_not_recorded_cannot_be_withdrawn(void **sta
     struct session other = session_open(world);
     struct text key = world_text(world, "key");
     for (int round = 0; round < 2; round++) {
-        withdraw(&session, key, 1);
+        withdraw(&session, key);
         clear(&session, key);
     }
-    assert_int_equal(record(&other, key, 1), 0);
-    withdraw(&session, key, 1); /* that record is the other session's */
-    assert_int_equal(record(&session, key, 2), 1);
+    assert_history(&other, key, 0, 0);
+    record(&other, key);
+    withdraw(&session, key); /* that record is the other session's */
+    assert_history(&session, key, 1, 1);
     session_close(&other);
     session_close(&session);
 }
@@ -243,6 +298,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_consumer_without_allocations_is_refused),
     cmocka_unit_test(test_a_usage_without_an_inventory_is_refused),
     cmocka_unit_test(test_attempts_of_other_sessions_are_counted_withdrawn_and_cleared),
+    cmocka_unit_test(test_one_call_records_many_commands_with_the_size_of_their_batch),
+    cmocka_unit_test(test_one_call_reads_withdraws_and_clears_many_commands),
     cmocka_unit_test(test_an_attempt_that_is_recorded_twice_counts_once),
     cmocka_unit_test(test_an_attempt_that_was_not_recorded_cannot_be_withdrawn),
     cmocka_unit_test(test_prepare_may_be_repeated),

@@ -264,14 +264,10 @@ static void test_an_attempt_may_count_though_its_answer_was_lost(void **state)
     struct session other = session_open(world);
     for (int applied = 0; applied < 2; applied++) {
         struct text key = world_text(world, "key");
-        int64_t crashed = -1;
         inject(world, MEMORY_ATTEMPT, 0, STORE_UNAVAILABLE,
                applied == 1 ? MEMORY_APPLIED : MEMORY_LOST);
-        assert_status(&session, STORE_UNAVAILABLE,
-                      session_record_attempt(&session, key, 1, &crashed));
-        assert_int_equal(crashed, -1);
-        assert_status(&other, STORE_OK, session_record_attempt(&other, key, 1, &crashed));
-        assert_int_equal(crashed, applied);
+        assert_status(&session, STORE_UNAVAILABLE, session_record_attempts(&session, &key, 1));
+        assert_int_equal(session_find_attempts(&other, key).alone, applied);
     }
     session_close(&other);
     session_close(&session);
@@ -331,7 +327,7 @@ static void test_a_visitor_sees_only_committed_documents(void **state)
     struct text key = world_text(world, "key");
     struct provider one = plain_provider(world), two = plain_provider(world);
     struct consumer consumer = plain_consumer(world, one.id, 1);
-    int64_t crashed = 0;
+    struct session other = session_open(world);
     world_add_provider(world, &two);
     world_add_provider(world, &one);
     world_add_consumer(world, &consumer);
@@ -341,9 +337,10 @@ static void test_a_visitor_sees_only_committed_documents(void **state)
     assert_int_equal(memory_database_sequence(world->memory), sequence);
     assert_status(&session, STORE_OK, session_commit(&session));
     assert_int_equal(memory_database_sequence(world->memory), sequence + 1);
-    for (uint64_t attempt = 1; attempt <= 2; attempt++)
-        assert_status(&session, STORE_OK, session_record_attempt(&session, key, attempt, &crashed));
+    assert_status(&session, STORE_OK, session_record_attempts(&session, &key, 1));
+    assert_status(&other, STORE_OK, session_record_attempts(&other, &key, 1));
     struct seen seen = look(world->memory);
+    session_close(&other);
     session_close(&session);
     memory_database_free(world->memory);
     world->memory = suite;

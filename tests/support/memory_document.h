@@ -26,10 +26,10 @@ enum memory_kind {
 
 enum { MEMORY_ATTEMPTS_MAX = 64 };
 
-/* An attempt record: the session that recorded the attempt, and the number that it gave. */
+/* An attempt record: the session that recorded the attempt, and the size of its batch. */
 struct memory_attempt {
     uint64_t session;
-    uint64_t attempt;
+    size_t size;
 };
 
 struct memory_version {
@@ -86,6 +86,7 @@ struct memory_database {
     struct uuid refused[REFUSED_MAX];
     size_t refused_count;
     struct memory_counters counters;
+    const char *watched; /* a key, or NULL; borrowed */
 };
 
 /* --- documents (memory_document.c) --- */

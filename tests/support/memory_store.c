@@ -175,9 +175,20 @@ static enum store_status take_advisory_lock(struct store *base, bool *ret_conten
     return status;
 }
 
+static bool has_watched_key(const struct memory_database *database, const struct snapshot *snapshot)
+{
+    for (size_t i = 0; database->watched != NULL && i < snapshot->outcome_count; i++) {
+        if (text_is(snapshot->outcomes[i].key, database->watched))
+            return true;
+    }
+    return false;
+}
+
 static enum store_status load(struct store *base, struct snapshot *snapshot, struct error *error)
 {
+    struct memory_database *database = to_memory(base)->database;
     enum store_status status = begin_transaction_call(to_memory(base), MEMORY_LOAD, error);
+    database->counters.watched_loads += has_watched_key(database, snapshot);
     if (status == STORE_OK)
         memory_load(to_memory(base)->transaction, snapshot);
     return status;
@@ -225,90 +236,94 @@ static void store_free(struct store *base)
     free(base);
 }
 
-/* --- attempt records: each call is a commit of its own --- */
+/* --- attempt records: each change of a command is a commit of its own --- */
 
 enum change_kind { CHANGE_RECORD, CHANGE_WITHDRAW, CHANGE_CLEAR };
 
-struct attempt_change {
-    enum change_kind kind;
-    struct text principal;
-    struct text key;
-    uint64_t attempt;
-};
+static struct memory_document *attempts_of(struct memory_store *store,
+                                           const struct attempt_key *key)
+{
+    struct text joined;
+    char *owned = memory_command_key(key->principal, key->key, &joined);
+    struct memory_document *document = memory_find_or_add(store->database, KIND_ATTEMPTS, joined);
+    free(owned);
+    return document;
+}
 
-/* Copies all records of `before` except `excluded`, so that no record is there twice. */
+/* Copies the records of other sessions. */
 static void copy_other_attempts(struct memory_version *version, const struct memory_version *before,
-                                struct memory_attempt excluded)
+                                uint64_t session)
 {
     for (size_t i = 0; before != NULL && i < before->attempt_count; i++) {
-        const struct memory_attempt *record = &before->attempts[i];
-        if (record->session != excluded.session || record->attempt != excluded.attempt)
-            version->attempts[version->attempt_count++] = *record;
+        if (before->attempts[i].session != session)
+            version->attempts[version->attempt_count++] = before->attempts[i];
     }
 }
 
-/* Counts the records of other sessions. */
-static int64_t count_crashes(const struct memory_version *before, uint64_t session)
+static void apply_change(struct memory_store *store, enum change_kind kind,
+                         const struct attempt_key *key, size_t size)
 {
-    int64_t crashes = 0;
-    for (size_t i = 0; before != NULL && i < before->attempt_count; i++)
-        crashes += before->attempts[i].session != session;
-    return crashes;
-}
-
-/* Commits the change. `ret_crashed` may be NULL. */
-static void apply_change(struct memory_store *store, const struct attempt_change *change,
-                         int64_t *ret_crashed)
-{
-    struct memory_database *database = store->database;
-    struct memory_attempt record = {store->session, change->attempt};
-    struct text joined;
-    char *owned = memory_command_key(change->principal, change->key, &joined);
-    struct memory_document *document = memory_find_or_add(database, KIND_ATTEMPTS, joined);
-    free(owned);
-    if (ret_crashed != NULL)
-        *ret_crashed = count_crashes(document->newest, store->session);
-    struct memory_version *version = memory_version_new(change->kind != CHANGE_CLEAR);
-    if (change->kind != CHANGE_CLEAR)
-        copy_other_attempts(version, document->newest, record);
-    if (change->kind == CHANGE_RECORD) {
+    struct memory_document *document = attempts_of(store, key);
+    struct memory_version *version = memory_version_new(kind != CHANGE_CLEAR);
+    if (kind != CHANGE_CLEAR)
+        copy_other_attempts(version, document->newest, store->session);
+    if (kind == CHANGE_RECORD) {
         assert(version->attempt_count < MEMORY_ATTEMPTS_MAX);
-        version->attempts[version->attempt_count++] = record;
+        version->attempts[version->attempt_count++] = (struct memory_attempt){store->session, size};
     }
-    memory_install(database, document, version);
+    memory_install(store->database, document, version);
 }
 
-static enum store_status change_attempts(struct store *base, struct attempt_change change,
-                                         int64_t *ret_crashed, struct error *error)
+static enum store_status change_attempts(struct store *base, enum change_kind kind,
+                                         const struct attempt_key *keys, size_t count,
+                                         struct error *error)
 {
     struct memory_fault fault = {0};
     enum store_status status = begin_call(to_memory(base), MEMORY_ATTEMPT, &fault, error);
-    if (status == STORE_OK)
-        apply_change(to_memory(base), &change, ret_crashed);
-    else if (fault.fate == MEMORY_APPLIED && fault.call == MEMORY_ATTEMPT)
-        apply_change(to_memory(base), &change, NULL);
+    bool applied = fault.fate == MEMORY_APPLIED && fault.call == MEMORY_ATTEMPT;
+    for (size_t i = 0; i < count && (status == STORE_OK || applied); i++)
+        apply_change(to_memory(base), kind, &keys[i], count);
     return status;
 }
 
-static enum store_status record_attempt(struct store *base, struct text principal, struct text key,
-                                        uint64_t attempt, int64_t *ret_crashed, struct error *error)
+static enum store_status find_attempts(struct store *base, const struct attempt_key *keys,
+                                       size_t count, struct attempt_history *ret_histories,
+                                       struct error *error)
 {
-    return change_attempts(base, (struct attempt_change){CHANGE_RECORD, principal, key, attempt},
-                           ret_crashed, error);
+    struct memory_store *store = to_memory(base);
+    struct memory_fault fault = {0};
+    enum store_status status = begin_call(store, MEMORY_ATTEMPT, &fault, error);
+    for (size_t i = 0; i < count && status == STORE_OK; i++) {
+        const struct memory_version *version = attempts_of(store, &keys[i])->newest;
+        ret_histories[i] = (struct attempt_history){0};
+        for (size_t j = 0; version != NULL && j < version->attempt_count; j++) {
+            const struct memory_attempt *record = &version->attempts[j];
+            if (record->session == store->session)
+                continue;
+            ret_histories[i].alone += record->size == 1;
+            if (ret_histories[i].smallest == 0 || record->size < ret_histories[i].smallest)
+                ret_histories[i].smallest = record->size;
+        }
+    }
+    return status;
 }
 
-static enum store_status withdraw_attempt(struct store *base, struct text principal,
-                                          struct text key, uint64_t attempt, struct error *error)
+static enum store_status record_attempts(struct store *base, const struct attempt_key *keys,
+                                         size_t count, struct error *error)
 {
-    return change_attempts(base, (struct attempt_change){CHANGE_WITHDRAW, principal, key, attempt},
-                           NULL, error);
+    return change_attempts(base, CHANGE_RECORD, keys, count, error);
 }
 
-static enum store_status clear_attempts(struct store *base, struct text principal, struct text key,
-                                        struct error *error)
+static enum store_status withdraw_attempts(struct store *base, const struct attempt_key *keys,
+                                           size_t count, struct error *error)
 {
-    return change_attempts(base, (struct attempt_change){CHANGE_CLEAR, principal, key, 0}, NULL,
-                           error);
+    return change_attempts(base, CHANGE_WITHDRAW, keys, count, error);
+}
+
+static enum store_status clear_attempts(struct store *base, const struct attempt_key *keys,
+                                        size_t count, struct error *error)
+{
+    return change_attempts(base, CHANGE_CLEAR, keys, count, error);
 }
 
 static const struct store_ops operations = {
@@ -320,8 +335,9 @@ static const struct store_ops operations = {
     .commit = commit,
     .end = end,
     .renew = renew,
-    .record_attempt = record_attempt,
-    .withdraw_attempt = withdraw_attempt,
+    .find_attempts = find_attempts,
+    .record_attempts = record_attempts,
+    .withdraw_attempts = withdraw_attempts,
     .clear_attempts = clear_attempts,
     .free = store_free,
 };
@@ -403,6 +419,11 @@ void memory_database_expire(struct memory_database *database)
     memory_database_resolve_commit(database, false);
     for (struct memory_transaction *open = database->transactions; open != NULL; open = open->next)
         memory_transaction_abort(open, STORE_EXPIRED);
+}
+
+void memory_database_watch(struct memory_database *database, const char *key)
+{
+    database->watched = key;
 }
 
 struct memory_counters memory_database_counters(const struct memory_database *database)

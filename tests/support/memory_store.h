@@ -26,7 +26,7 @@ struct store *memory_store_new(struct memory_database *database);
 
 /* --- faults --- */
 
-/* The calls of the port. ATTEMPT stands for record_attempt, withdraw_attempt and clear_attempts. */
+/* The calls of the port. ATTEMPT stands for the four calls for attempt records. */
 enum memory_call {
     MEMORY_PREPARE,
     MEMORY_BEGIN,
@@ -78,7 +78,10 @@ struct memory_counters {
     size_t calls[MEMORY_ANY_CALL];
     size_t documents_returned;
     size_t documents_written; /* by committed transactions, including insert-and-delete */
+    size_t watched_loads;     /* loads that asked for the outcome of the watched key */
 };
+/* Counts the loads of the batches that have this key, borrowed; see watched_loads. */
+void memory_database_watch(struct memory_database *database, const char *key);
 struct memory_counters memory_database_counters(const struct memory_database *database);
 /* Returns a number that grows by one with each commit that wrote something. */
 uint64_t memory_database_sequence(const struct memory_database *database);

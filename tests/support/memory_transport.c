@@ -470,6 +470,7 @@ static struct transport_event delivery_of(const struct memory_message *message, 
     struct transport_event event = {.kind = TRANSPORT_DELIVERY, .arena = arena};
     event.delivery =
         (struct delivery){.tag = tag,
+                          .redelivered = message->delivery_count > 0,
                           .properties = memory_properties_copy(arena, &message->properties),
                           .raw_headers = headers,
                           .body = body.body,

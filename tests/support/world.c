@@ -20,8 +20,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/codec/reply_encode.h"
-
 enum {
     PREFETCH = 20,
     COMMANDS_MAX = 8,
@@ -64,6 +62,16 @@ uint64_t world_random(struct world *world, uint64_t below)
 
 /* --- life ----------------------------------------------------------------------------------- */
 
+static void decode(void *context, struct job *job)
+{
+    const struct world_worker *worker = context;
+    struct policy_ref *policy = policy_acquire(worker->world->policy);
+    struct decode_context decode_context = {.policy = policy_of(policy), .trust_user_id = true};
+    command_decode(&decode_context, &job->delivery, job->arena, &job->decoded);
+    policy_release(policy);
+    job->undecoded = false;
+}
+
 static void start(struct world *world, struct world_worker *worker)
 {
     uint64_t epoch = worker->epoch + 1;
@@ -93,6 +101,8 @@ static void start(struct world *world, struct world_worker *worker)
         .max_bytes = BATCH_BYTES,
         .max_attempts = WORLD_ATTEMPTS_MAX,
         .seed = world_random(world, UINT64_MAX),
+        .decode = decode,
+        .decode_context = worker,
     };
     worker->applier = applier_new(&applying);
 }
@@ -247,18 +257,13 @@ static void settle(struct world_worker *worker, struct job *job)
 static void take_delivery(struct world_worker *worker, const struct transport_event *event)
 {
     struct job *job = job_new(event->arena, &event->delivery, worker->epoch);
-    struct policy_ref *policy = policy_acquire(worker->world->policy);
-    struct decode_context context = {.policy = policy_of(policy), .trust_user_id = true};
-    struct decoded *decoded = &job->decoded;
-    command_decode(&context, &job->delivery, job->arena, decoded);
-    policy_release(policy);
-    if (decoded->accepted) {
+    if (!job->delivery.redelivered)
+        decode(worker, job);
+    if (job->undecoded || job->decoded.accepted) {
         submit(worker, job);
         return;
     }
-    struct text body = reply_encode(job->arena, decoded->command, COMMAND_PROVIDER_GET,
-                                    decoded->request.key, &decoded->verdict);
-    job_answer(job, &decoded->verdict, body);
+    job_answer_undecodable(job);
     settle(worker, job);
 }
 

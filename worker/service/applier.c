@@ -5,15 +5,23 @@
  * transaction, returns the commands to `waiting`, and starts again at GATHER. applier_step runs one
  * stage.
  *
- * Sections: attempt records left to delete; gathering a batch; failures; the stages.
+ * Sections: attempt records left to delete; gathering a batch; redelivered commands; failures; the
+ * stages.
  *
  * Guarantees:
  * - All effects and outcomes of a batch are in one transaction. A job is answered only after the
  *   commit succeeded, so an answer is never taken back.
  * - A retry starts from a new load. After a commit with an unknown result, the load finds the
  *   outcomes if they were committed, and the commands are replayed.
- * - Reads are never in one batch with writes. A command that was delivered three times or more, or
- *   whose mode is exclusive, has its own batch.
+ * - Reads are never in one batch with writes, and suspects never with others. A command whose mode
+ *   is exclusive has its own batch.
+ * - A redelivered command is decoded and planned only after an attempt record for it is durable.
+ * One write makes the records of a whole group. If a worker dies, its records stay. A command with
+ *   such a record is a suspect, and is tried in half as large a group. So the one that kills its
+ *   workers is alone after log2(group) deaths, and only deaths alone count (`alone`). A worker that
+ *   lives deletes its records: those of answered commands, and those of commands whose connection
+ * is lost. Another worker may read such a record before; then it takes the command for a suspect,
+ *   which costs a smaller batch, or for one that killed its worker alone, if it was alone.
  * - A command whose connection was lost is dropped when it is gathered: the broker redelivers it.
  *
  * Not here: the rules of commands (common/core/plan.c), the choice of pause and batch size
@@ -30,19 +38,17 @@
 #include "common/codec/reply_encode.h"
 #include "common/core/plan.h"
 #include "common/core/retry.h"
+#include "worker/service/attempt.h"
 #include "worker/service/events.h"
 #include "worker/service/poison.h"
 
-enum {
-    SUSPECT_REDELIVERIES = 2, /* so an attempt is recorded from the third delivery on */
-    BATCH_ARENA_BYTES = 256 * 1024,
-    ATTEMPT_CLEANUP_TRIES_MAX = 5
-};
+enum { BATCH_ARENA_BYTES = 256 * 1024, ATTEMPT_CLEANUP_TRIES_MAX = 5 };
 
 /* X(id, name in the log, function), in the order of a batch. */
 #define STAGES(X)                                                                                  \
     X(GATHER, "gather", gather_batch)                                                              \
-    X(RECORD_ATTEMPT, "record_attempt", record_attempt)                                            \
+    X(FIND_ATTEMPTS, "find_attempts", find_attempts)                                               \
+    X(RECORD_ATTEMPTS, "record_attempts", record_attempts)                                         \
     X(BEGIN, "begin", begin)                                                                       \
     X(LOCK, "lock", take_advisory_lock)                                                            \
     X(LOAD, "load", load)                                                                          \
@@ -74,9 +80,13 @@ static const struct {
 struct applier {
     struct applier_options options;
     struct job_queue waiting;          /* commands for the next batches */
+    struct job_queue unmarked;         /* redelivered: an attempt record has to be written first */
+    size_t marked;                     /* commands with a record, in `waiting` and in the batch */
     struct job_queue attempt_cleanups; /* jobs whose attempt record has to be deleted */
     struct job_queue done;             /* to be reaped */
     unsigned cleanup_tries;            /* of the first of attempt_cleanups */
+    struct attempt_key *keys;          /* of the commands in one call for attempts */
+    struct attempt_history *histories;
     enum stage stage;
     bool in_transaction;
     int64_t batch_began_ms;       /* monotonic */
@@ -84,7 +94,6 @@ struct applier {
     bool in_outage;               /* an outage was logged, and nothing was committed since */
     struct retry retry;
     uint64_t random;
-    uint64_t attempts; /* number of the last attempt record */
 
     /* the batch */
     struct arena *arena; /* owns all but the jobs and the policy; reset for each batch */
@@ -106,6 +115,8 @@ struct applier *applier_new(const struct applier_options *options)
     applier->arena = arena_new(BATCH_ARENA_BYTES);
     applier->jobs = memory_array(options->max_commands, sizeof(struct job *));
     applier->requests = memory_array(options->max_commands, sizeof(struct request *));
+    applier->keys = memory_array(options->max_commands, sizeof(struct attempt_key));
+    applier->histories = memory_array(options->max_commands, sizeof(struct attempt_history));
     return applier;
 }
 
@@ -124,19 +135,28 @@ void applier_free(struct applier *applier)
     for (size_t i = 0; i < applier->count; i++)
         job_free(applier->jobs[i]);
     job_queue_free_all(&applier->waiting);
+    job_queue_free_all(&applier->unmarked);
     job_queue_free_all(&applier->attempt_cleanups);
     job_queue_free_all(&applier->done);
     policy_release(applier->policy);
     arena_free(applier->arena);
     free(applier->jobs);
     free(applier->requests);
+    free(applier->keys);
+    free(applier->histories);
     free(applier);
 }
 
 void applier_submit(struct applier *applier, struct job_queue *jobs)
 {
-    for (struct job *job = job_queue_pop(jobs); job != NULL; job = job_queue_pop(jobs))
-        job_queue_push(job->attempt_sent ? &applier->attempt_cleanups : &applier->waiting, job);
+    for (struct job *job = job_queue_pop(jobs); job != NULL; job = job_queue_pop(jobs)) {
+        struct job_queue *queue = &applier->waiting;
+        if (job->attempt_sent)
+            queue = &applier->attempt_cleanups;
+        else if (job->delivery.redelivered)
+            queue = &applier->unmarked;
+        job_queue_push(queue, job);
+    }
 }
 
 void applier_reap(struct applier *applier, struct job_queue *ret_jobs)
@@ -192,31 +212,75 @@ static void leave_batch(struct applier *applier)
 
 /* --- attempt records left to delete --------------------------------------------------------- */
 
-/* Deletes the attempt record of the first job in attempt_cleanups. A record that cannot be deleted
-   is logged and left: it expires, and must not keep later commands waiting. */
-static enum applier_next clean_up_attempt(struct applier *applier, int64_t *ret_pause_ms)
+static bool same_key(const struct job *a, const struct job *b)
 {
-    const struct store_ops *ops = applier->options.store->ops;
-    struct job *job = applier->attempt_cleanups.head;
-    const struct request *request = &job->decoded.request;
+    return text_equal(a->attempt_key.key, b->attempt_key.key) &&
+           text_equal(a->attempt_key.principal, b->attempt_key.principal);
+}
+
+static bool has_key_of(const struct applier *applier, size_t count, const struct job *job)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (same_key(applier->jobs[i], job))
+            return true;
+    }
+    return false;
+}
+
+static void copy_keys(struct applier *applier, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        applier->keys[i] = applier->jobs[i]->attempt_key;
+}
+
+/* Puts the first jobs of attempt_cleanups into `jobs` that one call can handle, and returns their
+   number. They stay in the queue. */
+static size_t list_cleanups(struct applier *applier)
+{
+    size_t count = 0;
+    const struct job *first = applier->attempt_cleanups.head;
+    for (struct job *job = applier->attempt_cleanups.head;
+         job != NULL && count < applier->options.max_commands; job = job->next) {
+        if (job->answered != first->answered || has_key_of(applier, count, job))
+            break;
+        applier->jobs[count++] = job;
+    }
+    copy_keys(applier, count);
+    return count;
+}
+
+static void log_cleanup_failed(const struct applier *applier, size_t count,
+                               const struct error *error)
+{
+    event_log(EVENT_ATTEMPT_CLEANUP_FAILED,
+              LOG_FIELDS(LOG_T("message_id", applier->jobs[0]->attempt_key.key),
+                         LOG_I("commands", (int64_t)count), LOG_S("error", error->text)),
+              "cannot delete attempt records; they count as a crash until they expire");
+}
+
+/* Deletes the attempt records of the first jobs in attempt_cleanups. Records that cannot be deleted
+   are logged and left: they expire, and must not keep later commands waiting. */
+static enum applier_next clean_up_attempts(struct applier *applier, int64_t *ret_pause_ms)
+{
+    struct store *store = applier->options.store;
     struct error error = {""};
+    size_t count = list_cleanups(applier);
     enum store_status status =
-        job->answered
-            ? ops->clear_attempts(applier->options.store, request->principal, request->key, &error)
-            : ops->withdraw_attempt(applier->options.store, request->principal, request->key,
-                                    job->attempt, &error);
+        applier->jobs[0]->answered
+            ? store->ops->clear_attempts(store, applier->keys, count, &error)
+            : store->ops->withdraw_attempts(store, applier->keys, count, &error);
     if (status != STORE_OK && ++applier->cleanup_tries < ATTEMPT_CLEANUP_TRIES_MAX) {
         *ret_pause_ms = jittered(applier, RETRY_CONFLICT_PAUSE_MAX_MS);
         return APPLIER_WAIT;
     }
     if (status != STORE_OK)
-        event_log(EVENT_ATTEMPT_CLEANUP_FAILED,
-                  LOG_FIELDS(LOG_T("message_id", request->key), LOG_S("error", error.text)),
-                  "cannot delete the attempt record; it counts as a crash until it expires");
+        log_cleanup_failed(applier, count, &error);
     applier->cleanup_tries = 0;
-    job = job_queue_pop(&applier->attempt_cleanups);
-    job->attempt_sent = false;
-    job_queue_push(&applier->done, job);
+    for (size_t i = 0; i < count; i++) {
+        struct job *job = job_queue_pop(&applier->attempt_cleanups);
+        job->attempt_sent = false;
+        job_queue_push(&applier->done, job);
+    }
     return APPLIER_GO_ON;
 }
 
@@ -227,15 +291,15 @@ static bool is_read(const struct job *job)
     return command_mode(job->decoded.request.command.kind) == MODE_READ;
 }
 
-/* Returns whether the command may be one that crashes its workers. */
+/* A suspect was being processed by a worker that has died. */
 static bool is_suspect(const struct job *job)
 {
-    return job->delivery.delivery_count >= SUSPECT_REDELIVERIES && !is_read(job);
+    return job->batch_max > 0;
 }
 
 static bool needs_own_batch(const struct job *job)
 {
-    return is_suspect(job) || command_mode(job->decoded.request.command.kind) == MODE_EXCLUSIVE;
+    return command_mode(job->decoded.request.command.kind) == MODE_EXCLUSIVE;
 }
 
 /* The size of a batch, as far as it is known before the load. */
@@ -258,6 +322,7 @@ static bool fits(const struct applier *applier, const struct job *job, const str
         return true;
     const struct job *first = applier->jobs[0];
     return !needs_own_batch(first) && !needs_own_batch(job) && is_read(first) == is_read(job) &&
+           is_suspect(first) == is_suspect(job) &&
            extent->bytes + job->delivery.body.length <= applier->options.max_bytes &&
            extent->documents + documents_of(job) <= applier->options.max_documents;
 }
@@ -272,6 +337,7 @@ static void gather(struct applier *applier)
     while (applier->waiting.head != NULL && applier->count < applier->retry.limit) {
         struct job *job = job_queue_pop(&applier->waiting);
         if (!is_current(applier, job)) {
+            applier->marked -= job->attempt_recorded;
             job_queue_push(&applier->done, job);
         } else if (!fits(applier, job, &extent)) {
             job_queue_push(&later, job);
@@ -296,6 +362,87 @@ static void return_to_waiting(struct applier *applier, size_t first)
         job_queue_push_front(&applier->waiting, applier->jobs[--applier->count]);
 }
 
+/* Moves the commands of the group, which have no confirmed record, to the front of `unmarked`. */
+static void return_to_unmarked(struct applier *applier)
+{
+    while (applier->count > 0)
+        job_queue_push_front(&applier->unmarked, applier->jobs[--applier->count]);
+}
+
+static bool is_marking(const struct applier *applier)
+{
+    return applier->stage == STAGE_FIND_ATTEMPTS || applier->stage == STAGE_RECORD_ATTEMPTS;
+}
+
+/* --- redelivered commands ------------------------------------------------------------------- */
+
+/* Returns whether the job may be marked together with those of the group. */
+static bool joins_group(const struct applier *applier, const struct job *job)
+{
+    if (applier->count == 0)
+        return true;
+    return applier->jobs[0]->history_read == job->history_read &&
+           !has_key_of(applier, applier->count, job);
+}
+
+static size_t smaller_max(size_t max, const struct job *job)
+{
+    return is_suspect(job) && job->batch_max < max ? job->batch_max : max;
+}
+
+/* Fills the group from `unmarked`: commands of which no record is known, or suspects that may be
+   in a batch of this size. The rest keeps its order. */
+static void take_group(struct applier *applier)
+{
+    struct job_queue later = {0};
+    size_t max = applier->options.max_commands;
+    applier->count = 0;
+    while (applier->unmarked.head != NULL && applier->count < max) {
+        struct job *job = job_queue_pop(&applier->unmarked);
+        size_t new_max = smaller_max(max, job);
+        if (!text_present(job->attempt_key.key))
+            job->attempt_key = attempt_key_of(&job->delivery, job->arena);
+        if (!is_current(applier, job)) {
+            job_queue_push(&applier->done, job);
+        } else if (!joins_group(applier, job) || applier->count >= new_max) {
+            job_queue_push(&later, job);
+        } else {
+            applier->jobs[applier->count++] = job;
+            max = new_max;
+        }
+    }
+    job_queue_append(&later, &applier->unmarked);
+    applier->unmarked = later;
+}
+
+static void log_suspects(size_t count, const struct attempt_history *history)
+{
+    event_log(EVENT_COMMANDS_SUSPECTED,
+              LOG_FIELDS(LOG_I("commands", (int64_t)count),
+                         LOG_I("batch", (int64_t)history->smallest),
+                         LOG_I("alone", history->alone)),
+              "a worker died while it processed these commands; trying them in smaller batches");
+}
+
+/* Returns the suspects of the group to the front of `unmarked`, to be marked in smaller groups. */
+static void part_suspects(struct applier *applier)
+{
+    struct job_queue suspects = {0};
+    size_t kept = 0;
+    for (size_t i = 0; i < applier->count; i++) {
+        struct job *job = applier->jobs[i];
+        if (is_suspect(job))
+            job_queue_push(&suspects, job);
+        else
+            applier->jobs[kept++] = job;
+    }
+    if (suspects.head != NULL)
+        log_suspects(suspects.count, &suspects.head->history);
+    applier->count = kept;
+    job_queue_append(&suspects, &applier->unmarked);
+    applier->unmarked = suspects;
+}
+
 /* --- failures ------------------------------------------------------------------------------- */
 
 static enum retry_cause cause_of(const struct applier *applier, enum store_status status)
@@ -303,7 +450,10 @@ static enum retry_cause cause_of(const struct applier *applier, enum store_statu
     switch (status) {
     case STORE_CONFLICT: return applier->stage == STAGE_LOCK ? RETRY_LOCK_HELD : RETRY_CONFLICT;
     case STORE_EXPIRED: return RETRY_EXPIRED;
-    case STORE_REFUSED: return RETRY_REFUSED;
+    case STORE_REFUSED:
+        if (is_marking(applier))
+            break; /* no command is at fault: an operator has changed the collection */
+        return RETRY_REFUSED;
     case STORE_OK:
     case STORE_UNAVAILABLE:
     case STORE_UNKNOWN:
@@ -378,6 +528,8 @@ static enum applier_next handle_failure(struct applier *applier, enum store_stat
         applier->options.store->ops->renew(applier->options.store);
     if (rejected)
         reject_permanently(applier->jobs[0], error);
+    if (is_marking(applier))
+        return_to_unmarked(applier);
     return_to_waiting(applier, 0);
     leave_batch(applier);
     return pause_ms > 0 ? APPLIER_WAIT : APPLIER_GO_ON;
@@ -385,39 +537,118 @@ static enum applier_next handle_failure(struct applier *applier, enum store_stat
 
 /* --- the stages ----------------------------------------------------------------------------- */
 
-/* Gathers a batch, once no attempt record is left to delete. */
+/* Begins with what comes first: attempt records to delete; redelivered commands to mark, once those
+   that were marked before are done; a batch. */
 static enum applier_next gather_batch(struct applier *applier, int64_t *ret_pause_ms)
 {
     if (applier->attempt_cleanups.head != NULL)
-        return clean_up_attempt(applier, ret_pause_ms);
-    gather(applier);
-    if (applier->count == 0)
-        return applier->waiting.head != NULL ? APPLIER_GO_ON : APPLIER_IDLE;
+        return clean_up_attempts(applier, ret_pause_ms);
     applier->batch_began_ms = now_ms(applier);
-    const struct job *first = applier->jobs[0];
-    applier->stage =
-        is_suspect(first) && !first->attempt_recorded ? STAGE_RECORD_ATTEMPT : STAGE_BEGIN;
+    if (applier->marked == 0 && applier->unmarked.head != NULL) {
+        take_group(applier);
+        if (applier->count > 0)
+            applier->stage =
+                applier->jobs[0]->history_read ? STAGE_RECORD_ATTEMPTS : STAGE_FIND_ATTEMPTS;
+        return APPLIER_GO_ON;
+    }
+    gather(applier);
+    if (applier->count > 0)
+        applier->stage = STAGE_BEGIN;
+    else if (applier->waiting.head == NULL && applier->unmarked.head == NULL)
+        return APPLIER_IDLE;
     return APPLIER_GO_ON;
 }
 
-/* Writes the attempt record, durably, before the command is touched: if it crashes this worker, the
-   record remains and counts. A record whose write was not answered may exist, so it is written
-   again under the same number. */
-static enum applier_next record_attempt(struct applier *applier, int64_t *ret_pause_ms)
+/* Looks for records of workers that died with the commands of the group. */
+static enum applier_next find_attempts(struct applier *applier, int64_t *ret_pause_ms)
 {
-    struct job *job = applier->jobs[0];
-    struct request *request = &job->decoded.request;
     struct store *store = applier->options.store;
     struct error error = {""};
-    if (!job->attempt_sent)
-        job->attempt = ++applier->attempts;
-    job->attempt_sent = true;
-    enum store_status status = store->ops->record_attempt(store, request->principal, request->key,
-                                                          job->attempt, &request->attempts, &error);
+    copy_keys(applier, applier->count);
+    enum store_status status =
+        store->ops->find_attempts(store, applier->keys, applier->count, applier->histories, &error);
     if (status != STORE_OK)
         return handle_failure(applier, status, &error, ret_pause_ms);
-    job->attempt_recorded = true;
-    applier->stage = STAGE_BEGIN;
+    for (size_t i = 0; i < applier->count; i++) {
+        struct job *job = applier->jobs[i];
+        job->history = applier->histories[i];
+        job->history_read = true;
+        if (job->history.smallest > 0)
+            job->batch_max = job->history.smallest > 1 ? job->history.smallest / 2 : 1;
+    }
+    part_suspects(applier);
+    applier->stage = applier->count > 0 ? STAGE_RECORD_ATTEMPTS : STAGE_GATHER;
+    return APPLIER_GO_ON;
+}
+
+/* A command whose worker died even where the plan would only have answered `attempts_exhausted`
+   kills its worker while it is decoded. */
+static bool dies_decoding(const struct applier *applier, const struct job *job)
+{
+    return job->history.alone > applier->options.max_attempts;
+}
+
+/* Answers a command without decoding it. It gets no reply, since nothing is known of its policy,
+   and is dead-lettered. */
+static void answer_exhausted(struct job *job)
+{
+    struct decoded *decoded = &job->decoded;
+    decoded->request.principal = job->delivery.properties.user_id;
+    decoded->request.key = job->delivery.properties.message_id;
+    verdict_refuse(&decoded->verdict, job->arena, VERDICT_ATTEMPTS_EXHAUSTED,
+                   "%lld workers crashed while decoding this command",
+                   (long long)job->history.alone);
+    verdict_add_integer(&decoded->verdict, "attempts", job->history.alone);
+    job_answer_undecodable(job);
+}
+
+/* Decodes a command whose record is durable. Returns whether it goes into a batch; otherwise it is
+   answered. */
+static bool decode_marked(struct applier *applier, struct job *job)
+{
+    if (dies_decoding(applier, job)) {
+        answer_exhausted(job);
+        return false;
+    }
+    die_of_poisoned_body(job->delivery.body);
+    applier->options.decode(applier->options.decode_context, job);
+    job->decoded.request.attempts = job->history.alone;
+    if (!job->decoded.accepted)
+        job_answer_undecodable(job);
+    return job->decoded.accepted;
+}
+
+/* Moves the commands of the group to the front of `waiting`. */
+static void begin_marked(struct applier *applier)
+{
+    struct job_queue ready = {0};
+    for (size_t i = 0; i < applier->count; i++) {
+        struct job *job = applier->jobs[i];
+        job->attempt_recorded = true;
+        job_queue_push(decode_marked(applier, job) ? &ready : &applier->done, job);
+    }
+    applier->count = 0;
+    applier->marked = ready.count;
+    job_queue_append(&ready, &applier->waiting);
+    applier->waiting = ready;
+}
+
+/* Writes the attempt records of the group, durably, before its commands are decoded and planned: if
+   one of them crashes this worker, the records remain. A write that was not answered may have
+   taken effect, so it is repeated. */
+static enum applier_next record_attempts(struct applier *applier, int64_t *ret_pause_ms)
+{
+    struct store *store = applier->options.store;
+    struct error error = {""};
+    copy_keys(applier, applier->count);
+    for (size_t i = 0; i < applier->count; i++)
+        applier->jobs[i]->attempt_sent = true;
+    enum store_status status =
+        store->ops->record_attempts(store, applier->keys, applier->count, &error);
+    if (status != STORE_OK)
+        return handle_failure(applier, status, &error, ret_pause_ms);
+    begin_marked(applier);
+    applier->stage = STAGE_GATHER;
     return APPLIER_GO_ON;
 }
 
@@ -572,6 +803,7 @@ static void log_commit(struct applier *applier)
 static void complete_batch(struct applier *applier)
 {
     for (size_t i = 0; i < applier->count; i++) {
+        applier->marked -= applier->jobs[i]->attempt_recorded;
         job_answer(applier->jobs[i], &applier->verdicts[i], applier->bodies[i]);
         job_queue_push(&applier->done, applier->jobs[i]);
     }

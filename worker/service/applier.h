@@ -25,8 +25,11 @@ struct applier_options {
     size_t max_commands;           /* of one batch */
     size_t max_documents;          /* of one batch */
     size_t max_bytes;              /* of the bodies in one batch */
-    int64_t max_attempts;          /* crashes on one command, before it is dead-lettered */
+    int64_t max_attempts;          /* crashes in a batch of one, before it is dead-lettered */
     uint64_t seed;                 /* of the jitter */
+    /* Decodes a redelivered command, and clears job.undecoded. */
+    void (*decode)(void *context, struct job *job);
+    void *decode_context;
 };
 
 struct applier;
@@ -36,7 +39,8 @@ struct applier *applier_new(const struct applier_options *options);
 /* Ends an open transaction and frees the applier with its jobs. NULL is allowed. */
 void applier_free(struct applier *applier);
 
-/* Takes ownership of the jobs: accepted commands, or jobs whose attempt record has to go. */
+/* Takes ownership of the jobs: accepted commands, redelivered messages that are not decoded, or
+   jobs whose attempt record has to go. */
 void applier_submit(struct applier *applier, struct job_queue *jobs);
 /* Moves the finished jobs to `ret_jobs`: answered, or dropped because their connection was lost. */
 void applier_reap(struct applier *applier, struct job_queue *ret_jobs);

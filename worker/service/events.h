@@ -119,6 +119,11 @@
       "repeats within an outage, at error for `misconfigured`.",                                   \
       "Look at `status` and `error`. `unavailable`: check the replica set. `misconfigured`: "      \
       "correct the database. `refused`, `expired`: see docs/debugging.md.")                        \
+    X(COMMANDS_SUSPECTED, "commands.suspected", WARNING,                                           \
+      "A worker died while it processed these commands in a batch of `batch`. They are tried "     \
+      "again in batches of half the size, apart from others, so that the one that kills its "      \
+      "worker is found.",                                                                          \
+      "Find out why the worker died: its log, and `worker.started` of the one that replaced it.")  \
     X(ATTEMPT_CLEANUP_FAILED, "attempt.cleanup_failed", WARNING,                                   \
       "An attempt record cannot be deleted; it counts as a crash of the command until it "         \
       "expires.",                                                                                  \

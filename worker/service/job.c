@@ -19,6 +19,7 @@ struct job *job_new(struct arena *arena, const struct delivery *delivery, uint64
     job->arena = arena;
     job->delivery = *delivery;
     job->epoch = epoch;
+    job->undecoded = true;
     return job;
 }
 
@@ -44,6 +45,14 @@ void job_answer(struct job *job, const struct verdict *verdict, struct text body
         message = reply_failure_message(job->arena, body);
     job->detail = reply_dead_detail(job->arena, message);
     job->answered = true;
+}
+
+void job_answer_undecodable(struct job *job)
+{
+    const struct decoded *decoded = &job->decoded;
+    struct text body = reply_encode(job->arena, decoded->command, COMMAND_PROVIDER_GET,
+                                    decoded->request.key, &decoded->verdict);
+    job_answer(job, &decoded->verdict, body);
 }
 
 void job_queue_push(struct job_queue *queue, struct job *job)

@@ -7,6 +7,7 @@
 #define ALLOT_SERVICE_JOB_H
 
 #include "allot/message.h"
+#include "allot/store.h"
 #include "common/codec/command_decode.h"
 
 /* X(id, name in the log): the message that is published now, and has to be confirmed. */
@@ -42,12 +43,16 @@ struct job {
     struct text body;   /* of the reply */
     struct text detail; /* of the dead letter, and for the log */
 
-    /* the attempt record in the database, deleted when the command is answered or its connection
-       is lost */
+    /* the attempt record in the database (applier.c), deleted when the command is answered or its
+       connection is lost */
+    struct attempt_key attempt_key;
     bool attempt_sent;     /* the record may exist */
     bool attempt_recorded; /* the database has confirmed it */
-    uint64_t attempt;      /* its number */
-    bool answered;         /* delete the records of all workers, not only this one's */
+    bool history_read;     /* `history` is known */
+    struct attempt_history history;
+    size_t batch_max; /* of a suspect: the size of the next batch; 0: it is no suspect */
+    bool undecoded;   /* `decoded` is empty; the applier decodes it, after the record is durable */
+    bool answered;    /* delete the records of all workers, not only this one's */
 
     /* settling */
     enum settle_stage stage;
@@ -80,6 +85,8 @@ size_t job_bytes(const struct job *job);
 
 /* Makes the verdict the job's answer; its texts are copied to the job's arena. */
 void job_answer(struct job *job, const struct verdict *verdict, struct text body);
+/* Answers a command that was decoded and not accepted. */
+void job_answer_undecodable(struct job *job);
 
 /* A linked list, first in, first out; all zero is empty. The owner of the list owns its jobs. */
 struct job_queue {

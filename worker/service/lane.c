@@ -30,7 +30,6 @@
 #include <unistd.h>
 
 #include "common/base/memory.h"
-#include "common/codec/reply_encode.h"
 #include "worker/service/applier.h"
 #include "worker/service/events.h"
 #include "worker/service/flow.h"
@@ -115,6 +114,22 @@ static enum applier_next step(struct lane *lane, struct applier *applier, int64_
     return next;
 }
 
+/* Called by both threads, each with its own jobs. */
+static void decode(void *context, struct job *job)
+{
+    const struct lane *lane = context;
+    const struct settings *settings = lane->options.settings;
+    struct policy_ref *policy = policy_acquire(lane->options.policy);
+    struct decode_context decode_context = {
+        .policy = policy_of(policy),
+        .trust_user_id = settings->security_trust_user_id,
+        .default_principal = settings->security_default_principal,
+    };
+    command_decode(&decode_context, &job->delivery, job->arena, &job->decoded);
+    policy_release(policy);
+    job->undecoded = false;
+}
+
 static struct applier *new_applier(struct lane *lane)
 {
     const struct settings *settings = lane->options.settings;
@@ -129,6 +144,8 @@ static struct applier *new_applier(struct lane *lane)
         .max_bytes = (size_t)settings->batch_max_bytes,
         .max_attempts = settings->delivery_max_attempts,
         .seed = (uint64_t)getpid() ^ (uint64_t)(uintptr_t)lane,
+        .decode = decode,
+        .decode_context = lane,
     };
     return applier_new(&options);
 }
@@ -168,29 +185,6 @@ static void settle(struct lane *lane, struct job *job)
     lane->connection_lost |= settler_settle(lane->settler, job, &lane->error) != TRANSPORT_OK;
 }
 
-static void decode(struct lane *lane, struct job *job)
-{
-    const struct settings *settings = lane->options.settings;
-    struct policy_ref *policy = policy_acquire(lane->options.policy);
-    struct decode_context context = {
-        .policy = policy_of(policy),
-        .trust_user_id = settings->security_trust_user_id,
-        .default_principal = settings->security_default_principal,
-    };
-    command_decode(&context, &job->delivery, job->arena, &job->decoded);
-    policy_release(policy);
-}
-
-/* Answers a command that cannot be decoded; the apply thread never sees it. */
-static void answer_undecodable(struct lane *lane, struct job *job)
-{
-    struct decoded *decoded = &job->decoded;
-    struct text body = reply_encode(job->arena, decoded->command, COMMAND_PROVIDER_GET,
-                                    decoded->request.key, &decoded->verdict);
-    job_answer(job, &decoded->verdict, body);
-    settle(lane, job);
-}
-
 static void receive_delivery(struct lane *lane, const struct transport_event *event)
 {
     if (!flow_admit(&lane->flow, event->delivery.tag)) {
@@ -199,14 +193,17 @@ static void receive_delivery(struct lane *lane, const struct transport_event *ev
     }
     struct job *job = job_new(event->arena, &event->delivery, atomic_load(&lane->epoch));
     job->received_ms = lane->options.clock->monotonic_ms(lane->options.clock);
-    decode(lane, job);
+    if (!job->delivery.redelivered)
+        decode(lane, job); /* a redelivered one is decoded after its attempt record is durable */
     job->counted_bytes = job_bytes(job);
     flow_add(&lane->flow, job->counted_bytes);
     counter_add(&lane->counters, COUNTER_DELIVERIES_RECEIVED, 1);
-    if (job->decoded.accepted)
+    if (job->undecoded || job->decoded.accepted) {
         job_queue_push(&lane->incoming, job);
-    else
-        answer_undecodable(lane, job);
+        return;
+    }
+    job_answer_undecodable(job); /* the apply thread never sees it */
+    settle(lane, job);
 }
 
 /* Releases a finished job. If it still has an attempt record, the apply thread deletes that first.
