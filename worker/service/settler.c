@@ -26,6 +26,7 @@
 
 #include "allot/limits.h"
 #include "common/base/memory.h"
+#include "common/codec/outgoing_headers.h"
 #include "common/codec/reply_encode.h"
 #include "common/core/disposition.h"
 #include "common/host/random.h"
@@ -189,7 +190,7 @@ static enum transport_status publish_dead_letter(struct settler *settler, struct
         .routing_key = settler->options.queue,
         .mandatory = true,
         .properties = job->delivery.properties,
-        .raw_headers = job->delivery.raw_headers,
+        .raw_headers = outgoing_headers_original(job->arena, job->delivery.raw_headers),
         .headers = headers,
         .header_count = header_count,
         .body = job->delivery.body,
