@@ -13,13 +13,16 @@
 static void print_discrepancy(void *context, const char *text)
 {
     (void)context;
-    (void)printf("%s\n", text);
+    print_printable(stdout, text_of(text));
+    (void)putchar('\n');
 }
 
 static void print_repair(void *context, const char *text)
 {
     (void)context;
-    (void)printf("repaired: %s\n", text);
+    (void)fputs("repaired: ", stdout);
+    print_printable(stdout, text_of(text));
+    (void)putchar('\n');
 }
 
 /* Returns success only if every discrepancy was a counter, and every counter was repaired. */

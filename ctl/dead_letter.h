@@ -21,7 +21,11 @@ struct dead_letter {
     struct text worker;
 };
 
-/* The texts of the result are borrowed from the message, or copied to `arena`. */
-struct dead_letter dead_letter_read(const struct client_message *message, struct arena *arena);
+/*
+ * Reads a letter. If the broker made it of a command in `command_queue`, forged headers of the
+ * worker are ignored. The texts of the result are borrowed from the message, or copied to `arena`.
+ */
+struct dead_letter dead_letter_read(const struct client_message *message, struct text command_queue,
+                                    struct arena *arena);
 
 #endif

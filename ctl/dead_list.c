@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "common/base/utf8.h"
 #include "common/codec/json_write.h"
 #include "common/host/system_clock.h"
 #include "ctl/commands.h"
@@ -28,25 +27,6 @@ enum {
     S_PER_DAY = 86400,
     UNREADABLE_MAX = 64
 };
-
-/*
- * Prints a text that a producer chose. Control characters and bytes that are not UTF-8 become '?',
- * so that they cannot send commands to the terminal or end the line.
- */
-static void print_printable(struct text text)
-{
-    if (text.length == 0)
-        text = text_of("-");
-    while (text.length > 0) {
-        size_t length = utf8_sequence(text);
-        if (length == 0 || utf8_is_control(text_view(text.bytes, length)))
-            (void)putchar('?');
-        else
-            (void)fwrite(text.bytes, 1, length, stdout);
-        size_t printed = length > 0 ? length : 1; /* one '?' for each byte that is not UTF-8 */
-        text = text_view(text.bytes + printed, text.length - printed);
-    }
-}
 
 /* Prints the age in two units at most; '-' if the time is missing, negative, or in the future. */
 static void print_age(const struct dead_letter *letter, int64_t now_ms)
@@ -73,7 +53,7 @@ static void print_line(const struct dead_letter *letter)
     print_age(letter, system_wall_ms());
     for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++) {
         (void)putchar('\t');
-        print_printable(columns[i]);
+        print_printable(stdout, columns[i].length > 0 ? columns[i] : text_of("-"));
     }
     (void)putchar('\n');
 }
@@ -104,8 +84,7 @@ static void print_json(const struct dead_letter *letter, struct arena *arena)
     write_member(&writer, "queue", letter->queue);
     write_member(&writer, "worker", letter->worker);
     json_write_close(&writer, '}');
-    struct text line = json_writer_text(&writer);
-    (void)printf("%.*s\n", TEXT_ARGS(line));
+    print_json_line(stdout, json_writer_text(&writer));
 }
 
 static void print_dead_letter(const struct dead_letter *letter, bool json, struct arena *arena)
@@ -114,12 +93,6 @@ static void print_dead_letter(const struct dead_letter *letter, bool json, struc
         print_json(letter, arena);
     else
         print_line(letter);
-}
-
-static void print_letter(const struct client_message *message, bool json)
-{
-    struct dead_letter letter = dead_letter_read(message, message->arena);
-    print_dead_letter(&letter, json, message->arena);
 }
 
 /* --- the queue ------------------------------------------------------------------------------ */
@@ -134,6 +107,7 @@ struct listing {
     struct text uri;
     struct amqp_tls tls;
     const char *queue;
+    struct text command_queue;
     struct client *client; /* NULL: not open */
     struct client *kept[UNREADABLE_MAX];
     size_t kept_count;
@@ -150,6 +124,12 @@ static void close_clients(struct listing *listing)
     client_close(listing->client);
     for (size_t i = 0; i < listing->kept_count; i++)
         client_close(listing->kept[i]);
+}
+
+static void print_letter(const struct listing *listing, const struct client_message *message)
+{
+    struct dead_letter letter = dead_letter_read(message, listing->command_queue, message->arena);
+    print_dead_letter(&letter, listing->options->json, message->arena);
 }
 
 /* Prints what can be said of a message that cannot be read, and connects again. */
@@ -173,7 +153,7 @@ static enum client_answer list_next(struct listing *listing, uint32_t *ret_remai
     struct client_message message = {0};
     enum client_answer answer = client_get(listing->client, listing->queue, &message, error);
     if (answer == CLIENT_MESSAGE)
-        print_letter(&message, listing->options->json);
+        print_letter(listing, &message);
     if (answer == CLIENT_UNREADABLE) {
         message.arena = arena_new(0);
         answer = pass_unreadable(listing, message.arena, error) ? CLIENT_MESSAGE : CLIENT_FAILED;
@@ -213,7 +193,8 @@ int dead_list_command(const struct options *options, struct arena *arena)
     struct listing listing = {.options = options,
                               .uri = settings.amqp_uri,
                               .tls = broker_settings_tls(&settings),
-                              .queue = options->queue};
+                              .queue = options->queue,
+                              .command_queue = settings.amqp_queue};
     if (listing.queue == NULL)
         listing.queue = text_copy(arena, settings.amqp_dead_letter_queue).bytes;
     uint32_t count = 0;

@@ -3,7 +3,20 @@
 #ifndef ALLOT_CTL_OUTPUT_H
 #define ALLOT_CTL_OUTPUT_H
 
+#include <stdio.h>
+
 #include "common/base/error.h"
+#include "common/base/text.h"
+
+/*
+ * Prints a text that may come from a producer, the broker or the database. Control characters
+ * (common/base/utf8.h) and bytes that are not UTF-8 become '?', so that they cannot send commands
+ * to the terminal or end the line.
+ */
+void print_printable(FILE *stream, struct text text);
+/* Prints JSON text and a line end. Control characters, which are within its strings, are
+   escaped: the values stay the same. */
+void print_json_line(FILE *stream, struct text json);
 
 /* Flushes stdout, then prints "allotctl: " and the error on stderr. Returns EXIT_FAILED. */
 int fail_with(const struct error *error);

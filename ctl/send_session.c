@@ -15,6 +15,8 @@
  */
 #include "ctl/send_session.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <jansson.h>
@@ -22,6 +24,7 @@
 #include "common/codec/field_table.h"
 #include "common/host/random.h"
 #include "common/host/system_clock.h"
+#include "ctl/output.h"
 
 enum { CONFIRM_TIMEOUT_MS = 30000 };
 
@@ -80,8 +83,9 @@ static void print_results(struct send_session *session)
 {
     while (session->printed < session->sent && session->lines[session->printed] != NULL) {
         json_t **line = &session->lines[session->printed++];
-        (void)json_dumpf(*line, stdout, JSON_COMPACT);
-        (void)putchar('\n');
+        char *text = json_dumps(*line, JSON_COMPACT);
+        print_json_line(stdout, text_of(text != NULL ? text : ""));
+        free(text);
         json_decref(*line);
         *line = NULL;
     }
@@ -181,6 +185,13 @@ static bool receive_all(struct send_session *session, struct error *error)
 
 /* --- commands ------------------------------------------------------------------------------- */
 
+static void print_failure(struct text message_id, const char *what)
+{
+    (void)fputs("allotctl: message '", stderr);
+    print_printable(stderr, message_id);
+    (void)fprintf(stderr, "' %s\n", what);
+}
+
 static void handle_confirm(struct send_session *session, size_t index, enum client_outcome outcome)
 {
     struct text message_id = session->input->commands[index].message_id;
@@ -190,15 +201,12 @@ static void handle_confirm(struct send_session *session, size_t index, enum clie
             set_status(session, index, "published", true);
         return;
     case CLIENT_RETURNED:
-        (void)fprintf(stderr,
-                      "allotctl: message '%.*s' is unroutable: no queue is bound to the exchange "
-                      "with this routing key\n",
-                      TEXT_ARGS(message_id));
+        print_failure(message_id,
+                      "is unroutable: no queue is bound to the exchange with this routing key");
         set_status(session, index, "unroutable", false);
         return;
     case CLIENT_NACKED:
-        (void)fprintf(stderr, "allotctl: message '%.*s' was nacked by the broker\n",
-                      TEXT_ARGS(message_id));
+        print_failure(message_id, "was nacked by the broker");
         set_status(session, index, "nacked", false);
         return;
     }

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "ctl/commands.h"
 #include "ctl/output.h"
@@ -32,6 +33,18 @@ int topology_declare_command(const struct options *options, struct arena *arena)
     return EXIT_SUCCESS;
 }
 
+static void print_lines(struct text lines)
+{
+    while (lines.length > 0) {
+        const char *end = memchr(lines.bytes, '\n', lines.length);
+        size_t length = end != NULL ? (size_t)(end - lines.bytes) : lines.length;
+        print_printable(stdout, text_view(lines.bytes, length));
+        (void)putchar('\n');
+        length += end != NULL;
+        lines = text_view(lines.bytes + length, lines.length - length);
+    }
+}
+
 int topology_check_command(const struct options *options, struct arena *arena)
 {
     struct settings settings = {0};
@@ -48,7 +61,6 @@ int topology_check_command(const struct options *options, struct arena *arena)
         (void)puts("topology OK");
         return EXIT_SUCCESS;
     }
-    bool ended = differences.bytes[differences.length - 1] == '\n';
-    (void)printf("%.*s%s", TEXT_ARGS(differences), ended ? "" : "\n");
+    print_lines(differences);
     return EXIT_FAILED;
 }

@@ -20,7 +20,8 @@ enum {
     X(message_id, AMQP_BASIC_MESSAGE_ID_FLAG)                                                      \
     X(type, AMQP_BASIC_TYPE_FLAG)                                                                  \
     X(user_id, AMQP_BASIC_USER_ID_FLAG)                                                            \
-    X(app_id, AMQP_BASIC_APP_ID_FLAG)
+    X(app_id, AMQP_BASIC_APP_ID_FLAG)                                                              \
+    X(cluster_id, AMQP_BASIC_CLUSTER_ID_FLAG)
 
 struct text_property {
     size_t ours;

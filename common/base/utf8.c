@@ -57,14 +57,6 @@ bool utf8_valid(struct text text)
     return true;
 }
 
-bool utf8_is_control(struct text code_point)
-{
-    unsigned char first = (unsigned char)code_point.bytes[0];
-    if (code_point.length == 2)
-        return first == 0xc2 && (unsigned char)code_point.bytes[1] < 0xa0;
-    return code_point.length == 1 && (first < ' ' || first == 0x7f);
-}
-
 enum { SURROGATES = 0xd800, AFTER_SURROGATES = 0xe000, CODE_POINT_MAX = 0x10ffff };
 
 /* Returns the code point of a valid sequence of `length` bytes. */
@@ -75,6 +67,29 @@ static uint32_t code_point_of(const uint8_t *bytes, size_t length)
     for (size_t i = 1; i < length; i++)
         code_point = code_point << 6 | (bytes[i] & 0x3fU);
     return code_point;
+}
+
+uint32_t utf8_code_point(struct text sequence)
+{
+    return code_point_of((const uint8_t *)sequence.bytes, sequence.length);
+}
+
+bool utf8_is_control(struct text code_point)
+{
+    static const struct {
+        uint32_t first, last;
+    } controls[] = {
+        {0x00, 0x1f},     {0x7f, 0x9f},     /* C0, DEL and C1 */
+        {0x61c, 0x61c},   {0x200e, 0x200f}, /* marks of direction */
+        {0x2028, 0x202e},                   /* separators; embedding and override of direction */
+        {0x2066, 0x2069},                   /* isolates */
+    };
+    uint32_t value = utf8_code_point(code_point);
+    for (size_t i = 0; i < sizeof controls / sizeof controls[0]; i++) {
+        if (value >= controls[i].first && value <= controls[i].last)
+            return true;
+    }
+    return false;
 }
 
 /* Writes the sequence of a code point; returns its length. */

@@ -6,6 +6,8 @@
 #ifndef ALLOT_BASE_UTF8_H
 #define ALLOT_BASE_UTF8_H
 
+#include <stdint.h>
+
 #include "common/base/text.h"
 
 /*
@@ -16,9 +18,13 @@ size_t utf8_sequence(struct text text);
 /* Returns whether the whole text is valid; true for the empty and the absent text. */
 bool utf8_valid(struct text text);
 
+/* Returns the code point of one valid sequence. */
+uint32_t utf8_code_point(struct text sequence);
+
 /*
  * Returns whether `code_point`, one valid sequence, is a control character: C0, DEL, or C1 (U+0080
- * to U+009F). Terminals interpret these.
+ * to U+009F), which terminals interpret; a line or paragraph separator; or one that changes the
+ * direction of the text around it, so that a line shows something else than it says.
  */
 bool utf8_is_control(struct text code_point);
 

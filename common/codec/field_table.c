@@ -253,6 +253,22 @@ struct text field_table_without(struct arena *arena, struct text table, const ch
     return finish_table(bytes, copy_entries(bytes + LENGTH_BYTES, table, names, count));
 }
 
+struct text field_table_filter(struct arena *arena, struct text table,
+                               bool (*keeps)(struct text name))
+{
+    char *bytes = arena_alloc(arena, LENGTH_BYTES + table.length);
+    char *at = bytes + LENGTH_BYTES;
+    struct field_cursor cursor = field_table_begin(table);
+    struct field field;
+    while (field_table_next(&cursor, &field)) {
+        if (!keeps(field.name))
+            continue;
+        memcpy(at, field.encoded.bytes, field.encoded.length);
+        at += field.encoded.length;
+    }
+    return finish_table(bytes, at);
+}
+
 void field_table_read_delivery(struct delivery *delivery)
 {
     struct text table = delivery->raw_headers;

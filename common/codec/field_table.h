@@ -52,6 +52,9 @@ struct text field_table_merge(struct arena *arena, struct text table,
 /* Returns a table in `arena`: `table` without the entries with these names. */
 struct text field_table_without(struct arena *arena, struct text table, const char *const *names,
                                 size_t count);
+/* Returns a table in `arena`: `table` without the entries whose names `keeps` rejects. */
+struct text field_table_filter(struct arena *arena, struct text table,
+                               bool (*keeps)(struct text name));
 
 /*
  * Fills the members of a delivery that come from its `raw_headers`: delivery_count (0 if it

@@ -11,16 +11,17 @@ enum {
     /* Frame: type, channel, size, end. Content header: class, weight, body size, flags. Properties:
        delivery mode, priority, timestamp. */
     FIXED_BYTES = 1 + 2 + 4 + 1 + 2 + 2 + 8 + 2 + 1 + 1 + 8,
-    TEXTS = 9
+    TEXTS = 10
 };
 
 /* Returns the size of the frame with the content header, without the table of headers. */
 static size_t properties_bytes(const struct properties *properties)
 {
-    const struct text texts[TEXTS] = {
-        properties->content_type, properties->content_encoding, properties->correlation_id,
-        properties->reply_to,     properties->expiration,       properties->message_id,
-        properties->type,         properties->user_id,          properties->app_id};
+    const struct text texts[TEXTS] = {properties->content_type,   properties->content_encoding,
+                                      properties->correlation_id, properties->reply_to,
+                                      properties->expiration,     properties->message_id,
+                                      properties->type,           properties->user_id,
+                                      properties->app_id,         properties->cluster_id};
     size_t bytes = FIXED_BYTES;
     for (size_t i = 0; i < TEXTS; i++)
         bytes += text_present(texts[i]) ? 1 + texts[i].length : 0;
@@ -48,6 +49,21 @@ static struct text encode(struct arena *arena, const struct outgoing *outgoing,
     headers[count] = (struct outgoing_header){
         .name = SEQUENCE_HEADER, .kind = OUTGOING_INTEGER, .integer = (int64_t)outgoing->sequence};
     return field_table_merge(arena, original, headers, count + 1);
+}
+
+static bool is_original(struct text name)
+{
+    if (text_is(name, "x-allot-deadline"))
+        return true;
+    return !text_starts_with(name, "x-allot-") && !text_is(name, "x-death") &&
+           !text_starts_with(name, "x-first-death-") && !text_starts_with(name, "x-last-death-");
+}
+
+struct text outgoing_headers_original(struct arena *arena, struct text raw_headers)
+{
+    if (!text_present(raw_headers))
+        return TEXT_NONE;
+    return field_table_filter(arena, raw_headers, is_original);
 }
 
 struct text outgoing_headers_encode(struct arena *arena, const struct outgoing *outgoing,

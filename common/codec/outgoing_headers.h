@@ -12,6 +12,13 @@
 #define DETAIL_HEADER "x-allot-detail"
 
 /*
+ * Returns those headers of a command, in `arena`, that its dead letter keeps: without those that
+ * only the worker or the broker write (x-allot-..., but for x-allot-deadline, and x-death,
+ * x-first-death-..., x-last-death-...). A reader of the letter trusts these. Absent if
+ * `raw_headers` are.
+ */
+struct text outgoing_headers_original(struct arena *arena, struct text raw_headers);
+/*
  * Returns the encoded headers in `arena`: the original ones, overwritten by the message's own
  * `headers`, and the sequence number, by which a returned message is recognized. If they and the
  * properties do not fit into one frame of `frame_bytes`, the original headers are left out, and a

@@ -67,8 +67,7 @@ static void put_character(struct sink *sink, struct text character)
 {
     if (utf8_is_control(character)) {
         char escape[8];
-        unsigned char last = (unsigned char)character.bytes[character.length - 1];
-        (void)snprintf(escape, sizeof escape, "\\u%04x", last);
+        (void)snprintf(escape, sizeof escape, "\\u%04x", utf8_code_point(character) & 0xffffU);
         (void)put_string(sink, escape);
     } else if (character.bytes[0] == '"' || character.bytes[0] == '\\') {
         char escape[3] = {'\\', character.bytes[0], '\0'};

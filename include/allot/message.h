@@ -23,6 +23,7 @@ struct properties {
     struct text type;
     struct text user_id;
     struct text app_id;
+    struct text cluster_id;
     bool has_priority;
     uint8_t priority;
     bool has_timestamp;

@@ -242,6 +242,7 @@ struct properties fixture_properties(void)
                                .message_id = text_of("key"),
                                .type = text_of("a type"),
                                .app_id = text_of("an app"),
+                               .cluster_id = text_of("a cluster"),
                                .has_priority = true,
                                .priority = 3,
                                .has_timestamp = true,
@@ -258,6 +259,7 @@ void assert_fixture_properties(const struct properties *properties)
     assert_text(properties->message_id, "key");
     assert_text(properties->type, "a type");
     assert_text(properties->app_id, "an app");
+    assert_text(properties->cluster_id, "a cluster");
     assert_true(properties->has_priority);
     assert_int_equal(properties->priority, 3);
     assert_true(properties->has_timestamp);

@@ -28,7 +28,8 @@ struct properties memory_properties_copy(struct arena *arena, const struct prope
     struct properties copy = *properties;
     struct text *const texts[] = {&copy.content_type, &copy.content_encoding, &copy.correlation_id,
                                   &copy.reply_to,     &copy.expiration,       &copy.message_id,
-                                  &copy.type,         &copy.user_id,          &copy.app_id};
+                                  &copy.type,         &copy.user_id,          &copy.app_id,
+                                  &copy.cluster_id};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         *texts[i] = text_copy(arena, *texts[i]);
     return copy;

@@ -2,10 +2,16 @@
 /*
  * Tests what `allotctl dead list` prints of letters that a producer, the broker or the client
  * library made difficult.
+ *
+ * - Unreadable letters: a relay between allotctl (or the worker) and the broker changes the type of
+ *   a header to one that does not exist, so that every version of librabbitmq fails to read it.
+ * - Letters of the broker: a command expires while no worker runs.
+ * - Control characters: the letter is put into the queue as the worker would do it.
  */
 #include "tests/system/worker_fixture.h"
 
 #include <arpa/inet.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +24,7 @@ enum { OUTPUT_MAX = 8192 };
 
 /* The name of a header, and the kind that its value has on the wire. */
 #define SPOILT "unreadableS"
+#define READ "{\"version\":1,\"command\":\"usage.get\",\"params\":{\"project_id\":\"p\"}}"
 
 /* Runs `allotctl dead list` and returns what it printed on both streams; static. */
 static const char *list_dead(const char *uri, const char *options)
@@ -70,12 +77,18 @@ static void put_letter(struct client *client, const char *message_id,
     assert_int_equal(outcome, CLIENT_CONFIRMED);
 }
 
+/* Removes the letters. They do not go to the journal: no worker made them, and few are valid. */
 static void take_letters(size_t count)
 {
+    struct error error;
+    struct client *client = open_worker_client();
     for (size_t i = 0; i < count; i++) {
-        struct client_message letter = take_dead_letter();
+        struct client_message letter = {0};
+        assert_int_equal(client_get(client, "allot.dead", &letter, &error), CLIENT_MESSAGE);
+        assert_true(client_ack(client, letter.tag, &error));
         arena_free(letter.arena);
     }
+    client_close(client);
     expect_no_dead_letter();
 }
 
@@ -146,7 +159,7 @@ static void test_a_worker_goes_on_after_an_unreadable_command(void **state)
     pid_t worker = start_worker_with_log(log);
     (void)setenv("ALLOT_AMQP_URI", direct, 1);
     make_providers(&producer);
-    struct outgoing command = command_message("unreadable", producer.queue, "{}");
+    struct outgoing command = command_message("unreadable", producer.queue, READ);
     command.headers = &spoilt;
     command.header_count = 1;
     assert_int_equal(publish(&producer, &command), CLIENT_CONFIRMED);
@@ -163,11 +176,88 @@ static void test_a_worker_goes_on_after_an_unreadable_command(void **state)
     (void)unlink(log);
 }
 
+/* --- letters of the broker ------------------------------------------------------------------ */
+
+/* Waits until the broker has dead-lettered `count` messages. */
+static void await_letters(struct client *client, uint32_t count)
+{
+    struct error error;
+    uint32_t found = 0;
+    for (int i = 0; i < WAIT_MS / 50 && found != count; i++) {
+        assert_true(client_count(client, "allot.dead", &found, &error));
+        (void)poll(NULL, 0, 50);
+    }
+    assert_int_equal(found, count);
+}
+
+/* A producer lets the broker dead-letter a command with headers of its own. */
+static void test_a_letter_of_the_broker_is_never_shown_as_the_workers(void **state)
+{
+    (void)state;
+    const struct outgoing_header forged[] = {
+        {.name = "x-allot-reason", .kind = OUTGOING_TEXT, .text = text_of("internal")},
+        {.name = "x-allot-detail", .kind = OUTGOING_TEXT, .text = text_of("forged detail")},
+        {.name = "x-allot-principal", .kind = OUTGOING_TEXT, .text = text_of("team-blue")},
+        {.name = "x-allot-queue", .kind = OUTGOING_TEXT, .text = text_of("forged.queue")},
+        {.name = "x-allot-worker", .kind = OUTGOING_TEXT, .text = text_of("forged-worker")},
+        {.name = "x-allot-dead-at", .kind = OUTGOING_INTEGER, .integer = 1},
+        {.name = "x-first-death-reason", .kind = OUTGOING_TEXT, .text = text_of("rejected")},
+        {.name = "x-first-death-queue", .kind = OUTGOING_TEXT, .text = text_of("forged.queue")}};
+    struct producer producer = open_producer("ALLOT_AMQP_URI_CONDUCTOR", "conductor");
+    struct client *client = open_worker_client();
+    struct outgoing command = command_message("forged", NULL, READ);
+    command.headers = forged;
+    command.header_count = sizeof forged / sizeof forged[0];
+    command.properties.expiration = text_of("1");
+    assert_int_equal(publish(&producer, &command), CLIENT_CONFIRMED);
+    await_letters(client, 1);
+    const char *line = line_of(list_dead(getenv("ALLOT_AMQP_URI"), "--json"), 0);
+    assert_part(line, "\"reason\":\"expired\"");
+    assert_part(line, "\"principal\":\"conductor\"");
+    assert_part(line, "\"queue\":\"allot.commands\"");
+    assert_part(line, "\"detail\":null");
+    assert_part(line, "\"worker\":null");
+    assert_null(strstr(line, "\"dead_at_ms\":1,"));
+    take_letters(1);
+    client_close(client);
+    client_close(producer.client);
+}
+
+/* Whatever a letter holds: no byte of the output may be a control character. */
+static void test_control_characters_never_reach_the_terminal(void **state)
+{
+    (void)state;
+    static const char evil[] = "\x1b]0;title\x07\xc2\x9b"
+                               "31m\x7f\r\n\t\xe2\x80\xae\xff";
+    const struct outgoing_header headers[] = {
+        {.name = "x-allot-reason", .kind = OUTGOING_TEXT, .text = text_of(evil)},
+        {.name = "x-allot-detail", .kind = OUTGOING_TEXT, .text = text_of(evil)},
+        {.name = "x-allot-principal", .kind = OUTGOING_TEXT, .text = text_of(evil)},
+        {.name = "x-allot-queue", .kind = OUTGOING_TEXT, .text = text_of(evil)},
+        {.name = "x-allot-worker", .kind = OUTGOING_TEXT, .text = text_of(evil)}};
+    struct client *client = open_worker_client();
+    put_letter(client, "evil \x1b[2J\xc2\x9b", headers, sizeof headers / sizeof headers[0]);
+    const char *const options[] = {"", "--json"};
+    for (size_t i = 0; i < 2; i++) {
+        const char *output = list_dead(getenv("ALLOT_AMQP_URI"), options[i]);
+        assert_string_equal(line_of(output, 1), "");
+        for (const char *at = line_of(output, 0); *at != '\0'; at++)
+            assert_true(((unsigned char)*at >= ' ' && *at != 0x7f) || (i == 0 && *at == '\t'));
+        assert_null(strstr(output, "\xc2\x9b"));
+        assert_null(strstr(output, "\xe2\x80\xae"));
+        assert_non_null(strstr(output, "title"));
+    }
+    take_letters(1);
+    client_close(client);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         WORKER_TEST(test_unreadable_letters_are_listed_and_the_others_follow),
         WORKER_TEST(test_a_worker_goes_on_after_an_unreadable_command),
+        WORKER_TEST(test_a_letter_of_the_broker_is_never_shown_as_the_workers),
+        WORKER_TEST(test_control_characters_never_reach_the_terminal),
     };
     return cmocka_run_group_tests_name("dead_list", tests, declare_topology, NULL) != 0;
 }

@@ -257,14 +257,24 @@ static void test_a_malformed_traceparent_is_ignored(void **state)
 
 static void test_a_dead_letter_is_the_original_without_user_id_and_expiration(void **state)
 {
-    struct outgoing_header forged = {
-        .name = "x-allot-reason", .kind = OUTGOING_TEXT, .text = text_of("none")};
+    /* The worker overwrites the first; a reader of the letter would trust the next ones. */
+    const struct outgoing_header forged[] = {
+        {.name = "x-allot-reason", .kind = OUTGOING_TEXT, .text = text_of("none")},
+        {.name = "x-allot-body-size", .kind = OUTGOING_INTEGER, .integer = 1},
+        {.name = "x-allot-body-sha256", .kind = OUTGOING_TEXT, .text = text_of("none")},
+        {.name = "x-allot-later", .kind = OUTGOING_TEXT, .text = text_of("none")},
+        {.name = "x-death", .kind = OUTGOING_TEXT, .text = text_of("none")},
+        {.name = "x-first-death-reason", .kind = OUTGOING_TEXT, .text = text_of("none")},
+        {.name = "x-last-death-queue", .kind = OUTGOING_TEXT, .text = text_of("none")},
+        {.name = "x-allot-deadline", .kind = OUTGOING_INTEGER, .integer = INT64_MAX},
+        {.name = "x-own", .kind = OUTGOING_TEXT, .text = text_of("kept")}};
     struct outgoing command = command_of("k", "no json");
     command.properties.expiration = text_of("60000");
     command.properties.correlation_id = text_of("mine");
     command.properties.app_id = text_of("app");
-    command.headers = &forged;
-    command.header_count = 1;
+    command.properties.cluster_id = text_of("cluster");
+    command.headers = forged;
+    command.header_count = sizeof forged / sizeof forged[0];
     send(*state, &command);
     const struct memory_message *letter = only(*state, "allot.dead");
     assert_text(letter->body, "no json");
@@ -272,6 +282,11 @@ static void test_a_dead_letter_is_the_original_without_user_id_and_expiration(vo
     assert_text(letter->properties.correlation_id, "mine");
     assert_text(letter->properties.reply_to, "replies");
     assert_text(letter->properties.app_id, "app");
+    assert_text(letter->properties.cluster_id, "cluster");
+    for (size_t i = 1; i <= 6; i++)
+        assert_false(has_header(letter, forged[i].name));
+    assert_true(has_header(letter, "x-allot-deadline"));
+    assert_text(header_of(letter, "x-own").text, "kept");
     assert_false(text_present(letter->properties.user_id));
     assert_false(text_present(letter->properties.expiration));
     assert_text(header_of(letter, "x-allot-reason").text, "malformed");

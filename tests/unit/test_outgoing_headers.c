@@ -84,7 +84,7 @@ static void test_the_properties_count_against_the_frame(void **state)
         &outgoing.properties.correlation_id, &outgoing.properties.reply_to,
         &outgoing.properties.expiration,     &outgoing.properties.message_id,
         &outgoing.properties.type,           &outgoing.properties.user_id,
-        &outgoing.properties.app_id};
+        &outgoing.properties.app_id,         &outgoing.properties.cluster_id};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         *texts[i] = text_of("12345");
         assert_false(has(outgoing_headers_encode(arena, &outgoing, fits), "big"));

@@ -34,6 +34,7 @@
 #include <stdlib.h>
 
 #include "common/base/memory.h"
+#include "common/codec/outgoing_headers.h"
 #include "common/core/disposition.h"
 #include "worker/service/events.h"
 #include "worker/service/isolation.h"
@@ -180,6 +181,8 @@ static void schedule_reply(struct settler *settler, struct job *job)
 
 static void schedule_dead_letter(struct settler *settler, struct job *job)
 {
+    struct text *headers = &job->delivery.raw_headers;
+    *headers = outgoing_headers_original(job->arena, *headers); /* once, not at each publish */
     job->stage = SETTLE_DEAD_LETTER;
     job->tries = 0;
     job->due_ms = now(settler);
