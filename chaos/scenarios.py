@@ -103,8 +103,9 @@ def chaos(harness, options, faults_of):
 
 # --- poison ----------------------------------------------------------------------------------------------------------
 
-# Three crashes are counted; at most two come before them, in batches with other commands, and are not.
-CRASHES = (3, 5)
+# Three crashes are counted, each alone. Before them come one without an attempt record, log2 of the batch (100) in
+# company, and one for each other worker that took the command before it was a suspect.
+CRASHES = (3, 13)
 
 
 def poison(harness, options, _):

@@ -123,6 +123,22 @@ static void test_deliveries_over_the_limit_are_requeued_after_the_subscription_e
     assert_false(recorder.consuming);
 }
 
+static void test_what_is_on_its_way_is_kept_up_to_the_limit(void **state)
+{
+    (void)state;
+    struct recorder recorder = {.base = {&record_ops}};
+    struct flow flow;
+    flow_init(&flow, 1000, 100, NULL);
+    update(&flow, &recorder, false, 0);
+    flow_add(&flow, 751);
+    update(&flow, &recorder, false, 0);
+    assert_false(recorder.consuming);
+    assert_true(flow_admit(&flow, 2)); /* was on its way */
+    flow_add(&flow, 249);
+    update(&flow, &recorder, false, 0);
+    assert_int_equal(recorder.requeued_count, 0);
+}
+
 static void test_it_consumes_again_below_half_with_half_the_prefetch(void **state)
 {
     (void)state;
@@ -269,6 +285,7 @@ int main(void)
         cmocka_unit_test(test_consuming_starts_with_the_whole_prefetch_and_ends_when_stopping),
         cmocka_unit_test(test_it_is_consuming_only_after_a_successful_consume),
         cmocka_unit_test(test_deliveries_over_the_limit_are_requeued_after_the_subscription_ended),
+        cmocka_unit_test(test_what_is_on_its_way_is_kept_up_to_the_limit),
         cmocka_unit_test(test_it_consumes_again_below_half_with_half_the_prefetch),
         cmocka_unit_test(test_the_prefetch_is_cut_at_once_to_what_fits_of_large_bodies),
         cmocka_unit_test(test_the_prefetch_grows_back_in_quiet_times_up_to_what_is_set),

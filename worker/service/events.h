@@ -182,7 +182,8 @@
       "and reconnects.",                                                                           \
       "Look for the message in the dead-letter queue, and correct its producer.")                  \
     X(FLOW_PAUSED, "flow.paused", INFO,                                                            \
-      "`amqp.max_bytes_in_flight` is reached. The worker cancels its subscription until less "     \
+      "Three quarters of `amqp.max_bytes_in_flight` are reached. The worker cancels its "          \
+      "subscription until less "                                                                   \
       "than "                                                                                      \
       "half of the bytes are in flight.",                                                          \
       "If it repeats, raise `amqp.max_bytes_in_flight` or lower `amqp.prefetch`.")                 \

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Design. Above the limit the subscription is cancelled, below half of the limit it starts again.
+ * Design. Above three quarters of the limit the subscription is cancelled, below half of it, it
+ * starts again. What was on its way is kept up to the limit, so that few deliveries are requeued: a
+ * requeued one counts as redelivered, and costs an attempt record.
  * The broker limits deliveries only by the prefetch, which counts messages, not bytes, and which
  * RabbitMQ fixes for the life of a subscription. So each pause also halves the prefetch, or cuts it
  * to the number of commands of the present size that fit. After GROW_AFTER_MS without a pause and
@@ -21,6 +23,12 @@
 #include "worker/service/events.h"
 
 enum { GROW_AFTER_MS = 10000 };
+
+/* Above this, the subscription is cancelled. */
+static size_t pause_bytes(const struct flow *flow)
+{
+    return flow->bytes_max / 4 * 3;
+}
 
 void flow_init(struct flow *flow, size_t bytes_max, uint16_t prefetch_max,
                struct counters *counters)
@@ -100,11 +108,12 @@ static enum transport_status pause(struct flow *flow, struct transport *transpor
     flow->paused = true;
     flow->paused_at_ms = now_ms;
     counter_add(flow->counters, COUNTER_FLOW_PAUSES, 1);
-    event_log(EVENT_FLOW_PAUSED,
-              LOG_FIELDS(LOG_I("bytes", (int64_t)flow->bytes),
-                         LOG_I("requeued", (int64_t)flow->over_limit_count),
-                         LOG_I("prefetch", flow->prefetch)),
-              "amqp.max_bytes_in_flight reached; consumer cancelled until usage falls below half");
+    event_log(
+        EVENT_FLOW_PAUSED,
+        LOG_FIELDS(LOG_I("bytes", (int64_t)flow->bytes),
+                   LOG_I("requeued", (int64_t)flow->over_limit_count),
+                   LOG_I("prefetch", flow->prefetch)),
+        "amqp.max_bytes_in_flight nearly reached; consumer cancelled until usage falls below half");
     return end_subscription(flow, transport, error);
 }
 
@@ -141,7 +150,7 @@ enum transport_status flow_update(struct flow *flow, struct transport *transport
 {
     if (flow->consuming && stopping)
         return end_subscription(flow, transport, error);
-    if (flow->consuming && (flow->bytes > flow->bytes_max || flow->over_limit_count > 0))
+    if (flow->consuming && (flow->bytes > pause_bytes(flow) || flow->over_limit_count > 0))
         return pause(flow, transport, now_ms, error);
     if (flow->consuming && may_grow(flow, now_ms)) {
         grow(flow, now_ms);
