@@ -447,13 +447,12 @@ static void part_suspects(struct applier *applier)
 
 static enum retry_cause cause_of(const struct applier *applier, enum store_status status)
 {
+    if (status == STORE_REFUSED && is_marking(applier))
+        return RETRY_OUTAGE; /* no command is at fault: somebody has changed the collection */
     switch (status) {
     case STORE_CONFLICT: return applier->stage == STAGE_LOCK ? RETRY_LOCK_HELD : RETRY_CONFLICT;
     case STORE_EXPIRED: return RETRY_EXPIRED;
-    case STORE_REFUSED:
-        if (is_marking(applier))
-            break; /* no command is at fault: an operator has changed the collection */
-        return RETRY_REFUSED;
+    case STORE_REFUSED: return RETRY_REFUSED;
     case STORE_OK:
     case STORE_UNAVAILABLE:
     case STORE_UNKNOWN:
