@@ -22,9 +22,9 @@
 enum {
     ISOLATION_MS = 10 * 60 * 1000,
     ISOLATION_SILENT_MS = 60 * 1000,
-    ISOLATION_CLOSES_MAX = 2, /* of a reply that was alone: then it is given up */
-    ISOLATION_GROUP_MAX = 64, /* messages that are published at once */
-    ISOLATION_IDLE_MAX = 1000 /* isolated destinations without jobs that are remembered */
+    ISOLATION_CLOSES_MAX = 2,  /* of a reply that was alone: then it is given up */
+    ISOLATION_GROUP_MAX = 256, /* messages that are published at once */
+    ISOLATION_IDLE_MAX = 1000  /* isolated destinations without jobs that are remembered */
 };
 
 /* All zero is empty. */

@@ -6,7 +6,7 @@
 #include "worker/service/destination.h"
 
 enum {
-    OVERHEAD_BYTES = 1024,           /* of the method, the properties and the headers */
+    OVERHEAD_BYTES = 300,            /* of the method, the properties and the headers */
     DEAD_LETTER_HEADERS_OPTIONAL = 3 /* x-allot-body-size, x-allot-body-sha256, traceparent */
 };
 

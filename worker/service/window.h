@@ -9,7 +9,7 @@
 
 #include "worker/service/job.h"
 
-enum { WINDOW_MESSAGES = 256, WINDOW_BYTES = 256 * 1024 };
+enum { WINDOW_MESSAGES = 1024, WINDOW_BYTES = 384 * 1024 };
 
 struct window {
     struct job *oldest; /* linked through job.newer */
