@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The list of the faults of the broker side, and the short form of all of them on one stack."""
+import time
+
 import broker_headers
 import broker_letters
 import broker_outages
@@ -7,7 +9,7 @@ import broker_replies
 import evidence
 import journal as journals
 import judge
-from broker_frame import RULES, Frame, summary
+from broker_frame import RULES, Frame
 
 FAULTS = [*broker_headers.FAULTS, *broker_replies.FAULTS, *broker_letters.FAULTS, *broker_outages.FAULTS]
 
@@ -19,22 +21,22 @@ def all_short(harness, options, _):
     rules = []
     for kind in FAULTS:
         if not options.faults or options.faults in kind.name:
+            begun = time.monotonic()
             rules.append(Result(kind, run_one(frame, kind, harness)))
+            print(f"chaos: {kind.name}: {time.monotonic() - begun:.1f} s", flush=True)
     case = judge.Case(journals.read(harness.journal.path), evidence.NONE, {"idle_s": 0})
     return case, rules
 
 
 def run_one(frame, kind, harness):
-    """The violations. After some, the servers are started afresh, so that the next fault finds them well."""
+    """The violations. After some, the servers are started afresh, so that the next fault finds them in order."""
     try:
-        facts = frame.run(kind(frame))
-        case = judge.Case([], evidence.NONE, facts)
+        case = judge.Case([], evidence.NONE, frame.run(kind(frame)))
         found = [f"{name}: {what}" for name, against in judge.judge(case, RULES) for what in against]
     except Exception as trouble:
-        facts, found = None, [repr(trouble)]
+        found = [repr(trouble)]
+        print("chaos:", kind.name, dict(frame.worker.events()) if frame.worker else "", flush=True)
     if found:
-        for what in summary(facts) if facts else ():
-            print("chaos:", kind.name, what, flush=True)
         start_afresh(frame, harness)
     return found
 

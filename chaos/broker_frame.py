@@ -16,7 +16,7 @@ import journal as journals
 import judge
 from load import EXCHANGE, ROUTING_KEY, TROUBLE, connect
 from servers import ROOT, WAIT_S, Worker, await_true
-from victim import Client, Victim
+from victim import Client, Victim, create_provider
 
 DATABASE = "allot_chaos"
 VICTIM_S = 10  # the victim runs so long before the fault and after it
@@ -145,6 +145,11 @@ class Frame:
         self.close_connections("worker")
         self.expect(lambda: self.worker.events()["broker.connected"] > connected, "the worker is connected again")
 
+    def count_closed(self, user):
+        """How many connections of a user the broker has ended because of an error, by its own log."""
+        logs = "".join(log.read_text(errors="replace") for log in (self.stack.folder / "log").glob("allot*.log"))
+        return len(re.findall(rf"rror on AMQP connection .*user: '{user}'", logs))
+
     def as_tester(self, what, user="tester"):
         """Calls `what` with a channel that has confirms, and returns its result."""
         connection = connect(self.uri(user))
@@ -209,19 +214,19 @@ class Frame:
 
     def start_victim(self):
         self.victim = self.client("victim", kind=Victim)
-        self.victim.seed_data(await_true)
+        self.victim.provider = create_provider(self.victim)
         self.victim.sending.set()
 
     # --- time ------------------------------------------------------------------------------------
 
     def expect(self, condition, what, seconds=LIMIT_S):
-        """Waits; what does not happen in time is a violation, and the run goes on."""
+        """Waits; what does not happen in time is a violation. Then the run goes on; the short form ends."""
         try:
             await_true(condition, seconds, what)
-            return True
         except TimeoutError as trouble:
+            if self.short:
+                raise
             self.problems.append(str(trouble))
-            return False
 
     def let_the_victim_run(self, seconds):
         """The short form waits until commands that the victim sends from now on are answered."""
@@ -258,6 +263,8 @@ class Frame:
             self.let_the_victim_run(fault.seconds)
             fault.prove()
         except Exception as trouble:
+            if self.short:
+                raise
             return repr(trouble)
         finally:
             fault.clear()

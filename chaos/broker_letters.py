@@ -258,7 +258,7 @@ class LargeBodies(Fault):
     """Bodies far over the limit of 1 MiB."""
 
     name = "large-bodies"
-    PEAK_KB_MAX = 256 << 10
+    PEAK_KB_MAX = 64 << 10
     DEAD_BYTES_MAX = 16 << 20
 
     def prepare(self):

@@ -8,21 +8,25 @@ import time
 import pika
 
 from broker_frame import Fault, NotInjected
-from broker_headers import READ
 from load import EXCHANGE, ROUTING_KEY, TROUBLE
 from servers import await_true
+from victim import claim, create_provider
 
 
 class Restarts(Fault):
-    """The broker is restarted twice, the second time as soon as the commands of the first are delivered again. The
-    time in which it is down does not count for the victim: it is measured from when the broker accepts connections."""
+    """The broker is killed and started twice under load, the second time as soon as the worker answers again: then
+    many commands are delivered for the third time. The time in which the broker is down does not count for the
+    victim: it is measured from when the broker accepts connections."""
 
     name = "restarts"
+    seconds = 10
     losses_max = 4  # two restarts; a connection that is made while the broker starts may be lost as well
-    RATE, OPEN_MAX = 2000, 2000
+    RATE, OPEN_MAX = 2000, 3000
+    TWICE_MIN = 500  # commands that are open at both restarts
 
     def prepare(self):
         self.bystander = self.frame.client("bystander")
+        self.provider = create_provider(self.bystander)
         self.flooding = threading.Event()
         self.flood = threading.Thread(target=self.send_much, daemon=True)
 
@@ -32,14 +36,13 @@ class Restarts(Fault):
         while self.flooding.is_set():
             time.sleep(0.02)
             allowed = int((time.monotonic() - begun) * self.RATE) - sent
-            free = self.OPEN_MAX - len(self.bystander.open_ids)
-            for _ in range(max(0, min(allowed, free))):
-                self.bystander.send(READ)
+            for _ in range(max(0, min(allowed, self.OPEN_MAX - len(self.bystander.open_ids)))):
+                self.bystander.send(claim(self.provider))
                 sent += 1
-        self.figures.append(f"{sent} commands in {time.monotonic() - begun:.0f} s from another producer")
+        self.figures.append(f"{sent} claims in {time.monotonic() - begun:.0f} s from another producer")
 
     def inject(self):
-        broker, self.pids = self.frame.stack.broker, []
+        broker, self.pids, self.open = self.frame.stack.broker, [], []
         if not self.short:
             self.flooding.set()
             self.flood.start()
@@ -52,11 +55,15 @@ class Restarts(Fault):
     def restart(self, broker):
         connected = self.frame.worker.events()["broker.connected"]
         down = time.monotonic()
-        broker.end(signal.SIGTERM)
+        broker.end(signal.SIGKILL)
+        self.flooding.clear()
+        self.open.append(set(self.bystander.open_ids))
         broker.start()
         await_true(self.is_up, 90, "the broker is up")
         self.frame.outages.append((down, time.monotonic()))
-        self.frame.expect(lambda: self.frame.worker.events()["broker.connected"] > connected, "the worker is connected")
+        await_true(lambda: self.frame.worker.events()["broker.connected"] > connected, 45, "the worker is connected", 0.01)
+        await_true(lambda: not self.open[-1] or len(self.bystander.open_ids) < len(self.open[-1]), 45,
+                   "the first commands are answered", 0.005)
 
     def is_up(self):
         try:
@@ -65,8 +72,12 @@ class Restarts(Fault):
             return False
 
     def prove(self):
+        twice = len(self.open[0] & self.open[1])
+        self.figures.append(f"{twice} commands of the other producer were open at both restarts")
         if len(set(self.pids)) != 3:
             raise NotInjected(f"the broker's processes were {self.pids}")
+        if not self.short and twice < self.TWICE_MIN:
+            raise NotInjected(f"{twice} commands were open at both restarts, of at least {self.TWICE_MIN}")
 
     def clear(self):
         self.frame.stack.broker.start()

@@ -3,7 +3,6 @@
 are silent."""
 import base64
 import time
-import uuid
 
 import pika
 
@@ -11,7 +10,7 @@ from broker_frame import Fault, NotInjected
 from broker_headers import READ
 from load import connect
 from servers import await_true
-from victim import body_of
+from victim import body_of, claim, create_provider
 
 DIRECT = "amq.rabbitmq.reply-to"
 
@@ -31,6 +30,7 @@ class BadDirectReply(Fault):
         addresses = [f"{DIRECT}.AAAA.key{number}" for number in range(self.tokens)]
         addresses += [self.foreign(token, key, number) for number in range(self.tokens // 5)]
         self.prove_the_broker_ends_the_connection(addresses)
+        self.closed = self.frame.count_closed("worker")
         self.commands = [self.culprit.make(READ, reply_to=address) for address in addresses]
         self.frame.publish_confirmed(self.commands)
 
@@ -65,6 +65,12 @@ class BadDirectReply(Fault):
 
     def settle(self):
         self.frame.expect(lambda: self.frame.backlog() == 0, "the commands with a bad reply_to have left the queue")
+        self.closed = self.frame.count_closed("worker") - self.closed
+        self.figures.append(f"the broker ended {self.closed} connections of the worker for {len(self.commands)} addresses")
+
+    def check(self):
+        if self.closed > 2 * len(self.commands):
+            yield f"{self.closed} connections closed for {len(self.commands)} addresses (limit 2 each)"
 
 
 class ReplyRefusedSize(Fault):
@@ -72,22 +78,17 @@ class ReplyRefusedSize(Fault):
 
     name = "reply-refused-size"
     LIMIT, CONSUMERS = 20000, 400
+    EACH = 50  # one read of the culprit for so many of the bystander
     losses_max = 2  # the harness closes the connection, so that the worker's channels have the limit, and again later
 
     def prepare(self):
         frame = self.frame
-        self.reads = 200 if self.short else 2000
+        self.reads = 200 if self.short else 2500
         self.culprit, self.bystander = frame.client("culprit"), frame.client("bystander")
-        self.provider = str(uuid.uuid4())
-        claim = {"project_id": "p", "user_id": "u", "consumer_generation": None, "consumer_type": "INSTANCE",
-                 "allocations": {self.provider: {"resources": {"VCPU": 1}}}}
-        for name, params in (
-                ("provider.create", {"uuid": self.provider, "name": f"big-{self.provider}"}),
-                ("inventory.set", {"uuid": self.provider, "resource_provider_generation": 0,
-                                   "inventories": {"VCPU": {"total": self.CONSUMERS}}}),
-                ("allocation.batch", {"consumers": {str(uuid.uuid4()): claim for _ in range(self.CONSUMERS)}})):
-            command = self.culprit.send(body_of(name, params))
-            await_true(lambda command=command: command.answers, 60, name)
+        self.provider = create_provider(self.culprit)
+        for _ in range(self.CONSUMERS):
+            self.culprit.send(claim(self.provider))
+        await_true(lambda: not self.culprit.open_ids, 60, "the culprit's provider has many consumers")
 
     def set_limit(self, size):
         """A channel keeps the limit that it began with: so the worker's connections are closed."""
@@ -99,7 +100,7 @@ class ReplyRefusedSize(Fault):
         self.big = []
         for number in range(self.reads):
             self.bystander.send(READ)
-            if number % (self.reads // 5) == self.reads // 10:
+            if number % self.EACH == 0:
                 self.big.append(self.culprit.send(body_of("provider.allocations", {"uuid": self.provider})))
         self.frame.expect(lambda: not self.bystander.unanswered(), "the other producer has all answers")
 

@@ -12,6 +12,7 @@ import uuid
 import pika
 
 from load import EXCHANGE, RETRY_S, ROUTING_KEY, TROUBLE, connect
+from servers import await_true
 
 PERIOD_S = 0.1
 STEP_S = 0.005
@@ -74,6 +75,25 @@ def body_of(name, params):
 def code_of(text):
     said = json.loads(text)
     return "success" if said["status"] == "success" else said["error"]["code"]
+
+
+def claim(provider, consumer=None):
+    """A claim of one VCPU for a new consumer."""
+    return body_of("allocation.set", {
+        "consumer_uuid": consumer or str(uuid.uuid4()), "project_id": "p", "user_id": "u", "consumer_generation": None,
+        "consumer_type": "INSTANCE", "allocations": {provider: {"resources": {"VCPU": 1}}}})
+
+
+def create_provider(client, total=1000000):
+    """Creates a provider with an inventory; returns its UUID once both are answered."""
+    provider = str(uuid.uuid4())
+    for name, params in (("provider.create", {"uuid": provider, "name": f"{client.user}-{provider}"}),
+                         ("inventory.set", {"uuid": provider, "resource_provider_generation": 0,
+                                            "inventories": {"VCPU": {"total": total}}})):
+        command = client.send(body_of(name, params))
+        await_true(lambda command=command: command.answers, 60, f"{name} of {client.user}")
+        del client.commands[command.id]  # the figures are about what comes later
+    return provider
 
 
 class Client(threading.Thread):
@@ -186,7 +206,7 @@ class Victim(Client):
 
     def __init__(self, uri, queue):
         super().__init__(uri, queue)
-        self.provider = str(uuid.uuid4())
+        self.provider = None
         self.claimed = self.answered = 0  # claims that were sent, and those that were answered with success
         self.wrong = []
         self.due = None
@@ -200,20 +220,9 @@ class Victim(Client):
             self.read()
         super().step()
 
-    def seed_data(self, await_true):
-        """Creates its provider; returns once it has an inventory."""
-        for name, params in (("provider.create", {"uuid": self.provider, "name": f"victim-{self.provider}"}),
-                             ("inventory.set", {"uuid": self.provider, "resource_provider_generation": 0,
-                                                "inventories": {"VCPU": {"total": 1000000}}})):
-            command = self.send(body_of(name, params))
-            await_true(lambda command=command: command.answers, 60, f"{name} of the victim")
-            del self.commands[command.id]  # the figures are about what comes later
-
     def claim(self):
         consumer = str(uuid.uuid4())
-        command = self.send(body_of("allocation.set", {
-            "consumer_uuid": consumer, "project_id": "victim", "user_id": "u", "consumer_generation": None,
-            "consumer_type": "INSTANCE", "allocations": {self.provider: {"resources": {"VCPU": 1}}}}))
+        command = self.send(claim(self.provider, consumer))
         self.claimed += 1
         command.check = lambda result: (result["consumer_uuid"], result["consumer_generation"]) == (consumer, 1)
 
