@@ -83,7 +83,7 @@ class ReplyRefusedSize(Fault):
 
     def prepare(self):
         frame = self.frame
-        self.reads = 200 if self.short else 2500
+        self.reads = 500 if self.short else 2500
         self.culprit, self.bystander = frame.client("culprit"), frame.client("bystander")
         self.provider = create_provider(self.culprit)
         for _ in range(self.CONSUMERS):
@@ -100,7 +100,7 @@ class ReplyRefusedSize(Fault):
         self.big = []
         for number in range(self.reads):
             self.bystander.send(READ)
-            if number % self.EACH == 0:
+            if number % (self.EACH // 5 if self.short else self.EACH) == 0:
                 self.big.append(self.culprit.send(body_of("provider.allocations", {"uuid": self.provider})))
         self.frame.expect(lambda: not self.bystander.unanswered(), "the other producer has all answers")
 
@@ -186,7 +186,7 @@ class ReplyQueueSilent(Fault):
     arguments = None
 
     def prepare(self):
-        self.commands = 50 if self.short else 2000
+        self.commands = 1500 if self.short else 2000  # the broker's credit has to be used up
         self.culprit = self.frame.client("culprit", self.arguments)
 
     def inject(self):
