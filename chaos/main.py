@@ -181,6 +181,8 @@ def read_options():
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10000))
     parser.add_argument("--minutes", type=float, default=1.0)
     parser.add_argument("--scenario", choices=sorted(scenarios.SCENARIOS), default="chaos")
+    parser.add_argument("--short", action="store_true",
+                        help="a scenario with a victim: wait for events, and judge no duration")
     parser.add_argument("--append", action="store_true", help="add the run to docs/reliability.md")
     parser.add_argument("--page", type=pathlib.Path, default=report.PAGE, help="the page that --append adds to")
     parser.add_argument("--build", help="a build to test (default: a release build in build/chaos)")
@@ -222,7 +224,8 @@ def main():
         harness.down()
     failed = report.tell(case, results)
     if options.append:
-        report.append(case, results, options)
+        add = report.append_victim if "victim" in case.facts else report.append
+        add(case, results, options)
     if failed or options.keep:
         say(f"kept: {folder}")
     else:

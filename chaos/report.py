@@ -12,6 +12,7 @@ import judge
 from servers import ROOT
 
 PAGE = ROOT / "docs/reliability.md"
+VICTIMS_END = "<!-- victims end -->"
 RUNS_END, FAULTS, FAULTS_END = "<!-- runs end -->", "<!-- faults -->", "<!-- faults end -->"
 SHOWN_MAX = 5
 AFTERMATH_MS = 5000
@@ -116,6 +117,19 @@ def append(case, results, options):
         before, table = page.read().replace(RUNS_END, line + RUNS_END).split(FAULTS)
         table, after = table.split(FAULTS_END)
         replace(options.page, before + FAULTS + "\n" + sum_up(table, rows) + FAULTS_END + after)
+
+
+def append_victim(case, results, options):
+    """Adds a scenario with a victim to the table of victims."""
+    victim, facts = case.facts["victim"], case.facts
+    failed = [name for name, against in results if against]
+    scenario = options.scenario + (", `--short`" if options.short else "") + tools(options.build)
+    cells = [scenario, commit(), victim["commands"], victim["p50_ms"], victim["p99_ms"], victim["max_ms"],
+             victim["wrong"], victim["unanswered"], facts["losses"], facts["lines"], round((facts["peak_kb"] or 0) / 1024),
+             ", ".join(failed) or "-"]
+    line = "| " + " | ".join(map(str, cells)) + " |\n"
+    with locked(options.page) as page:
+        replace(options.page, page.read().replace(VICTIMS_END, line + VICTIMS_END))
 
 
 @contextlib.contextmanager

@@ -7,6 +7,8 @@ import signal
 import threading
 import time
 
+import broker_faults
+import broker_frame
 import endurance
 import fillup
 import judge
@@ -306,4 +308,6 @@ def nobody_waits_during_a_rolling_restart(case):
 
 
 SCENARIOS = {"chaos": chaos, "poison": poison, "contention": contention, "fill-up": fillup.fill_up,
-             "stop-and-go": stop_and_go, "reconnect": endurance.reconnect, "soak": endurance.soak}
+             "stop-and-go": stop_and_go, "reconnect": endurance.reconnect, "soak": endurance.soak,
+             "broker-short": broker_faults.all_short,
+             **{kind.name: broker_frame.scenario(kind) for kind in broker_faults.FAULTS}}

@@ -1,0 +1,310 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Faults of dead letters: a dead-letter queue that takes nothing, a command that stays open for that reason, letters
+with forged headers, and large bodies."""
+import hashlib
+import json
+import os
+import re
+import signal
+import time
+
+import pika
+
+from broker_frame import Fault, NotInjected
+from broker_headers import READ
+from servers import WAIT_S, await_true
+from victim import code_of
+
+GARBAGE = b"{nope"
+DEAD = "allot.dead"
+KEPT = 64 << 10  # bytes of a body over the limit that a dead letter has
+
+
+class DeadLettersRefused(Fault):
+    """The broker does not take dead letters while the culprit sends garbage."""
+
+    seconds = 20
+    lines_max = 200
+    heals = False  # whether the worker itself ends the fault
+    HEALED_S = 75  # the topology is verified once a minute
+
+    def prepare(self):
+        self.garbage = 20 if self.short else 300
+        self.culprit = self.frame.client("culprit")
+        self.before = self.frame.count(DEAD)
+        self.sent = 0
+
+    def send_garbage(self, count):
+        """Garbage without a reply_to has to become dead letters."""
+        self.sent += count
+        self.frame.publish_confirmed([self.culprit.make(GARBAGE, reply_to=None) for _ in range(count)])
+
+    def inject(self):
+        self.refuse()
+        self.send_garbage(self.garbage)
+        if self.heals and not self.short:
+            self.frame.expect(self.all_have_arrived, "the worker declares what is missing", self.HEALED_S)
+
+    def refuse(self):
+        raise NotImplementedError
+
+    def accept(self):
+        """What an operator does to end the fault."""
+
+    def clear(self):
+        self.accept()
+
+    def all_have_arrived(self):
+        try:
+            return self.frame.count(DEAD) >= self.before + self.sent
+        except pika.exceptions.ChannelClosedByBroker:
+            return False  # the queue does not exist
+
+    def settle(self):
+        self.frame.expect(self.all_have_arrived, "all dead letters arrive after the fault")
+
+    def stop(self):
+        """SIGTERM during the fault ends the worker with 0; the next one publishes the letters."""
+        self.refuse()
+        self.send_garbage(5)
+        time.sleep(0.5)
+        status = self.frame.worker.end(signal.SIGTERM)
+        self.accept()
+        self.frame.worker.start()
+        self.settle_again()
+        return [] if status == 0 else [f"SIGTERM during the fault ended the worker with {status}"]
+
+    def settle_again(self):
+        await_true(lambda: self.frame.worker.is_running(), WAIT_S, "the worker runs")
+        self.frame.expect(self.all_have_arrived, "all dead letters arrive after the restart")
+
+
+class DeadLettersRefusedFull(DeadLettersRefused):
+    """A policy limits the queue, which rejects what is too much."""
+
+    name = "dead-letters-refused-full"
+
+    def refuse(self):
+        self.frame.as_tester(lambda channel: [channel.basic_publish(DEAD, "", b"") for _ in range(2)])
+        self.before += 2
+        self.frame.stack.rabbitmqctl("set_policy", "chaos", "^allot.dead$", json.dumps(
+            {"max-length": 1, "overflow": "reject-publish"}), "--apply-to", "queues")
+        await_true(self.is_refused, WAIT_S, "allot.dead rejects what is published")
+
+    def is_refused(self):
+        try:
+            self.frame.as_tester(lambda channel: channel.basic_publish(DEAD, "", b""))
+            self.before += 1
+            return False
+        except pika.exceptions.NackError:
+            return True
+
+    def accept(self):
+        self.frame.stack.rabbitmqctl("clear_policy", "chaos")
+
+
+class DeadLettersRefusedExchange(DeadLettersRefused):
+    name = "dead-letters-refused-exchange"
+    heals = True
+
+    def refuse(self):
+        self.frame.as_tester(lambda channel: channel.exchange_delete(DEAD))
+
+    def accept(self):
+        def declare(channel):
+            channel.exchange_declare(DEAD, "fanout", durable=True)
+            channel.queue_bind(DEAD, DEAD, "")
+        self.frame.as_tester(declare)
+
+
+class DeadLettersRefusedQueue(DeadLettersRefused):
+    name = "dead-letters-refused-queue"
+    heals = True
+
+    def refuse(self):
+        self.frame.as_tester(lambda channel: channel.queue_delete(DEAD))
+        self.before = -self.sent  # its letters are gone
+
+    def accept(self):
+        def declare(channel):
+            channel.queue_declare(DEAD, durable=True, arguments={"x-queue-type": "quorum"})
+            channel.queue_bind(DEAD, DEAD, "")
+        self.frame.as_tester(declare)
+
+
+class DeadLettersRefusedSuspended(DeadLettersRefused):
+    name = "dead-letters-refused-suspended"
+
+    def refuse(self):
+        self.frame.suspend(DEAD)
+
+    def accept(self):
+        self.frame.resume(DEAD)
+
+
+class ManyAcks(DeadLettersRefusedFull):
+    """One command stays open, since its dead letter is refused; many others finish meanwhile."""
+
+    name = "many-acks"
+    seconds = 1
+    lines_max = None
+    WINDOW = 1000
+
+    def prepare(self):
+        super().prepare()
+        self.half = 500 if self.short else 10000
+        self.bystander = self.frame.client("bystander")
+
+    def inject(self):
+        self.refuse()
+        self.send_garbage(1)
+        self.rates = [self.finish_half(), self.finish_half()]
+
+    def finish_half(self):
+        """Commands a second, with at most WINDOW at a time."""
+        begun = time.monotonic()
+        for _ in range(self.half):
+            self.bystander.send(READ)
+            while len(self.bystander.open_ids) > self.WINDOW:
+                time.sleep(0.005)
+        self.frame.expect(lambda: not self.bystander.open_ids, "the half is answered", 240)
+        return self.half / (time.monotonic() - begun)
+
+    def prove(self):
+        """The command is still open. It is the oldest: all that finished are behind it."""
+        if self.all_have_arrived():
+            raise NotInjected("the dead letter was accepted")
+        self.figures.append(f"{self.rates[0]:.0f} commands a second in the first half, {self.rates[1]:.0f} in the second")
+
+    def check(self):
+        if not self.short and self.rates[1] < self.rates[0] / 2:
+            yield f"throughput falls from {self.rates[0]:.0f} to {self.rates[1]:.0f} commands a second"
+
+    def stop(self):
+        return []
+
+
+class ForgedLetters(Fault):
+    """Expired commands whose publisher set the headers of a dead letter; replies to the service's own queues; a
+    property that a dead letter has to keep."""
+
+    name = "forged-letters"
+    FORGED = {"x-allot-reason": "internal\x1b[31m", "x-allot-detail": "all is OK\x07\x9b2J\x7f", "x-allot-worker": "w\x1b",
+              "x-allot-principal": "somebody\x1b", "x-allot-queue": "q\x1b", "x-allot-dead-at": 1}
+    CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+    def prepare(self):
+        self.culprit, self.greedy = self.frame.client("culprit"), self.frame.client("greedy")
+        self.before = self.frame.count(DEAD)
+        self.expired = [self.forged() for _ in range(3)]
+        self.frame.expire(self.expired)
+
+    def forged(self):
+        command = self.culprit.make(READ, expiration="0")
+        properties = command.properties
+        command.properties = pika.BasicProperties(
+            message_id=properties.message_id, correlation_id=properties.correlation_id, reply_to=properties.reply_to,
+            user_id=properties.user_id, expiration="0", delivery_mode=2, headers=dict(self.FORGED))
+        return command
+
+    def inject(self):
+        self.to_service = [self.greedy.make(READ, reply_to=queue) for queue in ("allot.commands", "allot.dead")]
+        self.frame.publish_confirmed(self.to_service, "greedy")
+        self.with_cluster = self.culprit.make(GARBAGE, reply_to=None, cluster_id="cluster-7")
+        self.frame.publish_confirmed([self.with_cluster])
+
+    def prove(self):
+        if self.frame.count(DEAD) < self.before + len(self.expired):
+            raise NotInjected("the commands did not expire")
+
+    def settle(self):
+        self.frame.expect(lambda: self.frame.count(DEAD) >= self.before + len(self.expired) + 3, "all are dead-lettered")
+        time.sleep(0 if self.short else 1)  # a reply that went to allot.commands comes back as a command
+
+    def check(self):
+        for arguments in ((), ("--json",)):
+            yield from self.check_list(*arguments)
+        letters = self.frame.drain(DEAD)
+        yield from self.check_forbidden(letters)
+        clusters = [properties.cluster_id for properties, _ in letters
+                    if properties.message_id == self.with_cluster.id]
+        if clusters != ["cluster-7"]:
+            yield f"cluster_id is {clusters}"
+
+    def check_list(self, *arguments):
+        done = self.frame.harness.run_ctl("dead", "list", *arguments, "--uri",
+                                          self.frame.stack.env["ALLOT_AMQP_URI_OPERATOR"])
+        if done.returncode != 0:
+            yield f"allotctl dead list: {done.stderr[-300:]}"
+        if self.CONTROLS.search(done.stdout):
+            yield f"control characters: {self.CONTROLS.findall(done.stdout)}"
+        for command in self.expired:
+            lines = [line for line in done.stdout.splitlines() if command.id in line]
+            if len(lines) != 1 or not re.search(r'\texpired\tculprit\t|"reason":"expired","principal":"culprit"', lines[0]):
+                yield f"an expired command is listed as {lines}"
+
+    def check_forbidden(self, letters):
+        found = {properties.message_id: properties.headers or {} for properties, _ in letters}
+        for command in self.to_service:
+            reason = found.get(command.id, {}).get("x-allot-reason")
+            if reason != "forbidden":
+                yield f"reply_to {command.properties.reply_to}: the dead letter has the reason {reason}"
+        replies = [body[:200] for properties, body in letters if properties.type == "allot.reply"]
+        if replies:
+            yield f"replies in the dead-letter queue: {replies}"
+
+
+class LargeBodies(Fault):
+    """Bodies far over the limit of 1 MiB."""
+
+    name = "large-bodies"
+    PEAK_KB_MAX = 64 << 10
+    DEAD_BYTES_MAX = 16 << 20
+
+    def prepare(self):
+        self.count, self.size = (2, 8 << 20) if self.short else (6, 100 << 20)
+        self.culprit = self.frame.client("culprit")
+        self.frame.drain(DEAD)
+        self.sizes, self.alarms, self.dead_bytes = {}, 0, 0
+
+    def inject(self):
+        for number in range(self.count):
+            command = self.culprit.make(os.urandom(self.size))
+            self.sizes[command.id] = (len(command.body), hashlib.sha256(command.body).hexdigest())
+            self.frame.publish_confirmed([command])
+            command.body = b""
+            self.frame.expect(lambda number=number: self.frame.count(DEAD) > number, "the body is dead-lettered")
+            self.alarms += "memory" in self.frame.eval("rabbit_alarm:get_alarms()")
+
+    def settle(self):
+        self.frame.expect(lambda: not self.culprit.unanswered(), "too_large is answered")
+
+    def check(self):
+        letters = self.frame.drain(DEAD)
+        yield from self.check_letters(letters)
+        total = sum(len(body) for _, body in letters)
+        peak_kb = self.frame.worker.peak_kb()
+        self.figures.append(f"{len(letters)} dead letters of {total} bytes in all; the broker's memory alarm was on "
+                            f"{self.alarms} times of {self.count}")
+        if total > self.DEAD_BYTES_MAX:
+            yield f"the dead letters have {total} bytes (limit {self.DEAD_BYTES_MAX})"
+        if self.alarms:
+            yield "the broker raised its memory alarm"
+        if not self.short and peak_kb > self.PEAK_KB_MAX:
+            yield f"peak RSS {peak_kb} kB (limit {self.PEAK_KB_MAX})"
+        yield from (f"answered {code_of(command.answers[0][1])}" for command in self.culprit.commands.values()
+                    if command.answers and code_of(command.answers[0][1]) != "too_large")
+
+    def check_letters(self, letters):
+        for properties, body in letters:
+            size, digest = self.sizes.get(properties.message_id, (None, None))
+            headers = properties.headers or {}
+            given = headers.get("x-allot-body-size"), headers.get("x-allot-body-sha256")
+            if given != (size, digest):
+                yield f"a letter says size and hash {given}, not {(size, digest)}"
+            if len(body) != KEPT:
+                yield f"a letter has {len(body)} bytes of the body, not {KEPT}"
+
+
+FAULTS = [DeadLettersRefusedFull, DeadLettersRefusedExchange, DeadLettersRefusedQueue, DeadLettersRefusedSuspended,
+          ManyAcks, ForgedLetters, LargeBodies]

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Faults of the broker as a whole: restarts under load, a binding that is removed, credentials that are rotated."""
+import secrets
+import signal
+import threading
+import time
+
+import pika
+
+from broker_frame import LIMIT_S, Fault, NotInjected
+from load import EXCHANGE, ROUTING_KEY, TROUBLE
+from servers import await_true
+from victim import claim, create_provider
+
+
+class Restarts(Fault):
+    """The broker is killed and started twice under load, the second time as soon as the worker has its deliveries
+    again: then many commands are delivered for the third time. The time in which the broker is down does not count for the
+    victim: it is measured from when the broker accepts connections."""
+
+    name = "restarts"
+    seconds = 10
+    losses_max = 4  # two restarts; a connection that is made while the broker starts may be lost as well
+    RATE, OPEN_MAX = 2000, 3000
+    DELIVERED_S = 0.1  # after the worker's connection; its deliveries arrive, and few are answered
+    SAMPLE = 20
+
+    def prepare(self):
+        self.bystander = self.frame.client("bystander")
+        self.provider = create_provider(self.bystander)
+        self.flooding = threading.Event()
+        self.flood = threading.Thread(target=self.send_much, daemon=True)
+
+    def send_much(self):
+        """At RATE, as long as no more than OPEN_MAX commands are unanswered."""
+        begun, sent = time.monotonic(), 0
+        while self.flooding.is_set():
+            time.sleep(0.02)
+            allowed = int((time.monotonic() - begun) * self.RATE) - sent
+            for _ in range(max(0, min(allowed, self.OPEN_MAX - len(self.bystander.open_ids)))):
+                self.bystander.send(claim(self.provider))
+                sent += 1
+        self.figures.append(f"{sent} claims in {time.monotonic() - begun:.0f} s from another producer")
+
+    def inject(self):
+        broker, self.pids = self.frame.stack.broker, []
+        if not self.short:
+            self.flooding.set()
+            self.flood.start()
+            time.sleep(3)
+        self.pids.append(broker.pid())
+        self.restart(broker, lambda: None)
+        time.sleep(self.DELIVERED_S)
+        self.pids.append(broker.pid())
+        self.restart(broker, self.look)
+        self.pids.append(broker.pid())
+
+    def restart(self, broker, look):
+        connected = self.frame.worker.events()["broker.connected"]
+        down = time.monotonic()
+        broker.end(signal.SIGKILL)
+        self.flooding.clear()
+        self.frame.worker.send_signal(signal.SIGSTOP)
+        broker.start()
+        await_true(self.is_up, 90, "the broker is up")
+        look()
+        self.frame.worker.send_signal(signal.SIGCONT)
+        self.frame.outages.append((down, time.monotonic()))
+        await_true(lambda: self.frame.worker.events()["broker.connected"] > connected, 45, "the worker is connected", 0.005)
+
+    def look(self):
+        """Counts, in a sample of what is ready, the commands that were delivered twice before. The worker waits."""
+        def sample(channel):
+            found = [channel.basic_get("allot.commands") for _ in range(self.SAMPLE)]
+            return sum(properties is not None and (properties.headers or {}).get("x-delivery-count", 0) >= 2
+                       for _, properties, _ in found)
+        self.twice = self.frame.as_tester(sample)
+
+    def is_up(self):
+        try:
+            return self.frame.count("allot.commands") is not None
+        except TROUBLE:
+            return False
+
+    def prove(self):
+        self.figures.append(f"{self.twice} of the first {self.SAMPLE} commands in the queue had been delivered twice")
+        if len(set(self.pids)) != 3:
+            raise NotInjected(f"the broker's processes were {self.pids}")
+        if not self.short and self.twice < self.SAMPLE / 2:
+            raise NotInjected(f"{self.twice} of {self.SAMPLE} commands had been delivered twice")
+
+    def clear(self):
+        self.frame.stack.broker.start()
+        self.frame.worker.send_signal(signal.SIGCONT)
+        self.flooding.clear()
+        if self.flood.is_alive():
+            self.flood.join()
+
+    def settle(self):
+        self.frame.expect(lambda: not self.bystander.unanswered(), "the other producer has all answers")
+
+
+class TopologyLostBinding(Fault):
+    """Somebody removes the binding of the commands: what is published comes back. The worker declares it again within
+    a minute. For the victim that time does not count."""
+
+    name = "topology-lost-binding"
+    seconds = 1
+    HEALED_S = 75
+
+    def bind(self):
+        self.frame.as_tester(lambda channel: channel.queue_bind("allot.commands", EXCHANGE, ROUTING_KEY))
+
+    def inject(self):
+        since = time.monotonic()
+        self.frame.as_tester(lambda channel: channel.queue_unbind("allot.commands", EXCHANGE, ROUTING_KEY))
+        if self.is_bound():
+            raise NotInjected("the commands' queue is still bound")
+        if self.short:
+            self.bind()
+        self.frame.expect(self.is_bound, "the worker declares the binding again", self.HEALED_S)
+        self.bind()
+        self.frame.outages.append((since, time.monotonic() + 0.3))  # the victim repeats what comes back after 0.2 s
+
+    def is_bound(self):
+        return '"allot.commands"' in self.frame.eval(
+            '[binary_to_list(element(4, element(4, Binding))) || Binding <- rabbit_binding:list_for_source('
+            'rabbit_misc:r(<<"/">>, exchange, <<"allot.commands">>)), element(3, Binding) =:= <<"allot.commands">>]')
+
+
+class TopologyLostCredentials(Fault):
+    """The worker's password is changed, in the broker and in the file that the worker was given, and its connections
+    are closed."""
+
+    name = "topology-lost-credentials"
+    losses_max = 1
+    seconds = 5
+
+    def __init__(self, frame):
+        super().__init__(frame)
+        self.file = frame.folder / "amqp.uri"
+        self.uri = frame.stack.env["ALLOT_AMQP_URI"]
+        self.file.write_text(self.uri + "\n")
+        self.settings = {"ALLOT_AMQP_URI": None, "ALLOT_AMQP_URI_FILE": str(self.file)}
+
+    def change_password(self, password):
+        self.frame.eval(f'rabbit_auth_backend_internal:change_password(<<"worker">>, <<"{password}">>, <<"chaos">>)')
+
+    def inject(self):
+        self.old = self.uri.split(":")[2].split("@")[0]
+        self.new = secrets.token_hex(8)
+        self.change_password(self.new)
+        self.file.write_text(self.uri.replace(self.old, self.new) + "\n")
+        connected = self.frame.worker.events()["broker.connected"]
+        self.frame.close_connections("worker")
+        self.prove_the_old_one_is_refused()
+        self.frame.expect(lambda: self.frame.worker.events()["broker.connected"] > connected,
+                          "the worker connects with the new credentials", LIMIT_S if self.short else 15)
+
+    def prove_the_old_one_is_refused(self):
+        try:
+            pika.BlockingConnection(pika.URLParameters(self.uri)).close()
+        except pika.exceptions.AMQPConnectionError:
+            return
+        raise NotInjected("the old password is accepted")
+
+    def clear(self):
+        """With the old password again, a worker that kept it goes on."""
+        self.change_password(self.old)
+        self.file.write_text(self.uri + "\n")
+
+
+FAULTS = [Restarts, TopologyLostBinding, TopologyLostCredentials]
