@@ -129,6 +129,26 @@ static void test_a_forged_delivery_count_is_ignored_on_the_first_delivery(void *
     assert_int_equal(fixture_delivery(fixture, 1)->delivery_count, 1);
 }
 
+/* AMQP allows a header twice. Whatever is read of a redelivery, it must be the broker's count. */
+static void test_a_delivery_count_forged_twice_is_ignored_on_a_redelivery(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char forged[] = "\0\0\0\x34"
+                                 "\x10x-delivery-countl\0\0\0\0\0\0\0\7"
+                                 "\x10x-delivery-countl\0\0\0\0\0\0\0\11";
+    struct outgoing command = {.raw_headers = text_view(forged, sizeof forged - 1),
+                               .body = text_of("{}")};
+    assert_true(field_table_well_formed(command.raw_headers));
+    fixture->backend->send(fixture, &command);
+    fixture_consume(fixture, 10);
+    const struct delivery *first = fixture_delivery(fixture, 0);
+    assert_int_equal(first->delivery_count, 0);
+    assert_int_equal(
+        fixture->transport->ops->requeue(fixture->transport, first->tag, &fixture->error),
+        TRANSPORT_OK);
+    assert_int_equal(fixture_delivery(fixture, 1)->delivery_count, 1);
+}
+
 static void test_the_prefetch_limits_unacknowledged_deliveries(void **state)
 {
     struct fixture *fixture = *state;
@@ -324,6 +344,7 @@ int main(void)
         BOTH(test_bodies_up_to_the_limit_arrive_whole),
         BOTH(test_a_body_over_the_limit_is_cut_and_hashed),
         BOTH(test_a_forged_delivery_count_is_ignored_on_the_first_delivery),
+        BOTH(test_a_delivery_count_forged_twice_is_ignored_on_a_redelivery),
         BOTH(test_the_prefetch_limits_unacknowledged_deliveries),
         BOTH(test_acknowledged_commands_are_not_redelivered),
         BOTH(test_a_requeued_command_is_redelivered_with_a_higher_count),

@@ -495,6 +495,24 @@ void test_a_client_looks_through_a_queue_and_leaves_it_as_it_was(void **state)
     client_close(client);
 }
 
+void test_a_client_gets_a_reply_of_the_largest_size_whole(void **state)
+{
+    struct fixture *fixture = *state;
+    struct client *client = new_client(fixture);
+    struct client_message message = {0};
+    const size_t sizes[] = {REPLY_BYTES_MAX, REPLY_BYTES_MAX + 1};
+    const size_t kept[] = {REPLY_BYTES_MAX, BODY_KEPT_BYTES};
+    for (size_t i = 0; i < 2; i++) {
+        struct text body = fixture_pattern(fixture, sizes[i]);
+        fixture_send(fixture, "a", body);
+        assert_int_equal(client_get(client, fixture->names.queue, &message, &fixture->error),
+                         CLIENT_MESSAGE);
+        assert_same_text(message.body, text_view(body.bytes, kept[i]));
+        arena_free(message.arena);
+    }
+    client_close(client);
+}
+
 void test_a_client_learns_of_a_return(void **state)
 {
     struct fixture *fixture = *state;

@@ -41,6 +41,7 @@ struct amqp_options rabbitmq_options(struct fixture *fixture);
     X(test_a_body_of_twenty_mebibytes_is_hashed_and_cut)                                           \
     X(test_a_client_gets_answers_through_direct_reply_to)                                          \
     X(test_a_client_looks_through_a_queue_and_leaves_it_as_it_was)                                 \
+    X(test_a_client_gets_a_reply_of_the_largest_size_whole)                                        \
     X(test_a_client_learns_of_a_return)
 
 #define X(test) void test(void **state);
