@@ -40,6 +40,7 @@ class BigHeaders(Fault):
     so many and large that flow control gives some back."""
 
     name = "big-headers"
+    settings = {"ALLOT_AMQP_MAX_BYTES_IN_FLIGHT": "16MiB"}  # so that 90 MiB make flow control pause
     DETOURS = {"ttl": {"x-message-ttl": 0}, "full": {"x-max-length": 1}}
 
     def prepare(self):

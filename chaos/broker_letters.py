@@ -26,6 +26,7 @@ class DeadLettersRefused(Fault):
     seconds = 20
     lines_max = 200
     heals = False  # whether the worker itself ends the fault
+    settings = {"ALLOT_SHUTDOWN_TIMEOUT": "5s"}  # SIGTERM waits so long for what the broker does not take
     HEALED_S = 75  # the topology is verified once a minute
 
     def prepare(self):

@@ -110,8 +110,15 @@ def chaos(harness, options, faults_of):
 CRASHES = (3, 13)
 
 
-def poison(harness, options, _):
-    """One command that crashes every worker, among 100 others."""
+def poison_body(kind, producer, claim):
+    """The body of the poison message: worker/service/poison.h says which messages kill a test build."""
+    if kind == "read":
+        return {"version": 1, "command": "usage.get", "params": {"project_id": "poison"}}
+    return claim("poison" if kind == "write" else "poison-decode")
+
+
+def poison(harness, options, _, kind="write"):
+    """One command that crashes every worker, among 100 others: while it is planned, or while it is decoded."""
     harness.up(3, ["conductor"], 1, program="allotd-poison", settings={"ALLOT_AMQP_PREFETCH": "100"})
     for worker in harness.workers:
         worker.start()
@@ -120,8 +127,10 @@ def poison(harness, options, _):
         worker.end(signal.SIGTERM)
     producer = harness.producers[0]
     for i in range(101):
-        project = "poison" if i == 50 else "red"
-        producer.send(producer.make(claim_body(producer.make_uuid(), HOT[i % 3], project), key=f"{project}-{i}"))
+        def claim(project, provider=HOT[i % 3]):
+            return claim_body(producer.make_uuid(), provider, project)
+        body = poison_body(kind, producer, claim) if i == 50 else claim("red")
+        producer.send(producer.make(body, key=f"poison-{i}" if i == 50 else f"red-{i}"))
     begun = time.monotonic()
     harness.start_workers()
     settled = harness.wait_until_idle(begun)
@@ -132,6 +141,14 @@ def poison(harness, options, _):
              "alive": alive, "idle_limit_s": 60}
     rules = [rule for rule in judge.RULES if rule not in (judge.no_worker_ends_by_itself, judge.enough_was_injected)]
     return harness.gather(facts), rules + [the_poison_alone_is_dead_lettered, good_ones_succeed, the_other_workers_survive]
+
+
+def poison_read(harness, options, faults):
+    return poison(harness, options, faults, "read")
+
+
+def poison_decode(harness, options, faults):
+    return poison(harness, options, faults, "decode")
 
 
 def read_all(harness):
@@ -307,7 +324,8 @@ def nobody_waits_during_a_rolling_restart(case):
                 yield f"{judge.where(send)}: waited {waited} ms"
 
 
-SCENARIOS = {"chaos": chaos, "poison": poison, "contention": contention, "fill-up": fillup.fill_up,
+SCENARIOS = {"chaos": chaos, "poison": poison, "poison-read": poison_read, "poison-decode": poison_decode,
+             "contention": contention, "fill-up": fillup.fill_up,
              "stop-and-go": stop_and_go, "reconnect": endurance.reconnect, "soak": endurance.soak,
              "broker-short": broker_faults.all_short,
              **{kind.name: broker_frame.scenario(kind) for kind in broker_faults.FAULTS}}
