@@ -12,7 +12,8 @@
  * An end is noted (`ended`), and reported by the next poll: so a publish never calls the handler.
  * The opening waits for the broker: the login has its time limits (login.c). A pause between two
  * openings, of OPEN_PAUSE_FIRST_MS to OPEN_PAUSE_MAX_MS, limits the time that they take from the
- * thread. A first opening, and one after a good connection, have none.
+ * thread. A first opening, and one after a good connection, have none. After a close over a message
+ * the pause is at most MESSAGE_PAUSE_MAX_MS: the broker answers, and others wait for their turn.
  *
  * Not here: which message goes on which route, and when (worker/service/settler.c).
  */
@@ -25,7 +26,7 @@
 #include "common/codec/outgoing_headers.h"
 #include "common/host/system_clock.h"
 
-enum { OPEN_PAUSE_FIRST_MS = 20, OPEN_PAUSE_MAX_MS = 2000 };
+enum { OPEN_PAUSE_FIRST_MS = 20, OPEN_PAUSE_MAX_MS = 2000, MESSAGE_PAUSE_MAX_MS = 100 };
 
 void amqp_route_init(struct amqp_route *route, enum route id)
 {
@@ -82,6 +83,16 @@ static void note_end(struct amqp_route *route, enum close_cause cause, const cha
     route->reason = memory_string(reason, strlen(reason));
 }
 
+static int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t longer_pause(int64_t pause_ms)
+{
+    return pause_ms > 0 ? smaller(2 * pause_ms, OPEN_PAUSE_MAX_MS) : OPEN_PAUSE_FIRST_MS;
+}
+
 /* Drops a connection that failed, and sets the pause before the next one. */
 static void lose(struct amqp_route *route, const struct error *error)
 {
@@ -89,9 +100,9 @@ static void lose(struct amqp_route *route, const struct error *error)
     route->connection->lost = true;
     free_connection(route);
     note_end(route, cause_of(code), error->text);
-    route->open_at_ms = system_monotonic_ms() + route->pause_ms;
-    int64_t longer_ms = route->pause_ms > 0 ? 2 * route->pause_ms : OPEN_PAUSE_FIRST_MS;
-    route->pause_ms = longer_ms < OPEN_PAUSE_MAX_MS ? longer_ms : OPEN_PAUSE_MAX_MS;
+    int64_t max_ms = route->cause == CLOSE_MESSAGE ? MESSAGE_PAUSE_MAX_MS : OPEN_PAUSE_MAX_MS;
+    route->open_at_ms = system_monotonic_ms() + smaller(route->pause_ms, max_ms);
+    route->pause_ms = longer_pause(route->pause_ms);
 }
 
 /* --- opening -------------------------------------------------------------------------------- */
@@ -115,9 +126,8 @@ static void open_route(struct amqp_route *route)
         return;
     }
     note_end(route, CLOSE_OUTSIDE, error.text);
-    int64_t pause_ms = route->pause_ms > 0 ? route->pause_ms : OPEN_PAUSE_FIRST_MS;
-    route->open_at_ms = system_monotonic_ms() + pause_ms;
-    route->pause_ms = 2 * pause_ms < OPEN_PAUSE_MAX_MS ? 2 * pause_ms : OPEN_PAUSE_MAX_MS;
+    route->pause_ms = longer_pause(route->pause_ms);
+    route->open_at_ms = system_monotonic_ms() + route->pause_ms;
 }
 
 bool amqp_route_is_due(const struct amqp_route *route)
