@@ -58,14 +58,18 @@ struct outgoing_header {
 /*
  * X(identifier, name in the log): the ways from the worker to the broker. Each route is a
  * connection of its own, so that what the broker does to one costs nothing on the others, and no
- * delivery. REPLIES       all replies, but for those of isolated destinations DEAD_LETTERS  the
- * dead letters ISOLATED      replies to destinations that are suspected, or known, to stop a
- * connection
+ * delivery.
+ *
+ *   REPLIES       all replies, but for those of isolated destinations
+ *   DEAD_LETTERS  the dead letters
+ *   ISOLATED      replies to destinations that are suspected, or known, to stop a route
+ *   SILENT        replies to destinations that do not confirm
  */
 #define ROUTES(X)                                                                                  \
     X(REPLIES, "replies")                                                                          \
     X(DEAD_LETTERS, "dead_letters")                                                                \
-    X(ISOLATED, "isolated")
+    X(ISOLATED, "isolated")                                                                        \
+    X(SILENT, "silent")
 
 enum route {
 #define X(id, name) ROUTE_##id,

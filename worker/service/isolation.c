@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Design. The broker tells that it closed a connection, but not over which message. So the messages
- * that were unconfirmed are tried on the isolated route, one destination at a time: a group of one
- * destination's messages is `fresh` until all of them are confirmed, or until one second has
- * passed. A close in this time is charged to that destination alone, because the broker closes as
- * soon as it handles the message. A destination whose suspects are all confirmed is free again. So
- * an innocent destination costs one round trip, however many replies it has.
+ * Design. The broker tells that it closed a connection, but not over which message; and when it
+ * stops to confirm, not for which queue. The oldest message is no evidence: the first publish to a
+ * quorum queue without a leader makes RabbitMQ's channel wait, and with it the confirms of earlier
+ * messages. So the messages that were unconfirmed are tried on the isolated route, one destination
+ * at a time: it is `fresh` until its messages are confirmed, until the route is closed, or until
+ * the settler's patience ends. What happens meanwhile is charged to that destination alone. A
+ * destination that confirms is free again. So an innocent one costs a round trip, however many
+ * replies it has.
  *
- * A destination that was charged publishes one message at a time. A message that was alone when the
- * route was closed, twice, is guilty; the next ones of a convicted destination, once.
+ * A destination that was charged with a close publishes one message at a time. A message that was
+ * alone when the route was closed, twice, is guilty; the next ones of a convicted destination,
+ * once.
  *
- * A silent destination has at most one message on the route, so that the broker's flow control does
- * not stop the route as well. Its message stays there while others are published.
+ * A silent destination moves to the silent route, where it has one message, and all the time that
+ * the contract gives it. There only silent ones wait for each other.
  *
  * Destinations take turns: the isolated ones are a ring, and each goes to its end when it is taken.
  *
@@ -49,6 +52,14 @@ static void unlink_isolated(struct isolation *isolation, struct destination *des
     isolation->count--;
 }
 
+static void end_turn(struct isolation *isolation, const struct destination *destination)
+{
+    for (size_t i = 0; i < 2; i++) {
+        if (isolation->turns[i].fresh == destination)
+            isolation->turns[i].fresh = NULL;
+    }
+}
+
 static bool is_idle(const struct destination *destination)
 {
     return destination->jobs == 0;
@@ -62,8 +73,7 @@ static void release(struct isolation *isolation, struct destination *destination
     destination->charged = destination->convicted = false;
     destination->isolated_until_ms = 0;
     destination->suspects = 0;
-    if (isolation->fresh == destination)
-        isolation->fresh = NULL;
+    end_turn(isolation, destination);
     destinations_release(&isolation->destinations, destination);
 }
 
@@ -162,12 +172,12 @@ void isolation_suspect(struct isolation *isolation, struct job *job)
     isolation_wait(isolation, job);
 }
 
-void isolation_silence(struct isolation *isolation, struct destination *destination, int64_t now_ms)
+void isolation_doubt(struct isolation *isolation, struct destination *destination)
 {
+    bool was_isolated = destination->isolated;
     isolate(isolation, destination);
-    destination->silent = true;
-    destination->limit = 1;
-    keep_until(destination, now_ms + ISOLATION_SILENT_MS);
+    if (!was_isolated)
+        destination->limit = 1;
 }
 
 /* --- publishing ----------------------------------------------------------------------------- */
@@ -178,49 +188,49 @@ static bool may_publish(const struct destination *destination, int64_t now_ms)
     return first != NULL && first->due_ms <= now_ms && destination->unconfirmed == 0;
 }
 
-/* Makes the next destination that may publish the fresh one. */
-static void choose(struct isolation *isolation, int64_t now_ms)
+/* Makes the next destination that may publish on the route the fresh one. */
+static void choose(struct isolation *isolation, bool silent, int64_t now_ms)
 {
     for (size_t left = isolation->count; left > 0; left--) {
         struct destination *destination = isolation->first;
         unlink_isolated(isolation, destination);
         append(isolation, destination);
-        if (!may_publish(destination, now_ms))
+        if (destination->silent != silent || !may_publish(destination, now_ms))
             continue;
-        isolation->fresh = destination;
-        isolation->group_left = destination->limit;
+        isolation->turns[silent] = (struct isolation_turn){destination, destination->limit};
         return;
     }
 }
 
-struct job *isolation_next(struct isolation *isolation, int64_t now_ms)
+struct job *isolation_next(struct isolation *isolation, bool silent, int64_t now_ms)
 {
+    struct isolation_turn *turn = &isolation->turns[silent];
     if (isolation->waiting == 0)
         return NULL;
-    if (isolation->fresh == NULL)
-        choose(isolation, now_ms);
-    if (isolation->fresh == NULL || isolation->group_left == 0)
+    if (turn->fresh == NULL)
+        choose(isolation, silent, now_ms);
+    if (turn->fresh == NULL || turn->group_left == 0)
         return NULL;
-    return isolation->fresh->waiting.head;
+    return turn->fresh->waiting.head;
 }
 
-void isolation_take(struct isolation *isolation, struct job *job)
+void isolation_take(struct isolation *isolation, bool silent, struct job *job)
 {
-    struct destination *destination = isolation->fresh;
-    struct job *taken = job_queue_pop(&destination->waiting);
+    struct isolation_turn *turn = &isolation->turns[silent];
+    struct job *taken = job_queue_pop(&turn->fresh->waiting);
     assert(taken == job);
     (void)taken;
     (void)job;
     isolation->waiting--;
-    isolation->group_left--;
-    destination->unconfirmed++;
+    turn->group_left--;
+    turn->fresh->unconfirmed++;
 }
 
 void isolation_withdraw(struct isolation *isolation, struct job *job)
 {
     job->destination->unconfirmed--;
-    if (isolation->fresh == job->destination && job->destination->unconfirmed == 0)
-        isolation->fresh = NULL;
+    if (job->destination->unconfirmed == 0)
+        end_turn(isolation, job->destination);
 }
 
 /* --- what happened to a message ------------------------------------------------------------- */
@@ -256,15 +266,16 @@ void isolation_resolved(struct isolation *isolation, struct job *job, int64_t no
     if (destination->unconfirmed > 0)
         return;
     raise_limit(destination);
-    if (isolation->fresh == destination)
-        isolation->fresh = NULL;
+    end_turn(isolation, destination);
     acquit(isolation, destination, now_ms, ret_jobs);
 }
 
-void isolation_fresh_is_silent(struct isolation *isolation, int64_t now_ms)
+void isolation_silence(struct isolation *isolation, struct destination *destination, int64_t now_ms)
 {
-    isolation_silence(isolation, isolation->fresh, now_ms);
-    isolation->fresh = NULL;
+    end_turn(isolation, destination);
+    destination->silent = true;
+    destination->limit = 1;
+    keep_until(destination, now_ms + ISOLATION_SILENT_MS);
 }
 
 /* --- the end of the route ------------------------------------------------------------------- */
@@ -304,21 +315,18 @@ static void return_to_front(struct isolation *isolation, struct job_queue *jobs)
 void isolation_route_closed(struct isolation *isolation, struct job_queue *jobs, bool over_message,
                             int64_t now_ms, struct job_queue *ret_guilty)
 {
-    struct destination *fresh = over_message ? isolation->fresh : NULL;
     struct job_queue kept = {0};
-    bool charged = false;
+    bool charged = !over_message;
     for (struct job *job = job_queue_pop(jobs); job != NULL; job = job_queue_pop(jobs)) {
-        bool guilty = false;
-        if (job->destination == fresh && !charged) {
-            guilty = charge(fresh, job, now_ms);
-            charged = true;
-        }
+        struct destination *destination = job->destination;
+        bool guilty = !charged && charge(destination, job, now_ms);
+        charged = true;
+        end_turn(isolation, destination);
         job_queue_push(guilty ? ret_guilty : &kept, job);
         if (guilty)
-            job->destination->unconfirmed--;
+            destination->unconfirmed--;
     }
     return_to_front(isolation, &kept);
-    isolation->fresh = NULL;
 }
 
 /* --- giving up ------------------------------------------------------------------------------ */
@@ -342,5 +350,5 @@ void isolation_abandon(struct isolation *isolation, struct job_queue *ret_jobs)
     for (struct destination *at = isolation->first; at != NULL; at = at->next_isolated)
         job_queue_append(ret_jobs, &at->waiting);
     isolation->waiting = 0;
-    isolation->fresh = NULL;
+    isolation->turns[0] = isolation->turns[1] = (struct isolation_turn){0};
 }

@@ -5,12 +5,14 @@
  * publishes next; it publishes nothing itself.
  *
  * A destination is isolated
- *   as a suspect    when a route was closed over a message, and replies to it were unconfirmed;
- *                   until these are confirmed
- *   as convicted    when the isolated route was closed while only its replies were new on it;
- *                   for ISOLATION_MS after the last such close
- *   as silent       when a reply to it was not confirmed in time; for ISOLATION_SILENT_MS after
- *                   the last such reply
+ *
+ *   as a suspect    when a route was closed over a message, or did not confirm in time, and replies
+ *                   to it were unconfirmed; until its own are confirmed
+ *   as convicted    when the isolated route was closed while only its replies were on it; for
+ *                   ISOLATION_MS after the last such close
+ *   as silent       when a reply to it was not confirmed in time while it was alone on the route;
+ *                   for ISOLATION_SILENT_MS after the last such reply. Until it confirms again it
+ *                   uses the silent route.
  *
  * All times are monotonic.
  */
@@ -27,15 +29,20 @@ enum {
     ISOLATION_IDLE_MAX = 1000  /* isolated destinations without jobs that are remembered */
 };
 
+/* Whose turn it is on one of the two routes, ISOLATED and SILENT. */
+struct isolation_turn {
+    struct destination *fresh; /* the only one with messages on the route; NULL: none */
+    size_t group_left;         /* messages of `fresh` that may still be published */
+};
+
 /* All zero is empty. */
 struct isolation {
     struct destinations destinations; /* all, also those that are not isolated */
     struct destination *first;        /* of the isolated ones, the next to publish first */
     struct destination *last;
-    size_t count;              /* of isolated destinations */
-    struct destination *fresh; /* published last on the route, and neither confirmed nor silent */
-    size_t group_left;         /* messages of `fresh` that may still be published */
-    size_t waiting;            /* jobs in all `waiting` */
+    size_t count;                   /* of isolated destinations */
+    struct isolation_turn turns[2]; /* by destination.silent */
+    size_t waiting;                 /* jobs in all `waiting` */
 };
 
 /* Counts a new reply, and sets the job's destination. */
@@ -53,33 +60,34 @@ bool isolation_applies(struct isolation *isolation, struct destination *destinat
 void isolation_wait(struct isolation *isolation, struct job *job);
 void isolation_wait_in_front(struct isolation *isolation, struct job *job);
 
-/* Makes the job's destination a suspect, and lets the job wait. */
+/* Makes the job's destination a suspect of a close, and lets the job wait. */
 void isolation_suspect(struct isolation *isolation, struct job *job);
-/* Notes that a message to this destination was not confirmed in time. Its other jobs have to wait
-   here from now on. */
-void isolation_silence(struct isolation *isolation, struct destination *destination,
-                       int64_t now_ms);
+/* Isolates a destination until one of its messages is confirmed: something on its route did not
+   confirm in time. */
+void isolation_doubt(struct isolation *isolation, struct destination *destination);
 
-/* Returns the job to publish next on the isolated route; NULL if none may be published now. It
-   stays where it is. */
-struct job *isolation_next(struct isolation *isolation, int64_t now_ms);
+/* `silent` stands for the route: false ISOLATED, true SILENT. */
+
+/* Returns the job to publish next on the route; NULL if none may be published now. It stays where
+   it is. */
+struct job *isolation_next(struct isolation *isolation, bool silent, int64_t now_ms);
 /* Takes the job that isolation_next() returned, to be published. */
-void isolation_take(struct isolation *isolation, struct job *job);
-
+void isolation_take(struct isolation *isolation, bool silent, struct job *job);
 /* Notes that a job that was taken is not on the route any more, without a result. */
 void isolation_withdraw(struct isolation *isolation, struct job *job);
 
-/* Notes that the job's message was confirmed, nacked or given up. Moves the jobs that need not wait
-   here any more to `ret_jobs`. */
+/* Notes that the job's message was confirmed or nacked. Moves the jobs that need not wait here any
+   more to `ret_jobs`. */
 void isolation_resolved(struct isolation *isolation, struct job *job, int64_t now_ms,
                         struct job_queue *ret_jobs);
-/* Notes that the newest message was not confirmed in time, so that others go on beside it. */
-void isolation_fresh_is_silent(struct isolation *isolation, int64_t now_ms);
+/* Notes that the destination, which was alone on its route, did not confirm in time. */
+void isolation_silence(struct isolation *isolation, struct destination *destination,
+                       int64_t now_ms);
 
 /*
- * Handles the end of the isolated route. `jobs` are those that were unconfirmed on it, oldest
- * first. If `over_message`, the broker closed it over one of them. All of them wait again; a job
- * that is found guilty goes to `ret_guilty` instead, to be given up.
+ * Handles the end of a route. `jobs` are those that were unconfirmed on it, oldest first. If
+ * `over_message`, the broker closed it over one of them. All of them wait again; a job that is
+ * found guilty goes to `ret_guilty` instead, to be given up.
  */
 void isolation_route_closed(struct isolation *isolation, struct job_queue *jobs, bool over_message,
                             int64_t now_ms, struct job_queue *ret_guilty);

@@ -19,10 +19,10 @@
  * - What ends a route counts as an attempt of a message only where there is evidence against it. A
  *   route that ended for an outside reason, or for lack of a permission, costs no message an
  *   attempt: all are published again.
- * - A reply to one destination does not wait for another destination. If the oldest reply on the
- *   main route is not confirmed for one second, its destination is isolated and the route begins
- *   anew, without it: the broker's flow control may have stopped reading. If this does not help,
- *   the next such limit is twice as long, so that a slow broker gets few repetitions.
+ * - A reply to one destination does not wait for another destination. If a reply on the main route
+ *   is not confirmed for one second, the route begins anew, because the broker may have stopped to
+ *   read it; and the destinations that were on it are tried one by one (isolation.c). The limit
+ *   grows where the broker as a whole is slow (`patience_ms`), so that it gets few repetitions.
  * - A message may be published twice. The repetition has the same message_id, unless the command
  *   had none.
  *
@@ -45,7 +45,9 @@
 enum {
     REPLY_PAUSE_MS = 100,
     LETTER_PAUSE_MAX_MS = 10000,
-    SILENCE_MS = 1000,   /* without a confirm: the destination counts as silent */
+    SILENCE_MS = 1000,
+    RESTARTS_MAX = 8,
+    PATIENCE_DECAY = 16, /* a quick confirm lowers the patience by this part */
     READY_PAUSE_MS = 20, /* until a route that was not ready is asked again */
 };
 
@@ -54,7 +56,10 @@ struct settler {
     struct slots slots;
     struct settle_route routes[ROUTE_COUNT];
     struct isolation isolation;
-    int64_t silence_ms;    /* of the main route: grows from SILENCE_MS while restarts do not help */
+    /* How long a reply may be unconfirmed before somebody is suspected: SILENCE_MS, or more while
+       confirms take more than half of it. */
+    int64_t patience_ms;
+    unsigned restarts;     /* of the main route since its last confirm: each doubles its patience */
     struct job_queue done; /* to be reaped */
 };
 
@@ -62,7 +67,7 @@ struct settler *settler_new(const struct settler_options *options)
 {
     struct settler *settler = MEMORY_NEW(struct settler);
     settler->options = *options;
-    settler->silence_ms = SILENCE_MS;
+    settler->patience_ms = SILENCE_MS;
     for (size_t i = 0; i < ROUTE_COUNT; i++)
         settle_route_init(&settler->routes[i], (enum route)i);
     return settler;
@@ -110,11 +115,28 @@ static void route_failed(struct settler *settler, enum route route, const char *
     settle_route_failed(&settler->routes[route], reason, now(settler));
 }
 
-static void route_confirmed(struct settler *settler, enum route route)
+static int64_t clamped_patience(const struct settler *settler, int64_t ms)
 {
-    settle_route_confirmed(&settler->routes[route]);
-    if (route == ROUTE_REPLIES)
-        settler->silence_ms = SILENCE_MS;
+    int64_t max_ms = settler->options.confirm_timeout_ms;
+    int64_t least_ms = ms > SILENCE_MS ? ms : SILENCE_MS;
+    return least_ms < max_ms ? least_ms : max_ms;
+}
+
+/* Adapts the patience to a confirm that took so long: up at once, down slowly. */
+static void learn_latency(struct settler *settler, int64_t latency_ms)
+{
+    int64_t less_ms = settler->patience_ms - settler->patience_ms / PATIENCE_DECAY;
+    int64_t more_ms = 2 * latency_ms;
+    settler->patience_ms = clamped_patience(settler, more_ms > less_ms ? more_ms : less_ms);
+}
+
+static void route_confirmed(struct settler *settler, const struct job *job)
+{
+    settle_route_confirmed(&settler->routes[job->route]);
+    if (job->route == ROUTE_REPLIES)
+        settler->restarts = 0;
+    if (job->route != ROUTE_DEAD_LETTERS)
+        learn_latency(settler, now(settler) - job->published_ms);
 }
 
 /* --- stages --------------------------------------------------------------------------------- */
@@ -280,7 +302,7 @@ static void publish_again(struct settler *settler, enum route route, struct job_
     *jobs = (struct job_queue){0};
 }
 
-static void log_isolated(const struct destination *destination)
+static void log_silent(const struct destination *destination)
 {
     event_log(EVENT_REPLY_QUEUE_SILENT,
               LOG_FIELDS(LOG_T("principal", destination->principal),
@@ -293,7 +315,7 @@ static void log_isolated(const struct destination *destination)
 static void silence(struct settler *settler, struct destination *destination)
 {
     if (!destination->silent)
-        log_isolated(destination);
+        log_silent(destination);
     isolation_silence(&settler->isolation, destination, now(settler));
 }
 
@@ -370,9 +392,9 @@ static enum transport_status give_up_guilty(struct settler *settler, struct job_
     return status;
 }
 
-static enum transport_status isolated_closed(struct settler *settler, struct job_queue *jobs,
-                                             enum close_cause cause, const char *reason,
-                                             struct error *error)
+static enum transport_status isolated_closed(struct settler *settler, enum route route,
+                                             struct job_queue *jobs, enum close_cause cause,
+                                             const char *reason, struct error *error)
 {
     struct job_queue guilty = {0};
     for (struct job *job = jobs->head; job != NULL; job = job->next)
@@ -380,7 +402,7 @@ static enum transport_status isolated_closed(struct settler *settler, struct job
     bool over_message = cause == CLOSE_MESSAGE || cause == CLOSE_MISSING;
     isolation_route_closed(&settler->isolation, jobs, over_message, now(settler), &guilty);
     if (cause == CLOSE_FORBIDDEN)
-        route_failed(settler, ROUTE_ISOLATED, reason);
+        route_failed(settler, route, reason);
     return give_up_guilty(settler, &guilty, reason, error);
 }
 
@@ -398,7 +420,9 @@ static enum transport_status route_closed(struct settler *settler,
         dead_letters_closed(settler, &jobs, event->close_cause, event->reason);
         break;
     case ROUTE_ISOLATED:
-        return isolated_closed(settler, &jobs, event->close_cause, event->reason, error);
+    case ROUTE_SILENT:
+        return isolated_closed(settler, event->route, &jobs, event->close_cause, event->reason,
+                               error);
     case ROUTE_COUNT: break;
     }
     return TRANSPORT_OK;
@@ -423,7 +447,7 @@ static enum transport_status on_confirmed(struct settler *settler, struct job *j
         dead_letter_failed(settler, job, "returned as unroutable");
         return TRANSPORT_OK;
     }
-    route_confirmed(settler, job->route);
+    route_confirmed(settler, job);
     if (job->stage == SETTLE_REPLY)
         return finish_reply(settler, job, !job->returned, error);
     return finish_dead_letter(settler, job, error);
@@ -451,7 +475,7 @@ handle_confirm(struct settler *settler, const struct transport_event *event, str
         return TRANSPORT_OK;
     }
     release(settler, job);
-    if (job->route == ROUTE_ISOLATED)
+    if (job->route == ROUTE_ISOLATED || job->route == ROUTE_SILENT)
         resolve_isolated(settler, job);
     return event->kind == TRANSPORT_CONFIRMED ? on_confirmed(settler, job, error)
                                               : on_nacked(settler, job, error);
@@ -504,20 +528,20 @@ static void restart_route(struct settler *settler, enum route route)
     settler->options.transport->ops->restart(settler->options.transport, route);
 }
 
-/* Isolates the destination of the oldest reply, and begins the route anew for all others. */
+/* Something on the main route does not confirm: all destinations on it are tried one by one, and
+   the route begins anew for all others. */
 static void check_replies(struct settler *settler, int64_t *wait_ms)
 {
     struct job_queue jobs = {0};
-    struct job *oldest = settler->routes[ROUTE_REPLIES].window.oldest;
-    if (!is_overdue(settler, oldest, settler->silence_ms, wait_ms))
+    int64_t patience_ms = clamped_patience(settler, settler->patience_ms << settler->restarts);
+    if (!is_overdue(settler, settler->routes[ROUTE_REPLIES].window.oldest, patience_ms, wait_ms))
         return;
-    silence(settler, oldest->destination);
     release_route(settler, ROUTE_REPLIES, &jobs);
     restart_route(settler, ROUTE_REPLIES);
+    for (struct job *job = jobs.head; job != NULL; job = job->next)
+        isolation_doubt(&settler->isolation, job->destination);
     enqueue_again(settler, &jobs);
-    settler->silence_ms = settler->silence_ms * 2 < settler->options.confirm_timeout_ms
-                              ? settler->silence_ms * 2
-                              : settler->options.confirm_timeout_ms;
+    settler->restarts += settler->restarts < RESTARTS_MAX;
 }
 
 /* The dead-letter queue does not confirm: the next tries are made on a new connection. */
@@ -537,29 +561,32 @@ static void check_dead_letters(struct settler *settler, int64_t *wait_ms)
     route_failed(settler, ROUTE_DEAD_LETTERS, "not confirmed in time");
 }
 
-/* Ends the turn of a destination that does not confirm; after confirm_timeout its publish has
-   failed, and the route begins anew. */
-static void check_isolated(struct settler *settler, int64_t *wait_ms)
+/* Begins an isolated route anew, whose messages were not confirmed in time. All are of one
+   destination. */
+static void silence_route(struct settler *settler, enum route route, bool counts)
 {
-    const struct window *window = &settler->routes[ROUTE_ISOLATED].window;
-    struct destination *fresh = settler->isolation.fresh;
     struct job_queue jobs = {0};
     struct job_queue guilty = {0};
-    if (fresh != NULL && fresh->unconfirmed > 0 &&
-        is_overdue(settler, window->newest, SILENCE_MS, wait_ms)) {
-        if (!fresh->silent)
-            log_isolated(fresh);
-        isolation_fresh_is_silent(&settler->isolation, now(settler));
-    }
-    if (!is_overdue(settler, window->oldest, settler->options.confirm_timeout_ms, wait_ms))
-        return;
-    struct job *overdue = window->oldest;
-    counter_add(settler->options.counters, COUNTER_PUBLISHES_FAILED, 1);
-    release_route(settler, ROUTE_ISOLATED, &jobs);
-    restart_route(settler, ROUTE_ISOLATED);
-    for (struct job *job = jobs.head; job != NULL; job = job->next)
-        job->tries -= job != overdue;
+    silence(settler, settler->routes[route].window.oldest->destination);
+    release_route(settler, route, &jobs);
+    restart_route(settler, route);
+    for (struct job *job = jobs.head; job != NULL && !counts; job = job->next)
+        job->tries--;
     isolation_route_closed(&settler->isolation, &jobs, false, now(settler), &guilty);
+}
+
+/* A destination that does not confirm on the isolated route either goes on to the silent one. There
+   it has the time of the contract, and then the publish has failed. */
+static void check_isolated(struct settler *settler, int64_t *wait_ms)
+{
+    if (is_overdue(settler, settler->routes[ROUTE_ISOLATED].window.oldest, settler->patience_ms,
+                   wait_ms))
+        silence_route(settler, ROUTE_ISOLATED, false);
+    if (!is_overdue(settler, settler->routes[ROUTE_SILENT].window.oldest,
+                    settler->options.confirm_timeout_ms, wait_ms))
+        return;
+    counter_add(settler->options.counters, COUNTER_PUBLISHES_FAILED, 1);
+    silence_route(settler, ROUTE_SILENT, true);
 }
 
 /* --- publishing ----------------------------------------------------------------------------- */
@@ -624,21 +651,24 @@ static enum transport_status publish_due(struct settler *settler, enum route rou
     return status;
 }
 
-static enum transport_status publish_isolated(struct settler *settler, int64_t *wait_ms,
-                                              struct error *error)
+/* Publishes on ROUTE_ISOLATED or ROUTE_SILENT. */
+static enum transport_status publish_isolated(struct settler *settler, enum route route,
+                                              int64_t *wait_ms, struct error *error)
 {
     struct isolation *isolation = &settler->isolation;
+    bool silent = route == ROUTE_SILENT;
     enum transport_status status = TRANSPORT_OK;
-    struct job *job = isolation_next(isolation, now(settler));
-    for (; job != NULL && status == TRANSPORT_OK; job = isolation_next(isolation, now(settler))) {
+    struct job *job = isolation_next(isolation, silent, now(settler));
+    for (; job != NULL && status == TRANSPORT_OK;
+         job = isolation_next(isolation, silent, now(settler))) {
         bool failed = job->tries >= settler->options.reply_max_attempts;
-        if (!failed && !may_publish(settler, ROUTE_ISOLATED, job, wait_ms))
+        if (!failed && !may_publish(settler, route, job, wait_ms))
             break;
-        isolation_take(isolation, job);
+        isolation_take(isolation, silent, job);
         if (failed)
             isolation_withdraw(isolation, job);
-        status = failed ? finish_reply(settler, job, false, error)
-                        : publish(settler, ROUTE_ISOLATED, job, error);
+        status =
+            failed ? finish_reply(settler, job, false, error) : publish(settler, route, job, error);
     }
     if (job == NULL && isolation->waiting > 0)
         lower_wait(wait_ms, now(settler) + REPLY_PAUSE_MS, now(settler));
@@ -669,7 +699,9 @@ enum transport_status settler_tick(struct settler *settler, int64_t *ret_wait_ms
     if (status == TRANSPORT_OK)
         status = relieve(settler, error);
     if (status == TRANSPORT_OK)
-        status = publish_isolated(settler, ret_wait_ms, error);
+        status = publish_isolated(settler, ROUTE_ISOLATED, ret_wait_ms, error);
+    if (status == TRANSPORT_OK)
+        status = publish_isolated(settler, ROUTE_SILENT, ret_wait_ms, error);
     if (status == TRANSPORT_OK)
         status = publish_due(settler, ROUTE_DEAD_LETTERS, ret_wait_ms, error);
     return status;
@@ -700,6 +732,7 @@ void settler_abandon(struct settler *settler, struct job_queue *ret_jobs)
 {
     struct job_queue jobs = {0};
     release_route(settler, ROUTE_ISOLATED, &jobs);
+    release_route(settler, ROUTE_SILENT, &jobs);
     for (struct job *job = jobs.head; job != NULL; job = job->next)
         isolation_withdraw(&settler->isolation, job);
     isolation_abandon(&settler->isolation, &jobs);
