@@ -28,7 +28,7 @@ class Restarts(Fault):
         self.bystander = self.frame.client("bystander")
         self.provider = create_provider(self.bystander)
         self.flooding = threading.Event()
-        self.flood = threading.Thread(target=self.send_much, daemon=True)
+        self.flood = None
 
     def send_much(self):
         """At RATE, as long as no more than OPEN_MAX commands are unanswered."""
@@ -43,14 +43,24 @@ class Restarts(Fault):
 
     def inject(self):
         broker, self.pids, self.held = self.frame.stack.broker, [], []
-        if not self.short:
-            self.flooding.set()
-            self.flood.start()
-            time.sleep(3)
         for _ in range(2):
+            self.start_flood()
             self.pids.append(broker.pid())
             self.restart(broker)
         self.pids.append(broker.pid())
+
+    def start_flood(self):
+        self.end_flood()
+        if not self.short:
+            self.flooding.set()
+            self.flood = threading.Thread(target=self.send_much, daemon=True)
+            self.flood.start()
+            time.sleep(3)
+
+    def end_flood(self):
+        self.flooding.clear()
+        if self.flood is not None:
+            self.flood.join()
 
     def restart(self, broker):
         """Returns as soon as the worker is connected again."""
@@ -68,7 +78,7 @@ class Restarts(Fault):
 
     def wait_for_deliveries(self):
         """How many commands the worker holds, by the broker's count; it counts what it has sent to the socket."""
-        for _ in range(1 if self.short else 10):
+        for _ in range(1 if self.short else 40):
             held = int(self.frame.eval('lists:sum([Count || [{_, Name}, {_, Count}] <- rabbit_amqqueue:info_all(<<"/">>, '
                                        '[name, messages_unacknowledged]), element(4, Name) =:= <<"allot.commands">>])'))
             if held >= self.HELD_MIN:
@@ -91,9 +101,7 @@ class Restarts(Fault):
     def clear(self):
         self.frame.stack.broker.start()
         self.frame.worker.send_signal(signal.SIGCONT)
-        self.flooding.clear()
-        if self.flood.is_alive():
-            self.flood.join()
+        self.end_flood()
 
     def settle(self):
         self.frame.expect(lambda: not self.bystander.unanswered(), "the other producer has all answers")
