@@ -68,7 +68,7 @@ enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_JSON, LOG_FORMAT_TEXT };
       "the memory when many large commands are waiting; one command has at most 1MiB.")            \
     X(TEXT, amqp_tls_ca_file, "amqp.tls.ca_file", "", 0, 0,                                        \
       "PEM file with the certificate authorities that may have signed the broker's certificate. "  \
-      "Needed for amqps:// URIs, because librabbitmq has no default list.")                        \
+      "Empty: the system's authorities.")                                                          \
     X(TEXT, amqp_tls_certificate_file, "amqp.tls.certificate_file", "", 0, 0,                      \
       "PEM file with the worker's own certificate, for brokers that ask for one. Needs "           \
       "amqp.tls.key_file.")                                                                        \
