@@ -198,7 +198,7 @@ NO_PART_OF_THE_RUN = ("append", "page", "keep", "rejudge")
 
 
 def command_line(options):
-    """The options that decide what the run does: with these words, chaos/run does the same again."""
+    """The options that decide what the run does, quoted for xargs, which can run them again."""
     words = []
     for name, value in vars(options).items():
         if name not in NO_PART_OF_THE_RUN and value is not None and value is not False:
