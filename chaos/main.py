@@ -4,6 +4,7 @@ import argparse
 import pathlib
 import pickle
 import random
+import shlex
 import shutil
 import subprocess
 import sys
@@ -195,6 +196,18 @@ def read_options():
     return parser.parse_args()
 
 
+NO_PART_OF_THE_RUN = ("append", "page", "keep", "rejudge")
+
+
+def command_line(options):
+    """The options that decide what the run does, quoted for xargs, which can run them again."""
+    words = []
+    for name, value in vars(options).items():
+        if name not in NO_PART_OF_THE_RUN and value is not None and value is not False:
+            words += [f"--{name}"] + ([] if value is True else [str(value)])
+    return shlex.join(words)
+
+
 def store_case(folder, case, rules):
     """Stores what --rejudge needs."""
     material = case.records, case.evidence, case.facts, rules
@@ -203,6 +216,8 @@ def store_case(folder, case, rules):
 
 def rejudge(folder):
     """Judges a kept case again, by the rules of its scenario; returns the exit status."""
+    if (folder / "options").exists():
+        say("options", (folder / "options").read_text().strip())
     *material, rules = pickle.loads((folder / "case").read_bytes())
     case = judge.Case(*material)
     return 1 if report.tell(case, judge.judge(case, rules)) else 0
@@ -212,8 +227,10 @@ def main():
     options = read_options()
     if options.rejudge:
         return rejudge(options.rejudge)
+    told = command_line(options)  # before build() fills in the default build
     build(options)
     folder = pathlib.Path(tempfile.mkdtemp(prefix="allot-chaos-"))
+    (folder / "options").write_text(told + "\n")
     say(f"scenario {options.scenario}, seed {options.seed}, {options.minutes:g} min, journal {folder}/journal")
     harness = Harness(options, folder)
     try:

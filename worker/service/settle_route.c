@@ -5,7 +5,7 @@
 
 enum {
     PAUSE_FIRST_MS = 100,
-    PAUSE_MAX_MS = 2000,
+    PAUSE_MAX_MS = 1000,
     FAILURES_PER_RESTART = 3,
     LOG_AGAIN_MS = 60000, /* a failure that goes on is logged so often */
     CLOSE_LOG_MS = 10000, /* the end of a route is logged at most so often */
