@@ -275,6 +275,16 @@ static void test_only_the_reply_that_closes_the_connection_is_given_up(void **st
     assert_int_equal(count(fixture, COUNTER_ROUTES_CLOSED), 1 + ISOLATION_CLOSES_MAX);
 }
 
+static void test_a_reply_that_is_alone_closes_two_connections(void **state)
+{
+    struct fixture *fixture = *state;
+    memory_broker_close_over(fixture->broker, DEADLY);
+    send(fixture, "culprit", DEADLY "key", 1);
+    run(fixture, 3000);
+    assert_int_equal(count(fixture, COUNTER_REPLIES_UNROUTABLE), 1);
+    assert_int_equal(count(fixture, COUNTER_ROUTES_CLOSED), ISOLATION_CLOSES_MAX);
+}
+
 static void test_a_group_with_one_guilty_reply_loses_this_one_only(void **state)
 {
     struct fixture *fixture = *state;
@@ -466,6 +476,7 @@ int main(void)
         TEST(test_replies_to_silent_queues_never_fill_the_prefetch),
         TEST(test_a_broker_that_confirms_nothing_for_a_while_costs_no_reply),
         TEST(test_only_the_reply_that_closes_the_connection_is_given_up),
+        TEST(test_a_reply_that_is_alone_closes_two_connections),
         TEST(test_a_group_with_one_guilty_reply_loses_this_one_only),
         TEST(test_a_convicted_principal_closes_the_main_route_no_more),
         TEST(test_a_good_reply_of_a_convicted_principal_arrives),

@@ -72,7 +72,7 @@ struct job {
     /* the reply (isolation.h) */
     struct destination *destination; /* NULL: the reply is finished, or there is none */
     bool suspect;                    /* it was unconfirmed when a route was closed over a message */
-    unsigned closes;                 /* of the isolated route while this reply was alone on it */
+    unsigned closes;                 /* of a route while this reply was alone on it */
 };
 
 /* Creates a job in the delivery's arena, and takes ownership of the arena. */

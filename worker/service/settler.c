@@ -334,9 +334,12 @@ static void enqueue_again(struct settler *settler, struct job_queue *jobs)
     publish_again(settler, ROUTE_REPLIES, &others);
 }
 
-/* All destinations whose replies were unconfirmed are suspects. */
+/* All destinations whose replies were unconfirmed are suspects. A reply that was alone is charged.
+ */
 static void suspect_all(struct settler *settler, struct job_queue *jobs)
 {
+    if (jobs->count == 1)
+        jobs->head->closes++;
     for (struct job *job = job_queue_pop(jobs); job != NULL; job = job_queue_pop(jobs)) {
         job->tries--;
         isolation_suspect(&settler->isolation, job);
