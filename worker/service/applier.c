@@ -609,7 +609,6 @@ static bool decode_marked(struct applier *applier, struct job *job)
         answer_exhausted(job);
         return false;
     }
-    die_of_poisoned_body(job->delivery.body);
     applier->options.decode(applier->options.decode_context, job);
     job->decoded.request.attempts = job->history.alone;
     if (!job->decoded.accepted)

@@ -33,6 +33,7 @@
 #include "worker/service/applier.h"
 #include "worker/service/events.h"
 #include "worker/service/flow.h"
+#include "worker/service/poison.h"
 #include "worker/service/settler.h"
 #include "worker/service/watchdog.h"
 #include "worker/service/work_queue.h"
@@ -125,6 +126,7 @@ static void decode(void *context, struct job *job)
         .trust_user_id = settings->security_trust_user_id,
         .default_principal = settings->security_default_principal,
     };
+    die_of_poisoned_body(job->delivery.body);
     command_decode(&decode_context, &job->delivery, job->arena, &job->decoded);
     policy_release(policy);
     job->undecoded = false;
