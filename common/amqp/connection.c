@@ -18,6 +18,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
@@ -28,6 +29,7 @@
 enum {
     CLOSE_TIMEOUT_S = 2,
     MS_PER_S = 1000,
+    QUIET_MS = 50, /* without another byte: the broker has said all */
     /* The broker adds headers to a message (x-death, x-delivery-count), and its limit may have been
        lowered since the message was published, so a header may be larger than any frame that the
        peers agreed on. RabbitMQ does not split a header. */
@@ -228,15 +230,39 @@ static bool is_ready(const struct connection *connection, short events, int64_t 
     return fd.fd >= 0 && timeout_ms > 0 && poll(&fd, 1, (int)timeout_ms) == 1;
 }
 
+/* The frame of a connection.close-ok, the last that the broker sends. */
+static const unsigned char close_ok[] = {1, 0, 0, 0, 0, 0, 4, 0, 10, 0, 51, 0xce};
+
+/* The last bytes that were read. */
+struct tail {
+    unsigned char bytes[sizeof close_ok];
+};
+
+static void add_to_tail(struct tail *tail, const unsigned char *bytes, size_t count)
+{
+    size_t added = count < sizeof tail->bytes ? count : sizeof tail->bytes;
+    memmove(tail->bytes, tail->bytes + added, sizeof tail->bytes - added);
+    memcpy(tail->bytes + sizeof tail->bytes - added, bytes + count - added, added);
+}
+
 /*
- * Reads and drops bytes until the broker has closed the socket. Closing a socket with unread bytes
- * resets the connection, and what was sent last could be lost.
+ * Reads and drops bytes until the broker has answered, or closed the socket. Closing a socket with
+ * unread bytes resets the connection, and what was sent last could be lost. RabbitMQ leaves it to
+ * the client to close the socket, so without a look at the bytes each rejection took the whole
+ * time. A body may end like the answer; so nothing may follow it for a moment. With TLS the answer
+ * is not seen.
  */
 static void drain(const struct connection *connection, int64_t deadline_ms)
 {
-    char bytes[4096];
+    unsigned char bytes[4096];
+    struct tail tail = {{0}};
     while (is_ready(connection, POLLIN, deadline_ms - system_monotonic_ms())) {
-        if (recv(amqp_get_sockfd(connection->state), bytes, sizeof bytes, 0) <= 0)
+        ssize_t count = recv(amqp_get_sockfd(connection->state), bytes, sizeof bytes, 0);
+        if (count <= 0)
+            return;
+        add_to_tail(&tail, bytes, (size_t)count);
+        if (memcmp(tail.bytes, close_ok, sizeof close_ok) == 0 &&
+            !is_ready(connection, POLLIN, QUIET_MS))
             return;
     }
 }
