@@ -244,6 +244,33 @@ static void test_replies_to_silent_queues_never_fill_the_prefetch(void **state)
     assert_int_equal(replies(fixture, "victim.replies"), 1);
 }
 
+/* The turn of a destination ends also if its replies were given up before they were published. */
+static void test_a_turn_without_replies_ends(void **state)
+{
+    (void)state;
+    struct isolation isolation = {0};
+    struct job *jobs[2];
+    for (size_t i = 0; i < 2; i++) {
+        struct delivery delivery = {.tag = i + 1};
+        jobs[i] = job_new(arena_new(0), &delivery, 1);
+        jobs[i]->decoded.request.principal = text_of(i == 0 ? "culprit" : "victim");
+        jobs[i]->decoded.request.reply_to = text_of("replies");
+        isolation_add(&isolation, jobs[i]);
+        isolation_doubt(&isolation, jobs[i]->destination);
+        isolation_wait(&isolation, jobs[i]);
+    }
+    struct job *first = isolation_next(&isolation, false, 0);
+    assert_ptr_equal(first, jobs[0]);
+    isolation_silence(&isolation, first->destination, 0);
+    assert_ptr_equal(isolation_next(&isolation, true, 0), first);
+    assert_ptr_equal(isolation_give_up(&isolation), first);
+    assert_ptr_equal(isolation_next(&isolation, false, 0), jobs[1]);
+    isolation_silence(&isolation, jobs[1]->destination, 0);
+    assert_ptr_equal(isolation_next(&isolation, true, 0), jobs[1]);
+    job_free(first);
+    isolation_clear(&isolation);
+}
+
 static void test_a_broker_that_confirms_nothing_for_a_while_costs_no_reply(void **state)
 {
     struct fixture *fixture = *state;
@@ -474,6 +501,7 @@ int main(void)
         TEST(test_a_silent_queue_is_given_up_after_max_attempts),
         TEST(test_a_silent_queue_has_one_message_on_each_other_route),
         TEST(test_replies_to_silent_queues_never_fill_the_prefetch),
+        TEST(test_a_turn_without_replies_ends),
         TEST(test_a_broker_that_confirms_nothing_for_a_while_costs_no_reply),
         TEST(test_only_the_reply_that_closes_the_connection_is_given_up),
         TEST(test_a_reply_that_is_alone_closes_two_connections),

@@ -207,6 +207,8 @@ struct job *isolation_next(struct isolation *isolation, bool silent, int64_t now
     struct isolation_turn *turn = &isolation->turns[silent];
     if (isolation->waiting == 0)
         return NULL;
+    if (turn->fresh != NULL && has_nothing_left(turn->fresh))
+        turn->fresh = NULL; /* its replies were given up before they could be published */
     if (turn->fresh == NULL)
         choose(isolation, silent, now_ms);
     if (turn->fresh == NULL || turn->group_left == 0)
