@@ -19,6 +19,7 @@
 
 #include "allot/limits.h"
 #include "common/codec/field_table.h"
+#include "common/core/message_id.h"
 #include "common/host/random.h"
 
 enum { REAL_DIGITS = 17 }; /* enough to read back the same double */
@@ -31,17 +32,6 @@ struct reader {
     size_t line;
     struct error *error;
 };
-
-static bool is_message_id(struct text text)
-{
-    if (text.length < 1 || text.length > MESSAGE_ID_BYTES_MAX)
-        return false;
-    for (size_t i = 0; i < text.length; i++) {
-        if (text.bytes[i] < 0x21 || text.bytes[i] > 0x7e)
-            return false;
-    }
-    return true;
-}
 
 static struct text string_copy(struct arena *arena, const json_t *string)
 {
@@ -108,7 +98,7 @@ static bool read_message_id(struct reader *reader, const json_t *value,
     } else {
         command->message_id = text_copy(reader->arena, text_of(uuid_format(random_uuid()).chars));
     }
-    if (is_message_id(command->message_id))
+    if (message_id_is_valid(command->message_id))
         return true;
     error_set(reader->error,
               "invalid message_id: expected a string of 1 to %d bytes of printable ASCII",

@@ -7,7 +7,7 @@
 #include "allot/limits.h"
 #include "common/codec/digest.h"
 
-enum { HEX_DIGITS = 2 * FINGERPRINT_BYTES, NUL_BYTES = 1 };
+enum { NUL_BYTES = 1 };
 
 static size_t kept_bytes(uint64_t size, size_t whole_max)
 {
@@ -16,7 +16,7 @@ static size_t kept_bytes(uint64_t size, size_t whole_max)
 
 size_t body_reader_bytes(uint64_t size, size_t whole_max)
 {
-    return kept_bytes(size, whole_max) + HEX_DIGITS + 2 * NUL_BYTES;
+    return kept_bytes(size, whole_max) + FINGERPRINT_HEX_DIGITS + 2 * NUL_BYTES;
 }
 
 void body_reader_begin(struct body_reader *reader, struct arena *arena, uint64_t size,
@@ -42,24 +42,13 @@ void body_reader_add(struct body_reader *reader, const void *bytes, size_t lengt
     reader->received += length;
 }
 
-static struct text hex_of(const struct fingerprint *fingerprint, struct arena *arena)
-{
-    static const char digits[] = "0123456789abcdef";
-    char *hex = arena_alloc(arena, HEX_DIGITS + NUL_BYTES);
-    for (size_t i = 0; i < FINGERPRINT_BYTES; i++) {
-        hex[2 * i] = digits[fingerprint->bytes[i] >> 4];
-        hex[2 * i + 1] = digits[fingerprint->bytes[i] & 0xf];
-    }
-    return text_view(hex, HEX_DIGITS);
-}
-
 struct whole_or_cut body_reader_finish(struct body_reader *reader, struct arena *arena)
 {
     struct whole_or_cut result = {.body = text_view(reader->bytes, reader->kept)};
     if (reader->digest != NULL) {
         struct fingerprint fingerprint = digest_end(reader->digest);
         result.cut_size = reader->size;
-        result.sha256 = hex_of(&fingerprint, arena);
+        result.sha256 = fingerprint_hex(arena, &fingerprint);
     }
     *reader = (struct body_reader){0};
     return result;

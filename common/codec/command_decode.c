@@ -24,6 +24,7 @@
 #include "common/codec/command_codec.h"
 #include "common/codec/digest.h"
 #include "common/codec/text_cut.h"
+#include "common/core/message_id.h"
 
 enum { VERSION = 1, MESSAGE_POINTER_BYTES = 200 };
 
@@ -35,21 +36,11 @@ struct envelope {
     struct json_place params;
 };
 
-static bool is_printable(struct text text)
-{
-    for (size_t i = 0; i < text.length; i++) {
-        if (text.bytes[i] < 0x21 || text.bytes[i] > 0x7e)
-            return false;
-    }
-    return true;
-}
-
 /* Returns the message id if it is valid, otherwise the absent text. */
 static struct text key_of(const struct delivery *delivery)
 {
     struct text id = delivery->properties.message_id;
-    bool valid = id.length >= 1 && id.length <= MESSAGE_ID_BYTES_MAX && is_printable(id);
-    return valid ? id : TEXT_NONE;
+    return message_id_is_valid(id) ? id : TEXT_NONE;
 }
 
 /* An empty principal or reply_to is the same as none. */

@@ -69,6 +69,18 @@ struct fingerprint fingerprint_of_pair(struct text first, struct text second)
     return digest_finish(context);
 }
 
+struct text fingerprint_hex(struct arena *arena, const struct fingerprint *fingerprint)
+{
+    static const char digits[] = "0123456789abcdef";
+    char *hex = arena_alloc(arena, FINGERPRINT_HEX_DIGITS + 1);
+    for (size_t i = 0; i < FINGERPRINT_BYTES; i++) {
+        hex[2 * i] = digits[fingerprint->bytes[i] >> 4];
+        hex[2 * i + 1] = digits[fingerprint->bytes[i] & 0xf];
+    }
+    hex[FINGERPRINT_HEX_DIGITS] = '\0';
+    return text_view(hex, FINGERPRINT_HEX_DIGITS);
+}
+
 /* struct digest is OpenSSL's context; the type keeps OpenSSL out of the header. */
 static EVP_MD_CTX *context_of(struct digest *digest)
 {

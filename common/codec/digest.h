@@ -21,6 +21,11 @@ struct fingerprint fingerprint_of_json(const json_t *body);
  */
 struct fingerprint fingerprint_of_pair(struct text first, struct text second);
 
+enum { FINGERPRINT_HEX_DIGITS = 2 * FINGERPRINT_BYTES };
+
+/* Returns the digest in lower-case hexadecimal digits; the arena owns them, and a NUL follows. */
+struct text fingerprint_hex(struct arena *arena, const struct fingerprint *fingerprint);
+
 /* A digest of bytes that come in parts. */
 struct digest;
 
