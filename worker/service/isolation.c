@@ -155,13 +155,6 @@ void isolation_wait(struct isolation *isolation, struct job *job)
     isolation->waiting++;
 }
 
-void isolation_wait_in_front(struct isolation *isolation, struct job *job)
-{
-    assert(job->destination->isolated);
-    job_queue_push_front(&job->destination->waiting, job);
-    isolation->waiting++;
-}
-
 void isolation_suspect(struct isolation *isolation, struct job *job)
 {
     struct destination *destination = job->destination;
@@ -287,10 +280,9 @@ static bool is_guilty(const struct job *job)
     return job->closes >= ISOLATION_CLOSES_MAX || job->destination->convicted;
 }
 
-/* Charges a close to the destination. If only one of its jobs was on the route, that job is
-   charged as well; returns whether the job is guilty. */
-static bool charge(struct destination *destination, struct job *job, int64_t now_ms)
+bool isolation_charge(struct job *job, int64_t now_ms)
 {
+    struct destination *destination = job->destination;
     bool alone = destination->unconfirmed == 1;
     keep_until(destination, now_ms + ISOLATION_MS);
     destination->charged = true;
@@ -303,32 +295,17 @@ static bool charge(struct destination *destination, struct job *job, int64_t now
     return guilty;
 }
 
-static void return_to_front(struct isolation *isolation, struct job_queue *jobs)
+void isolation_return(struct isolation *isolation, struct job_queue *jobs)
 {
-    struct job_queue reversed = {0};
-    for (struct job *job = job_queue_pop(jobs); job != NULL; job = job_queue_pop(jobs))
-        job_queue_push_front(&reversed, job);
-    for (struct job *job = job_queue_pop(&reversed); job != NULL; job = job_queue_pop(&reversed)) {
-        job->destination->unconfirmed--;
-        isolation_wait_in_front(isolation, job);
-    }
-}
-
-void isolation_route_closed(struct isolation *isolation, struct job_queue *jobs, bool over_message,
-                            int64_t now_ms, struct job_queue *ret_guilty)
-{
-    struct job_queue kept = {0};
-    bool charged = !over_message;
-    for (struct job *job = job_queue_pop(jobs); job != NULL; job = job_queue_pop(jobs)) {
-        struct destination *destination = job->destination;
-        bool guilty = !charged && charge(destination, job, now_ms);
-        charged = true;
-        end_turn(isolation, destination);
-        job_queue_push(guilty ? ret_guilty : &kept, job);
-        if (guilty)
-            destination->unconfirmed--;
-    }
-    return_to_front(isolation, &kept);
+    if (jobs->head == NULL)
+        return;
+    struct destination *destination = jobs->head->destination;
+    isolation->waiting += jobs->count;
+    destination->unconfirmed -= jobs->count;
+    end_turn(isolation, destination);
+    job_queue_append(jobs, &destination->waiting);
+    destination->waiting = *jobs;
+    *jobs = (struct job_queue){0};
 }
 
 /* --- giving up ------------------------------------------------------------------------------ */

@@ -56,9 +56,8 @@ void isolation_clear(struct isolation *isolation);
 bool isolation_applies(struct isolation *isolation, struct destination *destination,
                        int64_t now_ms);
 
-/* Puts a job of an isolated destination behind, or in front of, those that wait. */
+/* Puts a job of an isolated destination behind those that wait. */
 void isolation_wait(struct isolation *isolation, struct job *job);
-void isolation_wait_in_front(struct isolation *isolation, struct job *job);
 
 /* Makes the job's destination a suspect of a close, and lets the job wait. */
 void isolation_suspect(struct isolation *isolation, struct job *job);
@@ -84,13 +83,12 @@ void isolation_resolved(struct isolation *isolation, struct job *job, int64_t no
 void isolation_silence(struct isolation *isolation, struct destination *destination,
                        int64_t now_ms);
 
-/*
- * Handles the end of a route. `jobs` are those that were unconfirmed on it, oldest first. If
- * `over_message`, the broker closed it over one of them. All of them wait again; a job that is
- * found guilty goes to `ret_guilty` instead, to be given up.
- */
-void isolation_route_closed(struct isolation *isolation, struct job_queue *jobs, bool over_message,
-                            int64_t now_ms, struct job_queue *ret_guilty);
+/* Charges a close by the broker to the job's destination, and to the job if it was alone on the
+   route. Returns whether the job is guilty: then it has to be withdrawn and given up. */
+ALLOT_CHECK bool isolation_charge(struct job *job, int64_t now_ms);
+/* Lets the jobs that were on a route wait again, in front of the others. They are of one
+   destination, oldest first. */
+void isolation_return(struct isolation *isolation, struct job_queue *jobs);
 
 /* Removes and returns the oldest waiting job of the silent or convicted destination that has most
    of them; NULL if there is none. */

@@ -110,6 +110,14 @@ static void release_route(struct settler *settler, enum route route, struct job_
     }
 }
 
+/* Takes all messages of a route that ended. Their publishes do not count. */
+static void take_back(struct settler *settler, enum route route, struct job_queue *ret_jobs)
+{
+    release_route(settler, route, ret_jobs);
+    for (struct job *job = ret_jobs->head; job != NULL; job = job->next)
+        job->tries--;
+}
+
 static void route_failed(struct settler *settler, enum route route, const char *reason)
 {
     settle_route_failed(&settler->routes[route], reason, now(settler));
@@ -289,14 +297,12 @@ static void dead_letter_failed(struct settler *settler, struct job *job, const c
 
 /* --- the end of a route --------------------------------------------------------------------- */
 
-/* Puts jobs whose publish does not count in front of those that are due. */
+/* Puts jobs in front of those that are due. */
 static void publish_again(struct settler *settler, enum route route, struct job_queue *jobs)
 {
     struct job_queue *due = &settler->routes[route].due;
-    for (struct job *job = jobs->head; job != NULL; job = job->next) {
-        job->tries--;
+    for (struct job *job = jobs->head; job != NULL; job = job->next)
         job->due_ms = now(settler);
-    }
     job_queue_append(jobs, due);
     *due = *jobs;
     *jobs = (struct job_queue){0};
@@ -319,17 +325,15 @@ static void silence(struct settler *settler, struct destination *destination)
     isolation_silence(&settler->isolation, destination, now(settler));
 }
 
-/* Lets replies wait again whose publish does not count. */
+/* Lets replies wait again. */
 static void enqueue_again(struct settler *settler, struct job_queue *jobs)
 {
     struct job_queue others = {0};
     for (struct job *job = job_queue_pop(jobs); job != NULL; job = job_queue_pop(jobs)) {
-        if (job->destination->isolated) {
-            job->tries--;
+        if (job->destination->isolated)
             isolation_wait(&settler->isolation, job);
-        } else {
+        else
             job_queue_push(&others, job);
-        }
     }
     publish_again(settler, ROUTE_REPLIES, &others);
 }
@@ -340,10 +344,8 @@ static void suspect_all(struct settler *settler, struct job_queue *jobs)
 {
     if (jobs->count == 1)
         jobs->head->closes++;
-    for (struct job *job = job_queue_pop(jobs); job != NULL; job = job_queue_pop(jobs)) {
-        job->tries--;
+    for (struct job *job = job_queue_pop(jobs); job != NULL; job = job_queue_pop(jobs))
         isolation_suspect(&settler->isolation, job);
-    }
 }
 
 static void replies_closed(struct settler *settler, struct job_queue *jobs, enum close_cause cause,
@@ -358,12 +360,12 @@ static void replies_closed(struct settler *settler, struct job_queue *jobs, enum
         route_failed(settler, ROUTE_REPLIES, reason);
 }
 
-/* The only message on the route is blamed: it waits behind the others. */
+/* The only message on the route is blamed: its publish counts, and it waits behind the others. */
 static void dead_letters_closed(struct settler *settler, struct job_queue *jobs,
                                 enum close_cause cause, const char *reason)
 {
-    bool alone = jobs->count == 1;
-    if (cause == CLOSE_MESSAGE && alone) {
+    if (cause == CLOSE_MESSAGE && jobs->count == 1) {
+        jobs->head->tries++;
         dead_letter_failed(settler, job_queue_pop(jobs), reason);
         return;
     }
@@ -381,32 +383,24 @@ static void log_guilty(const struct job *job, const char *reason)
               "the broker closes the connection over this reply; it counts as unroutable");
 }
 
-/* Gives up the replies that are proven to close the route. Logs the first of a destination. */
-static enum transport_status give_up_guilty(struct settler *settler, struct job_queue *guilty,
-                                            const char *reason, struct error *error)
-{
-    enum transport_status status = TRANSPORT_OK;
-    for (struct job *job = job_queue_pop(guilty); job != NULL && status == TRANSPORT_OK;
-         job = job_queue_pop(guilty)) {
-        if (job->closes >= ISOLATION_CLOSES_MAX)
-            log_guilty(job, reason);
-        status = finish_reply(settler, job, false, error);
-    }
-    return status;
-}
-
+/* The jobs are of one destination. One that is found guilty is given up; if it is the first of its
+   destination, that is logged. */
 static enum transport_status isolated_closed(struct settler *settler, enum route route,
                                              struct job_queue *jobs, enum close_cause cause,
                                              const char *reason, struct error *error)
 {
-    struct job_queue guilty = {0};
-    for (struct job *job = jobs->head; job != NULL; job = job->next)
-        job->tries--;
     bool over_message = cause == CLOSE_MESSAGE || cause == CLOSE_MISSING;
-    isolation_route_closed(&settler->isolation, jobs, over_message, now(settler), &guilty);
+    if (over_message && jobs->head != NULL && isolation_charge(jobs->head, now(settler))) {
+        struct job *guilty = job_queue_pop(jobs);
+        if (guilty->closes >= ISOLATION_CLOSES_MAX)
+            log_guilty(guilty, reason);
+        isolation_withdraw(&settler->isolation, guilty);
+        return finish_reply(settler, guilty, false, error);
+    }
+    isolation_return(&settler->isolation, jobs);
     if (cause == CLOSE_FORBIDDEN)
         route_failed(settler, route, reason);
-    return give_up_guilty(settler, &guilty, reason, error);
+    return TRANSPORT_OK;
 }
 
 static enum transport_status route_closed(struct settler *settler,
@@ -416,7 +410,7 @@ static enum transport_status route_closed(struct settler *settler,
     settle_route_log_closed(&settler->routes[event->route], event, now(settler));
     counter_add(settler->options.counters, COUNTER_ROUTES_CLOSED, 1);
     settler->routes[event->route].blocked = false;
-    release_route(settler, event->route, &jobs);
+    take_back(settler, event->route, &jobs);
     switch (event->route) {
     case ROUTE_REPLIES: replies_closed(settler, &jobs, event->close_cause, event->reason); break;
     case ROUTE_DEAD_LETTERS:
@@ -539,7 +533,7 @@ static void check_replies(struct settler *settler, int64_t *wait_ms)
     int64_t patience_ms = clamped_patience(settler, settler->patience_ms << settler->restarts);
     if (!is_overdue(settler, settler->routes[ROUTE_REPLIES].window.oldest, patience_ms, wait_ms))
         return;
-    release_route(settler, ROUTE_REPLIES, &jobs);
+    take_back(settler, ROUTE_REPLIES, &jobs);
     restart_route(settler, ROUTE_REPLIES);
     for (struct job *job = jobs.head; job != NULL; job = job->next)
         isolation_doubt(&settler->isolation, job->destination);
@@ -558,38 +552,37 @@ static void check_dead_letters(struct settler *settler, int64_t *wait_ms)
         return;
     }
     counter_add(settler->options.counters, COUNTER_PUBLISHES_FAILED, 1);
-    release_route(settler, ROUTE_DEAD_LETTERS, &jobs);
+    take_back(settler, ROUTE_DEAD_LETTERS, &jobs);
     restart_route(settler, ROUTE_DEAD_LETTERS);
     publish_again(settler, ROUTE_DEAD_LETTERS, &jobs);
     route_failed(settler, ROUTE_DEAD_LETTERS, "not confirmed in time");
 }
 
-/* Begins an isolated route anew, whose messages were not confirmed in time. All are of one
-   destination. */
-static void silence_route(struct settler *settler, enum route route, bool counts)
+/* Begins an isolated route anew, whose messages (`jobs`, all of one destination) were not confirmed
+   in time. */
+static void silence_route(struct settler *settler, enum route route, struct job_queue *jobs)
 {
-    struct job_queue jobs = {0};
-    struct job_queue guilty = {0};
-    silence(settler, settler->routes[route].window.oldest->destination);
-    release_route(settler, route, &jobs);
+    silence(settler, jobs->head->destination);
     restart_route(settler, route);
-    for (struct job *job = jobs.head; job != NULL && !counts; job = job->next)
-        job->tries--;
-    isolation_route_closed(&settler->isolation, &jobs, false, now(settler), &guilty);
+    isolation_return(&settler->isolation, jobs);
 }
 
 /* A destination that does not confirm on the isolated route either goes on to the silent one. There
-   it has the time of the contract, and then the publish has failed. */
+   it has the time of the contract, and then the publish has failed, and counts. */
 static void check_isolated(struct settler *settler, int64_t *wait_ms)
 {
+    struct job_queue jobs = {0};
     if (is_overdue(settler, settler->routes[ROUTE_ISOLATED].window.oldest, settler->patience_ms,
-                   wait_ms))
-        silence_route(settler, ROUTE_ISOLATED, false);
-    if (!is_overdue(settler, settler->routes[ROUTE_SILENT].window.oldest,
-                    settler->options.confirm_timeout_ms, wait_ms))
-        return;
-    counter_add(settler->options.counters, COUNTER_PUBLISHES_FAILED, 1);
-    silence_route(settler, ROUTE_SILENT, true);
+                   wait_ms)) {
+        take_back(settler, ROUTE_ISOLATED, &jobs);
+        silence_route(settler, ROUTE_ISOLATED, &jobs);
+    }
+    if (is_overdue(settler, settler->routes[ROUTE_SILENT].window.oldest,
+                   settler->options.confirm_timeout_ms, wait_ms)) {
+        counter_add(settler->options.counters, COUNTER_PUBLISHES_FAILED, 1);
+        release_route(settler, ROUTE_SILENT, &jobs);
+        silence_route(settler, ROUTE_SILENT, &jobs);
+    }
 }
 
 /* --- publishing ----------------------------------------------------------------------------- */
