@@ -133,6 +133,18 @@ static mongoc_bulk_operation_t *new_bulk(struct mongo_store *store)
     return bulk;
 }
 
+/* Adds the update of each command. `options` may be NULL. */
+static void update_each(mongoc_bulk_operation_t *bulk, const struct attempt_key *keys, size_t count,
+                        const bson_t *update, const bson_t *options)
+{
+    for (size_t i = 0; i < count; i++) {
+        bson_t selector = BSON_INITIALIZER;
+        document_command_id(&selector, keys[i].principal, keys[i].key);
+        (void)mongoc_bulk_operation_update_one_with_opts(bulk, &selector, update, options, NULL);
+        bson_destroy(&selector);
+    }
+}
+
 /* Runs the bulk operation, and destroys it. */
 static enum store_status execute(struct mongo_store *store, mongoc_bulk_operation_t *bulk,
                                  struct error *error)
@@ -169,12 +181,7 @@ enum store_status mongo_record_attempts(struct store *base, const struct attempt
     bson_append_document_end(&update, &change);
     append_expiry(&update, store->pool);
     BSON_APPEND_BOOL(&upsert, "upsert", true);
-    for (size_t i = 0; i < count; i++) {
-        bson_t selector = BSON_INITIALIZER;
-        document_command_id(&selector, keys[i].principal, keys[i].key);
-        (void)mongoc_bulk_operation_update_one_with_opts(bulk, &selector, &update, &upsert, NULL);
-        bson_destroy(&selector);
-    }
+    update_each(bulk, keys, count, &update, &upsert);
     bson_destroy(&upsert);
     bson_destroy(&update);
     return execute(store, bulk, error);
@@ -191,12 +198,7 @@ enum store_status mongo_withdraw_attempts(struct store *base, const struct attem
     bson_append_document_begin(&update, "$pull", -1, &change);
     BSON_APPEND_REGEX(&change, "marks", pattern, "");
     bson_append_document_end(&update, &change);
-    for (size_t i = 0; i < count; i++) {
-        bson_t selector = BSON_INITIALIZER;
-        document_command_id(&selector, keys[i].principal, keys[i].key);
-        (void)mongoc_bulk_operation_update_one_with_opts(bulk, &selector, &update, NULL, NULL);
-        bson_destroy(&selector);
-    }
+    update_each(bulk, keys, count, &update, NULL);
     bson_destroy(&update);
     return execute(store, bulk, error);
 }

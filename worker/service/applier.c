@@ -294,7 +294,7 @@ static bool is_read(const struct job *job)
 /* A suspect was being processed by a worker that has died. */
 static bool is_suspect(const struct job *job)
 {
-    return job->batch_max > 0;
+    return job->history.smallest > 0;
 }
 
 static bool needs_own_batch(const struct job *job)
@@ -355,18 +355,11 @@ static void gather(struct applier *applier)
     applier->waiting = later;
 }
 
-/* Moves the commands of the batch from index `first` on to the front of `waiting`. */
-static void return_to_waiting(struct applier *applier, size_t first)
+/* Moves the commands of the batch from index `first` on to the front of the queue. */
+static void return_to(struct job_queue *queue, struct applier *applier, size_t first)
 {
     while (applier->count > first)
-        job_queue_push_front(&applier->waiting, applier->jobs[--applier->count]);
-}
-
-/* Moves the commands of the group, which have no confirmed record, to the front of `unmarked`. */
-static void return_to_unmarked(struct applier *applier)
-{
-    while (applier->count > 0)
-        job_queue_push_front(&applier->unmarked, applier->jobs[--applier->count]);
+        job_queue_push_front(queue, applier->jobs[--applier->count]);
 }
 
 static bool is_marking(const struct applier *applier)
@@ -385,9 +378,13 @@ static bool joins_group(const struct applier *applier, const struct job *job)
            !has_key_of(applier, applier->count, job);
 }
 
+/* Returns how large the group may be with this job: a suspect is tried in half of the smallest
+   batch that a worker died with. */
 static size_t smaller_max(size_t max, const struct job *job)
 {
-    return is_suspect(job) && job->batch_max < max ? job->batch_max : max;
+    size_t smallest = job->history.smallest;
+    size_t half = smallest > 1 ? smallest / 2 : 1;
+    return is_suspect(job) && half < max ? half : max;
 }
 
 /* Fills the group from `unmarked`: commands of which no record is known, or suspects that may be
@@ -527,9 +524,7 @@ static enum applier_next handle_failure(struct applier *applier, enum store_stat
         applier->options.store->ops->renew(applier->options.store);
     if (rejected)
         reject_permanently(applier->jobs[0], error);
-    if (is_marking(applier))
-        return_to_unmarked(applier);
-    return_to_waiting(applier, 0);
+    return_to(is_marking(applier) ? &applier->unmarked : &applier->waiting, applier, 0);
     leave_batch(applier);
     return pause_ms > 0 ? APPLIER_WAIT : APPLIER_GO_ON;
 }
@@ -572,8 +567,6 @@ static enum applier_next find_attempts(struct applier *applier, int64_t *ret_pau
         struct job *job = applier->jobs[i];
         job->history = applier->histories[i];
         job->history_read = true;
-        if (job->history.smallest > 0)
-            job->batch_max = job->history.smallest > 1 ? job->history.smallest / 2 : 1;
     }
     part_suspects(applier);
     applier->stage = applier->count > 0 ? STAGE_RECORD_ATTEMPTS : STAGE_GATHER;
@@ -701,8 +694,9 @@ static enum applier_next load(struct applier *applier, int64_t *ret_pause_ms)
     enum store_status status = store->ops->load(store, applier->snapshot, &error);
     if (status != STORE_OK)
         return handle_failure(applier, status, &error, ret_pause_ms);
-    return_to_waiting(applier, plan_prefix(applier->snapshot, applier->requests, applier->count,
-                                           applier->options.max_documents));
+    return_to(&applier->waiting, applier,
+              plan_prefix(applier->snapshot, applier->requests, applier->count,
+                          applier->options.max_documents));
     bool more = plan_want_second(applier->snapshot, applier->requests, applier->count);
     applier->stage = more ? STAGE_LOAD_MORE : STAGE_PLAN;
     return APPLIER_GO_ON;

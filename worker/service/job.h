@@ -50,9 +50,8 @@ struct job {
     bool attempt_recorded; /* the database has confirmed it */
     bool history_read;     /* `history` is known */
     struct attempt_history history;
-    size_t batch_max; /* of a suspect: the size of the next batch; 0: it is no suspect */
-    bool undecoded;   /* `decoded` is empty; the applier decodes it, after the record is durable */
-    bool answered;    /* delete the records of all workers, not only this one's */
+    bool undecoded; /* `decoded` is empty; the applier decodes it, after the record is durable */
+    bool answered;  /* delete the records of all workers, not only this one's */
 
     /* settling */
     enum settle_stage stage;
