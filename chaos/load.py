@@ -21,6 +21,15 @@ def connect(uri):
     return pika.BlockingConnection(parameters)
 
 
+def close(connection):
+    """Closes a connection that may be None or broken."""
+    try:
+        if connection is not None:
+            connection.close()
+    except TROUBLE:
+        pass
+
+
 class Link:
     """A channel with confirms that reconnects whenever it is lost."""
 
@@ -37,11 +46,7 @@ class Link:
         return self.channel
 
     def close(self):
-        try:
-            if self.connection is not None:
-                self.connection.close()
-        except TROUBLE:
-            pass
+        close(self.connection)
         self.connection = self.channel = None
 
     def publish(self, send, is_over=lambda: False):

@@ -11,7 +11,7 @@ import uuid
 
 import pika
 
-from load import EXCHANGE, RETRY_S, ROUTING_KEY, TROUBLE, connect
+from load import EXCHANGE, RETRY_S, ROUTING_KEY, TROUBLE, close, connect
 from servers import await_true
 
 PERIOD_S = 0.1
@@ -170,11 +170,7 @@ class Client(threading.Thread):
         self.ready.set()
 
     def close(self):
-        try:
-            if self.connection is not None:
-                self.connection.close()
-        except TROUBLE:
-            pass
+        close(self.connection)
         self.connection = None
 
     def step(self):

@@ -13,16 +13,14 @@
 static void print_discrepancy(void *context, const char *text)
 {
     (void)context;
-    print_printable(stdout, text_of(text));
-    (void)putchar('\n');
+    print_printable_line(stdout, text_of(text));
 }
 
 static void print_repair(void *context, const char *text)
 {
     (void)context;
     (void)fputs("repaired: ", stdout);
-    print_printable(stdout, text_of(text));
-    (void)putchar('\n');
+    print_printable_line(stdout, text_of(text));
 }
 
 /* Returns success only if every discrepancy was a counter, and every counter was repaired. */

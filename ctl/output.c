@@ -40,6 +40,12 @@ void print_printable(FILE *stream, struct text text)
     print_each(stream, text, print_mark);
 }
 
+void print_printable_line(FILE *stream, struct text text)
+{
+    print_printable(stream, text);
+    (void)fputc('\n', stream);
+}
+
 void print_json_line(FILE *stream, struct text json)
 {
     print_each(stream, json, print_escape);
@@ -50,8 +56,7 @@ int fail_with(const struct error *error)
 {
     (void)fflush(stdout);
     (void)fputs("allotctl: ", stderr);
-    print_printable(stderr, text_of(error->text));
-    (void)fputc('\n', stderr);
+    print_printable_line(stderr, text_of(error->text));
     return EXIT_FAILED;
 }
 

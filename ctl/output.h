@@ -14,6 +14,8 @@
  * to the terminal or end the line.
  */
 void print_printable(FILE *stream, struct text text);
+/* The same, with a line end. */
+void print_printable_line(FILE *stream, struct text text);
 /* Prints JSON text and a line end. Control characters, which are within its strings, are
    escaped: the values stay the same. */
 void print_json_line(FILE *stream, struct text json);

@@ -38,8 +38,7 @@ static void print_lines(struct text lines)
     while (lines.length > 0) {
         const char *end = memchr(lines.bytes, '\n', lines.length);
         size_t length = end != NULL ? (size_t)(end - lines.bytes) : lines.length;
-        print_printable(stdout, text_view(lines.bytes, length));
-        (void)putchar('\n');
+        print_printable_line(stdout, text_view(lines.bytes, length));
         length += end != NULL;
         lines = text_view(lines.bytes + length, lines.length - length);
     }

@@ -4,7 +4,7 @@
  * larger frames than it may send. The rest are small helpers around librabbitmq's calls: each
  * checks a result and sets `lost` when the connection is of no more use.
  *
- * Guarantees. After `lost` is set, connection_free() closes the socket without a word. The one
+ * Guarantees. After `lost` is set, connection_free() closes the socket and sends nothing. The one
  * exception comes before it: connection_reject_unreadable() sends its last frames on a connection
  * that can still write, and reads the socket past librabbitmq until the broker has closed it.
  *
@@ -29,7 +29,7 @@
 enum {
     CLOSE_TIMEOUT_S = 2,
     MS_PER_S = 1000,
-    QUIET_MS = 50, /* without another byte: the broker has said all */
+    QUIET_MS = 50, /* without another byte: the broker's answer was the last */
     /* The broker adds headers to a message (x-death, x-delivery-count), and its limit may have been
        lowered since the message was published, so a header may be larger than any frame that the
        peers agreed on. RabbitMQ does not split a header. */
@@ -206,10 +206,15 @@ int connection_descriptor(const struct connection *connection)
     return amqp_get_sockfd(connection->state);
 }
 
+static bool is_ready(const struct connection *connection, short events, int64_t timeout_ms)
+{
+    struct pollfd fd = {.fd = connection_descriptor(connection), .events = events};
+    return fd.fd >= 0 && timeout_ms >= 0 && poll(&fd, 1, (int)timeout_ms) == 1;
+}
+
 bool connection_is_writable(const struct connection *connection)
 {
-    struct pollfd fd = {.fd = connection_descriptor(connection), .events = POLLOUT};
-    return fd.fd >= 0 && poll(&fd, 1, 0) == 1;
+    return is_ready(connection, POLLOUT, 0);
 }
 
 bool connection_wait(struct connection *connection, int64_t timeout_ms, int wake_fd)
@@ -223,12 +228,6 @@ bool connection_wait(struct connection *connection, int64_t timeout_ms, int wake
 }
 
 /* --- messages that cannot be read ----------------------------------------------------------- */
-
-static bool is_ready(const struct connection *connection, short events, int64_t timeout_ms)
-{
-    struct pollfd fd = {.fd = amqp_get_sockfd(connection->state), .events = events};
-    return fd.fd >= 0 && timeout_ms > 0 && poll(&fd, 1, (int)timeout_ms) == 1;
-}
 
 /* The frame of a connection.close-ok, the last that the broker sends. */
 static const unsigned char close_ok[] = {1, 0, 0, 0, 0, 0, 4, 0, 10, 0, 51, 0xce};

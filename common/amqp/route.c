@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Design. RabbitMQ punishes a publisher by its connection: an internal error (541) closes it, and
- * the flow control of one slow queue stops the reading of all that the connection sends. So each
- * route has a connection of its own, and the deliveries have another.
+ * Design. One message can cost a publisher its whole connection: RabbitMQ closes it over an
+ * internal error (541), and the flow control of one slow queue stops the reading of all that it
+ * sends. So each route has a connection of its own, and the deliveries have another.
  *
  * A close is classified by its reply code (cause_of). A missing permission or exchange is named as
  * such; 320 and everything that is no close of the broker is OUTSIDE; all other codes are about a

@@ -35,7 +35,7 @@ void amqp_route_clear(struct amqp_route *route);
 
 /* Closes the connection, gracefully if it still works, and forgets what was to be reported. */
 void amqp_route_close(struct amqp_route *route);
-/* Drops the connection without another word to the broker, which may not be reading. */
+/* Closes the socket and sends nothing more: the broker may not be reading. */
 void amqp_route_drop(struct amqp_route *route);
 
 /* Returns whether amqp_route_ready() would open the route now. */

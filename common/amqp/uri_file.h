@@ -24,7 +24,7 @@ void uri_file_init(struct uri_file *file, struct text path, struct text uri, str
                    struct amqp_observer observer);
 /*
  * Reads the file, and puts the hosts of its URI into `login`. If the file cannot be read, or what
- * it has is not a valid URI, `login` stays as it is, and the observer is told, once for each
+ * it has is not a valid URI, `login` stays as it is, and the observer is notified, once for each
  * reason.
  */
 void uri_file_refresh(struct uri_file *file, struct login_options *login);
