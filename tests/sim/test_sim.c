@@ -520,6 +520,149 @@ static void test_lost_connections_during_an_outage_are_not_attempts(void **state
     world_free(world);
 }
 
+/* --- deaths that are no attempts ------------------------------------------------------------ */
+
+/* Lets the first worker live for a while, then crashes it; so many times. */
+static void live_and_crash(struct world *world, int lives)
+{
+    for (int life = 0; life < lives; life++) {
+        for (int steps = 0; steps < 60; steps++) {
+            world_transport_step(world, 0);
+            world_apply_step(world, 0);
+            fake_clock_advance(&world->clock, 20);
+        }
+        world_crash(world, 0, MEMORY_LOST);
+    }
+}
+
+enum { LIVES = 3 * WORLD_ATTEMPTS_MAX };
+
+static void test_deaths_while_a_reply_waits_are_no_attempts(void **state)
+{
+    (void)state;
+    struct world *world = world_with(NULL);
+    memory_broker_forbid_replies(world->broker, true);
+    const struct sent *sent = world_ask(world, "blue", "claim", CLAIM);
+    live_and_crash(world, LIVES);
+    memory_broker_forbid_replies(world->broker, false);
+    assert_true(world_run_until_idle(world));
+    assert_null(world_dead_letter(world, sent));
+    assert_non_null(world_reply(world, sent, 0));
+    assert_int_equal(consumer_generation(world), 1);
+    assert_auditor_accepts(world);
+    world_free(world);
+}
+
+static void assert_reason(const struct world *world, const struct sent *sent, const char *reason)
+{
+    const struct memory_message *letter = world_dead_letter(world, sent);
+    struct field field;
+    assert_non_null(letter);
+    assert_true(field_table_find(letter->raw_headers, "x-allot-reason", &field));
+    assert_true(text_is(field.text, reason));
+}
+
+static void test_deaths_while_a_dead_letter_waits_do_not_change_its_reason(void **state)
+{
+    (void)state;
+    struct world *world = world_with(NULL);
+    memory_broker_bind_dead(world->broker, false);
+    const struct sent *sent = world_ask(world, "blue", "garbage", "no JSON");
+    live_and_crash(world, LIVES);
+    memory_broker_bind_dead(world->broker, true);
+    assert_true(world_run_until_idle(world));
+    assert_reason(world, sent, "malformed");
+    world_free(world);
+}
+
+/* It was found to crash its workers, and stays it: it gets its reply, and no worker has to die of
+   it again. */
+static void test_deaths_after_attempts_exhausted_change_nothing(void **state)
+{
+    (void)state;
+    struct world *world = world_with(NULL);
+    const struct sent *sent = world_ask(world, "blue", "crasher", CLAIM);
+    for (int crashes = 0; crashes < 4; crashes++)
+        assert_true(crash_at_load(world));
+    memory_broker_forbid_replies(world->broker, true);
+    live_and_crash(world, LIVES);
+    memory_broker_forbid_replies(world->broker, false);
+    assert_true(world_run_until_idle(world));
+    assert_reason(world, sent, "attempts_exhausted");
+    const struct memory_message *reply = world_reply(world, sent, 0);
+    assert_non_null(reply);
+    assert_non_null(strstr(reply->body.bytes, "\"attempts_exhausted\""));
+    assert_int_equal(consumer_generation(world), 0);
+    world_free(world);
+}
+
+/* Steps the applier to this stage. */
+static void apply_until(struct world *world, const char *stage)
+{
+    const struct applier *applier = world->workers[0].applier;
+    for (int steps = 0; strcmp(applier_stage_name(applier), stage) != 0; steps++) {
+        assert_true(steps < 100);
+        world_apply_step(world, 0);
+        fake_clock_advance(&world->clock, 50);
+    }
+}
+
+static void receive_commands(struct world *world)
+{
+    do
+        world_transport_step(world, 0);
+    while (memory_broker_unacked(world->broker) == 0);
+}
+
+/* The connection is lost when the command has its record, and the command comes again before the
+   applier has dropped it. */
+static void test_an_earlier_delivery_does_not_withdraw_the_record(void **state)
+{
+    (void)state;
+    struct world *world = world_with(NULL);
+    const struct sent *sent = world_ask(world, "blue", "crasher", CLAIM);
+    assert_true(crash_at_load(world)); /* the first delivery has no record */
+    for (int crashes = 0; crashes < WORLD_ATTEMPTS_MAX; crashes++) {
+        receive_commands(world);
+        apply_until(world, "record_attempts");
+        world_apply_step(world, 0);
+        memory_transport_cut(world->workers[0].transport);
+        receive_commands(world);
+        apply_until(world, "record_attempts");
+        world_apply_step(world, 0);
+        world_transport_step(world, 0); /* takes the dropped job back */
+        assert_true(crash_at_load(world));
+    }
+    assert_true(world_run_until_idle(world));
+    assert_reason(world, sent, "attempts_exhausted");
+    assert_int_equal(consumer_generation(world), 0);
+    world_free(world);
+}
+
+/* A suspect that is alone has no company in its transaction, though others wait. */
+static void test_fresh_commands_do_not_join_a_command_with_a_record(void **state)
+{
+    (void)state;
+    struct world *world = world_with(NULL);
+    (void)world_ask(world, "blue", "crasher", CLAIM);
+    assert_true(crash_at_load(world));
+    receive_commands(world);
+    apply_until(world, "record_attempts");
+    for (int i = 0; i < 3; i++)
+        (void)ask_innocent(world, i);
+    for (int i = 0; i < 3; i++)
+        world_transport_step(world, 0);
+    uint64_t replies = memory_broker_count(world->broker, "replies");
+    apply_until(world, "commit");
+    world_apply_step(world, 0);
+    apply_until(world, "begin");
+    world_transport_step(world, 0);
+    assert_int_equal(memory_broker_count(world->broker, "replies") - replies, 1);
+    assert_true(world_run_until_idle(world));
+    assert_auditor_accepts(world);
+    world_free(world);
+}
+
 int main(void)
 {
     log_configure(LOG_LEVEL_ERROR, LOG_FORMAT_JSON, "simulated");
@@ -539,6 +682,11 @@ int main(void)
         cmocka_unit_test(test_two_lost_connections_make_no_suspect),
         cmocka_unit_test(test_a_message_that_kills_while_it_is_decoded_is_dead_lettered_undecoded),
         cmocka_unit_test(test_lost_connections_during_an_outage_are_not_attempts),
+        cmocka_unit_test(test_deaths_while_a_reply_waits_are_no_attempts),
+        cmocka_unit_test(test_deaths_while_a_dead_letter_waits_do_not_change_its_reason),
+        cmocka_unit_test(test_deaths_after_attempts_exhausted_change_nothing),
+        cmocka_unit_test(test_an_earlier_delivery_does_not_withdraw_the_record),
+        cmocka_unit_test(test_fresh_commands_do_not_join_a_command_with_a_record),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }

@@ -16,12 +16,15 @@
  * - Reads are never in one batch with writes, and suspects never with others. A command whose mode
  *   is exclusive has its own batch.
  * - A redelivered command is decoded and planned only after an attempt record for it is durable.
- * One write makes the records of a whole group. If a worker dies, its records stay. A command with
- *   such a record is a suspect, and is tried in half as large a group. So the one that kills its
- *   workers is alone after log2(group) deaths, and only deaths alone count (`alone`). A worker that
- *   lives deletes its records: those of answered commands, and those of commands whose connection
- * is lost. Another worker may read such a record before; then it takes the command for a suspect,
- *   which costs a smaller batch, or for one that killed its worker alone, if it was alone.
+ *   One write makes the records of a whole group, and fresh commands never join it. If a worker
+ *   dies, its records stay. A command with such a record is a suspect, and is tried in half as
+ *   large a group. So the one that kills its workers is alone after log2(group) deaths, and only
+ *   deaths alone count (`alone`).
+ * - A worker that lives deletes its records: those of a command as soon as it is decided and
+ *   committed, before its answer is published, so that a later death is not counted for it; and
+ *   those of commands whose connection is lost. Another worker may read such a record before; then
+ *   it takes the command for a suspect, which costs a smaller batch, or for one that killed its
+ *   worker alone, if it was alone.
  * - A command whose connection was lost is dropped when it is gathered: the broker redelivers it.
  *
  * Not here: the rules of commands (common/core/plan.c), the choice of pause and batch size
@@ -210,6 +213,13 @@ static void leave_batch(struct applier *applier)
     applier->stage = STAGE_GATHER;
 }
 
+/* Moves the commands of the batch from index `first` on to the front of the queue. */
+static void return_to(struct job_queue *queue, struct applier *applier, size_t first)
+{
+    while (applier->count > first)
+        job_queue_push_front(queue, applier->jobs[--applier->count]);
+}
+
 /* --- attempt records left to delete --------------------------------------------------------- */
 
 static bool same_key(const struct job *a, const struct job *b)
@@ -233,20 +243,63 @@ static void copy_keys(struct applier *applier, size_t count)
         applier->keys[i] = applier->jobs[i]->attempt_key;
 }
 
-/* Puts the first jobs of attempt_cleanups into `jobs` that one call can handle, and returns their
-   number. They stay in the queue. */
-static size_t list_cleanups(struct applier *applier)
+/* Hands back a job that is answered or dropped, after its attempt record is deleted. */
+static void finish(struct applier *applier, struct job *job)
 {
-    size_t count = 0;
-    const struct job *first = applier->attempt_cleanups.head;
-    for (struct job *job = applier->attempt_cleanups.head;
-         job != NULL && count < applier->options.max_commands; job = job->next) {
-        if (job->answered != first->answered || has_key_of(applier, count, job))
-            break;
-        applier->jobs[count++] = job;
+    job_queue_push(job->attempt_sent ? &applier->attempt_cleanups : &applier->done, job);
+}
+
+/* Returns whether a command with this key has a record that must stay: it is not answered yet. */
+static bool is_key_marked(const struct applier *applier, const struct job *job)
+{
+    size_t left = applier->marked;
+    for (const struct job *at = applier->waiting.head; left > 0 && at != NULL; at = at->next) {
+        if (at->attempt_recorded && same_key(at, job))
+            return true;
+        left -= at->attempt_recorded;
     }
-    copy_keys(applier, count);
-    return count;
+    return false;
+}
+
+static bool is_settled(const struct job *job)
+{
+    return job->stage == SETTLE_DONE;
+}
+
+/* Returns whether the records of dead workers go as well. Those that `attempts_exhausted` is about
+   stay until the command is settled: if this worker dies before, the next answers the same. */
+static bool clears_all(const struct job *job)
+{
+    return job->answered && (is_settled(job) || job->code != VERDICT_ATTEMPTS_EXHAUSTED);
+}
+
+/* Returns whether the answer of the command waits for the cleanup. */
+static bool is_awaited(const struct job *job)
+{
+    return job->answered && !is_settled(job);
+}
+
+static bool same_cleanup(const struct job *a, const struct job *b)
+{
+    return clears_all(a) == clears_all(b) && is_awaited(a) == is_awaited(b);
+}
+
+/* Moves those jobs from attempt_cleanups to `jobs` that one call can handle. */
+static void take_cleanups(struct applier *applier)
+{
+    struct job_queue later = {0};
+    while (applier->attempt_cleanups.head != NULL &&
+           applier->count < applier->options.max_commands) {
+        struct job *job = job_queue_pop(&applier->attempt_cleanups);
+        bool joins = applier->count == 0 || same_cleanup(applier->jobs[0], job);
+        if (!joins || has_key_of(applier, applier->count, job) || is_key_marked(applier, job))
+            job_queue_push(&later, job);
+        else
+            applier->jobs[applier->count++] = job;
+    }
+    job_queue_append(&later, &applier->attempt_cleanups);
+    applier->attempt_cleanups = later;
+    copy_keys(applier, applier->count);
 }
 
 static void log_cleanup_failed(const struct applier *applier, size_t count,
@@ -258,29 +311,38 @@ static void log_cleanup_failed(const struct applier *applier, size_t count,
               "cannot delete attempt records; they count as a crash until they expire");
 }
 
-/* Deletes the attempt records of the first jobs in attempt_cleanups. Records that cannot be deleted
-   are logged and left: they expire, and must not keep later commands waiting. */
+/* Hands the jobs back. The record of an answered command that was not deleted is deleted when the
+   command is settled, so that its answer does not wait for the database. */
+static void end_cleanup(struct applier *applier, bool deleted)
+{
+    for (size_t i = 0; i < applier->count; i++) {
+        struct job *job = applier->jobs[i];
+        job->attempt_sent = is_awaited(job) && !(deleted && clears_all(job));
+        job_queue_push(&applier->done, job);
+    }
+    applier->count = 0;
+    applier->cleanup_tries = 0;
+}
+
+/* Deletes the attempt records of the jobs. Records that cannot be deleted are logged and left: they
+   expire, and must not keep later commands waiting. */
 static enum applier_next clean_up_attempts(struct applier *applier, int64_t *ret_pause_ms)
 {
     struct store *store = applier->options.store;
     struct error error = {""};
-    size_t count = list_cleanups(applier);
+    bool awaited = is_awaited(applier->jobs[0]);
     enum store_status status =
-        applier->jobs[0]->answered
-            ? store->ops->clear_attempts(store, applier->keys, count, &error)
-            : store->ops->withdraw_attempts(store, applier->keys, count, &error);
-    if (status != STORE_OK && ++applier->cleanup_tries < ATTEMPT_CLEANUP_TRIES_MAX) {
+        clears_all(applier->jobs[0])
+            ? store->ops->clear_attempts(store, applier->keys, applier->count, &error)
+            : store->ops->withdraw_attempts(store, applier->keys, applier->count, &error);
+    if (status != STORE_OK && !awaited && ++applier->cleanup_tries < ATTEMPT_CLEANUP_TRIES_MAX) {
+        return_to(&applier->attempt_cleanups, applier, 0);
         *ret_pause_ms = jittered(applier, RETRY_CONFLICT_PAUSE_MAX_MS);
         return APPLIER_WAIT;
     }
-    if (status != STORE_OK)
-        log_cleanup_failed(applier, count, &error);
-    applier->cleanup_tries = 0;
-    for (size_t i = 0; i < count; i++) {
-        struct job *job = job_queue_pop(&applier->attempt_cleanups);
-        job->attempt_sent = false;
-        job_queue_push(&applier->done, job);
-    }
+    if (status != STORE_OK && !awaited)
+        log_cleanup_failed(applier, applier->count, &error);
+    end_cleanup(applier, status == STORE_OK);
     return APPLIER_GO_ON;
 }
 
@@ -323,6 +385,7 @@ static bool fits(const struct applier *applier, const struct job *job, const str
     const struct job *first = applier->jobs[0];
     return !needs_own_batch(first) && !needs_own_batch(job) && is_read(first) == is_read(job) &&
            is_suspect(first) == is_suspect(job) &&
+           first->attempt_recorded == job->attempt_recorded &&
            extent->bytes + job->delivery.body.length <= applier->options.max_bytes &&
            extent->documents + documents_of(job) <= applier->options.max_documents;
 }
@@ -338,7 +401,7 @@ static void gather(struct applier *applier)
         struct job *job = job_queue_pop(&applier->waiting);
         if (!is_current(applier, job)) {
             applier->marked -= job->attempt_recorded;
-            job_queue_push(&applier->done, job);
+            finish(applier, job);
         } else if (!fits(applier, job, &extent)) {
             job_queue_push(&later, job);
             if (needs_own_batch(job))
@@ -353,13 +416,6 @@ static void gather(struct applier *applier)
     }
     job_queue_append(&later, &applier->waiting);
     applier->waiting = later;
-}
-
-/* Moves the commands of the batch from index `first` on to the front of the queue. */
-static void return_to(struct job_queue *queue, struct applier *applier, size_t first)
-{
-    while (applier->count > first)
-        job_queue_push_front(queue, applier->jobs[--applier->count]);
 }
 
 static bool is_marking(const struct applier *applier)
@@ -400,7 +456,7 @@ static void take_group(struct applier *applier)
         if (!text_present(job->attempt_key.key))
             job->attempt_key = attempt_key_of(&job->delivery, job->arena);
         if (!is_current(applier, job)) {
-            job_queue_push(&applier->done, job);
+            finish(applier, job);
         } else if (!joins_group(applier, job) || applier->count >= new_max) {
             job_queue_push(&later, job);
         } else {
@@ -535,7 +591,8 @@ static enum applier_next handle_failure(struct applier *applier, enum store_stat
    that were marked before are done; a batch. */
 static enum applier_next gather_batch(struct applier *applier, int64_t *ret_pause_ms)
 {
-    if (applier->attempt_cleanups.head != NULL)
+    take_cleanups(applier);
+    if (applier->count > 0)
         return clean_up_attempts(applier, ret_pause_ms);
     applier->batch_began_ms = now_ms(applier);
     if (applier->marked == 0 && applier->unmarked.head != NULL) {
@@ -616,7 +673,10 @@ static void begin_marked(struct applier *applier)
     for (size_t i = 0; i < applier->count; i++) {
         struct job *job = applier->jobs[i];
         job->attempt_recorded = true;
-        job_queue_push(decode_marked(applier, job) ? &ready : &applier->done, job);
+        if (decode_marked(applier, job))
+            job_queue_push(&ready, job);
+        else
+            finish(applier, job);
     }
     applier->count = 0;
     applier->marked = ready.count;
@@ -791,13 +851,13 @@ static void log_commit(struct applier *applier)
     counter_add(applier->options.counters, COUNTER_COMMANDS_COMMITTED, applier->count);
 }
 
-/* Gives each job its answer and moves it to `done`. */
+/* Gives each job its answer. */
 static void complete_batch(struct applier *applier)
 {
     for (size_t i = 0; i < applier->count; i++) {
         applier->marked -= applier->jobs[i]->attempt_recorded;
         job_answer(applier->jobs[i], &applier->verdicts[i], applier->bodies[i]);
-        job_queue_push(&applier->done, applier->jobs[i]);
+        finish(applier, applier->jobs[i]);
     }
     applier->count = 0;
 }

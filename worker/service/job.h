@@ -43,7 +43,7 @@ struct job {
     struct text body;   /* of the reply */
     struct text detail; /* of the dead letter, and for the log */
 
-    /* the attempt record in the database (applier.c), deleted when the command is answered or its
+    /* the attempt record in the database (applier.c), deleted when the command is decided or its
        connection is lost */
     struct attempt_key attempt_key;
     bool attempt_sent;     /* the record may exist */
@@ -51,7 +51,7 @@ struct job {
     bool history_read;     /* `history` is known */
     struct attempt_history history;
     bool undecoded; /* `decoded` is empty; the applier decodes it, after the record is durable */
-    bool answered;  /* delete the records of all workers, not only this one's */
+    bool answered;  /* the answer is set; cleared if the connection is lost before it is settled */
 
     /* settling */
     enum settle_stage stage;
