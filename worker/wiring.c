@@ -96,6 +96,7 @@ static bool start_lane(struct worker *worker, struct error *error)
         .worker = worker->name,
         .clock = system_clock(),
         .policy = worker->policy,
+        .turn = &worker->attempt_turn,
         .transport = transport,
         .store = store,
     };

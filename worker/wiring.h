@@ -17,9 +17,10 @@ struct worker {
     struct arena *arena; /* borrowed from the caller; holds settings and names */
     struct settings settings;
     struct text name;
-    struct policy_source *policy;  /* owned */
-    struct mongo_pool *pool;       /* owned */
-    struct lane *lanes[LANES_MAX]; /* owned */
+    struct policy_source *policy;     /* owned */
+    struct mongo_pool *pool;          /* owned */
+    struct attempt_turn attempt_turn; /* of all lanes */
+    struct lane *lanes[LANES_MAX];    /* owned */
     size_t lane_count;
 };
 

@@ -215,6 +215,7 @@ struct fixture {
     struct policy_source *policy;
     struct one_command broker;
     struct blocking_store store;
+    struct attempt_turn turn;
     struct lane *lane;
 };
 
@@ -251,6 +252,7 @@ static void set_up(struct fixture *fixture)
 static void start(struct fixture *fixture, struct clock *clock)
 {
     struct lane_options options = {
+        .turn = &fixture->turn,
         .settings = &fixture->settings,
         .worker = text_of("lane test"),
         .clock = clock,

@@ -74,8 +74,10 @@ static void count_outcome(void *context, const struct outcome *outcome)
 
 static void run(uint64_t seed, struct tally *tally, size_t *crashes)
 {
-    struct world *world = world_new((struct world_options){
-        .seed = seed, .max_commands = 1 + seed % 12, .prefetch = (uint16_t)(1 + seed % 20)});
+    struct world *world = world_new((struct world_options){.seed = seed,
+                                                           .max_commands = 1 + seed % 12,
+                                                           .prefetch = (uint16_t)(1 + seed % 20),
+                                                           .one_process = seed % 2 == 0});
     struct error error = {""};
     generator_seed_data(world);
     while (world->journal.count < COMMANDS + SEED_MESSAGES) {
@@ -380,19 +382,20 @@ static void test_three_crashes_are_not_too_many(void **state)
     world_free(world);
 }
 
-/* Crashes the worker after each load of a batch that has the watched key, until nothing is left to
-   do. Returns how often it crashed. */
-static int crash_at_watched_loads(struct world *world)
+/* Crashes the process, of so many workers, after each load of a batch that has the watched key,
+   until nothing is left to do. Returns how often it crashed. */
+static int crash_at_watched_loads(struct world *world, size_t workers)
 {
     int crashes = 0;
     size_t before = memory_database_counters(world->database).watched_loads;
-    for (int steps = 0; steps < 5000; steps++) {
-        world_transport_step(world, 0);
-        world_apply_step(world, 0);
+    for (size_t steps = 0; steps < 5000; steps++) {
+        world_transport_step(world, steps % workers);
+        world_apply_step(world, steps % workers);
         fake_clock_advance(&world->clock, 50);
         size_t after = memory_database_counters(world->database).watched_loads;
         if (after > before) {
-            world_crash(world, 0, MEMORY_LOST);
+            for (size_t worker = 0; worker < workers; worker++)
+                world_crash(world, worker, MEMORY_LOST);
             crashes++;
         }
         before = memory_database_counters(world->database).watched_loads;
@@ -413,22 +416,26 @@ static const struct sent *ask_innocent(struct world *world, int number)
     return world_ask(world, "blue", key.bytes, body.bytes);
 }
 
-static void test_innocents_in_the_batch_of_a_crasher_are_answered(void **state)
+enum { INNOCENTS = 60, LOG2_OF_BATCH = 6, ALONE = WORLD_ATTEMPTS_MAX };
+
+/* Sends a crasher behind so many innocents, and others behind it, to a process of one worker or two
+   lanes. Only the crasher may be found guilty. */
+static void check_crasher_and_innocents(size_t workers, int innocents_before)
 {
-    enum { INNOCENTS = 60, LOG2_OF_BATCH = 6, ALONE = WORLD_ATTEMPTS_MAX };
-    (void)state;
-    struct world *world =
-        world_new((struct world_options){.seed = 1, .max_commands = 64, .prefetch = 100});
+    struct world *world = world_new((struct world_options){.seed = 1,
+                                                           .max_commands = 64,
+                                                           .prefetch = (uint16_t)(100 / workers),
+                                                           .one_process = workers > 1});
     const struct sent *innocents[INNOCENTS];
     generator_seed_data(world);
     assert_true(world_run_until_idle(world));
     memory_database_watch(world->database, "crasher");
-    for (int i = 0; i < INNOCENTS / 2; i++)
+    for (int i = 0; i < innocents_before; i++)
         innocents[i] = ask_innocent(world, i);
     const struct sent *crasher = world_ask(world, "blue", "crasher", CLAIM);
-    for (int i = INNOCENTS / 2; i < INNOCENTS; i++)
+    for (int i = innocents_before; i < INNOCENTS; i++)
         innocents[i] = ask_innocent(world, i);
-    int crashes = crash_at_watched_loads(world);
+    int crashes = crash_at_watched_loads(world, workers);
     assert_in_range(crashes, 1 + ALONE, 1 + LOG2_OF_BATCH + ALONE + 1);
     for (int i = 0; i < INNOCENTS; i++) {
         assert_non_null(world_reply(world, innocents[i], 0));
@@ -442,6 +449,19 @@ static void test_innocents_in_the_batch_of_a_crasher_are_answered(void **state)
     assert_true(text_is(reason.text, "attempts_exhausted"));
     assert_int_equal(consumer_generation(world), 0);
     world_free(world);
+}
+
+static void test_innocents_in_the_batch_of_a_crasher_are_answered(void **state)
+{
+    (void)state;
+    check_crasher_and_innocents(1, INNOCENTS / 2);
+}
+
+/* All lanes die together, and each has a record. */
+static void test_innocents_on_another_lane_than_the_crasher_are_answered(void **state)
+{
+    (void)state;
+    check_crasher_and_innocents(2, 0);
 }
 
 static void test_two_lost_connections_make_no_suspect(void **state)
@@ -614,8 +634,8 @@ static void receive_commands(struct world *world)
     while (memory_broker_unacked(world->broker) == 0);
 }
 
-/* The connection is lost when the command has its record, and the command comes again before the
-   applier has dropped it. */
+/* The connection is lost when the command has its record, and the command is redelivered before
+   the applier has dropped it. */
 static void test_an_earlier_delivery_does_not_withdraw_the_record(void **state)
 {
     (void)state;
@@ -679,6 +699,7 @@ int main(void)
         cmocka_unit_test(test_a_command_that_crashes_workers_ends_as_attempts_exhausted),
         cmocka_unit_test(test_three_crashes_are_not_too_many),
         cmocka_unit_test(test_innocents_in_the_batch_of_a_crasher_are_answered),
+        cmocka_unit_test(test_innocents_on_another_lane_than_the_crasher_are_answered),
         cmocka_unit_test(test_two_lost_connections_make_no_suspect),
         cmocka_unit_test(test_a_message_that_kills_while_it_is_decoded_is_dead_lettered_undecoded),
         cmocka_unit_test(test_lost_connections_during_an_outage_are_not_attempts),

@@ -61,8 +61,10 @@ void applier_bench_run(const struct applier_bench *bench, struct store *store, s
 {
     struct fake_clock clock = fake_clock_make();
     _Atomic uint64_t epoch = 1;
+    struct attempt_turn turn = {0};
     int64_t pause_ms = 0;
     struct applier *applier = applier_new(&(struct applier_options){
+        .turn = &turn,
         .store = store,
         .clock = &clock.base,
         .policy = bench->policy,

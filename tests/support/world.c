@@ -96,6 +96,7 @@ static void start(struct world *world, struct world_worker *worker)
         .clock = &world->clock.base,
         .policy = world->policy,
         .epoch = &worker->epoch,
+        .turn = world->one_process ? &world->turn : &worker->turn,
         .max_commands = world->max_commands,
         .max_documents = DOCUMENTS_MAX,
         .max_bytes = BATCH_BYTES,
@@ -142,6 +143,7 @@ struct world *world_new(struct world_options options)
     world->random = options.seed;
     world->max_commands = options.max_commands > 0 ? options.max_commands : COMMANDS_MAX;
     world->prefetch = options.prefetch > 0 ? options.prefetch : PREFETCH;
+    world->one_process = options.one_process;
     world->arena = arena_new(0);
     world->clock = fake_clock_make();
     world->broker = memory_broker_new(&MEMORY_NAMES_DEFAULT);

@@ -33,8 +33,9 @@ struct world_worker {
     _Atomic uint64_t epoch;
     bool connected;
     bool lost;
-    bool idle;             /* the applier has nothing to do */
-    int64_t apply_from_ms; /* the applier pauses until this time of the fake clock */
+    struct attempt_turn turn; /* unless the workers are lanes of one process */
+    bool idle;                /* the applier has nothing to do */
+    int64_t apply_from_ms;    /* the applier pauses until this time of the fake clock */
 };
 
 /* A message that was sent. Its texts are owned by the world; its correlation_id is unique. */
@@ -65,6 +66,8 @@ struct world {
     struct journal journal;
     size_t max_commands; /* of a batch */
     uint16_t prefetch;
+    bool one_process;
+    struct attempt_turn turn;     /* of the one process */
     unsigned unconfirmed_replies; /* replies that were nacked, or whose confirm was dropped */
     size_t crashes;
     size_t rejections; /* injected faults of the kinds REFUSED and EXPIRED */
@@ -74,6 +77,7 @@ struct world_options {
     uint64_t seed;
     size_t max_commands; /* 0: a small number */
     uint16_t prefetch;   /* 0: a small number */
+    bool one_process;    /* the workers are two lanes of one; the caller crashes them together */
 };
 
 /*

@@ -45,7 +45,11 @@
 #include "worker/service/events.h"
 #include "worker/service/poison.h"
 
-enum { BATCH_ARENA_BYTES = 256 * 1024, ATTEMPT_CLEANUP_TRIES_MAX = 5 };
+enum {
+    BATCH_ARENA_BYTES = 256 * 1024,
+    ATTEMPT_CLEANUP_TRIES_MAX = 5,
+    TURN_PAUSE_MS = 10, /* until another lane is asked for the turn again */
+};
 
 /* X(id, name in the log, function), in the order of a batch. */
 #define STAGES(X)                                                                                  \
@@ -88,6 +92,9 @@ struct applier {
     struct job_queue attempt_cleanups; /* jobs whose attempt record has to be deleted */
     struct job_queue done;             /* to be reaped */
     unsigned cleanup_tries;            /* of the first of attempt_cleanups */
+    bool has_turn;                     /* for its marked group, among the lanes (attempt_turn.h) */
+    bool is_alone;                     /* the turn excludes all other groups */
+    bool turn_refused;                 /* the last try to take it failed */
     struct attempt_key *keys;          /* of the commands in one call for attempts */
     struct attempt_history *histories;
     enum stage stage;
@@ -130,11 +137,19 @@ static void end_transaction(struct applier *applier)
     applier->in_transaction = false;
 }
 
+static void end_turn(struct applier *applier)
+{
+    if (applier->has_turn)
+        attempt_turn_end(applier->options.turn, applier->is_alone);
+    applier->has_turn = false;
+}
+
 void applier_free(struct applier *applier)
 {
     if (applier == NULL)
         return;
     end_transaction(applier);
+    end_turn(applier);
     for (size_t i = 0; i < applier->count; i++)
         job_free(applier->jobs[i]);
     job_queue_free_all(&applier->waiting);
@@ -587,26 +602,44 @@ static enum applier_next handle_failure(struct applier *applier, enum store_stat
 
 /* --- the stages ----------------------------------------------------------------------------- */
 
+/* Begins the group of redelivered commands that is marked next. */
+static void begin_group(struct applier *applier)
+{
+    take_group(applier);
+    if (applier->count > 0)
+        applier->stage =
+            applier->jobs[0]->history_read ? STAGE_RECORD_ATTEMPTS : STAGE_FIND_ATTEMPTS;
+}
+
+/* Begins the next batch, if there is one. */
+static enum applier_next begin_batch(struct applier *applier, int64_t *ret_pause_ms)
+{
+    bool turn_refused = applier->turn_refused;
+    applier->turn_refused = false;
+    gather(applier);
+    if (applier->count > 0)
+        applier->stage = STAGE_BEGIN;
+    else if (turn_refused)
+        *ret_pause_ms = TURN_PAUSE_MS;
+    else if (applier->waiting.head == NULL && applier->unmarked.head == NULL)
+        return APPLIER_IDLE;
+    return *ret_pause_ms > 0 ? APPLIER_WAIT : APPLIER_GO_ON;
+}
+
 /* Begins with what comes first: attempt records to delete; redelivered commands to mark, once those
-   that were marked before are done; a batch. */
+   that were marked before are done; a batch. While another lane has the turn, others do not wait.
+ */
 static enum applier_next gather_batch(struct applier *applier, int64_t *ret_pause_ms)
 {
     take_cleanups(applier);
     if (applier->count > 0)
         return clean_up_attempts(applier, ret_pause_ms);
+    if (applier->marked == 0)
+        end_turn(applier);
     applier->batch_began_ms = now_ms(applier);
-    if (applier->marked == 0 && applier->unmarked.head != NULL) {
-        take_group(applier);
-        if (applier->count > 0)
-            applier->stage =
-                applier->jobs[0]->history_read ? STAGE_RECORD_ATTEMPTS : STAGE_FIND_ATTEMPTS;
-        return APPLIER_GO_ON;
-    }
-    gather(applier);
-    if (applier->count > 0)
-        applier->stage = STAGE_BEGIN;
-    else if (applier->waiting.head == NULL && applier->unmarked.head == NULL)
-        return APPLIER_IDLE;
+    if (applier->marked > 0 || applier->unmarked.head == NULL || applier->turn_refused)
+        return begin_batch(applier, ret_pause_ms);
+    begin_group(applier);
     return APPLIER_GO_ON;
 }
 
@@ -684,6 +717,15 @@ static void begin_marked(struct applier *applier)
     applier->waiting = ready;
 }
 
+/* A record of a group of one counts as an attempt, so then no other lane may have a group. */
+static bool take_turn(struct applier *applier)
+{
+    applier->is_alone = applier->count == 1;
+    applier->has_turn = attempt_turn_begin(applier->options.turn, applier->is_alone);
+    applier->turn_refused = !applier->has_turn;
+    return applier->has_turn;
+}
+
 /* Writes the attempt records of the group, durably, before its commands are decoded and planned: if
    one of them crashes this worker, the records remain. A write that was not answered may have
    taken effect, so it is repeated. */
@@ -691,6 +733,11 @@ static enum applier_next record_attempts(struct applier *applier, int64_t *ret_p
 {
     struct store *store = applier->options.store;
     struct error error = {""};
+    if (!take_turn(applier)) {
+        return_to(&applier->unmarked, applier, 0);
+        applier->stage = STAGE_GATHER;
+        return APPLIER_GO_ON;
+    }
     copy_keys(applier, applier->count);
     for (size_t i = 0; i < applier->count; i++)
         applier->jobs[i]->attempt_sent = true;

@@ -12,6 +12,7 @@
 
 #include "allot/clock.h"
 #include "allot/store.h"
+#include "worker/service/attempt_turn.h"
 #include "worker/service/counters.h"
 #include "worker/service/job.h"
 #include "worker/service/policy_source.h"
@@ -22,6 +23,7 @@ struct applier_options {
     struct policy_source *policy;  /* borrowed */
     const _Atomic uint64_t *epoch; /* borrowed: the current one; jobs of another are dropped */
     struct counters *counters;     /* borrowed; NULL: nothing is counted */
+    struct attempt_turn *turn;     /* borrowed; shared by the lanes of the process */
     size_t max_commands;           /* of one batch */
     size_t max_documents;          /* of one batch */
     size_t max_bytes;              /* of the bodies in one batch */

@@ -141,6 +141,7 @@ static struct applier *new_applier(struct lane *lane)
         .policy = lane->options.policy,
         .epoch = &lane->epoch,
         .counters = &lane->counters,
+        .turn = lane->options.turn,
         .max_commands = (size_t)settings->batch_max_commands,
         .max_documents = (size_t)settings->batch_max_documents,
         .max_bytes = (size_t)settings->batch_max_bytes,

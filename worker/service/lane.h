@@ -11,6 +11,7 @@
 #include "allot/settings.h"
 #include "allot/store.h"
 #include "allot/transport.h"
+#include "worker/service/attempt_turn.h"
 #include "worker/service/counters.h"
 #include "worker/service/policy_source.h"
 
@@ -20,6 +21,7 @@ struct lane_options {
     struct text worker;              /* the name; borrowed */
     struct clock *clock;             /* borrowed */
     struct policy_source *policy;    /* borrowed */
+    struct attempt_turn *turn;       /* borrowed; shared by the lanes of the process */
     struct transport *transport;     /* owned by the lane from lane_start on */
     struct store *store;             /* owned by the lane from lane_start on */
 };
