@@ -409,6 +409,23 @@ static void test_outside_ends_leave_a_reply_all_its_attempts(void **state)
     assert_int_equal(count(fixture, COUNTER_REPLIES_UNROUTABLE), 0);
 }
 
+/* No confirm can come while the broker blocks the connection. */
+static void test_the_time_of_a_block_is_no_silence(void **state)
+{
+    struct fixture *fixture = *state;
+    memory_broker_silence(fixture->broker, "victim.replies", true);
+    send(fixture, "victim", "victim.replies", 3);
+    run(fixture, 100);
+    memory_broker_block(fixture->broker, "memory");
+    run(fixture, 5000);
+    memory_broker_block(fixture->broker, NULL);
+    run(fixture, 500);
+    memory_broker_silence(fixture->broker, "victim.replies", false);
+    run(fixture, 100);
+    assert_int_equal(unsettled(fixture), 0);
+    assert_int_equal(replies(fixture, "victim.replies"), 3); /* none was published twice */
+}
+
 static void test_a_missing_permission_blames_no_isolated_reply(void **state)
 {
     struct fixture *fixture = *state;
@@ -512,6 +529,7 @@ int main(void)
         TEST(test_a_failure_whose_reply_closes_the_connection_is_dead_lettered),
         TEST(test_a_route_that_ends_for_an_outside_reason_costs_no_attempt),
         TEST(test_outside_ends_leave_a_reply_all_its_attempts),
+        TEST(test_the_time_of_a_block_is_no_silence),
         TEST(test_a_missing_permission_blames_no_isolated_reply),
         TEST(test_a_missing_permission_is_an_outage_of_replies),
         TEST(test_dead_letters_that_are_not_accepted_stop_no_reply),

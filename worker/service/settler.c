@@ -460,6 +460,14 @@ static enum transport_status on_nacked(struct settler *settler, struct job *job,
     return TRANSPORT_OK;
 }
 
+/* The broker reads the route again: silence counts from now on. */
+static void unblocked(struct settler *settler, enum route route)
+{
+    settler->routes[route].blocked = false;
+    for (struct job *job = settler->routes[route].window.oldest; job != NULL; job = job->newer)
+        job->published_ms = now(settler);
+}
+
 /* Handles a confirm, nack or return. A return is only noted: the confirm follows it. */
 static enum transport_status
 handle_confirm(struct settler *settler, const struct transport_event *event, struct error *error)
@@ -487,7 +495,7 @@ enum transport_status settler_event(struct settler *settler, const struct transp
     case TRANSPORT_RETURNED: return handle_confirm(settler, event, error);
     case TRANSPORT_ROUTE_CLOSED: return route_closed(settler, event, error);
     case TRANSPORT_BLOCKED: settler->routes[event->route].blocked = true; return TRANSPORT_OK;
-    case TRANSPORT_UNBLOCKED: settler->routes[event->route].blocked = false; return TRANSPORT_OK;
+    case TRANSPORT_UNBLOCKED: unblocked(settler, event->route); return TRANSPORT_OK;
     case TRANSPORT_DELIVERY:
     case TRANSPORT_CANCELLED:
     case TRANSPORT_UNREADABLE: return TRANSPORT_OK;
