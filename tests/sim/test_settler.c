@@ -244,21 +244,27 @@ static void test_replies_to_silent_queues_never_fill_the_prefetch(void **state)
     assert_int_equal(replies(fixture, "victim.replies"), 1);
 }
 
+/* Two destinations that are isolated, with one waiting reply each. */
+static void isolate_two(struct isolation *isolation, struct job *jobs[2])
+{
+    for (size_t i = 0; i < 2; i++) {
+        struct delivery delivery = {.tag = i + 1};
+        jobs[i] = job_new(arena_new(0), &delivery, 1);
+        jobs[i]->decoded.request.principal = text_of(i == 0 ? "culprit" : "victim");
+        jobs[i]->decoded.request.reply_to = text_of("replies");
+        isolation_add(isolation, jobs[i]);
+        isolation_doubt(isolation, jobs[i]->destination);
+        isolation_wait(isolation, jobs[i]);
+    }
+}
+
 /* The turn of a destination ends also if its replies were given up before they were published. */
 static void test_a_turn_without_replies_ends(void **state)
 {
     (void)state;
     struct isolation isolation = {0};
     struct job *jobs[2];
-    for (size_t i = 0; i < 2; i++) {
-        struct delivery delivery = {.tag = i + 1};
-        jobs[i] = job_new(arena_new(0), &delivery, 1);
-        jobs[i]->decoded.request.principal = text_of(i == 0 ? "culprit" : "victim");
-        jobs[i]->decoded.request.reply_to = text_of("replies");
-        isolation_add(&isolation, jobs[i]);
-        isolation_doubt(&isolation, jobs[i]->destination);
-        isolation_wait(&isolation, jobs[i]);
-    }
+    isolate_two(&isolation, jobs);
     struct job *first = isolation_next(&isolation, false, 0);
     assert_ptr_equal(first, jobs[0]);
     isolation_silence(&isolation, first->destination, 0);
@@ -269,6 +275,48 @@ static void test_a_turn_without_replies_ends(void **state)
     assert_ptr_equal(isolation_next(&isolation, true, 0), jobs[1]);
     job_free(first);
     isolation_clear(&isolation);
+}
+
+static void test_a_turn_whose_next_reply_pauses_ends(void **state)
+{
+    (void)state;
+    struct isolation isolation = {0};
+    struct job *jobs[2];
+    isolate_two(&isolation, jobs);
+    assert_ptr_equal(isolation_next(&isolation, false, 0), jobs[0]);
+    jobs[0]->due_ms = 100;
+    assert_ptr_equal(isolation_next(&isolation, false, 99), jobs[1]);
+    jobs[1]->due_ms = 200;
+    assert_null(isolation_next(&isolation, false, 99));
+    assert_ptr_equal(isolation_next(&isolation, false, 100), jobs[0]);
+    isolation_clear(&isolation);
+}
+
+/* The pause holds also while another reply of the same turn is unconfirmed. */
+static void test_a_nacked_reply_pauses_in_isolation(void **state)
+{
+    struct fixture *fixture = *state;
+    memory_broker_silence(fixture->broker, "culprit.replies", true);
+    send(fixture, "culprit", "culprit.replies", 1);
+    run(fixture, 3000);
+    memory_broker_silence(fixture->broker, "culprit.replies", false);
+    run(fixture, 200);
+    for (size_t i = 0; i < 4; i++) { /* its groups grow again */
+        send(fixture, "culprit", "culprit.replies", 1);
+        run(fixture, 200);
+    }
+    size_t before = replies(fixture, "culprit.replies");
+    fixture->faults->nack_publish = 1;
+    fixture->faults->swallow_confirm = 1;
+    send(fixture, "culprit", "culprit.replies", 2);
+    run(fixture, 2 * STEP_MS); /* published; then nacked */
+    assert_int_equal(replies(fixture, "culprit.replies"), before + 1);
+    int64_t wait_ms = -1;
+    assert_int_equal(settler_tick(fixture->settler, &wait_ms, &fixture->error), TRANSPORT_OK);
+    assert_in_range(wait_ms, 1, 100);
+    assert_int_equal(replies(fixture, "culprit.replies"), before + 1);
+    run(fixture, 100);
+    assert_int_equal(replies(fixture, "culprit.replies"), before + 2);
 }
 
 static void test_a_broker_that_confirms_nothing_for_a_while_costs_no_reply(void **state)
@@ -519,6 +567,8 @@ int main(void)
         TEST(test_a_silent_queue_has_one_message_on_each_other_route),
         TEST(test_replies_to_silent_queues_never_fill_the_prefetch),
         TEST(test_a_turn_without_replies_ends),
+        TEST(test_a_turn_whose_next_reply_pauses_ends),
+        TEST(test_a_nacked_reply_pauses_in_isolation),
         TEST(test_a_broker_that_confirms_nothing_for_a_while_costs_no_reply),
         TEST(test_only_the_reply_that_closes_the_connection_is_given_up),
         TEST(test_a_reply_that_is_alone_closes_two_connections),

@@ -175,10 +175,10 @@ void isolation_doubt(struct isolation *isolation, struct destination *destinatio
 
 /* --- publishing ----------------------------------------------------------------------------- */
 
-static bool may_publish(const struct destination *destination, int64_t now_ms)
+static bool is_due(const struct destination *destination, int64_t now_ms)
 {
     const struct job *first = destination->waiting.head;
-    return first != NULL && first->due_ms <= now_ms && destination->unconfirmed == 0;
+    return first != NULL && first->due_ms <= now_ms;
 }
 
 /* Makes the next destination that may publish on the route the fresh one. */
@@ -188,11 +188,20 @@ static void choose(struct isolation *isolation, bool silent, int64_t now_ms)
         struct destination *destination = isolation->first;
         unlink_isolated(isolation, destination);
         append(isolation, destination);
-        if (destination->silent != silent || !may_publish(destination, now_ms))
+        if (destination->silent != silent || destination->unconfirmed > 0 ||
+            !is_due(destination, now_ms))
             continue;
         isolation->turns[silent] = (struct isolation_turn){destination, destination->limit};
         return;
     }
+}
+
+/* Ends the turn of a destination that has nothing on the route and nothing to publish now: its
+   replies were given up, or the next one pauses after a nack. */
+static void end_empty_turn(struct isolation_turn *turn, int64_t now_ms)
+{
+    if (turn->fresh != NULL && turn->fresh->unconfirmed == 0 && !is_due(turn->fresh, now_ms))
+        turn->fresh = NULL;
 }
 
 struct job *isolation_next(struct isolation *isolation, bool silent, int64_t now_ms)
@@ -200,11 +209,10 @@ struct job *isolation_next(struct isolation *isolation, bool silent, int64_t now
     struct isolation_turn *turn = &isolation->turns[silent];
     if (isolation->waiting == 0)
         return NULL;
-    if (turn->fresh != NULL && has_nothing_left(turn->fresh))
-        turn->fresh = NULL; /* its replies were given up before they could be published */
+    end_empty_turn(turn, now_ms);
     if (turn->fresh == NULL)
         choose(isolation, silent, now_ms);
-    if (turn->fresh == NULL || turn->group_left == 0)
+    if (turn->fresh == NULL || turn->group_left == 0 || !is_due(turn->fresh, now_ms))
         return NULL;
     return turn->fresh->waiting.head;
 }

@@ -674,7 +674,7 @@ static enum transport_status publish_isolated(struct settler *settler, enum rout
         status =
             failed ? finish_reply(settler, job, false, error) : publish(settler, route, job, error);
     }
-    if (job == NULL && isolation->waiting > 0)
+    if (job == NULL && isolation->waiting > 0) /* one may pause; no pause is longer */
         lower_wait(wait_ms, now(settler) + REPLY_PAUSE_MS, now(settler));
     return status;
 }
