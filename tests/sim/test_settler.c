@@ -244,6 +244,24 @@ static void test_replies_to_silent_queues_never_fill_the_prefetch(void **state)
     assert_int_equal(replies(fixture, "victim.replies"), 1);
 }
 
+/* A suspect is not blamed: its replies wait for their turn, and soon leave. */
+static void test_replies_of_suspects_do_not_count(void **state)
+{
+    struct fixture *fixture = *state;
+    memory_broker_silence(fixture->broker, "culprit.replies", true);
+    send(fixture, "culprit", "culprit.replies", ISOLATED_MAX * 3 / 4);
+    run(fixture, 3000);
+    send(fixture, "victim", "victim.replies", 1); /* the main route is confirmed again */
+    run(fixture, 200);
+    memory_broker_silence(fixture->broker, "victim.replies", true);
+    send(fixture, "victim", "victim.replies", ISOLATED_MAX * 3 / 4);
+    run(fixture, 1500); /* until they wait as suspects */
+    memory_broker_silence(fixture->broker, "victim.replies", false);
+    run(fixture, 1000);
+    assert_int_equal(count(fixture, COUNTER_REPLIES_PUBLISHED), 1 + ISOLATED_MAX * 3 / 4);
+    assert_int_equal(count(fixture, COUNTER_REPLIES_UNROUTABLE), 0);
+}
+
 /* Two destinations that are isolated, with one waiting reply each. */
 static void isolate_two(struct isolation *isolation, struct job *jobs[2])
 {
@@ -256,6 +274,34 @@ static void isolate_two(struct isolation *isolation, struct job *jobs[2])
         isolation_doubt(isolation, jobs[i]->destination);
         isolation_wait(isolation, jobs[i]);
     }
+}
+
+/* Whatever becomes of it, the count of blamed replies follows. */
+static void test_blame_counts_all_replies_of_its_destination(void **state)
+{
+    (void)state;
+    struct isolation isolation = {0};
+    struct job_queue free_again = {0};
+    struct job *jobs[2];
+    isolate_two(&isolation, jobs);
+    assert_int_equal(isolation.blamed, 0);
+    isolation_silence(&isolation, jobs[0]->destination, 0);
+    assert_int_equal(isolation.blamed, 1);
+    assert_ptr_equal(isolation_next(&isolation, false, 0), jobs[1]);
+    isolation_take(&isolation, false, jobs[1]);
+    jobs[1]->closes = ISOLATION_CLOSES_MAX - 1;
+    assert_true(isolation_charge(&isolation, jobs[1], 0));
+    assert_int_equal(isolation.blamed, 2);
+    isolation_withdraw(&isolation, jobs[1]);
+    isolation_remove(&isolation, jobs[1]);
+    assert_int_equal(isolation.blamed, 1);
+    assert_ptr_equal(isolation_next(&isolation, true, 0), jobs[0]);
+    isolation_take(&isolation, true, jobs[0]);
+    isolation_resolved(&isolation, jobs[0], 0, &free_again);
+    assert_int_equal(isolation.blamed, 0);
+    job_free(jobs[0]);
+    job_free(jobs[1]);
+    isolation_clear(&isolation);
 }
 
 /* The turn of a destination ends also if its replies were given up before they were published. */
@@ -566,6 +612,8 @@ int main(void)
         TEST(test_a_silent_queue_is_given_up_after_max_attempts),
         TEST(test_a_silent_queue_has_one_message_on_each_other_route),
         TEST(test_replies_to_silent_queues_never_fill_the_prefetch),
+        TEST(test_replies_of_suspects_do_not_count),
+        TEST(test_blame_counts_all_replies_of_its_destination),
         TEST(test_a_turn_without_replies_ends),
         TEST(test_a_turn_whose_next_reply_pauses_ends),
         TEST(test_a_nacked_reply_pauses_in_isolation),

@@ -65,12 +65,27 @@ static bool is_idle(const struct destination *destination)
     return destination->jobs == 0;
 }
 
+static bool is_blamed(const struct destination *destination)
+{
+    return destination->silent || destination->convicted;
+}
+
+/* Sets what the destination is blamed for. Its replies count accordingly. */
+static void blame(struct isolation *isolation, struct destination *destination, bool silent,
+                  bool convicted)
+{
+    isolation->blamed -= is_blamed(destination) ? destination->jobs : 0;
+    destination->silent = silent;
+    destination->convicted = convicted;
+    isolation->blamed += is_blamed(destination) ? destination->jobs : 0;
+}
+
 /* Ends the isolation of a destination that has nothing waiting and nothing on the route. */
 static void release(struct isolation *isolation, struct destination *destination)
 {
     unlink_isolated(isolation, destination);
-    destination->isolated = destination->silent = false;
-    destination->charged = destination->convicted = false;
+    blame(isolation, destination, false, false);
+    destination->isolated = destination->charged = false;
     destination->isolated_until_ms = 0;
     destination->suspects = 0;
     end_turn(isolation, destination);
@@ -111,6 +126,7 @@ void isolation_add(struct isolation *isolation, struct job *job)
     job->destination =
         destinations_find(&isolation->destinations, request->principal, request->reply_to);
     job->destination->jobs++;
+    isolation->blamed += is_blamed(job->destination);
 }
 
 static void clear_suspicion(struct job *job)
@@ -126,6 +142,7 @@ void isolation_remove(struct isolation *isolation, struct job *job)
     clear_suspicion(job);
     job->destination = NULL;
     destination->jobs--;
+    isolation->blamed -= is_blamed(destination);
     destinations_release(&isolation->destinations, destination);
 }
 
@@ -243,7 +260,6 @@ void isolation_withdraw(struct isolation *isolation, struct job *job)
 static void raise_limit(struct destination *destination)
 {
     size_t doubled = destination->limit * 2;
-    destination->silent = false;
     if (!destination->charged)
         destination->limit = doubled < ISOLATION_GROUP_MAX ? doubled : ISOLATION_GROUP_MAX;
 }
@@ -268,6 +284,7 @@ void isolation_resolved(struct isolation *isolation, struct job *job, int64_t no
     clear_suspicion(job);
     if (destination->unconfirmed > 0)
         return;
+    blame(isolation, destination, false, destination->convicted);
     raise_limit(destination);
     end_turn(isolation, destination);
     acquit(isolation, destination, now_ms, ret_jobs);
@@ -276,7 +293,7 @@ void isolation_resolved(struct isolation *isolation, struct job *job, int64_t no
 void isolation_silence(struct isolation *isolation, struct destination *destination, int64_t now_ms)
 {
     end_turn(isolation, destination);
-    destination->silent = true;
+    blame(isolation, destination, true, destination->convicted);
     destination->limit = 1;
     keep_until(destination, now_ms + ISOLATION_SILENT_MS);
 }
@@ -288,7 +305,7 @@ static bool is_guilty(const struct job *job)
     return job->closes >= ISOLATION_CLOSES_MAX || job->destination->convicted;
 }
 
-bool isolation_charge(struct job *job, int64_t now_ms)
+bool isolation_charge(struct isolation *isolation, struct job *job, int64_t now_ms)
 {
     struct destination *destination = job->destination;
     bool alone = destination->unconfirmed == 1;
@@ -299,7 +316,8 @@ bool isolation_charge(struct job *job, int64_t now_ms)
         return false;
     job->closes++;
     bool guilty = is_guilty(job);
-    destination->convicted |= guilty;
+    if (guilty)
+        blame(isolation, destination, destination->silent, true);
     return guilty;
 }
 
@@ -322,8 +340,7 @@ struct job *isolation_give_up(struct isolation *isolation)
 {
     struct destination *most = NULL;
     for (struct destination *at = isolation->first; at != NULL; at = at->next_isolated) {
-        bool blamed = at->silent || at->convicted;
-        if (blamed && at->waiting.count > (most != NULL ? most->waiting.count : 0))
+        if (is_blamed(at) && at->waiting.count > (most != NULL ? most->waiting.count : 0))
             most = at;
     }
     if (most == NULL)

@@ -14,6 +14,8 @@
  *                   for ISOLATION_SILENT_MS after the last such reply. Until it confirms again it
  *                   uses the silent route.
  *
+ * A convicted or silent destination is blamed, a suspect is not.
+ *
  * All times are monotonic.
  */
 #ifndef ALLOT_SERVICE_ISOLATION_H
@@ -43,6 +45,7 @@ struct isolation {
     size_t count;                   /* of isolated destinations */
     struct isolation_turn turns[2]; /* by destination.silent */
     size_t waiting;                 /* jobs in all `waiting` */
+    size_t blamed;                  /* unfinished replies of the blamed destinations */
 };
 
 /* Counts a new reply, and sets the job's destination. */
@@ -85,13 +88,13 @@ void isolation_silence(struct isolation *isolation, struct destination *destinat
 
 /* Charges a close by the broker to the job's destination, and to the job if it was alone on the
    route. Returns whether the job is guilty: then it has to be withdrawn and given up. */
-ALLOT_CHECK bool isolation_charge(struct job *job, int64_t now_ms);
+ALLOT_CHECK bool isolation_charge(struct isolation *isolation, struct job *job, int64_t now_ms);
 /* Lets the jobs that were on a route wait again, in front of the others. They are of one
    destination, oldest first. */
 void isolation_return(struct isolation *isolation, struct job_queue *jobs);
 
-/* Removes and returns the oldest waiting job of the silent or convicted destination that has most
-   of them; NULL if there is none. */
+/* Removes and returns the oldest waiting job of the blamed destination that has most of them; NULL
+   if there is none. */
 struct job *isolation_give_up(struct isolation *isolation);
 /* Moves all waiting jobs to `ret_jobs`: the connection of their deliveries is lost. What is known
    of the destinations stays. */

@@ -13,9 +13,9 @@
  * - A delivery is acknowledged only after every message that it needs was confirmed, or its reply
  *   was given up as unroutable.
  * - A reply is given up after reply_max_attempts publishes, or when it is found to close
- * connections (isolation.h), or when its destination is blamed and the isolated replies fill half
- * of the prefetch (isolated_max). A dead letter is never given up: the command would be lost, so
- * the delivery stays unacknowledged.
+ * connections (isolation.h), or when its destination is blamed and the replies of such destinations
+ * fill half of the prefetch (isolated_max). A dead letter is never given up: the command would be
+ * lost, so the delivery stays unacknowledged.
  * - What ends a route counts as an attempt of a message only where there is evidence against it. A
  *   route that ended for an outside reason, or for lack of a permission, costs no message an
  *   attempt: all are published again.
@@ -390,7 +390,8 @@ static enum transport_status isolated_closed(struct settler *settler, enum route
                                              const char *reason, struct error *error)
 {
     bool over_message = cause == CLOSE_MESSAGE || cause == CLOSE_MISSING;
-    if (over_message && jobs->head != NULL && isolation_charge(jobs->head, now(settler))) {
+    if (over_message && jobs->head != NULL &&
+        isolation_charge(&settler->isolation, jobs->head, now(settler))) {
         struct job *guilty = job_queue_pop(jobs);
         if (guilty->closes >= ISOLATION_CLOSES_MAX)
             log_guilty(guilty, reason);
@@ -683,7 +684,7 @@ static enum transport_status publish_isolated(struct settler *settler, enum rout
 static enum transport_status relieve(struct settler *settler, struct error *error)
 {
     enum transport_status status = TRANSPORT_OK;
-    while (status == TRANSPORT_OK && settler->isolation.waiting > settler->options.isolated_max) {
+    while (status == TRANSPORT_OK && settler->isolation.blamed > settler->options.isolated_max) {
         struct job *job = isolation_give_up(&settler->isolation);
         if (job == NULL)
             break;

@@ -23,8 +23,7 @@ struct settler_options {
     struct text dead_letter_exchange;
     int64_t confirm_timeout_ms;
     unsigned reply_max_attempts; /* publishes of one reply */
-    size_t isolated_max; /* replies that wait in isolation; above, those of blamed destinations are
-                            given up */
+    size_t isolated_max; /* unfinished replies of blamed destinations; above, some are given up */
 };
 
 struct settler;
