@@ -19,19 +19,28 @@
 #include "common/host/log.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/memory_transport.h"
+#include "worker/service/flow.h"
 #include "worker/service/isolation.h"
 #include "worker/service/settler.h"
 
 #define DEADLY "amq.rabbitmq.reply-to.AAAA."
 #define GOOD "amq.rabbitmq.reply-to.BBBB."
 
-enum { PREFETCH = 400, STEP_MS = 50, ATTEMPTS = 3, CONFIRM_MS = 10000, ISOLATED_MAX = 100 };
+enum {
+    PREFETCH = 400,
+    BLAMED_MAX = PREFETCH / 2,
+    BYTES_MAX = 64 * 1024 * 1024,
+    STEP_MS = 50,
+    ATTEMPTS = 3,
+    CONFIRM_MS = 10000
+};
 
 struct fixture {
     struct memory_broker *broker;
     struct transport *transport;
     struct memory_faults *faults;
     struct settler *settler;
+    struct flow flow;
     struct fake_clock clock;
     struct counters counters;
     struct error error;
@@ -60,14 +69,11 @@ static int setup(void **state)
                                       .worker = text_of("test"),
                                       .dead_letter_exchange = text_of("allot.dead"),
                                       .confirm_timeout_ms = CONFIRM_MS,
-                                      .reply_max_attempts = ATTEMPTS,
-                                      .isolated_max = ISOLATED_MAX};
+                                      .reply_max_attempts = ATTEMPTS};
     fixture->settler = settler_new(&options);
     assert_int_equal(fixture->transport->ops->open(fixture->transport, &fixture->error),
                      TRANSPORT_OK);
-    assert_int_equal(
-        fixture->transport->ops->consume(fixture->transport, PREFETCH, &fixture->error),
-        TRANSPORT_OK);
+    flow_init(&fixture->flow, BYTES_MAX, PREFETCH, &fixture->counters);
     *state = fixture;
     return 0;
 }
@@ -109,6 +115,8 @@ static void send(struct fixture *fixture, const char *principal, const char *rep
 static void answer(struct fixture *fixture, const struct transport_event *event)
 {
     struct job *job = job_new(event->arena, &event->delivery, 1);
+    job->counted_bytes = job_bytes(job);
+    flow_add(&fixture->flow, job->counted_bytes);
     struct request *request = &job->decoded.request;
     request->principal = job->delivery.properties.user_id;
     request->key = job->delivery.properties.message_id;
@@ -124,17 +132,30 @@ static void answer(struct fixture *fixture, const struct transport_event *event)
 static void handle(void *context, const struct transport_event *event)
 {
     struct fixture *fixture = context;
-    if (event->kind == TRANSPORT_DELIVERY)
+    if (event->kind != TRANSPORT_DELIVERY)
+        assert_int_equal(settler_event(fixture->settler, event, &fixture->error), TRANSPORT_OK);
+    else if (flow_admit(&fixture->flow, event->delivery.tag))
         answer(fixture, event);
     else
-        assert_int_equal(settler_event(fixture->settler, event, &fixture->error), TRANSPORT_OK);
+        arena_free(event->arena);
 }
 
 static void free_settled(struct fixture *fixture)
 {
     struct job_queue jobs = {0};
     settler_reap(fixture->settler, &jobs);
-    job_queue_free_all(&jobs);
+    for (struct job *job = job_queue_pop(&jobs); job != NULL; job = job_queue_pop(&jobs)) {
+        flow_remove(&fixture->flow, job->counted_bytes);
+        job_free(job);
+    }
+}
+
+static void control_flow(struct fixture *fixture)
+{
+    settler_limit_blamed(fixture->settler, flow_blamed_count(&fixture->flow));
+    assert_int_equal(flow_update(&fixture->flow, fixture->transport, false,
+                                 fixture->clock.monotonic_ms, &fixture->error),
+                     TRANSPORT_OK);
 }
 
 /* Lets the time pass. */
@@ -143,6 +164,7 @@ static void run(struct fixture *fixture, int64_t ms)
     const struct transport_handler handler = {fixture, handle};
     for (int64_t passed = 0; passed < ms; passed += STEP_MS) {
         int64_t wait_ms = 0;
+        control_flow(fixture);
         assert_int_equal(
             fixture->transport->ops->poll(fixture->transport, 0, -1, &handler, &fixture->error),
             TRANSPORT_OK);
@@ -238,10 +260,43 @@ static void test_replies_to_silent_queues_never_fill_the_prefetch(void **state)
     memory_broker_silence(fixture->broker, "culprit.replies", true);
     send(fixture, "culprit", "culprit.replies", 2 * PREFETCH);
     run(fixture, 3000);
-    assert_true(unsettled(fixture) <= ISOLATED_MAX + 1);
+    assert_true(unsettled(fixture) <= BLAMED_MAX + 1);
     send(fixture, "victim", "victim.replies", 1);
     run(fixture, 200);
     assert_int_equal(replies(fixture, "victim.replies"), 1);
+}
+
+/* Flow control has cut the prefetch, and does not raise it again. */
+static void cut_prefetch(struct fixture *fixture, uint16_t prefetch)
+{
+    fixture->flow.prefetch = prefetch;
+    fixture->flow.grow_at_ms = INT64_MAX;
+}
+
+static void test_replies_to_silent_queues_never_fill_a_cut_prefetch(void **state)
+{
+    struct fixture *fixture = *state;
+    cut_prefetch(fixture, 8);
+    memory_broker_silence(fixture->broker, "culprit.replies", true);
+    send(fixture, "culprit", "culprit.replies", 40);
+    run(fixture, 3000);
+    assert_int_equal(unsettled(fixture), 4);
+    send(fixture, "victim", "victim.replies", 1);
+    run(fixture, 200);
+    assert_int_equal(replies(fixture, "victim.replies"), 1);
+}
+
+static void test_with_a_prefetch_of_1_a_silent_queue_has_its_attempts(void **state)
+{
+    struct fixture *fixture = *state;
+    cut_prefetch(fixture, 1);
+    memory_broker_silence(fixture->broker, "culprit.replies", true);
+    send(fixture, "culprit", "culprit.replies", 1);
+    run(fixture, CONFIRM_MS);
+    assert_int_equal(count(fixture, COUNTER_REPLIES_UNROUTABLE), 0);
+    memory_broker_silence(fixture->broker, "culprit.replies", false);
+    run(fixture, 200);
+    assert_int_equal(count(fixture, COUNTER_REPLIES_PUBLISHED), 1);
 }
 
 /* A suspect is not blamed: its replies wait for their turn, and soon leave. */
@@ -249,16 +304,16 @@ static void test_replies_of_suspects_do_not_count(void **state)
 {
     struct fixture *fixture = *state;
     memory_broker_silence(fixture->broker, "culprit.replies", true);
-    send(fixture, "culprit", "culprit.replies", ISOLATED_MAX * 3 / 4);
+    send(fixture, "culprit", "culprit.replies", BLAMED_MAX * 3 / 4);
     run(fixture, 3000);
     send(fixture, "victim", "victim.replies", 1); /* the main route is confirmed again */
     run(fixture, 200);
     memory_broker_silence(fixture->broker, "victim.replies", true);
-    send(fixture, "victim", "victim.replies", ISOLATED_MAX * 3 / 4);
+    send(fixture, "victim", "victim.replies", BLAMED_MAX * 3 / 4);
     run(fixture, 1500); /* until they wait as suspects */
     memory_broker_silence(fixture->broker, "victim.replies", false);
     run(fixture, 1000);
-    assert_int_equal(count(fixture, COUNTER_REPLIES_PUBLISHED), 1 + ISOLATED_MAX * 3 / 4);
+    assert_int_equal(count(fixture, COUNTER_REPLIES_PUBLISHED), 1 + BLAMED_MAX * 3 / 4);
     assert_int_equal(count(fixture, COUNTER_REPLIES_UNROUTABLE), 0);
 }
 
@@ -612,6 +667,8 @@ int main(void)
         TEST(test_a_silent_queue_is_given_up_after_max_attempts),
         TEST(test_a_silent_queue_has_one_message_on_each_other_route),
         TEST(test_replies_to_silent_queues_never_fill_the_prefetch),
+        TEST(test_replies_to_silent_queues_never_fill_a_cut_prefetch),
+        TEST(test_with_a_prefetch_of_1_a_silent_queue_has_its_attempts),
         TEST(test_replies_of_suspects_do_not_count),
         TEST(test_blame_counts_all_replies_of_its_destination),
         TEST(test_a_turn_without_replies_ends),

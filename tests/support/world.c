@@ -88,9 +88,9 @@ static void start(struct world *world, struct world_worker *worker)
         .dead_letter_exchange = text_of("allot.dead"),
         .confirm_timeout_ms = CONFIRM_MS,
         .reply_max_attempts = REPLY_ATTEMPTS,
-        .isolated_max = PREFETCH / 2,
     };
     worker->settler = settler_new(&settling);
+    settler_limit_blamed(worker->settler, PREFETCH / 2);
     struct applier_options applying = {
         .store = worker->store,
         .clock = &world->clock.base,

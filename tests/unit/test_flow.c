@@ -278,6 +278,18 @@ test_it_counts_what_is_in_flight_the_pauses_and_the_deliveries_over_the_limit(vo
     assert_int_equal(counter_read(&counters, COUNTER_DELIVERIES_OVER_LIMIT), 1);
 }
 
+static void test_blamed_replies_may_have_half_of_the_present_prefetch(void **state)
+{
+    (void)state;
+    struct flow flow;
+    flow_init(&flow, 1000, 100, NULL);
+    assert_int_equal(flow_blamed_count(&flow), 50);
+    flow.prefetch = 8;
+    assert_int_equal(flow_blamed_count(&flow), 4);
+    flow.prefetch = 1;
+    assert_int_equal(flow_blamed_count(&flow), 1);
+}
+
 int main(void)
 {
     log_configure(LOG_LEVEL_INFO, LOG_FORMAT_JSON, "");
@@ -293,6 +305,7 @@ int main(void)
         cmocka_unit_test(test_a_pause_and_its_end_are_logged_with_its_length),
         cmocka_unit_test(
             test_it_counts_what_is_in_flight_the_pauses_and_the_deliveries_over_the_limit),
+        cmocka_unit_test(test_blamed_replies_may_have_half_of_the_present_prefetch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }

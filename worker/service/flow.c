@@ -162,3 +162,8 @@ enum transport_status flow_update(struct flow *flow, struct transport *transport
         return subscribe(flow, transport, now_ms, error);
     return TRANSPORT_OK;
 }
+
+size_t flow_blamed_count(const struct flow *flow)
+{
+    return flow->prefetch > 1 ? flow->prefetch / 2 : 1;
+}

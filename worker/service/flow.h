@@ -43,5 +43,8 @@ void flow_remove(struct flow *flow, size_t bytes);
    the deliveries over the limit. Call it between polls. */
 enum transport_status flow_update(struct flow *flow, struct transport *transport, bool stopping,
                                   int64_t now_ms, struct error *error);
+/* Returns how many of the commands in flight may wait for replies of blamed destinations
+   (isolation.h): half of the present prefetch, at least 1. The rest is for the others. */
+size_t flow_blamed_count(const struct flow *flow);
 
 #endif

@@ -359,6 +359,7 @@ static enum transport_status run_once(struct lane *lane, const struct transport_
     atomic_fetch_add(&lane->loop_iterations, 1);
     work_queue_drain_wake(lane->work_queue);
     reap_completed(lane);
+    settler_limit_blamed(lane->settler, flow_blamed_count(&lane->flow));
     enum transport_status status = settler_tick(lane->settler, &wait_ms, &lane->error);
     if (status == TRANSPORT_OK && !lane->connection_lost)
         status = flow_update(&lane->flow, lane->options.transport, atomic_load(&lane->stopping),
@@ -517,7 +518,6 @@ static struct settler *new_settler(struct lane *lane)
         .dead_letter_exchange = settings->amqp_dead_letter_exchange,
         .confirm_timeout_ms = settings->reply_confirm_timeout_ms,
         .reply_max_attempts = (unsigned)settings->reply_max_attempts,
-        .isolated_max = (size_t)settings->amqp_prefetch / 2,
     };
     return settler_new(&options);
 }

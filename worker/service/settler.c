@@ -14,7 +14,7 @@
  *   was given up as unroutable.
  * - A reply is given up after reply_max_attempts publishes, or when it is found to close
  * connections (isolation.h), or when its destination is blamed and the replies of such destinations
- * fill half of the prefetch (isolated_max). A dead letter is never given up: the command would be
+ * are too many (settler_limit_blamed). A dead letter is never given up: the command would be
  * lost, so the delivery stays unacknowledged.
  * - What ends a route counts as an attempt of a message only where there is evidence against it. A
  *   route that ended for an outside reason, or for lack of a permission, costs no message an
@@ -56,6 +56,7 @@ struct settler {
     struct slots slots;
     struct settle_route routes[ROUTE_COUNT];
     struct isolation isolation;
+    size_t blamed_max; /* unfinished replies of blamed destinations; above, some are given up */
     /* How long a reply may be unconfirmed before somebody is suspected: SILENCE_MS, or more while
        confirms take more than half of it. */
     int64_t patience_ms;
@@ -67,6 +68,7 @@ struct settler *settler_new(const struct settler_options *options)
 {
     struct settler *settler = MEMORY_NEW(struct settler);
     settler->options = *options;
+    settler->blamed_max = SIZE_MAX;
     settler->patience_ms = SILENCE_MS;
     for (size_t i = 0; i < ROUTE_COUNT; i++)
         settle_route_init(&settler->routes[i], (enum route)i);
@@ -83,6 +85,11 @@ void settler_free(struct settler *settler)
     job_queue_free_all(&jobs);
     isolation_clear(&settler->isolation);
     free(settler);
+}
+
+void settler_limit_blamed(struct settler *settler, size_t count)
+{
+    settler->blamed_max = count;
 }
 
 static int64_t now(const struct settler *settler)
@@ -684,7 +691,7 @@ static enum transport_status publish_isolated(struct settler *settler, enum rout
 static enum transport_status relieve(struct settler *settler, struct error *error)
 {
     enum transport_status status = TRANSPORT_OK;
-    while (status == TRANSPORT_OK && settler->isolation.blamed > settler->options.isolated_max) {
+    while (status == TRANSPORT_OK && settler->isolation.blamed > settler->blamed_max) {
         struct job *job = isolation_give_up(&settler->isolation);
         if (job == NULL)
             break;

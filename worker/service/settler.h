@@ -23,7 +23,6 @@ struct settler_options {
     struct text dead_letter_exchange;
     int64_t confirm_timeout_ms;
     unsigned reply_max_attempts; /* publishes of one reply */
-    size_t isolated_max; /* unfinished replies of blamed destinations; above, some are given up */
 };
 
 struct settler;
@@ -32,6 +31,10 @@ struct settler;
 struct settler *settler_new(const struct settler_options *options);
 /* Frees the settler with its jobs. NULL is allowed. */
 void settler_free(struct settler *settler);
+
+/* Sets how many unfinished replies blamed destinations (isolation.h) may have together. Above it,
+   the next tick gives some up. Without this call there is no bound. */
+void settler_limit_blamed(struct settler *settler, size_t count);
 
 /* The functions that return a status return OK, or LOST with an error if the connection is gone. */
 
