@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "allot/limits.h"
 #include "common/host/log.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/memory_transport.h"
@@ -91,19 +92,34 @@ static int teardown(void **state)
 /* --- commands ------------------------------------------------------------------------------- */
 
 /* `code` is what the command is answered with. */
-static void send_code(struct fixture *fixture, const char *principal, const char *reply_to,
-                      enum verdict_code code)
+static void send_command(struct fixture *fixture, const char *principal, const char *reply_to,
+                         struct text body, enum verdict_code code)
 {
     char key[32];
     (void)snprintf(key, sizeof key, "%zu", fixture->sent++);
     struct outgoing command = {.exchange = text_of("allot.commands"),
                                .routing_key = text_of("allot.commands"),
-                               .body = text_of("{}")};
+                               .body = body};
     command.properties.user_id = text_of(principal);
     command.properties.reply_to = text_of(reply_to);
     command.properties.message_id = text_of(key);
     command.properties.type = text_of(code == VERDICT_SUCCESS ? "success" : "failure");
     assert_true(memory_broker_send(fixture->broker, &command));
+}
+
+static void send_code(struct fixture *fixture, const char *principal, const char *reply_to,
+                      enum verdict_code code)
+{
+    send_command(fixture, principal, reply_to, text_of("{}"), code);
+}
+
+/* Sends commands with the largest body. */
+static void send_large(struct fixture *fixture, const char *principal, const char *reply_to,
+                       size_t times)
+{
+    static const char zeros[BODY_BYTES_MAX];
+    for (size_t i = 0; i < times; i++)
+        send_command(fixture, principal, reply_to, text_view(zeros, sizeof zeros), VERDICT_SUCCESS);
 }
 
 static void send(struct fixture *fixture, const char *principal, const char *reply_to, size_t times)
@@ -152,7 +168,8 @@ static void free_settled(struct fixture *fixture)
 
 static void control_flow(struct fixture *fixture)
 {
-    settler_limit_blamed(fixture->settler, flow_blamed_count(&fixture->flow));
+    settler_limit_blamed(fixture->settler, flow_blamed_count(&fixture->flow),
+                         flow_blamed_bytes(&fixture->flow));
     assert_int_equal(flow_update(&fixture->flow, fixture->transport, false,
                                  fixture->clock.monotonic_ms, &fixture->error),
                      TRANSPORT_OK);
@@ -299,6 +316,50 @@ static void test_with_a_prefetch_of_1_a_silent_queue_has_its_attempts(void **sta
     assert_int_equal(count(fixture, COUNTER_REPLIES_PUBLISHED), 1);
 }
 
+static void test_large_commands_of_silent_queues_never_stop_the_consumer(void **state)
+{
+    struct fixture *fixture = *state;
+    memory_broker_silence(fixture->broker, "culprit.replies", true);
+    send_large(fixture, "culprit", "culprit.replies", 60);
+    run(fixture, 3000); /* until the destination is blamed */
+    assert_true(fixture->flow.bytes <= BYTES_MAX / 4);
+    uint64_t pauses = count(fixture, COUNTER_FLOW_PAUSES);
+    for (size_t i = 0; i < 100; i++) {
+        send_large(fixture, "culprit", "culprit.replies", 2);
+        send(fixture, "victim", "victim.replies", 1);
+        run(fixture, 300);
+        assert_true(fixture->flow.consuming);
+        assert_int_equal(replies(fixture, "victim.replies"), i + 1);
+    }
+    assert_int_equal(count(fixture, COUNTER_FLOW_PAUSES), pauses);
+}
+
+static void test_small_replies_are_not_given_up_for_large_ones(void **state)
+{
+    struct fixture *fixture = *state;
+    memory_broker_declare(fixture->broker, "small.replies");
+    memory_broker_silence(fixture->broker, "culprit.replies", true);
+    memory_broker_silence(fixture->broker, "small.replies", true);
+    send(fixture, "victim", "small.replies", 40);
+    send_large(fixture, "culprit", "culprit.replies", 14);
+    run(fixture, 6000);
+    assert_true(fixture->flow.bytes <= BYTES_MAX / 4);
+    assert_int_equal(count(fixture, COUNTER_FLOW_PAUSES), 0);
+    memory_broker_silence(fixture->broker, "small.replies", false);
+    run(fixture, 1000);
+    assert_int_equal(count(fixture, COUNTER_REPLIES_PUBLISHED), 40);
+}
+
+static void test_a_single_large_command_of_a_silent_queue_has_its_attempts(void **state)
+{
+    struct fixture *fixture = *state;
+    flow_init(&fixture->flow, 2 * BODY_BYTES_MAX, PREFETCH, &fixture->counters);
+    memory_broker_silence(fixture->broker, "culprit.replies", true);
+    send_large(fixture, "culprit", "culprit.replies", 1);
+    run(fixture, CONFIRM_MS);
+    assert_int_equal(count(fixture, COUNTER_REPLIES_UNROUTABLE), 0);
+}
+
 /* A suspect is not blamed: its replies wait for their turn, and soon leave. */
 static void test_replies_of_suspects_do_not_count(void **state)
 {
@@ -339,21 +400,21 @@ static void test_blame_counts_all_replies_of_its_destination(void **state)
     struct job_queue free_again = {0};
     struct job *jobs[2];
     isolate_two(&isolation, jobs);
-    assert_int_equal(isolation.blamed, 0);
+    assert_int_equal(isolation.blamed.count, 0);
     isolation_silence(&isolation, jobs[0]->destination, 0);
-    assert_int_equal(isolation.blamed, 1);
+    assert_int_equal(isolation.blamed.count, 1);
     assert_ptr_equal(isolation_next(&isolation, false, 0), jobs[1]);
     isolation_take(&isolation, false, jobs[1]);
     jobs[1]->closes = ISOLATION_CLOSES_MAX - 1;
     assert_true(isolation_charge(&isolation, jobs[1], 0));
-    assert_int_equal(isolation.blamed, 2);
+    assert_int_equal(isolation.blamed.count, 2);
     isolation_withdraw(&isolation, jobs[1]);
     isolation_remove(&isolation, jobs[1]);
-    assert_int_equal(isolation.blamed, 1);
+    assert_int_equal(isolation.blamed.count, 1);
     assert_ptr_equal(isolation_next(&isolation, true, 0), jobs[0]);
     isolation_take(&isolation, true, jobs[0]);
     isolation_resolved(&isolation, jobs[0], 0, &free_again);
-    assert_int_equal(isolation.blamed, 0);
+    assert_int_equal(isolation.blamed.count, 0);
     job_free(jobs[0]);
     job_free(jobs[1]);
     isolation_clear(&isolation);
@@ -370,7 +431,7 @@ static void test_a_turn_without_replies_ends(void **state)
     assert_ptr_equal(first, jobs[0]);
     isolation_silence(&isolation, first->destination, 0);
     assert_ptr_equal(isolation_next(&isolation, true, 0), first);
-    assert_ptr_equal(isolation_give_up(&isolation), first);
+    assert_ptr_equal(isolation_give_up(&isolation, false), first);
     assert_ptr_equal(isolation_next(&isolation, false, 0), jobs[1]);
     isolation_silence(&isolation, jobs[1]->destination, 0);
     assert_ptr_equal(isolation_next(&isolation, true, 0), jobs[1]);
@@ -669,6 +730,9 @@ int main(void)
         TEST(test_replies_to_silent_queues_never_fill_the_prefetch),
         TEST(test_replies_to_silent_queues_never_fill_a_cut_prefetch),
         TEST(test_with_a_prefetch_of_1_a_silent_queue_has_its_attempts),
+        TEST(test_large_commands_of_silent_queues_never_stop_the_consumer),
+        TEST(test_small_replies_are_not_given_up_for_large_ones),
+        TEST(test_a_single_large_command_of_a_silent_queue_has_its_attempts),
         TEST(test_replies_of_suspects_do_not_count),
         TEST(test_blame_counts_all_replies_of_its_destination),
         TEST(test_a_turn_without_replies_ends),

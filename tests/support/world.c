@@ -90,7 +90,7 @@ static void start(struct world *world, struct world_worker *worker)
         .reply_max_attempts = REPLY_ATTEMPTS,
     };
     worker->settler = settler_new(&settling);
-    settler_limit_blamed(worker->settler, PREFETCH / 2);
+    settler_limit_blamed(worker->settler, PREFETCH / 2, SIZE_MAX);
     struct applier_options applying = {
         .store = worker->store,
         .clock = &world->clock.base,

@@ -278,6 +278,15 @@ test_it_counts_what_is_in_flight_the_pauses_and_the_deliveries_over_the_limit(vo
     assert_int_equal(counter_read(&counters, COUNTER_DELIVERIES_OVER_LIMIT), 1);
 }
 
+/* Below both thresholds: the pause at three quarters, and the new subscription at half. */
+static void test_blamed_replies_may_have_a_quarter_of_the_bytes(void **state)
+{
+    (void)state;
+    struct flow flow;
+    flow_init(&flow, 1000, 100, NULL);
+    assert_int_equal(flow_blamed_bytes(&flow), 250);
+}
+
 static void test_blamed_replies_may_have_half_of_the_present_prefetch(void **state)
 {
     (void)state;
@@ -306,6 +315,7 @@ int main(void)
         cmocka_unit_test(
             test_it_counts_what_is_in_flight_the_pauses_and_the_deliveries_over_the_limit),
         cmocka_unit_test(test_blamed_replies_may_have_half_of_the_present_prefetch),
+        cmocka_unit_test(test_blamed_replies_may_have_a_quarter_of_the_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }

@@ -20,6 +20,7 @@ struct destination {
     struct text principal;    /* owned, as `address` is */
     struct text address;      /* DIRECT_REPLY_PREFIX for direct reply-to */
     size_t jobs;              /* replies that are not finished */
+    size_t bytes;             /* that flow control counts for these jobs */
 
     /* --- for isolation.c --- */
     bool isolated;

@@ -150,8 +150,8 @@
     X(REPLY_QUEUE_SILENT, "reply.queue_silent", WARNING,                                           \
       "The queue `reply_to` of `principal` does not confirm its replies. Its replies are paused "  \
       "and tried one at a time, on a connection of their own; other replies continue. If they "    \
-      "fill "                                                                                      \
-      "half of `amqp.prefetch`, the oldest are given up.",                                         \
+      "fill half of the present prefetch or a quarter of `amqp.max_bytes_in_flight`, the oldest "  \
+      "are given up.",                                                                             \
       "Look at the queue's quorum, its node and its length.")                                      \
     X(REPLY_CLOSES_CONNECTION, "reply.closes_connection", WARNING,                                 \
       "The broker closed a connection twice while this reply alone was on it. It counts as "       \

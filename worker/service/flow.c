@@ -167,3 +167,8 @@ size_t flow_blamed_count(const struct flow *flow)
 {
     return flow->prefetch > 1 ? flow->prefetch / 2 : 1;
 }
+
+size_t flow_blamed_bytes(const struct flow *flow)
+{
+    return flow->bytes_max / 4;
+}

@@ -46,5 +46,8 @@ enum transport_status flow_update(struct flow *flow, struct transport *transport
 /* Returns how many of the commands in flight may wait for replies of blamed destinations
    (isolation.h): half of the present prefetch, at least 1. The rest is for the others. */
 size_t flow_blamed_count(const struct flow *flow);
+/* Returns how many bytes these commands may have: a quarter of the limit, so that they alone
+   neither pause the subscription nor keep it paused. */
+size_t flow_blamed_bytes(const struct flow *flow);
 
 #endif

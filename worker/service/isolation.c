@@ -70,14 +70,26 @@ static bool is_blamed(const struct destination *destination)
     return destination->silent || destination->convicted;
 }
 
-/* Sets what the destination is blamed for. Its replies count accordingly. */
+static void count_blamed(struct isolation *isolation, const struct destination *destination)
+{
+    isolation->blamed.count += is_blamed(destination) ? destination->jobs : 0;
+    isolation->blamed.bytes += is_blamed(destination) ? destination->bytes : 0;
+}
+
+static void discount_blamed(struct isolation *isolation, const struct destination *destination)
+{
+    isolation->blamed.count -= is_blamed(destination) ? destination->jobs : 0;
+    isolation->blamed.bytes -= is_blamed(destination) ? destination->bytes : 0;
+}
+
+/* Sets what the destination is blamed for. What its replies hold counts accordingly. */
 static void blame(struct isolation *isolation, struct destination *destination, bool silent,
                   bool convicted)
 {
-    isolation->blamed -= is_blamed(destination) ? destination->jobs : 0;
+    discount_blamed(isolation, destination);
     destination->silent = silent;
     destination->convicted = convicted;
-    isolation->blamed += is_blamed(destination) ? destination->jobs : 0;
+    count_blamed(isolation, destination);
 }
 
 /* Ends the isolation of a destination that has nothing waiting and nothing on the route. */
@@ -123,10 +135,13 @@ static void keep_until(struct destination *destination, int64_t until_ms)
 void isolation_add(struct isolation *isolation, struct job *job)
 {
     const struct request *request = &job->decoded.request;
-    job->destination =
+    struct destination *destination =
         destinations_find(&isolation->destinations, request->principal, request->reply_to);
-    job->destination->jobs++;
-    isolation->blamed += is_blamed(job->destination);
+    discount_blamed(isolation, destination);
+    destination->jobs++;
+    destination->bytes += job->counted_bytes;
+    count_blamed(isolation, destination);
+    job->destination = destination;
 }
 
 static void clear_suspicion(struct job *job)
@@ -141,8 +156,10 @@ void isolation_remove(struct isolation *isolation, struct job *job)
     struct destination *destination = job->destination;
     clear_suspicion(job);
     job->destination = NULL;
+    discount_blamed(isolation, destination);
     destination->jobs--;
-    isolation->blamed -= is_blamed(destination);
+    destination->bytes -= job->counted_bytes;
+    count_blamed(isolation, destination);
     destinations_release(&isolation->destinations, destination);
 }
 
@@ -336,17 +353,21 @@ void isolation_return(struct isolation *isolation, struct job_queue *jobs)
 
 /* --- giving up ------------------------------------------------------------------------------ */
 
-struct job *isolation_give_up(struct isolation *isolation)
+struct job *isolation_give_up(struct isolation *isolation, bool by_bytes)
 {
-    struct destination *most = NULL;
+    struct destination *worst = NULL;
+    size_t most = 0;
     for (struct destination *at = isolation->first; at != NULL; at = at->next_isolated) {
-        if (is_blamed(at) && at->waiting.count > (most != NULL ? most->waiting.count : 0))
-            most = at;
+        size_t has = by_bytes ? at->bytes : at->waiting.count;
+        if (!is_blamed(at) || at->waiting.count == 0 || has <= most)
+            continue;
+        worst = at;
+        most = has;
     }
-    if (most == NULL)
+    if (worst == NULL)
         return NULL;
     isolation->waiting--;
-    return job_queue_pop(&most->waiting);
+    return job_queue_pop(&worst->waiting);
 }
 
 void isolation_abandon(struct isolation *isolation, struct job_queue *ret_jobs)

@@ -37,6 +37,12 @@ struct isolation_turn {
     size_t group_left;         /* messages of `fresh` that may still be published */
 };
 
+/* What unfinished replies hold. */
+struct isolation_load {
+    size_t count; /* of replies */
+    size_t bytes; /* that flow control counts for their commands */
+};
+
 /* All zero is empty. */
 struct isolation {
     struct destinations destinations; /* all, also those that are not isolated */
@@ -45,10 +51,10 @@ struct isolation {
     size_t count;                   /* of isolated destinations */
     struct isolation_turn turns[2]; /* by destination.silent */
     size_t waiting;                 /* jobs in all `waiting` */
-    size_t blamed;                  /* unfinished replies of the blamed destinations */
+    struct isolation_load blamed;   /* of all blamed destinations */
 };
 
-/* Counts a new reply, and sets the job's destination. */
+/* Counts a new reply, whose job has its `counted_bytes`, and sets the job's destination. */
 void isolation_add(struct isolation *isolation, struct job *job);
 /* Ends the count of a reply that is finished. */
 void isolation_remove(struct isolation *isolation, struct job *job);
@@ -93,9 +99,9 @@ ALLOT_CHECK bool isolation_charge(struct isolation *isolation, struct job *job, 
    destination, oldest first. */
 void isolation_return(struct isolation *isolation, struct job_queue *jobs);
 
-/* Removes and returns the oldest waiting job of the blamed destination that has most of them; NULL
-   if there is none. */
-struct job *isolation_give_up(struct isolation *isolation);
+/* Removes and returns the oldest waiting job of the blamed destination that has most of them, or
+   that holds most bytes; NULL if there is none. */
+struct job *isolation_give_up(struct isolation *isolation, bool by_bytes);
 /* Moves all waiting jobs to `ret_jobs`: the connection of their deliveries is lost. What is known
    of the destinations stays. */
 void isolation_abandon(struct isolation *isolation, struct job_queue *ret_jobs);

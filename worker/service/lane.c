@@ -359,7 +359,8 @@ static enum transport_status run_once(struct lane *lane, const struct transport_
     atomic_fetch_add(&lane->loop_iterations, 1);
     work_queue_drain_wake(lane->work_queue);
     reap_completed(lane);
-    settler_limit_blamed(lane->settler, flow_blamed_count(&lane->flow));
+    settler_limit_blamed(lane->settler, flow_blamed_count(&lane->flow),
+                         flow_blamed_bytes(&lane->flow));
     enum transport_status status = settler_tick(lane->settler, &wait_ms, &lane->error);
     if (status == TRANSPORT_OK && !lane->connection_lost)
         status = flow_update(&lane->flow, lane->options.transport, atomic_load(&lane->stopping),

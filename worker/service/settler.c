@@ -14,7 +14,7 @@
  *   was given up as unroutable.
  * - A reply is given up after reply_max_attempts publishes, or when it is found to close
  * connections (isolation.h), or when its destination is blamed and the replies of such destinations
- * are too many (settler_limit_blamed). A dead letter is never given up: the command would be
+ * hold too much (settler_limit_blamed). A dead letter is never given up: the command would be
  * lost, so the delivery stays unacknowledged.
  * - What ends a route counts as an attempt of a message only where there is evidence against it. A
  *   route that ended for an outside reason, or for lack of a permission, costs no message an
@@ -56,7 +56,7 @@ struct settler {
     struct slots slots;
     struct settle_route routes[ROUTE_COUNT];
     struct isolation isolation;
-    size_t blamed_max; /* unfinished replies of blamed destinations; above, some are given up */
+    struct isolation_load blamed_max; /* of blamed destinations; above, replies are given up */
     /* How long a reply may be unconfirmed before somebody is suspected: SILENCE_MS, or more while
        confirms take more than half of it. */
     int64_t patience_ms;
@@ -68,7 +68,7 @@ struct settler *settler_new(const struct settler_options *options)
 {
     struct settler *settler = MEMORY_NEW(struct settler);
     settler->options = *options;
-    settler->blamed_max = SIZE_MAX;
+    settler->blamed_max = (struct isolation_load){SIZE_MAX, SIZE_MAX};
     settler->patience_ms = SILENCE_MS;
     for (size_t i = 0; i < ROUTE_COUNT; i++)
         settle_route_init(&settler->routes[i], (enum route)i);
@@ -87,9 +87,9 @@ void settler_free(struct settler *settler)
     free(settler);
 }
 
-void settler_limit_blamed(struct settler *settler, size_t count)
+void settler_limit_blamed(struct settler *settler, size_t count, size_t bytes)
 {
-    settler->blamed_max = count;
+    settler->blamed_max = (struct isolation_load){count, bytes};
 }
 
 static int64_t now(const struct settler *settler)
@@ -687,12 +687,24 @@ static enum transport_status publish_isolated(struct settler *settler, enum rout
     return status;
 }
 
-/* Gives up replies of blamed destinations while there are too many, oldest first. */
+static bool has_too_many(const struct settler *settler)
+{
+    return settler->isolation.blamed.count > settler->blamed_max.count;
+}
+
+/* A single reply may hold any number of bytes: it has its attempts as well. */
+static bool has_too_many_bytes(const struct settler *settler)
+{
+    const struct isolation_load *blamed = &settler->isolation.blamed;
+    return blamed->count > 1 && blamed->bytes > settler->blamed_max.bytes;
+}
+
+/* Gives up replies of blamed destinations while they hold too much, oldest first. */
 static enum transport_status relieve(struct settler *settler, struct error *error)
 {
     enum transport_status status = TRANSPORT_OK;
-    while (status == TRANSPORT_OK && settler->isolation.blamed > settler->blamed_max) {
-        struct job *job = isolation_give_up(&settler->isolation);
+    while (status == TRANSPORT_OK && (has_too_many(settler) || has_too_many_bytes(settler))) {
+        struct job *job = isolation_give_up(&settler->isolation, has_too_many_bytes(settler));
         if (job == NULL)
             break;
         status = finish_reply(settler, job, false, error);

@@ -32,9 +32,10 @@ struct settler *settler_new(const struct settler_options *options);
 /* Frees the settler with its jobs. NULL is allowed. */
 void settler_free(struct settler *settler);
 
-/* Sets how many unfinished replies blamed destinations (isolation.h) may have together. Above it,
-   the next tick gives some up. Without this call there is no bound. */
-void settler_limit_blamed(struct settler *settler, size_t count);
+/* Sets how many unfinished replies the blamed destinations (isolation.h) may have together, and how
+   many bytes their commands may hold; but one reply may hold more. Above it, the next tick gives
+   replies up. Without this call there is no bound. */
+void settler_limit_blamed(struct settler *settler, size_t count, size_t bytes);
 
 /* The functions that return a status return OK, or LOST with an error if the connection is gone. */
 
