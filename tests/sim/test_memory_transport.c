@@ -142,6 +142,20 @@ static void test_a_swallowed_confirm_leaves_the_message_in_its_queue(void **stat
     assert_int_equal(memory_broker_count(fixture->broker, "replies"), 2);
 }
 
+static void test_a_slow_queue_confirms_some_polls_late(void **state)
+{
+    struct fixture *fixture = *state;
+    memory_broker_slow_down(fixture->broker, "replies", 2);
+    assert_int_equal(reply(fixture, 1), TRANSPORT_OK);
+    assert_int_equal(poll_once(fixture), TRANSPORT_OK);
+    assert_int_equal(dead_letter(fixture, 2), TRANSPORT_OK);
+    assert_int_equal(poll_once(fixture), TRANSPORT_OK);
+    assert_int_equal(fixture->count, 1);
+    assert_event(fixture, 0, TRANSPORT_CONFIRMED, 2);
+    assert_int_equal(poll_once(fixture), TRANSPORT_OK);
+    assert_event(fixture, 1, TRANSPORT_CONFIRMED, 1);
+}
+
 static void test_an_unbound_dead_letter_exchange_returns_letters(void **state)
 {
     struct fixture *fixture = *state;
@@ -321,6 +335,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_the_nth_publish_is_nacked_and_not_queued),
         TEST(test_a_swallowed_confirm_leaves_the_message_in_its_queue),
+        TEST(test_a_slow_queue_confirms_some_polls_late),
         TEST(test_an_unbound_dead_letter_exchange_returns_letters),
         TEST(test_a_blocked_broker_accepts_held_messages_once_it_is_unblocked),
         TEST(test_messages_held_while_blocked_are_lost_with_the_connection),

@@ -285,6 +285,13 @@ void memory_broker_silence(struct memory_broker *broker, const char *name, bool 
         memory_transport_confirm_pending(at, queue);
 }
 
+void memory_broker_slow_down(struct memory_broker *broker, const char *name, unsigned polls)
+{
+    struct memory_queue *queue = memory_broker_find(broker, name);
+    assert(queue != NULL);
+    queue->slow_polls = polls;
+}
+
 void memory_broker_close_over(struct memory_broker *broker, const char *address)
 {
     broker->deadly = address;

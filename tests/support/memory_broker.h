@@ -75,6 +75,8 @@ void memory_broker_block(struct memory_broker *broker, const char *reason);
 /* Lets a queue take messages without confirming them, as one that has lost its quorum; or lets it
    confirm them again, with those from before. */
 void memory_broker_silence(struct memory_broker *broker, const char *queue, bool silent);
+/* From now on a queue confirms each message so many polls late; 0 ends this. */
+void memory_broker_slow_down(struct memory_broker *broker, const char *queue, unsigned polls);
 /* From now on a reply to an address that begins with `address`, borrowed, closes its route, as a
    malformed address of direct reply-to does. NULL ends this. */
 void memory_broker_close_over(struct memory_broker *broker, const char *address);

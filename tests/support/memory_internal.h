@@ -12,7 +12,8 @@ struct memory_queue {
     struct memory_queue *next;
     char *name;
     uint64_t epoch;
-    bool silent; /* takes messages, but confirms none */
+    bool silent;         /* takes messages, but confirms none */
+    unsigned slow_polls; /* a message is confirmed so many polls late */
     struct memory_message *first;
 };
 
@@ -58,6 +59,7 @@ struct memory_held {
 struct memory_event {
     struct memory_event *next;
     struct transport_event event; /* never a DELIVERY */
+    unsigned polls_left;          /* until it is due */
 };
 
 struct memory_transport {

@@ -5,12 +5,12 @@
  * in a list of events until the next poll. Deliveries are made in the poll itself, from the command
  * queue, as far as the prefetch allows.
  *
- * Guarantees. Events come in the order of their causes. Messages that are published while the
- * broker is blocked are held, and accepted in their order at the first poll or publish after the
- * unblocking. What closes a route (a missing exchange, a deadly address) also takes the confirms
- * of that route that no poll has reported yet. Its later messages are dropped until the poll that
- * reports ROUTE_CLOSED. A poll hands out at most what was there when
- * it began, so a handler that requeues does not keep it forever.
+ * Guarantees. Events come in the order of their causes; only the confirms of a slow queue are late.
+ * Messages that are published while the broker is blocked are held, and accepted in their order at
+ * the first poll or publish after the unblocking. What closes a route (a missing exchange, a deadly
+ * address) also takes the confirms of that route that no poll has reported yet. Its later messages
+ * are dropped until the poll that reports ROUTE_CLOSED. A poll hands out at most what was there
+ * when it began, so a handler that requeues does not keep it forever.
  *
  * Not here: queues and routing (memory_broker.c). An unknown delivery tag loses the connection at
  * once; on RabbitMQ this takes a moment.
@@ -38,15 +38,23 @@ static struct memory_transport *to_memory(struct transport *transport)
 
 /* --- events and unacknowledged messages ----------------------------------------------------- */
 
-void memory_transport_report(struct memory_transport *self, struct transport_event event)
+static void report_later(struct memory_transport *self, struct transport_event event,
+                         unsigned polls_left)
 {
     struct memory_event *entry = MEMORY_NEW(struct memory_event);
     entry->event = event;
+    entry->polls_left = polls_left;
     *self->events_end = entry;
     self->events_end = &entry->next;
 }
 
-static bool take_event(struct memory_transport *self, struct transport_event *ret_event)
+void memory_transport_report(struct memory_transport *self, struct transport_event event)
+{
+    report_later(self, event, 0);
+}
+
+/* Takes the first event. `next` of the result means nothing. */
+static bool take_event(struct memory_transport *self, struct memory_event *ret_event)
 {
     struct memory_event *entry = self->events;
     if (entry == NULL)
@@ -54,7 +62,7 @@ static bool take_event(struct memory_transport *self, struct transport_event *re
     self->events = entry->next;
     if (self->events == NULL)
         self->events_end = &self->events;
-    *ret_event = entry->event;
+    *ret_event = *entry;
     free(entry);
     return true;
 }
@@ -77,10 +85,10 @@ static bool is_of_route(const struct transport_event *event, enum route route)
 /* Drops what the broker had to report about the messages of a route. */
 static void drop_events(struct memory_transport *self, enum route route)
 {
-    struct transport_event event;
-    for (size_t left = count_events(self); left > 0 && take_event(self, &event); left--) {
-        if (!is_of_route(&event, route))
-            memory_transport_report(self, event);
+    struct memory_event entry;
+    for (size_t left = count_events(self); left > 0 && take_event(self, &entry); left--) {
+        if (!is_of_route(&entry.event, route))
+            report_later(self, entry.event, entry.polls_left);
     }
 }
 
@@ -160,10 +168,10 @@ static void add_unacked(struct memory_transport *self, struct memory_message *me
 void memory_transport_cut(struct transport *transport)
 {
     struct memory_transport *self = to_memory(transport);
-    struct transport_event event;
+    struct memory_event entry;
     while (self->unacked != NULL)
         memory_broker_requeue(self->broker, take_unacked(self, self->unacked->tag));
-    while (take_event(self, &event))
+    while (take_event(self, &entry))
         continue;
     while (self->held != NULL) {
         struct memory_held *held = self->held;
@@ -296,12 +304,14 @@ static bool closes_route(struct memory_transport *self, const struct outgoing *o
 }
 
 static void report_outcome(struct memory_transport *self, const struct outgoing *outgoing,
-                           enum transport_event_kind kind, const char *reason)
+                           enum transport_event_kind kind, const char *reason, unsigned polls_left)
 {
-    memory_transport_report(self, (struct transport_event){.kind = kind,
-                                                           .route = outgoing->route,
-                                                           .sequence = outgoing->sequence,
-                                                           .reason = reason});
+    report_later(self,
+                 (struct transport_event){.kind = kind,
+                                          .route = outgoing->route,
+                                          .sequence = outgoing->sequence,
+                                          .reason = reason},
+                 polls_left);
 }
 
 /* Returns whether the broker does not read the route: it has ended, or a silent queue stops it. */
@@ -320,7 +330,7 @@ static void accept(struct memory_transport *self, const struct outgoing *outgoin
     }
     if (is_due(&self->faults.nack_publish)) {
         memory_message_free(message);
-        report_outcome(self, outgoing, TRANSPORT_NACKED, NULL);
+        report_outcome(self, outgoing, TRANSPORT_NACKED, NULL, 0);
         return;
     }
     enum memory_routing routing = memory_broker_route(self->broker, message, &queue);
@@ -329,11 +339,12 @@ static void accept(struct memory_transport *self, const struct outgoing *outgoin
         return;
     }
     if (routing == UNROUTABLE && outgoing->mandatory)
-        report_outcome(self, outgoing, TRANSPORT_RETURNED, "NO_ROUTE");
+        report_outcome(self, outgoing, TRANSPORT_RETURNED, "NO_ROUTE", 0);
     if (queue != NULL && queue->silent)
         add_pending(self, outgoing, queue);
     else if (!is_due(&self->faults.swallow_confirm))
-        report_outcome(self, outgoing, TRANSPORT_CONFIRMED, NULL);
+        report_outcome(self, outgoing, TRANSPORT_CONFIRMED, NULL,
+                       queue != NULL ? queue->slow_polls : 0);
 }
 
 static struct memory_message *make_message(const struct outgoing *outgoing)
@@ -502,11 +513,15 @@ static bool deliver(struct memory_transport *self, const struct transport_handle
 
 static void report_events(struct memory_transport *self, const struct transport_handler *handler)
 {
-    struct transport_event event;
-    for (size_t left = count_events(self); left > 0 && take_event(self, &event); left--) {
-        if (event.kind == TRANSPORT_ROUTE_CLOSED)
-            self->closed[event.route] = false;
-        handler->handle(handler->context, &event);
+    struct memory_event entry;
+    for (size_t left = count_events(self); left > 0 && take_event(self, &entry); left--) {
+        if (entry.polls_left > 0) {
+            report_later(self, entry.event, entry.polls_left - 1);
+            continue;
+        }
+        if (entry.event.kind == TRANSPORT_ROUTE_CLOSED)
+            self->closed[entry.event.route] = false;
+        handler->handle(handler->context, &entry.event);
     }
 }
 
