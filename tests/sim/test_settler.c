@@ -413,7 +413,7 @@ static void test_blame_counts_all_replies_of_its_destination(void **state)
     assert_int_equal(isolation.blamed.count, 1);
     assert_ptr_equal(isolation_next(&isolation, true, 0), jobs[0]);
     isolation_take(&isolation, true, jobs[0]);
-    isolation_resolved(&isolation, jobs[0], 0, &free_again);
+    isolation_resolved(&isolation, jobs[0], false, 0, &free_again);
     assert_int_equal(isolation.blamed.count, 0);
     job_free(jobs[0]);
     job_free(jobs[1]);
@@ -494,6 +494,121 @@ static void test_a_broker_that_confirms_nothing_for_a_while_costs_no_reply(void 
     run(fixture, 6000);
     assert_int_equal(count(fixture, COUNTER_REPLIES_PUBLISHED), 60);
     assert_int_equal(unsettled(fixture), 0);
+}
+
+/* --- patience ------------------------------------------------------------------------------- */
+
+/* How long others wait when a queue becomes silent, which none was before: one second on the main
+   route, one for the silent destination alone, and then it is the victim's turn. */
+static void assert_others_wait_no_longer(struct fixture *fixture)
+{
+    size_t before = replies(fixture, "victim.replies");
+    memory_broker_declare(fixture->broker, "new.replies");
+    memory_broker_silence(fixture->broker, "new.replies", true);
+    send(fixture, "culprit", "new.replies", 20); /* the broker stops reading the main route */
+    send(fixture, "victim", "victim.replies", 1);
+    run(fixture, 2300);
+    assert_int_equal(replies(fixture, "victim.replies"), before + 1);
+}
+
+static void make_late(struct fixture *fixture, const char *queue, unsigned ms)
+{
+    memory_broker_slow_down(fixture->broker, queue, ms / STEP_MS);
+}
+
+/* Sends one reply at a time, each confirmed a little later than the one before. */
+static void send_later_and_later(struct fixture *fixture)
+{
+    for (unsigned ms = 500; ms < CONFIRM_MS; ms += ms / 4) {
+        make_late(fixture, "culprit.replies", ms);
+        send(fixture, "culprit", "culprit.replies", 1);
+        run(fixture, 2 * ms + 4000);
+        assert_int_equal(unsettled(fixture), 0);
+    }
+}
+
+static void test_a_slow_queue_does_not_let_others_wait(void **state)
+{
+    struct fixture *fixture = *state;
+    make_late(fixture, "culprit.replies", 9000);
+    send(fixture, "culprit", "culprit.replies", 3);
+    run(fixture, 60000);
+    assert_int_equal(unsettled(fixture), 0);
+    assert_others_wait_no_longer(fixture);
+}
+
+static void test_a_queue_that_slows_down_does_not_let_others_wait(void **state)
+{
+    struct fixture *fixture = *state;
+    send_later_and_later(fixture);
+    assert_others_wait_no_longer(fixture);
+}
+
+/* As above, but from the start it is isolated, and alone on its route. */
+static void test_an_isolated_queue_that_slows_down_does_not_let_others_wait(void **state)
+{
+    struct fixture *fixture = *state;
+    memory_broker_silence(fixture->broker, "culprit.replies", true);
+    send(fixture, "culprit", "culprit.replies", 1);
+    run(fixture, 3000);
+    memory_broker_silence(fixture->broker, "culprit.replies", false);
+    run(fixture, 200);
+    send_later_and_later(fixture);
+    assert_others_wait_no_longer(fixture);
+}
+
+static void test_a_queue_that_is_silent_again_and_again_does_not_let_others_wait(void **state)
+{
+    struct fixture *fixture = *state;
+    memory_broker_silence(fixture->broker, "culprit.replies", true);
+    for (size_t i = 0; i < 6; i++) {
+        send(fixture, "culprit", "culprit.replies", 1);
+        run(fixture, ATTEMPTS * CONFIRM_MS + ISOLATION_SILENT_MS + 10000);
+        assert_int_equal(unsettled(fixture), 0);
+    }
+    assert_others_wait_no_longer(fixture);
+}
+
+/* Sends a command each to both queues, every two seconds. */
+static void send_both(struct fixture *fixture, int64_t ms)
+{
+    for (int64_t passed = 0; passed < ms; passed += 2000) {
+        send(fixture, "culprit", "culprit.replies", 1);
+        send(fixture, "victim", "victim.replies", 1);
+        run(fixture, 2000);
+    }
+}
+
+static size_t repetitions(const struct fixture *fixture)
+{
+    return replies(fixture, "culprit.replies") + replies(fixture, "victim.replies") - fixture->sent;
+}
+
+/* Its destinations are tried one by one, but then it gets the time that it needs. */
+static void test_a_broker_that_is_slow_as_a_whole_is_not_restarted_forever(void **state)
+{
+    struct fixture *fixture = *state;
+    make_late(fixture, "culprit.replies", 1500);
+    make_late(fixture, "victim.replies", 1500);
+    send_both(fixture, 30000);
+    size_t before = repetitions(fixture);
+    send_both(fixture, 200000);
+    assert_int_equal(repetitions(fixture), before);
+    assert_int_equal(count(fixture, COUNTER_REPLIES_UNROUTABLE), 0);
+}
+
+/* Nothing says whether the queue is slow or the broker, but its replies arrive. */
+static void test_a_slow_queue_on_its_own_is_not_restarted_forever(void **state)
+{
+    struct fixture *fixture = *state;
+    make_late(fixture, "culprit.replies", 1500);
+    send(fixture, "culprit", "culprit.replies", 100);
+    run(fixture, 20000);
+    size_t before = repetitions(fixture);
+    send(fixture, "culprit", "culprit.replies", 200);
+    run(fixture, 10000);
+    assert_int_equal(unsettled(fixture), 0);
+    assert_int_equal(repetitions(fixture), before);
 }
 
 /* --- a reply that closes its connection ----------------------------------------------------- */
@@ -739,6 +854,12 @@ int main(void)
         TEST(test_a_turn_whose_next_reply_pauses_ends),
         TEST(test_a_nacked_reply_pauses_in_isolation),
         TEST(test_a_broker_that_confirms_nothing_for_a_while_costs_no_reply),
+        TEST(test_a_slow_queue_does_not_let_others_wait),
+        TEST(test_a_queue_that_slows_down_does_not_let_others_wait),
+        TEST(test_an_isolated_queue_that_slows_down_does_not_let_others_wait),
+        TEST(test_a_queue_that_is_silent_again_and_again_does_not_let_others_wait),
+        TEST(test_a_broker_that_is_slow_as_a_whole_is_not_restarted_forever),
+        TEST(test_a_slow_queue_on_its_own_is_not_restarted_forever),
         TEST(test_only_the_reply_that_closes_the_connection_is_given_up),
         TEST(test_a_reply_that_is_alone_closes_two_connections),
         TEST(test_a_group_with_one_guilty_reply_loses_this_one_only),

@@ -14,11 +14,14 @@ static uint64_t hash_text(uint64_t hash, struct text text)
     return (hash ^ text.length) * 0x100000001b3U;
 }
 
-static struct destination **bucket_of(struct destinations *destinations, struct text principal,
-                                      struct text address)
+static uint64_t identity_of(struct text principal, struct text address)
 {
-    uint64_t hash = hash_text(hash_text(0xcbf29ce484222325U, principal), address);
-    return &destinations->buckets[hash % DESTINATION_BUCKETS];
+    return hash_text(hash_text(0xcbf29ce484222325U, principal), address);
+}
+
+static struct destination **bucket_of(struct destinations *destinations, uint64_t identity)
+{
+    return &destinations->buckets[identity % DESTINATION_BUCKETS];
 }
 
 static struct text text_or_empty(struct text text)
@@ -45,12 +48,14 @@ struct destination *destinations_find(struct destinations *destinations, struct 
     bool direct = text_starts_with(reply_to, DIRECT_REPLY_PREFIX);
     struct text address = direct ? text_of(DIRECT_REPLY_PREFIX) : reply_to;
     principal = text_or_empty(principal);
-    struct destination **bucket = bucket_of(destinations, principal, address);
+    uint64_t identity = identity_of(principal, address);
+    struct destination **bucket = bucket_of(destinations, identity);
     for (struct destination *at = *bucket; at != NULL; at = at->next) {
         if (text_equal(at->principal, principal) && text_equal(at->address, address))
             return at;
     }
     struct destination *destination = new_destination(principal, address);
+    destination->identity = identity;
     destination->next = *bucket;
     *bucket = destination;
     destinations->count++;
@@ -67,7 +72,7 @@ void destinations_release(struct destinations *destinations, struct destination 
 {
     if (destination->jobs > 0 || destination->isolated)
         return;
-    struct destination **at = bucket_of(destinations, destination->principal, destination->address);
+    struct destination **at = bucket_of(destinations, destination->identity);
     while (*at != destination)
         at = &(*at)->next;
     *at = destination->next;

@@ -19,6 +19,7 @@ struct destination {
     struct destination *next; /* in its bucket */
     struct text principal;    /* owned, as `address` is */
     struct text address;      /* DIRECT_REPLY_PREFIX for direct reply-to */
+    uint64_t identity;        /* a hash of both: the same when the destination is created again */
     size_t jobs;              /* replies that are not finished */
     size_t bytes;             /* that flow control counts for these jobs */
 
@@ -27,6 +28,7 @@ struct destination {
     struct destination *next_isolated;
     int64_t isolated_until_ms; /* monotonic; 0: until its suspects are confirmed */
     bool silent;               /* its last message was not confirmed in time */
+    bool slow;                 /* its last confirm did not come in time */
     bool charged;              /* the route was closed while only its messages were new on it */
     bool convicted;            /* one of its replies was found guilty of that */
     size_t limit;              /* of messages to publish at once */

@@ -13,8 +13,10 @@
  * alone when the route was closed, twice, is guilty; the next ones of a convicted destination,
  * once.
  *
- * A silent destination moves to the silent route, where it has one message, and all the time that
- * the contract gives it. There only silent ones wait for each other.
+ * A silent destination moves to the silent route, where it has all the time that the contract gives
+ * it: one message first, then more with each confirm. There only silent ones wait for each other.
+ * It leaves with its first confirm. If the next one is slow as well, it stays until it confirms in
+ * time, since it would only be found silent again.
  *
  * Destinations take turns: the isolated ones are a ring, and each goes to its end when it is taken.
  *
@@ -97,7 +99,7 @@ static void release(struct isolation *isolation, struct destination *destination
 {
     unlink_isolated(isolation, destination);
     blame(isolation, destination, false, false);
-    destination->isolated = destination->charged = false;
+    destination->isolated = destination->charged = destination->slow = false;
     destination->isolated_until_ms = 0;
     destination->suspects = 0;
     end_turn(isolation, destination);
@@ -293,15 +295,19 @@ static void acquit(struct isolation *isolation, struct destination *destination,
     release(isolation, destination);
 }
 
-void isolation_resolved(struct isolation *isolation, struct job *job, int64_t now_ms,
+void isolation_resolved(struct isolation *isolation, struct job *job, bool slow, int64_t now_ms,
                         struct job_queue *ret_jobs)
 {
     struct destination *destination = job->destination;
+    bool stays_silent = destination->silent && destination->slow && slow;
     destination->unconfirmed--;
     clear_suspicion(job);
+    destination->slow = slow;
     if (destination->unconfirmed > 0)
         return;
-    blame(isolation, destination, false, destination->convicted);
+    blame(isolation, destination, stays_silent, destination->convicted);
+    if (stays_silent)
+        keep_until(destination, now_ms + ISOLATION_SILENT_MS);
     raise_limit(destination);
     end_turn(isolation, destination);
     acquit(isolation, destination, now_ms, ret_jobs);

@@ -11,8 +11,8 @@
  *   as convicted    when the isolated route was closed while only its replies were on it; for
  *                   ISOLATION_MS after the last such close
  *   as silent       when a reply to it was not confirmed in time while it was alone on the route;
- *                   for ISOLATION_SILENT_MS after the last such reply. Until it confirms again it
- *                   uses the silent route.
+ *                   for ISOLATION_SILENT_MS after the last such reply. Until it confirms it uses
+ *                   the silent route; if it is slow again, until it confirms in time.
  *
  * A convicted or silent destination is blamed, a suspect is not.
  *
@@ -84,9 +84,9 @@ void isolation_take(struct isolation *isolation, bool silent, struct job *job);
 /* Notes that a job that was taken is not on the route any more, without a result. */
 void isolation_withdraw(struct isolation *isolation, struct job *job);
 
-/* Notes that the job's message was confirmed or nacked. Moves the jobs that need not wait here any
-   more to `ret_jobs`. */
-void isolation_resolved(struct isolation *isolation, struct job *job, int64_t now_ms,
+/* Notes that the job's message was confirmed or nacked; `slow`: not in time. Moves the jobs that
+   need not wait here any more to `ret_jobs`. */
+void isolation_resolved(struct isolation *isolation, struct job *job, bool slow, int64_t now_ms,
                         struct job_queue *ret_jobs);
 /* Notes that the destination, which was alone on its route, did not confirm in time. */
 void isolation_silence(struct isolation *isolation, struct destination *destination,

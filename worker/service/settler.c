@@ -22,7 +22,7 @@
  * - A reply to one destination does not wait for another destination. If a reply on the main route
  *   is not confirmed for one second, the route begins anew, because the broker may have stopped to
  *   read it; and the destinations that were on it are tried one by one (isolation.c). The limit
- *   grows where the broker as a whole is slow (`patience_ms`), so that it gets few repetitions.
+ *   grows where the broker as a whole is slow (patience.c), so that it gets few repetitions.
  * - A message may be published twice. The repetition has the same message_id, unless the command
  *   had none.
  *
@@ -38,6 +38,7 @@
 #include "common/core/disposition.h"
 #include "worker/service/events.h"
 #include "worker/service/isolation.h"
+#include "worker/service/patience.h"
 #include "worker/service/settle_message.h"
 #include "worker/service/settle_route.h"
 #include "worker/service/slots.h"
@@ -45,9 +46,6 @@
 enum {
     REPLY_PAUSE_MS = 100,
     LETTER_PAUSE_MAX_MS = 10000,
-    SILENCE_MS = 1000,
-    RESTARTS_MAX = 8,
-    PATIENCE_DECAY = 16, /* a quick confirm lowers the patience by this part */
     READY_PAUSE_MS = 20, /* until a route that was not ready is asked again */
 };
 
@@ -57,10 +55,7 @@ struct settler {
     struct settle_route routes[ROUTE_COUNT];
     struct isolation isolation;
     struct isolation_load blamed_max; /* of blamed destinations; above, replies are given up */
-    /* How long a reply may be unconfirmed before somebody is suspected: SILENCE_MS, or more while
-       confirms take more than half of it. */
-    int64_t patience_ms;
-    unsigned restarts;     /* of the main route since its last confirm: each doubles its patience */
+    struct patience patience;
     struct job_queue done; /* to be reaped */
 };
 
@@ -69,7 +64,7 @@ struct settler *settler_new(const struct settler_options *options)
     struct settler *settler = MEMORY_NEW(struct settler);
     settler->options = *options;
     settler->blamed_max = (struct isolation_load){SIZE_MAX, SIZE_MAX};
-    settler->patience_ms = SILENCE_MS;
+    patience_init(&settler->patience, options->confirm_timeout_ms);
     for (size_t i = 0; i < ROUTE_COUNT; i++)
         settle_route_init(&settler->routes[i], (enum route)i);
     return settler;
@@ -130,28 +125,17 @@ static void route_failed(struct settler *settler, enum route route, const char *
     settle_route_failed(&settler->routes[route], reason, now(settler));
 }
 
-static int64_t clamped_patience(const struct settler *settler, int64_t ms)
+static int64_t waited_ms(const struct settler *settler, const struct job *job)
 {
-    int64_t max_ms = settler->options.confirm_timeout_ms;
-    int64_t least_ms = ms > SILENCE_MS ? ms : SILENCE_MS;
-    return least_ms < max_ms ? least_ms : max_ms;
-}
-
-/* Adapts the patience to a confirm that took so long: up at once, down slowly. */
-static void learn_latency(struct settler *settler, int64_t latency_ms)
-{
-    int64_t less_ms = settler->patience_ms - settler->patience_ms / PATIENCE_DECAY;
-    int64_t more_ms = 2 * latency_ms;
-    settler->patience_ms = clamped_patience(settler, more_ms > less_ms ? more_ms : less_ms);
+    return now(settler) - job->published_ms;
 }
 
 static void route_confirmed(struct settler *settler, const struct job *job)
 {
     settle_route_confirmed(&settler->routes[job->route]);
-    if (job->route == ROUTE_REPLIES)
-        settler->restarts = 0;
-    if (job->route != ROUTE_DEAD_LETTERS)
-        learn_latency(settler, now(settler) - job->published_ms);
+    if (job->stage == SETTLE_REPLY)
+        patience_confirmed(&settler->patience, job->destination->identity, waited_ms(settler, job),
+                           job->route != ROUTE_REPLIES);
 }
 
 /* --- stages --------------------------------------------------------------------------------- */
@@ -439,7 +423,8 @@ static enum transport_status route_closed(struct settler *settler,
 static void resolve_isolated(struct settler *settler, struct job *job)
 {
     struct job_queue free_again = {0};
-    isolation_resolved(&settler->isolation, job, now(settler), &free_again);
+    bool slow = waited_ms(settler, job) > settler->patience.ms;
+    isolation_resolved(&settler->isolation, job, slow, now(settler), &free_again);
     job_queue_append(&settler->routes[ROUTE_REPLIES].due, &free_again);
 }
 
@@ -541,20 +526,30 @@ static void restart_route(struct settler *settler, enum route route)
     settler->options.transport->ops->restart(settler->options.transport, route);
 }
 
+static bool has_one_destination(const struct job_queue *jobs)
+{
+    for (const struct job *job = jobs->head; job != NULL; job = job->next) {
+        if (job->destination != jobs->head->destination)
+            return false;
+    }
+    return true;
+}
+
 /* Something on the main route does not confirm: all destinations on it are tried one by one, and
    the route begins anew for all others. */
 static void check_replies(struct settler *settler, int64_t *wait_ms)
 {
     struct job_queue jobs = {0};
-    int64_t patience_ms = clamped_patience(settler, settler->patience_ms << settler->restarts);
-    if (!is_overdue(settler, settler->routes[ROUTE_REPLIES].window.oldest, patience_ms, wait_ms))
+    if (!is_overdue(settler, settler->routes[ROUTE_REPLIES].window.oldest,
+                    patience_main_ms(&settler->patience), wait_ms))
         return;
     take_back(settler, ROUTE_REPLIES, &jobs);
     restart_route(settler, ROUTE_REPLIES);
     for (struct job *job = jobs.head; job != NULL; job = job->next)
         isolation_doubt(&settler->isolation, job->destination);
+    if (!has_one_destination(&jobs)) /* one alone may be silent; several may have a slow broker */
+        patience_restarted(&settler->patience);
     enqueue_again(settler, &jobs);
-    settler->restarts += settler->restarts < RESTARTS_MAX;
 }
 
 /* The dead-letter queue does not confirm: the next tries are made on a new connection. */
@@ -588,7 +583,7 @@ static void silence_route(struct settler *settler, enum route route, struct job_
 static void check_isolated(struct settler *settler, int64_t *wait_ms)
 {
     struct job_queue jobs = {0};
-    if (is_overdue(settler, settler->routes[ROUTE_ISOLATED].window.oldest, settler->patience_ms,
+    if (is_overdue(settler, settler->routes[ROUTE_ISOLATED].window.oldest, settler->patience.ms,
                    wait_ms)) {
         take_back(settler, ROUTE_ISOLATED, &jobs);
         silence_route(settler, ROUTE_ISOLATED, &jobs);
