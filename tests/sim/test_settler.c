@@ -15,6 +15,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "allot/limits.h"
 #include "common/host/log.h"
@@ -281,6 +283,35 @@ static void test_replies_to_silent_queues_never_fill_the_prefetch(void **state)
     send(fixture, "victim", "victim.replies", 1);
     run(fixture, 200);
     assert_int_equal(replies(fixture, "victim.replies"), 1);
+}
+
+/* Returns how many lines of an event were written to the file. */
+static size_t count_lines(FILE *file, const char *event)
+{
+    char line[LOG_LINE_BYTES_MAX + 1];
+    size_t found = 0;
+    rewind(file);
+    while (fgets(line, sizeof line, file) != NULL)
+        found += strstr(line, event) != NULL;
+    return found;
+}
+
+static void test_replies_that_are_given_up_do_not_flood_the_log(void **state)
+{
+    struct fixture *fixture = *state;
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    log_configure(LOG_LEVEL_WARNING, LOG_FORMAT_JSON, "settler test");
+    int saved = dup(STDERR_FILENO);
+    (void)dup2(fileno(file), STDERR_FILENO);
+    memory_broker_silence(fixture->broker, "culprit.replies", true);
+    send(fixture, "culprit", "culprit.replies", 4 * PREFETCH);
+    run(fixture, 15000);
+    (void)dup2(saved, STDERR_FILENO);
+    (void)close(saved);
+    assert_true(count(fixture, COUNTER_REPLIES_UNROUTABLE) >= 4 * PREFETCH - BLAMED_MAX);
+    assert_int_equal(count_lines(file, "\"reply.unroutable\""), 2);
+    (void)fclose(file);
 }
 
 /* Flow control has cut the prefetch, and does not raise it again. */
@@ -843,6 +874,7 @@ int main(void)
         TEST(test_a_silent_queue_is_given_up_after_max_attempts),
         TEST(test_a_silent_queue_has_one_message_on_each_other_route),
         TEST(test_replies_to_silent_queues_never_fill_the_prefetch),
+        TEST(test_replies_that_are_given_up_do_not_flood_the_log),
         TEST(test_replies_to_silent_queues_never_fill_a_cut_prefetch),
         TEST(test_with_a_prefetch_of_1_a_silent_queue_has_its_attempts),
         TEST(test_large_commands_of_silent_queues_never_stop_the_consumer),

@@ -70,7 +70,7 @@ static void free_destination(struct destination *destination)
 
 void destinations_release(struct destinations *destinations, struct destination *destination)
 {
-    if (destination->jobs > 0 || destination->isolated)
+    if (destination->jobs > 0 || destination->isolated || destination->logged)
         return;
     struct destination **at = bucket_of(destinations, destination->identity);
     while (*at != destination)

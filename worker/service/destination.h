@@ -35,6 +35,12 @@ struct destination {
     size_t unconfirmed;        /* on the isolated route */
     size_t suspects;           /* of its jobs */
     struct job_queue waiting;  /* to be published on the isolated route; owned */
+
+    /* --- for unroutable_log.c --- */
+    bool logged; /* it is in the list */
+    struct destination *next_logged;
+    int64_t log_again_ms; /* monotonic */
+    uint64_t not_logged;  /* replies since the last line */
 };
 
 enum { DESTINATION_BUCKETS = 1024 };
@@ -48,7 +54,7 @@ struct destinations {
 /* Returns the destination, which the table owns; creates it if it is missing. */
 struct destination *destinations_find(struct destinations *destinations, struct text principal,
                                       struct text reply_to);
-/* Frees the destination, unless it has jobs or is isolated. */
+/* Frees the destination, unless it has jobs, is isolated or is in a list of unroutable_log.c. */
 void destinations_release(struct destinations *destinations, struct destination *destination);
 /* Frees all destinations with their jobs. The table is empty then. */
 void destinations_clear(struct destinations *destinations);

@@ -14,13 +14,14 @@
 /*
  * X(id, name, level, what happened and what it means, what to do)
  *
- * `level` is one of ERROR, WARNING, INFO, DEBUG: the level of event_log. Six events vary and are
+ * `level` is one of ERROR, WARNING, INFO, DEBUG: the level of event_log. Seven events vary and are
  * logged with event_log_at; for them the list has the level of the line that matters most:
  *   storage.prepare_failed, broker.connect_failed   DEBUG from the second attempt of an outage on
  *   batch.failed                                    ERROR for a misconfigured database; DEBUG for
  *                                                   a conflict and for repeats within an outage
  *   command.failed                                  WARNING where the command is dead-lettered
  *   worker.stopped                                  WARNING where commands were left unanswered
+ *   reply.unroutable                                DEBUG for what `not_logged` counts
  *   storage.library                                 DEBUG for what the driver does not warn of
  */
 #define EVENTS(X)                                                                                  \
@@ -145,7 +146,9 @@
       "`reply.max_attempts` times.",                                                               \
       "If it repeats, look at the broker's load and at the limits of the reply queue.")            \
     X(REPLY_UNROUTABLE, "reply.unroutable", WARNING,                                               \
-      "The reply of a success reached no queue. The outcome remains recorded.",                    \
+      "The reply of a success reached no queue. The outcome remains recorded. After one line, "    \
+      "more replies of `principal` to `reply_to` have one line in 10 s, with their number in "     \
+      "`not_logged`; each has a line at debug.",                                                   \
       "The producer asks again under the same `message_id`; check that its reply queue exists.")   \
     X(REPLY_QUEUE_SILENT, "reply.queue_silent", WARNING,                                           \
       "The queue `reply_to` of `principal` does not confirm its replies. Its replies are paused "  \

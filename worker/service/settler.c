@@ -42,6 +42,7 @@
 #include "worker/service/settle_message.h"
 #include "worker/service/settle_route.h"
 #include "worker/service/slots.h"
+#include "worker/service/unroutable_log.h"
 
 enum {
     REPLY_PAUSE_MS = 100,
@@ -56,6 +57,7 @@ struct settler {
     struct isolation isolation;
     struct isolation_load blamed_max; /* of blamed destinations; above, replies are given up */
     struct patience patience;
+    struct unroutable_log unroutable_log;
     struct job_queue done; /* to be reaped */
 };
 
@@ -64,6 +66,7 @@ struct settler *settler_new(const struct settler_options *options)
     struct settler *settler = MEMORY_NEW(struct settler);
     settler->options = *options;
     settler->blamed_max = (struct isolation_load){SIZE_MAX, SIZE_MAX};
+    settler->unroutable_log.destinations = &settler->isolation.destinations;
     patience_init(&settler->patience, options->confirm_timeout_ms);
     for (size_t i = 0; i < ROUTE_COUNT; i++)
         settle_route_init(&settler->routes[i], (enum route)i);
@@ -78,6 +81,7 @@ void settler_free(struct settler *settler)
     settler_abandon(settler, &jobs);
     job_queue_append(&jobs, &settler->done);
     job_queue_free_all(&jobs);
+    unroutable_log_end(&settler->unroutable_log);
     isolation_clear(&settler->isolation);
     free(settler);
 }
@@ -210,25 +214,17 @@ static void schedule_dead_letter(struct settler *settler, struct job *job)
     job_queue_push(&settler->routes[ROUTE_DEAD_LETTERS].due, job);
 }
 
-static void log_unroutable(const struct job *job)
-{
-    event_log(EVENT_REPLY_UNROUTABLE,
-              LOG_FIELDS(LOG_T("message_id", job->decoded.request.key),
-                         LOG_T("reply_to", job->decoded.request.reply_to)),
-              "success reply is unroutable; the outcome remains recorded");
-}
-
 /* Continues after the reply was confirmed (`routed`), or given up as unroutable. */
 static enum transport_status finish_reply(struct settler *settler, struct job *job, bool routed,
                                           struct error *error)
 {
-    isolation_remove(&settler->isolation, job);
     counter_add(settler->options.counters,
                 routed ? COUNTER_REPLIES_PUBLISHED : COUNTER_REPLIES_UNROUTABLE, 1);
     if (!routed && disposition_dead_letter_if_unroutable(job->code))
         job->dead_letter = true;
     else if (!routed)
-        log_unroutable(job);
+        unroutable_log_add(&settler->unroutable_log, job, now(settler));
+    isolation_remove(&settler->isolation, job);
     if (!job->dead_letter)
         return acknowledge(settler, job, error);
     schedule_dead_letter(settler, job);
@@ -707,10 +703,18 @@ static enum transport_status relieve(struct settler *settler, struct error *erro
     return status;
 }
 
+static void log_unroutable(struct settler *settler, int64_t *wait_ms)
+{
+    int64_t due_ms = unroutable_log_tick(&settler->unroutable_log, now(settler));
+    if (due_ms >= 0)
+        lower_wait(wait_ms, due_ms, now(settler));
+}
+
 enum transport_status settler_tick(struct settler *settler, int64_t *ret_wait_ms,
                                    struct error *error)
 {
     *ret_wait_ms = -1;
+    log_unroutable(settler, ret_wait_ms);
     check_replies(settler, ret_wait_ms);
     check_dead_letters(settler, ret_wait_ms);
     check_isolated(settler, ret_wait_ms);

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/host/log.h"
+#include "worker/service/unroutable_log.h"
+
+enum { LOG_BYTES = 256 * 1024 };
+
+struct fixture {
+    struct destinations destinations;
+    struct unroutable_log log;
+    FILE *file; /* in the place of stderr */
+    int saved;
+    char text[LOG_BYTES];
+};
+
+static int set_up(void **state)
+{
+    static struct fixture fixture;
+    memset(&fixture, 0, sizeof fixture);
+    log_configure(LOG_LEVEL_INFO, LOG_FORMAT_JSON, "");
+    fixture.log.destinations = &fixture.destinations;
+    fixture.file = tmpfile();
+    assert_non_null(fixture.file);
+    fixture.saved = dup(STDERR_FILENO);
+    assert_int_equal(dup2(fileno(fixture.file), STDERR_FILENO), STDERR_FILENO);
+    *state = &fixture;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *fixture = *state;
+    unroutable_log_end(&fixture->log);
+    assert_int_equal(fixture->destinations.count, 0);
+    (void)dup2(fixture->saved, STDERR_FILENO);
+    (void)close(fixture->saved);
+    (void)fclose(fixture->file);
+    return 0;
+}
+
+/* Gives up the only reply of a destination, as the settler does. */
+static void give_up(struct fixture *fixture, const char *reply_to, const char *key, int64_t now_ms)
+{
+    struct job job = {0};
+    job.decoded.request.principal = text_of("conductor");
+    job.decoded.request.reply_to = text_of(reply_to);
+    job.decoded.request.key = text_of(key);
+    job.destination = destinations_find(&fixture->destinations, text_of("conductor"),
+                                        job.decoded.request.reply_to);
+    unroutable_log_add(&fixture->log, &job, now_ms);
+    destinations_release(&fixture->destinations, job.destination);
+}
+
+/* Returns what was logged since the last call. */
+static const char *logged(struct fixture *fixture)
+{
+    rewind(fixture->file);
+    size_t length = fread(fixture->text, 1, LOG_BYTES - 1, fixture->file);
+    fixture->text[length] = '\0';
+    rewind(fixture->file);
+    assert_int_equal(ftruncate(fileno(fixture->file), 0), 0);
+    return fixture->text;
+}
+
+static size_t lines(const char *text)
+{
+    size_t count = 0;
+    for (; *text != '\0'; text++)
+        count += *text == '\n';
+    return count;
+}
+
+static void test_the_first_is_logged_at_once_and_the_others_by_number(void **state)
+{
+    struct fixture *fixture = *state;
+    give_up(fixture, "replies", "first", 0);
+    const char *text = logged(fixture);
+    assert_int_equal(lines(text), 1);
+    assert_non_null(strstr(text, "\"message_id\":\"first\""));
+    assert_null(strstr(text, "not_logged"));
+    for (size_t i = 0; i < 5000; i++)
+        give_up(fixture, "replies", "more", 1);
+    assert_string_equal(logged(fixture), "");
+    assert_int_equal(unroutable_log_tick(&fixture->log, UNROUTABLE_LOG_MS - 1), UNROUTABLE_LOG_MS);
+    assert_string_equal(logged(fixture), "");
+    assert_int_equal(unroutable_log_tick(&fixture->log, UNROUTABLE_LOG_MS), 2 * UNROUTABLE_LOG_MS);
+    text = logged(fixture);
+    assert_int_equal(lines(text), 1);
+    assert_non_null(strstr(text, "\"reply_to\":\"replies\""));
+    assert_non_null(strstr(text, "\"not_logged\":5000"));
+    assert_null(strstr(text, "message_id"));
+}
+
+static void test_after_a_quiet_time_a_reply_is_the_first_again(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_int_equal(unroutable_log_tick(&fixture->log, 0), -1);
+    give_up(fixture, "replies", "one", 0);
+    assert_int_equal(fixture->destinations.count, 1);
+    assert_int_equal(unroutable_log_tick(&fixture->log, UNROUTABLE_LOG_MS), -1);
+    assert_int_equal(fixture->destinations.count, 0);
+    give_up(fixture, "replies", "two", UNROUTABLE_LOG_MS);
+    assert_int_equal(lines(logged(fixture)), 2);
+}
+
+static void test_each_destination_has_its_own_line(void **state)
+{
+    struct fixture *fixture = *state;
+    give_up(fixture, "replies", "one", 0);
+    give_up(fixture, "others", "two", 0);
+    assert_int_equal(lines(logged(fixture)), 2);
+}
+
+static void test_each_reply_is_logged_at_debug(void **state)
+{
+    struct fixture *fixture = *state;
+    log_configure(LOG_LEVEL_DEBUG, LOG_FORMAT_JSON, "");
+    give_up(fixture, "replies", "one", 0);
+    (void)logged(fixture);
+    give_up(fixture, "replies", "two", 0);
+    const char *text = logged(fixture);
+    assert_non_null(strstr(text, "\"level\":\"debug\""));
+    assert_non_null(strstr(text, "\"message_id\":\"two\""));
+}
+
+static void test_the_end_logs_what_was_not_logged(void **state)
+{
+    struct fixture *fixture = *state;
+    give_up(fixture, "replies", "one", 0);
+    give_up(fixture, "replies", "two", 0);
+    (void)logged(fixture);
+    unroutable_log_end(&fixture->log);
+    assert_non_null(strstr(logged(fixture), "\"not_logged\":1"));
+}
+
+static void test_it_remembers_so_many_destinations(void **state)
+{
+    struct fixture *fixture = *state;
+    char reply_to[32];
+    for (size_t i = 0; i < 2 * UNROUTABLE_LOG_MAX; i++) {
+        (void)snprintf(reply_to, sizeof reply_to, "replies.%zu", i);
+        give_up(fixture, reply_to, "key", 0);
+    }
+    assert_int_equal(fixture->destinations.count, UNROUTABLE_LOG_MAX);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(test_the_first_is_logged_at_once_and_the_others_by_number),
+        TEST(test_after_a_quiet_time_a_reply_is_the_first_again),
+        TEST(test_each_destination_has_its_own_line),
+        TEST(test_each_reply_is_logged_at_debug),
+        TEST(test_the_end_logs_what_was_not_logged),
+        TEST(test_it_remembers_so_many_destinations),
+    };
+#undef TEST
+    return cmocka_run_group_tests(tests, NULL, NULL) != 0;
+}
