@@ -116,14 +116,43 @@ void connection_free(struct connection *connection)
 
 /* --- calls ---------------------------------------------------------------------------------- */
 
+enum transport_status connection_lose(struct connection *connection, const struct error *loss,
+                                      struct error *error)
+{
+    if (!connection->lost)
+        connection->loss = *loss;
+    connection->lost = true;
+    error_set(error, "%s", loss->text);
+    return TRANSPORT_LOST;
+}
+
+/*
+ * After a failed write, reads what has arrived: a broker that has closed the connection may have
+ * said why, and may have confirmed messages before. Replaces `loss` by the broker's reason.
+ *
+ * Linux still gives what had arrived before a reset. Three limits: what had not arrived by then is
+ * lost. librabbitmq writes a heartbeat that is due before it reads, and so fails again; then
+ * nothing was written for a whole heartbeat. And OpenSSL promises nothing after a failed write.
+ */
+static void read_rest(struct connection *connection, struct error *loss)
+{
+    struct error found = {""};
+    if (connection->lost)
+        return; /* perhaps over bad data, after which nothing may be read */
+    (void)frame_reader_read(&connection->reader, connection->state, &found);
+    if (connection->reader.close_code != 0)
+        *loss = found;
+}
+
 enum transport_status connection_check_send(struct connection *connection, int result,
                                             const char *what, struct error *error)
 {
     if (result == AMQP_STATUS_OK)
         return TRANSPORT_OK;
-    (void)status_of_library(result, what, error);
-    connection->lost = true;
-    return TRANSPORT_LOST;
+    struct error loss = {""};
+    (void)status_of_library(result, what, &loss);
+    read_rest(connection, &loss);
+    return connection_lose(connection, &loss, error);
 }
 
 enum transport_status connection_send_close_ok(struct connection *connection,
@@ -181,13 +210,15 @@ enum transport_status connection_close_channel(struct connection *connection,
 enum transport_status connection_read(struct connection *connection, struct error *error)
 {
     if (connection->lost) {
-        error_set(error, "the connection to the broker is lost");
+        bool known = connection->loss.text[0] != '\0';
+        error_set(error, "%s",
+                  known ? connection->loss.text : "the connection to the broker is lost");
         return TRANSPORT_LOST;
     }
-    enum transport_status status = frame_reader_read(&connection->reader, connection->state, error);
-    connection->lost = status != TRANSPORT_OK;
+    struct error loss = {""};
+    enum transport_status status = frame_reader_read(&connection->reader, connection->state, &loss);
     connection->read_ms = system_monotonic_ms();
-    return status;
+    return status == TRANSPORT_OK ? status : connection_lose(connection, &loss, error);
 }
 
 enum transport_status connection_read_if_stale(struct connection *connection, struct error *error)

@@ -3,9 +3,12 @@
  * One connection to a broker: opened once, never reused. It owns librabbitmq's connection state and
  * the frame reader. It does not handle topology, deliveries and confirms.
  *
- * After a call that returned LOST only connection_free may be called. A connection belongs to one
- * thread, with a stack of 8 MiB or more: librabbitmq 0.11 decodes nested headers by recursion
- * without a limit. One message with 20,000 nested arrays overflows a stack of 512 KiB.
+ * After a call that returned LOST the connection may only be freed; connection_read() still gives
+ * the reason, and `reader` has what had arrived.
+ *
+ * A connection belongs to one thread, with a stack of 8 MiB or more: librabbitmq 0.11 decodes
+ * nested headers by recursion without a limit. One message with 20,000 nested arrays overflows a
+ * stack of 512 KiB.
  */
 #ifndef ALLOT_AMQP_CONNECTION_H
 #define ALLOT_AMQP_CONNECTION_H
@@ -32,6 +35,7 @@ struct connection {
     size_t frame_bytes;   /* the largest frame to send, as negotiated; larger ones are read */
     int64_t read_ms;      /* monotonic: when the socket was read last */
     bool lost;
+    struct error loss;            /* why; empty if another part has set `lost` */
     bool corked;                  /* TCP_CORK is set */
     int version_minor;            /* of RabbitMQ 3.x; INT_MAX from 4.0 on */
     const struct amqp_host *host; /* borrowed from the options */
@@ -47,6 +51,10 @@ enum transport_status connection_open(const struct login_options *options, size_
 /* Closes the connection, gracefully unless it is lost, and frees it. NULL is allowed. */
 void connection_free(struct connection *connection);
 
+/* Notes that the connection is of no more use, and why. Copies `loss` to `error`. Returns LOST. */
+enum transport_status connection_lose(struct connection *connection, const struct error *loss,
+                                      struct error *error);
+
 /*
  * Checks the result of the last RPC, which was on `channel`; `what` begins the error text. If the
  * broker closed the channel, this completes the close, and the channel may be opened again.
@@ -54,7 +62,8 @@ void connection_free(struct connection *connection);
 enum transport_status connection_check_rpc(struct connection *connection, amqp_channel_t channel,
                                            const char *what, struct error *error);
 /* Checks the result of sending a method. A failure may leave a partial frame, so the connection
-   is then LOST. */
+   is then LOST. `reader` has what had arrived by then, also the reason of a broker that has closed
+   the connection. */
 enum transport_status connection_check_send(struct connection *connection, int result,
                                             const char *what, struct error *error);
 /* Opens a channel, with publisher confirms if `confirms`. */
@@ -67,7 +76,8 @@ enum transport_status connection_close_channel(struct connection *connection,
 enum transport_status connection_send_close_ok(struct connection *connection,
                                                amqp_channel_t channel, struct error *error);
 
-/* Adds the methods that have arrived to `reader.arrived`; see frame_reader_read(). */
+/* Adds the methods that have arrived to `reader.arrived`; see frame_reader_read(). If the
+   connection is lost already, gives the reason again. */
 enum transport_status connection_read(struct connection *connection, struct error *error);
 /* Calls connection_read() only if the last read is so long ago that a publish could hang. */
 enum transport_status connection_read_if_stale(struct connection *connection, struct error *error);

@@ -101,9 +101,9 @@ enum transport_status publisher_send(struct publisher *publisher, struct connect
     arena_reset(publisher->scratch);
     add_headers(publisher, outgoing, connection->frame_bytes, &properties);
     if (!confirms_add(&publisher->confirms, outgoing->sequence)) {
-        error_set(error, "too many unconfirmed messages (limit %d)", CONFIRMS_MAX);
-        connection->lost = true;
-        return TRANSPORT_LOST;
+        struct error loss = {""};
+        error_set(&loss, "too many unconfirmed messages (limit %d)", CONFIRMS_MAX);
+        return connection_lose(connection, &loss, error);
     }
     connection_cork(connection);
     int result = send_message(connection, publisher->channel, outgoing, &properties);

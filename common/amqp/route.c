@@ -10,6 +10,8 @@
  * channel is opened again on the same connection.
  *
  * An end is noted (`ended`), and reported by the next poll: so a publish never calls the handler.
+ * A publish that fails leaves the lost connection to the next poll as well. It may have confirms
+ * that arrived before, and the broker's close, which says who is to blame (connection_check_send).
  * The opening waits for the broker: the login has its time limits (login.c). A pause between two
  * openings, of OPEN_PAUSE_FIRST_MS to OPEN_PAUSE_MAX_MS, limits the time that they take from the
  * thread. A first opening, and one after a good connection, have none. After a close over a message
@@ -141,7 +143,7 @@ bool amqp_route_ready(struct amqp_route *route, const struct login_options *logi
         route->login = *login;
         open_route(route);
     }
-    return route->connection != NULL && !route->blocked &&
+    return route->connection != NULL && !route->connection->lost && !route->blocked &&
            connection_is_writable(route->connection);
 }
 
@@ -155,11 +157,8 @@ void amqp_route_publish(struct amqp_route *route, const struct outgoing *outgoin
             note_end(route, CLOSE_OUTSIDE, "not connected to the broker");
         return;
     }
-    enum transport_status status = connection_read_if_stale(route->connection, &error);
-    if (status == TRANSPORT_OK)
-        status = publisher_send(&route->publisher, route->connection, outgoing, &error);
-    if (status != TRANSPORT_OK)
-        lose(route, &error);
+    if (connection_read_if_stale(route->connection, &error) == TRANSPORT_OK)
+        (void)publisher_send(&route->publisher, route->connection, outgoing, &error);
 }
 
 void amqp_route_flush(struct amqp_route *route)
