@@ -116,15 +116,30 @@ static bool reject_unreadable(struct amqp_transport *self, struct error *error)
 
 /* --- opening and closing -------------------------------------------------------------------- */
 
+/*
+ * If the deliveries' connection was lost, the routes are dropped: a graceful close waits up to 2 s
+ * for each, and the broker may be gone for all. What is confirmed is in its queue; what is not
+ * belongs to a delivery that comes again.
+ */
+static void close_routes(struct amqp_transport *self, bool lost)
+{
+    for (size_t i = 0; i < ROUTE_COUNT; i++) {
+        if (lost)
+            amqp_route_drop(&self->routes[i]);
+        else
+            amqp_route_close(&self->routes[i]);
+    }
+}
+
 static void close_transport(struct transport *transport)
 {
     struct amqp_transport *self = to_amqp(transport);
     if (self->connection != NULL && !self->connection->lost)
         (void)send_acks(self, NULL); /* if an ack is lost, the broker redelivers */
+    bool lost = self->connection != NULL && self->connection->lost;
     connection_free(self->connection);
     self->connection = NULL;
-    for (size_t i = 0; i < ROUTE_COUNT; i++)
-        amqp_route_close(&self->routes[i]);
+    close_routes(self, lost);
     self->consuming = self->cancelling = false;
     self->next_prefetch = 0;
     acks_restart(&self->acks);

@@ -141,7 +141,8 @@ struct transport_ops {
     /* Returns a delivery to the queue (basic.nack with requeue): the broker redelivers it. */
     enum transport_status (*requeue)(struct transport *transport, uint64_t tag,
                                      struct error *error);
-    /* Closes the connection, gracefully if it still works. Idempotent, allowed in every state. */
+    /* Closes the connection and the routes, gracefully if the connection still works. Idempotent,
+       allowed in every state. */
     void (*close)(struct transport *transport);
     /* Closes the connection and frees the transport. NULL is allowed. */
     void (*free)(struct transport *transport);

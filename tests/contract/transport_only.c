@@ -4,8 +4,9 @@
  * silent, the topology, extreme messages, and the client of allotctl (common/amqp/client.h).
  *
  * A relay between transport and broker (struct relay) makes a peer that falls silent. It runs in a
- * thread of its own, accepts one connection, and passes all bytes on until the test sets `silent`.
- * From then on it reads nothing, so the kernel's buffers fill up, as with a host that hangs.
+ * thread of its own, accepts one connection for the deliveries and one for a route, and passes all
+ * bytes on until the test sets how many of them are silent. From these it reads nothing any more,
+ * so the kernel's buffers fill up, as with a host that hangs.
  *
  * The list of the tests is RABBITMQ_TESTS in transport_rabbitmq.h; main() in test_transport.c runs
  * them.
@@ -141,6 +142,7 @@ enum { LINKS = 2 }; /* for the deliveries and for one route */
 
 struct link {
     int ends[2];
+    bool over; /* one side has closed it */
 };
 
 struct relay {
@@ -149,16 +151,25 @@ struct relay {
     struct link links[LINKS];
     size_t link_count;
     struct sockaddr_in broker;
-    atomic_bool silent; /* reads and sends nothing any more */
+    atomic_size_t silent; /* nothing passes on so many links any more, beginning with the first */
+    atomic_uint closes;   /* connection.close methods that went by */
     atomic_bool ended;
 };
 
-static void pass_on(struct relay *relay, int from, int to)
+/* When one side has closed the link, the other one learns it. */
+static void pass_on(struct relay *relay, struct link *link, size_t end)
 {
+    static const char connection_close[] = {0, 10, 0, 50};
     char bytes[4096];
-    ssize_t count = recv(from, bytes, sizeof bytes, 0);
-    if (count <= 0 || send(to, bytes, (size_t)count, MSG_NOSIGNAL) != count)
-        relay->ended = true;
+    int to = link->ends[1 - end];
+    ssize_t count = recv(link->ends[end], bytes, sizeof bytes, 0);
+    if (count > 0 &&
+        memmem(bytes, (size_t)count, connection_close, sizeof connection_close) != NULL)
+        relay->closes++;
+    if (count > 0 && send(to, bytes, (size_t)count, MSG_NOSIGNAL) == count)
+        return;
+    link->over = true;
+    (void)shutdown(to, SHUT_RDWR);
 }
 
 static void accept_link(struct relay *relay)
@@ -177,10 +188,11 @@ static bool is_readable(int fd)
 
 static void pass_on_all(struct relay *relay)
 {
-    for (size_t i = 0; i < relay->link_count && !relay->silent; i++) {
+    for (size_t i = relay->silent; i < relay->link_count; i++) {
+        struct link *link = &relay->links[i];
         for (size_t end = 0; end < 2; end++) {
-            if (is_readable(relay->links[i].ends[end]))
-                pass_on(relay, relay->links[i].ends[end], relay->links[i].ends[1 - end]);
+            if (!link->over && is_readable(link->ends[end]))
+                pass_on(relay, link, end);
         }
     }
 }
@@ -232,7 +244,7 @@ void test_a_peer_that_falls_silent_is_noticed_while_polling(void **state)
     struct fixture *fixture = *state;
     struct relay relay = {0};
     open_through_relay(fixture, &relay);
-    relay.silent = true;
+    relay.silent = LINKS;
     int64_t begin_ms = now_ms();
     enum transport_status status = fixture_poll(fixture, FIXTURE_TIMEOUT_MS);
     int64_t end_ms = now_ms();
@@ -248,7 +260,7 @@ void test_a_publish_to_a_peer_that_fell_silent_does_not_hang(void **state)
     struct outgoing reply = fixture_reply(fixture, "x");
     open_through_relay(fixture, &relay);
     fixture_await_ready(fixture, ROUTE_REPLIES);
-    relay.silent = true;
+    relay.silent = LINKS;
     (void)poll(NULL, 0, 3 * FIXTURE_HEARTBEAT_MS); /* the transport is not polled meanwhile */
     int64_t begin_ms = now_ms();
     alarm(HANG_S);
@@ -261,6 +273,31 @@ void test_a_publish_to_a_peer_that_fell_silent_does_not_hang(void **state)
     assert_int_equal(status, TRANSPORT_OK);
     assert_true(end_ms - begin_ms < FIXTURE_HEARTBEAT_MS);
     assert_int_equal(fixture_event(fixture, TRANSPORT_ROUTE_CLOSED, 0)->close_cause, CLOSE_OUTSIDE);
+}
+
+/* A graceful close waits for the peer, which may be gone for the routes as well. */
+void test_a_lost_transport_drops_its_routes_without_a_close(void **state)
+{
+    struct fixture *fixture = *state;
+    struct relay relay = {0};
+    open_through_relay(fixture, &relay);
+    fixture_await_ready(fixture, ROUTE_REPLIES);
+    relay.silent = 1;
+    fixture_await_lost(fixture);
+    fixture->transport->ops->close(fixture->transport);
+    end_relay(&relay);
+    assert_int_equal(relay.closes, 0);
+}
+
+void test_a_transport_that_works_closes_its_routes_gracefully(void **state)
+{
+    struct fixture *fixture = *state;
+    struct relay relay = {0};
+    open_through_relay(fixture, &relay);
+    fixture_await_ready(fixture, ROUTE_REPLIES);
+    fixture->transport->ops->close(fixture->transport);
+    end_relay(&relay);
+    assert_int_equal(relay.closes, LINKS);
 }
 
 /* --- topology ------------------------------------------------------------------------------- */

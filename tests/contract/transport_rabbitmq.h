@@ -27,6 +27,8 @@ struct amqp_options rabbitmq_options(struct fixture *fixture);
     X(test_a_silent_peer_is_given_up_within_the_timeout)                                           \
     X(test_a_peer_that_falls_silent_is_noticed_while_polling)                                      \
     X(test_a_publish_to_a_peer_that_fell_silent_does_not_hang)                                     \
+    X(test_a_lost_transport_drops_its_routes_without_a_close)                                      \
+    X(test_a_transport_that_works_closes_its_routes_gracefully)                                    \
     X(test_a_queue_with_other_arguments_is_refused_and_named)                                      \
     X(test_an_exchange_of_another_type_is_refused_and_named)                                       \
     X(test_a_check_names_what_is_missing_and_creates_nothing)                                      \
