@@ -136,13 +136,10 @@ class Frame:
     def resume(self, queue):
         self.eval(PROCESS.format(queue=queue) + "sys:resume(Process)")
 
-    def close_connections(self, user):
-        self.eval(f'rabbit_networking:close_all_user_connections(<<"{user}">>, <<"chaos">>)')
-
     def reconnect_worker(self):
         """Closes the worker's connections, and waits until it has new ones."""
         connected = self.worker.events()["broker.connected"]
-        self.close_connections("worker")
+        self.stack.close_connections("worker")
         self.expect(lambda: self.worker.events()["broker.connected"] > connected, "the worker is connected again")
 
     def count_closed(self, user):

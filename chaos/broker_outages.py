@@ -159,7 +159,7 @@ class TopologyLostCredentials(Fault):
         self.change_password(self.new)
         self.file.write_text(self.uri.replace(self.old, self.new) + "\n")
         connected = self.frame.worker.events()["broker.connected"]
-        self.frame.close_connections("worker")
+        self.frame.stack.close_connections("worker")
         self.prove_the_old_one_is_refused()
         self.frame.expect(lambda: self.frame.worker.events()["broker.connected"] > connected,
                           "the worker connects with the new credentials", LIMIT_S if self.short else 15)

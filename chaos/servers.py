@@ -20,6 +20,16 @@ MOUNT_FULL_DISK = ('mount --bind "$0" /etc/hosts && disk=$1 && shift && mount -t
 FAKETIME = pathlib.Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 WAIT_S = 60
 
+# Closes connections one by one. The call of a connection that ends by itself meanwhile exits: it is closed then too.
+# (A worker closes its other connections as soon as the first one is lost.)
+CLOSE_CONNECTIONS = """
+[try rabbit_reader:shutdown(Connection, "chaos") of ok -> closed
+ catch exit:{{_, {{gen_server, call, [Connection | _]}}}} -> ended
+ end || Connection <- {connections}].
+"""
+CONNECTIONS_OF_USER = ('[Pid || Row <- rabbit_connection_tracking:list_of_user(<<"{user}">>), Pid <- tuple_to_list(Row), '
+                       'is_pid(Pid)]')
+
 
 def await_true(condition, seconds, what, pause_s=0.1):
     deadline = time.monotonic() + seconds
@@ -109,6 +119,11 @@ class Stack:
         if done.returncode != 0:
             raise RuntimeError(f"rabbitmqctl {arguments}: {done.stdout}{done.stderr}")
         return done.stdout
+
+    def close_connections(self, user=None):
+        """Closes all connections to the broker that a user, or anybody, has now. Returns how many it has closed."""
+        connections = CONNECTIONS_OF_USER.format(user=user) if user else "rabbit_networking:connections()"
+        return self.rabbitmqctl("eval", CLOSE_CONNECTIONS.format(connections=connections)).count("closed")
 
     def client(self, **options):
         return pymongo.MongoClient(self.mongo_uri, serverSelectionTimeoutMS=30000, **options)

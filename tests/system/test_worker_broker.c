@@ -20,7 +20,6 @@ static void test_connections_closed_amid_500_commands_lose_and_double_nothing(vo
     enum { COMMANDS = 500, FIRST = 60 };
     static unsigned char answered[COMMANDS];
     memset(answered, 0, sizeof answered);
-    char output[OUTPUT_MAX];
     set_worker("ALLOT_BATCH_MAX_COMMANDS", "25");
     struct producer producer = open_producer("ALLOT_AMQP_URI_CONDUCTOR", "conductor");
     pid_t worker = start_worker();
@@ -34,7 +33,7 @@ static void test_connections_closed_amid_500_commands_lose_and_double_nothing(vo
     send_claims(&producer, FIRST, COMMANDS);
     await_held_commit();
     await_empty_queue();
-    rabbitmqctl("close_all_user_connections worker test", output, sizeof output);
+    close_connections_of("worker");
     expect_silence(&producer, 0);
     release_commits();
     assert_int_equal(receive_claims(&producer, answered, COMMANDS, SIZE_MAX), COMMANDS - FIRST);

@@ -68,7 +68,7 @@ static void make_file(char *path)
 
 static void close_connections(void)
 {
-    about_user("close_all_user_connections", "test");
+    close_connections_of(fixture_database());
 }
 
 static void test_a_changed_password_needs_no_restart(void **state)

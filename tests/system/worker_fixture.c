@@ -363,7 +363,7 @@ void rabbitmqctl(const char *arguments, char *output, size_t room)
 {
     const char *directory = getenv("ALLOT_STACK_DIR");
     assert_non_null(directory); /* only the broker of a private stack may be disturbed */
-    char command[512];
+    char command[1024];
     assert_in_range(snprintf(command, sizeof command,
                              "script/stack --dir '%s' rabbitmqctl -q %s 2>&1", directory,
                              arguments),
@@ -374,6 +374,22 @@ void rabbitmqctl(const char *arguments, char *output, size_t room)
     output[length] = '\0';
     if (pclose(pipe) != 0)
         fail_msg("rabbitmqctl %s: %s", arguments, output);
+}
+
+/* Not close_all_user_connections: it fails if one of them ends by itself meanwhile, and a worker
+   closes the others as soon as the first one is lost. */
+void close_connections_of(const char *user)
+{
+    char arguments[512], output[4096];
+    assert_in_range(snprintf(arguments, sizeof arguments,
+                             "eval '[try rabbit_reader:shutdown(Pid, \"test\") "
+                             "catch exit:{_, {gen_server, call, [Pid | _]}} -> ended end "
+                             "|| Row <- rabbit_connection_tracking:list_of_user(<<\"%s\">>), "
+                             "Pid <- tuple_to_list(Row), is_pid(Pid)].'",
+                             user),
+                    1, sizeof arguments - 1);
+    rabbitmqctl(arguments, output, sizeof output);
+    assert_non_null(strstr(output, "ok")); /* at least one was closed */
 }
 
 /* --- setup and teardown ----------------------------------------------------------------------- */

@@ -99,6 +99,8 @@ void expect_no_dead_letter(void);
 struct client_message take_dead_letter(void);
 /* Runs rabbitmqctl for the stack's broker. Its output is cut to `room` bytes. */
 void rabbitmqctl(const char *arguments, char *output, size_t room);
+/* Has the broker close all connections of a user. */
+void close_connections_of(const char *user);
 
 /* --- setup and teardown ----------------------------------------------------------------------- */
 
