@@ -22,6 +22,7 @@ DATABASE = "allot_chaos"
 VICTIM_S = 10  # the victim runs so long before the fault and after it
 ANSWERS = 4  # short form: answers of the victim that are waited for before, during and after the fault
 LIMIT_S = 45  # for what has to happen in the end
+QUEUE_MS = 60000  # a busy queue may take so long to hear that it is suspended; Erlang waits for 5 s by default
 PRINCIPALS = ("victim", "culprit", "bystander", "greedy")
 # One line each that the log has for a command, whatever the fault.
 LINES_OF_COMMANDS = {"command.failed", "command.succeeded", "audit.denied"}
@@ -128,13 +129,14 @@ class Frame:
 
     def suspend(self, queue):
         """Suspends the process of a queue: it takes nothing and confirms nothing until it is resumed."""
-        self.eval(PROCESS.format(queue=queue) + "sys:suspend(Process)")
-        status = self.eval(PROCESS.format(queue=queue) + "element(2, list_to_tuple(element(4, sys:get_status(Process))))")
+        self.eval(PROCESS.format(queue=queue) + f"sys:suspend(Process, {QUEUE_MS})")
+        status = self.eval(PROCESS.format(queue=queue) +
+                           f"element(2, list_to_tuple(element(4, sys:get_status(Process, {QUEUE_MS}))))")
         if status != "suspended":
             raise NotInjected(f"the process of {queue} is {status}")
 
     def resume(self, queue):
-        self.eval(PROCESS.format(queue=queue) + "sys:resume(Process)")
+        self.eval(PROCESS.format(queue=queue) + f"sys:resume(Process, {QUEUE_MS})")
 
     def reconnect_worker(self):
         """Closes the worker's connections, and waits until it has new ones."""
@@ -212,7 +214,7 @@ class Frame:
     def start_victim(self):
         self.victim = self.client("victim", kind=Victim)
         self.victim.provider = create_provider(self.victim)
-        self.victim.sending.set()
+        self.victim.start_sending()
 
     # --- time ------------------------------------------------------------------------------------
 
@@ -245,7 +247,7 @@ class Frame:
             self.let_the_victim_run(VICTIM_S)
             injected = self.inject(fault)
             self.let_the_victim_run(VICTIM_S)
-            self.victim.sending.clear()
+            self.victim.stop_sending()
             fault.settle()
             self.expect(lambda: not self.victim.outbox and not self.victim.unanswered(), "the victim has all answers")
             return self.collect(fault, injected)

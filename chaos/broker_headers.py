@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Faults of headers: too large once the broker has added its own, and nested deeply."""
-from broker_frame import Fault, NotInjected
+from broker_frame import LIMIT_S, Fault, NotInjected
+from servers import await_true
 from victim import body_of
 
 WITNESS = "chaos.witness"
@@ -72,14 +73,19 @@ class BigHeaders(Fault):
 
     def prove(self):
         """One message stays in the queue with a maximum length; the others have x-death."""
-        seen = [properties.headers or {} for properties, _ in self.frame.drain(WITNESS)]
-        died = sum("x-death" in headers for headers in seen)
-        if died < 2 * self.each - 1:
-            raise NotInjected(f"{died} commands with a full header have x-death")
-        self.figures.append(f"{died} full headers with x-death; flow control paused "
+        self.died = 0
+        try:
+            await_true(lambda: self.count_died() >= 2 * self.each - 1, LIMIT_S, "the commands come by the detour")
+        except TimeoutError as trouble:
+            raise NotInjected(f"{self.died} commands with a full header have x-death") from trouble
+        self.figures.append(f"{self.died} full headers with x-death; flow control paused "
                             f"{self.frame.worker.events()['flow.paused']} times")
         if self.large and not self.frame.worker.events()["flow.paused"]:
             raise NotInjected("flow control did not pause")
+
+    def count_died(self):
+        self.died += sum("x-death" in (properties.headers or {}) for properties, _ in self.frame.drain(WITNESS))
+        return self.died
 
     def clear(self):
         self.witness.close()

@@ -120,14 +120,21 @@ class TopologyLostBinding(Fault):
 
     def inject(self):
         since = time.monotonic()
-        self.frame.as_tester(lambda channel: channel.queue_unbind("allot.commands", EXCHANGE, ROUTING_KEY))
-        if self.is_bound():
-            raise NotInjected("the commands' queue is still bound")
+        self.frame.as_tester(self.unbind)
         if self.short:
             self.bind()
         self.frame.expect(self.is_bound, "the worker declares the binding again", self.HEALED_S)
         self.bind()
         self.frame.outages.append((since, time.monotonic() + 0.3))  # the victim repeats what comes back after 0.2 s
+
+    def unbind(self, channel):
+        """Proves it at once: the worker may bind the queue again at any time."""
+        channel.queue_unbind("allot.commands", EXCHANGE, ROUTING_KEY)
+        try:
+            channel.basic_publish(EXCHANGE, ROUTING_KEY, b"", mandatory=True)
+        except pika.exceptions.UnroutableError:
+            return
+        raise NotInjected("the commands' queue is still bound")
 
     def is_bound(self):
         return '"allot.commands"' in self.frame.eval(

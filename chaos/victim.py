@@ -207,14 +207,25 @@ class Victim(Client):
         self.claimed = self.answered = 0  # claims that were sent, and those that were answered with success
         self.wrong = []
         self.due = None
-        self.sending = threading.Event()
+        self.sending = False
+        self.lock = threading.Lock()  # of what begins and ends the sending
+
+    def start_sending(self):
+        with self.lock:
+            self.sending = True
+
+    def stop_sending(self):
+        """After it no command is added any more."""
+        with self.lock:
+            self.sending = False
 
     def step(self):
         now = time.monotonic()
-        if self.sending.is_set() and (self.due is None or now >= self.due):
-            self.due = max((self.due or now) + PERIOD_S, now - 1)
-            self.claim()
-            self.read()
+        with self.lock:
+            if self.sending and (self.due is None or now >= self.due):
+                self.due = max((self.due or now) + PERIOD_S, now - 1)
+                self.claim()
+                self.read()
         self.ask_again(now)
         super().step()
 
