@@ -119,7 +119,7 @@ static bool reject_unreadable(struct amqp_transport *self, struct error *error)
 /*
  * If the deliveries' connection was lost, the routes are dropped: a graceful close waits up to 2 s
  * for each, and the broker may be gone for all. What is confirmed is in its queue; what is not
- * belongs to a delivery that comes again.
+ * belongs to a delivery that is redelivered.
  */
 static void close_routes(struct amqp_transport *self, bool lost)
 {
