@@ -218,3 +218,14 @@ void command_decode(const struct decode_context *context, const struct delivery 
         policy_allows_reply_to(context->policy, request->principal, request->reply_to);
     *ret_decoded = decoded;
 }
+
+/* A change of nothing names no document but the outcome. */
+void command_identify(const struct decode_context *context, const struct delivery *delivery,
+                      struct decoded *ret_decoded)
+{
+    struct decoded decoded = {.request = request_of(context, delivery)};
+    decoded.request.undecoded = true;
+    decoded.request.command.kind = COMMAND_ALLOCATION_SET;
+    decoded.accepted = text_present(decoded.request.principal) && text_present(decoded.request.key);
+    *ret_decoded = decoded;
+}

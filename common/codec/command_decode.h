@@ -28,6 +28,14 @@ struct decoded {
 };
 
 /*
+ * Makes a request of a message that must not be decoded, since its workers died of that: it has the
+ * principal, the key and reply_to, and `undecoded`. `accepted` only if it has the first two, so
+ * that it may have an outcome.
+ */
+void command_identify(const struct decode_context *context, const struct delivery *delivery,
+                      struct decoded *ret_decoded);
+
+/*
  * Decodes a delivery. Everything is copied to `arena`, except the texts of the properties, which
  * are borrowed from the delivery.
  */

@@ -41,7 +41,8 @@ static bool same_fingerprint(const struct fingerprint *a, const struct fingerpri
 static void replay(struct decision *decision, const struct outcome *outcome)
 {
     struct verdict *verdict = decision->verdict;
-    if (!same_fingerprint(&outcome->fingerprint, &decision->request->fingerprint)) {
+    if (!decision->request->undecoded &&
+        !same_fingerprint(&outcome->fingerprint, &decision->request->fingerprint)) {
         verdict_refuse(verdict, decision->snapshot->arena, VERDICT_IDEMPOTENCY_KEY_REUSED,
                        "this message_id is recorded with another body");
         return;
@@ -102,6 +103,16 @@ static void refuse_internal(struct decision *decision)
     verdict_add_text(decision->verdict, "reason", decision->request->storage_reason);
 }
 
+/* Nothing is known of the command that could be checked, and it gets no reply. */
+static void refuse_undecoded(struct decision *decision)
+{
+    int64_t attempts = decision->request->attempts;
+    verdict_refuse(decision->verdict, decision->snapshot->arena, VERDICT_ATTEMPTS_EXHAUSTED,
+                   "%lld workers crashed while decoding this command", (long long)attempts);
+    verdict_add_integer(decision->verdict, "attempts", attempts);
+    decision->verdict->reply_allowed = false;
+}
+
 /*
  * Checks in the order of the contract. A command that the database rejected is decided again,
  * because the state may have changed: only if it would still succeed is it `internal`. If its
@@ -110,6 +121,10 @@ static void refuse_internal(struct decision *decision)
 static void decide(struct decision *decision)
 {
     const struct request *request = decision->request;
+    if (request->undecoded) {
+        refuse_undecoded(decision);
+        return;
+    }
     if (!check_attempts(decision) || !decide_policy(decision) || !check_deadline(decision))
         return;
     if (request->rejection_unrecordable) {

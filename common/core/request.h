@@ -28,6 +28,9 @@ struct request {
     bool rejected_by_storage;
     /* The database rejected even the write of that failure's outcome: it is `internal`. */
     bool rejection_unrecordable;
+    /* Its workers died of decoding it, so only principal, key and reply_to are known: it gets its
+       recorded outcome, or is `attempts_exhausted`. */
+    bool undecoded;
     struct text storage_reason; /* the database's error text */
     struct command command;
 };

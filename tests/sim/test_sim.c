@@ -436,12 +436,12 @@ static void check_crasher_and_innocents(size_t workers, int innocents_before)
     for (int i = innocents_before; i < INNOCENTS; i++)
         innocents[i] = ask_innocent(world, i);
     int crashes = crash_at_watched_loads(world, workers);
-    assert_in_range(crashes, 1 + ALONE, 1 + LOG2_OF_BATCH + ALONE + 1);
+    assert_in_range(crashes, 1 + ALONE, 1 + LOG2_OF_BATCH + 2 * ALONE + 1);
     for (int i = 0; i < INNOCENTS; i++) {
         assert_non_null(world_reply(world, innocents[i], 0));
         assert_null(world_dead_letter(world, innocents[i]));
     }
-    /* It crashed its worker even at the load before its answer, so it is not decoded any more. */
+    /* It crashed its worker even at the load of its outcome, so nothing is loaded any more. */
     const struct memory_message *letter = world_dead_letter(world, crasher);
     assert_non_null(letter);
     struct field reason;
@@ -683,6 +683,73 @@ static void test_fresh_commands_do_not_join_a_command_with_a_record(void **state
     world_free(world);
 }
 
+/* Steps the first worker until it has committed once more, and crashes it. */
+static void crash_after_commit(struct world *world)
+{
+    size_t before = memory_database_counters(world->database).calls[MEMORY_COMMIT];
+    for (int steps = 0; memory_database_counters(world->database).calls[MEMORY_COMMIT] == before;
+         steps++) {
+        assert_true(steps < 200);
+        world_transport_step(world, 0);
+        world_apply_step(world, 0);
+        fake_clock_advance(&world->clock, 20);
+    }
+    world_crash(world, 0, MEMORY_LOST);
+}
+
+/* The record is there from before the decoding until after the commit, so a death after the commit
+   looks like one of the decoding. */
+static void test_a_recorded_outcome_is_replayed_after_many_deaths(void **state)
+{
+    (void)state;
+    struct world *world = world_with(NULL);
+    const struct sent *sent = world_ask(world, "blue", "claim", CLAIM);
+    for (int deaths = 0; deaths <= 2 * WORLD_ATTEMPTS_MAX; deaths++)
+        crash_after_commit(world);
+    assert_true(world_run_until_idle(world));
+    assert_non_null(world_reply(world, sent, 0));
+    assert_null(world_dead_letter(world, sent));
+    assert_int_equal(consumer_generation(world), 1);
+    assert_auditor_accepts(world);
+    world_free(world);
+}
+
+static int64_t recorded_alone(struct world *world, const char *key)
+{
+    struct attempt_key of = {text_of("blue"), text_of(key)};
+    struct attempt_history history = {0, 0};
+    struct store *store = memory_store_new(world->database);
+    memory_database_clear_faults(world->database);
+    assert_int_equal(store->ops->find_attempts(store, &of, 1, &history, NULL), STORE_OK);
+    store->ops->free(store);
+    return history.alone;
+}
+
+/* The write of the record takes effect, but its answer is lost. */
+static void test_a_record_without_an_answer_keeps_the_turn(void **state)
+{
+    (void)state;
+    struct world *world = world_new((struct world_options){.seed = 1, .one_process = true});
+    (void)world_ask(world, "blue", "alone", CLAIM);
+    receive_commands(world);
+    memory_transport_cut(world->workers[0].transport);
+    world_transport_step(world, 0);
+    receive_commands(world);
+    apply_until(world, "record_attempts");
+    memory_database_fail(world->database, (struct memory_fault){.call = MEMORY_ATTEMPT,
+                                                                .status = STORE_UNAVAILABLE,
+                                                                .fate = MEMORY_APPLIED});
+    world_apply_step(world, 0);
+    assert_int_equal(recorded_alone(world, "alone"), 1);
+    fake_clock_advance(&world->clock, 3000);
+    world_apply_step(world, 0);
+    assert_false(attempt_turn_begin(&world->turn, true));
+    assert_true(world_run_until_idle(world));
+    assert_true(attempt_turn_begin(&world->turn, true));
+    attempt_turn_end(&world->turn, true);
+    world_free(world);
+}
+
 int main(void)
 {
     log_configure(LOG_LEVEL_ERROR, LOG_FORMAT_JSON, "simulated");
@@ -708,6 +775,8 @@ int main(void)
         cmocka_unit_test(test_deaths_after_attempts_exhausted_change_nothing),
         cmocka_unit_test(test_an_earlier_delivery_does_not_withdraw_the_record),
         cmocka_unit_test(test_fresh_commands_do_not_join_a_command_with_a_record),
+        cmocka_unit_test(test_a_recorded_outcome_is_replayed_after_many_deaths),
+        cmocka_unit_test(test_a_record_without_an_answer_keeps_the_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }

@@ -72,6 +72,14 @@ static void decode(void *context, struct job *job)
     job->undecoded = false;
 }
 
+static void identify(void *context, struct job *job)
+{
+    (void)context;
+    struct decode_context decode_context = {.trust_user_id = true};
+    command_identify(&decode_context, &job->delivery, &job->decoded);
+    job->undecoded = false;
+}
+
 static void start(struct world *world, struct world_worker *worker)
 {
     uint64_t epoch = worker->epoch + 1;
@@ -103,6 +111,7 @@ static void start(struct world *world, struct world_worker *worker)
         .max_attempts = WORLD_ATTEMPTS_MAX,
         .seed = world_random(world, UINT64_MAX),
         .decode = decode,
+        .identify = identify,
         .decode_context = worker,
     };
     worker->applier = applier_new(&applying);

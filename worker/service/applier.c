@@ -626,6 +626,13 @@ static enum applier_next begin_batch(struct applier *applier, int64_t *ret_pause
     return *ret_pause_ms > 0 ? APPLIER_WAIT : APPLIER_GO_ON;
 }
 
+/* Returns whether the next group may have records already: a write that failed may have had its
+   effect. */
+static bool has_sent_record(const struct applier *applier)
+{
+    return applier->unmarked.head != NULL && applier->unmarked.head->attempt_sent;
+}
+
 /* Begins with what comes first: attempt records to delete; redelivered commands to mark, once those
    that were marked before are done; a batch. While another lane has the turn, others do not wait.
  */
@@ -634,7 +641,7 @@ static enum applier_next gather_batch(struct applier *applier, int64_t *ret_paus
     take_cleanups(applier);
     if (applier->count > 0)
         return clean_up_attempts(applier, ret_pause_ms);
-    if (applier->marked == 0)
+    if (applier->marked == 0 && !has_sent_record(applier))
         end_turn(applier);
     applier->batch_began_ms = now_ms(applier);
     if (applier->marked > 0 || applier->unmarked.head == NULL || applier->turn_refused)
@@ -664,35 +671,42 @@ static enum applier_next find_attempts(struct applier *applier, int64_t *ret_pau
 }
 
 /* A command whose worker died even where the plan would only have answered `attempts_exhausted`
-   kills its worker while it is decoded. */
-static bool dies_decoding(const struct applier *applier, const struct job *job)
+   kills its worker while it is decoded; or its workers died after the commit. */
+static bool may_die_decoding(const struct applier *applier, const struct job *job)
 {
     return job->history.alone > applier->options.max_attempts;
 }
 
-/* Answers a command without decoding it. It gets no reply, since nothing is known of its policy,
-   and is dead-lettered. */
+/* Its workers died even of looking for its outcome. */
+static bool may_die_looking(const struct applier *applier, const struct job *job)
+{
+    return job->history.alone > 2 * applier->options.max_attempts;
+}
+
+/* Answers a command without decoding it and without looking for its outcome. It gets no
+   reply, since nothing is known of its policy, and is dead-lettered. */
 static void answer_exhausted(struct job *job)
 {
     struct decoded *decoded = &job->decoded;
-    decoded->request.principal = job->delivery.properties.user_id;
-    decoded->request.key = job->delivery.properties.message_id;
     verdict_refuse(&decoded->verdict, job->arena, VERDICT_ATTEMPTS_EXHAUSTED,
                    "%lld workers crashed while decoding this command",
                    (long long)job->history.alone);
     verdict_add_integer(&decoded->verdict, "attempts", job->history.alone);
-    job_answer_undecodable(job);
 }
 
 /* Decodes a command whose record is durable. Returns whether it goes into a batch; otherwise it is
-   answered. */
+   answered. One that may not be decoded goes into a batch to look for its outcome. */
 static bool decode_marked(struct applier *applier, struct job *job)
 {
-    if (dies_decoding(applier, job)) {
+    bool deadly = may_die_decoding(applier, job);
+    if (deadly)
+        applier->options.identify(applier->options.decode_context, job);
+    else
+        applier->options.decode(applier->options.decode_context, job);
+    if (deadly && may_die_looking(applier, job))
+        job->decoded.accepted = false;
+    if (deadly && !job->decoded.accepted)
         answer_exhausted(job);
-        return false;
-    }
-    applier->options.decode(applier->options.decode_context, job);
     job->decoded.request.attempts = job->history.alone;
     if (!job->decoded.accepted)
         job_answer_undecodable(job);
@@ -720,7 +734,11 @@ static void begin_marked(struct applier *applier)
 /* A record of a group of one counts as an attempt, so then no other lane may have a group. */
 static bool take_turn(struct applier *applier)
 {
-    applier->is_alone = applier->count == 1;
+    bool alone = applier->count == 1;
+    if (applier->has_turn && applier->is_alone == alone)
+        return true; /* of a write that failed */
+    end_turn(applier);
+    applier->is_alone = alone;
     applier->has_turn = attempt_turn_begin(applier->options.turn, applier->is_alone);
     applier->turn_refused = !applier->has_turn;
     return applier->has_turn;
@@ -824,7 +842,7 @@ static struct text encode(struct applier *applier, size_t index)
 {
     const struct request *request = applier->requests[index];
     struct verdict *verdict = &applier->verdicts[index];
-    struct text name = text_of(command_name(request->command.kind));
+    struct text name = applier->jobs[index]->decoded.command;
     struct text body =
         reply_encode(applier->arena, name, request->command.kind, request->key, verdict);
     if (body.length <= REPLY_BYTES_MAX)

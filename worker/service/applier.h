@@ -31,7 +31,9 @@ struct applier_options {
     uint64_t seed;                 /* of the jitter */
     /* Decodes a redelivered command, and clears job.undecoded. */
     void (*decode)(void *context, struct job *job);
-    void *decode_context;
+    /* Fills in what is known without decoding it (command_identify). */
+    void (*identify)(void *context, struct job *job);
+    void *decode_context; /* of both */
 };
 
 struct applier;

@@ -115,17 +115,30 @@ static enum applier_next step(struct lane *lane, struct applier *applier, int64_
     return next;
 }
 
+static struct decode_context decode_context_of(const struct lane *lane, const struct policy *policy)
+{
+    const struct settings *settings = lane->options.settings;
+    return (struct decode_context){
+        .policy = policy,
+        .trust_user_id = settings->security_trust_user_id,
+        .default_principal = settings->security_default_principal,
+    };
+}
+
+static void identify(void *context, struct job *job)
+{
+    const struct lane *lane = context;
+    struct decode_context decode_context = decode_context_of(lane, NULL);
+    command_identify(&decode_context, &job->delivery, &job->decoded);
+    job->undecoded = false;
+}
+
 /* Called by both threads, each with its own jobs. */
 static void decode(void *context, struct job *job)
 {
     const struct lane *lane = context;
-    const struct settings *settings = lane->options.settings;
     struct policy_ref *policy = policy_acquire(lane->options.policy);
-    struct decode_context decode_context = {
-        .policy = policy_of(policy),
-        .trust_user_id = settings->security_trust_user_id,
-        .default_principal = settings->security_default_principal,
-    };
+    struct decode_context decode_context = decode_context_of(lane, policy_of(policy));
     die_of_poisoned_body(job->delivery.body);
     command_decode(&decode_context, &job->delivery, job->arena, &job->decoded);
     policy_release(policy);
@@ -148,6 +161,7 @@ static struct applier *new_applier(struct lane *lane)
         .max_attempts = settings->delivery_max_attempts,
         .seed = (uint64_t)getpid() ^ (uint64_t)(uintptr_t)lane,
         .decode = decode,
+        .identify = identify,
         .decode_context = lane,
     };
     return applier_new(&options);
