@@ -864,6 +864,61 @@ static void test_a_dead_letter_that_was_nacked_waits_behind_the_others(void **st
     assert_int_equal(replies(fixture, "allot.dead"), 21);
 }
 
+/* --- one producer with many queues ----------------------------------------------------------
+ */
+
+enum { SILENT_QUEUES = 40 };
+
+/* Sends so many commands for each of many silent queues of the culprit. */
+static void send_to_silent_queues(struct fixture *fixture, size_t each)
+{
+    static char names[SILENT_QUEUES][16];
+    for (size_t i = 0; i < SILENT_QUEUES; i++) {
+        (void)snprintf(names[i], sizeof names[i], "culprit.%zu", i);
+        memory_broker_declare(fixture->broker, names[i]);
+        memory_broker_silence(fixture->broker, names[i], true);
+        send(fixture, "culprit", names[i], each);
+    }
+}
+
+static void test_many_silent_queues_of_one_producer_cost_others_one_turn(void **state)
+{
+    struct fixture *fixture = *state;
+    send_to_silent_queues(fixture, 1);
+    send(fixture, "victim", "victim.replies", 1);
+    run(fixture, 3000);
+    assert_int_equal(replies(fixture, "victim.replies"), 1);
+    assert_int_equal(count(fixture, COUNTER_REPLIES_UNROUTABLE), 0);
+}
+
+static void test_many_silent_queues_of_one_producer_never_fill_the_prefetch(void **state)
+{
+    struct fixture *fixture = *state;
+    send_to_silent_queues(fixture, 2 * PREFETCH / SILENT_QUEUES);
+    run(fixture, 1500);
+    send(fixture, "victim", "victim.replies", 1);
+    run(fixture, 3000);
+    assert_int_equal(replies(fixture, "victim.replies"), 1);
+}
+
+static void test_two_slow_queues_of_one_producer_let_nobody_wait(void **state)
+{
+    struct fixture *fixture = *state;
+    memory_broker_declare(fixture->broker, "culprit.2");
+    memory_broker_declare(fixture->broker, "culprit.3");
+    make_late(fixture, "culprit.replies", 9000);
+    make_late(fixture, "culprit.2", 9000);
+    send(fixture, "culprit", "culprit.replies", 2);
+    send(fixture, "culprit", "culprit.2", 2);
+    run(fixture, 90000);
+    assert_int_equal(unsettled(fixture), 0);
+    memory_broker_silence(fixture->broker, "culprit.3", true);
+    send(fixture, "culprit", "culprit.3", 20);
+    send(fixture, "victim", "victim.replies", 1);
+    run(fixture, 5000);
+    assert_int_equal(replies(fixture, "victim.replies"), 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -887,6 +942,9 @@ int main(void)
         TEST(test_a_nacked_reply_pauses_in_isolation),
         TEST(test_a_broker_that_confirms_nothing_for_a_while_costs_no_reply),
         TEST(test_a_slow_queue_does_not_let_others_wait),
+        TEST(test_many_silent_queues_of_one_producer_cost_others_one_turn),
+        TEST(test_many_silent_queues_of_one_producer_never_fill_the_prefetch),
+        TEST(test_two_slow_queues_of_one_producer_let_nobody_wait),
         TEST(test_a_queue_that_slows_down_does_not_let_others_wait),
         TEST(test_an_isolated_queue_that_slows_down_does_not_let_others_wait),
         TEST(test_a_queue_that_is_silent_again_and_again_does_not_let_others_wait),

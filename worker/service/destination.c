@@ -14,9 +14,14 @@ static uint64_t hash_text(uint64_t hash, struct text text)
     return (hash ^ text.length) * 0x100000001b3U;
 }
 
+static uint64_t owner_of(struct text principal)
+{
+    return hash_text(0xcbf29ce484222325U, principal);
+}
+
 static uint64_t identity_of(struct text principal, struct text address)
 {
-    return hash_text(hash_text(0xcbf29ce484222325U, principal), address);
+    return hash_text(owner_of(principal), address);
 }
 
 static struct destination **bucket_of(struct destinations *destinations, uint64_t identity)
@@ -55,6 +60,7 @@ struct destination *destinations_find(struct destinations *destinations, struct 
             return at;
     }
     struct destination *destination = new_destination(principal, address);
+    destination->owner = owner_of(principal);
     destination->identity = identity;
     destination->next = *bucket;
     *bucket = destination;

@@ -18,7 +18,12 @@
  * It leaves with its first confirm. If the next one is slow as well, it stays until it confirms in
  * time, since it would only be found silent again.
  *
- * Destinations take turns: the isolated ones are a ring, and each goes to its end when it is taken.
+ * Principals take turns, so that one with many destinations does not let the others wait for all of
+ * them; and among the destinations of one principal, those in the ring of the isolated ones take
+ * turns: each goes to its end when it is taken. Once a destination of a principal is silent, its
+ * other isolated ones count as blamed too, as long as they have not confirmed: or the replies of
+ * many suspects could fill the prefetch, each of which has to wait for its turn. And its next
+ * destinations are tried on the isolated route before they may use the main one.
  *
  * Not here: publishing, time-outs (settler.c).
  */
@@ -69,7 +74,7 @@ static bool is_idle(const struct destination *destination)
 
 static bool is_blamed(const struct destination *destination)
 {
-    return destination->silent || destination->convicted;
+    return destination->silent || destination->convicted || destination->tainted;
 }
 
 static void count_blamed(struct isolation *isolation, const struct destination *destination)
@@ -88,10 +93,34 @@ static void discount_blamed(struct isolation *isolation, const struct destinatio
 static void blame(struct isolation *isolation, struct destination *destination, bool silent,
                   bool convicted)
 {
+    size_t *silent_count = &isolation->silent_of_owner[destination->owner % ISOLATION_OWNERS];
     discount_blamed(isolation, destination);
+    *silent_count -= destination->silent;
     destination->silent = silent;
     destination->convicted = convicted;
+    *silent_count += destination->silent;
     count_blamed(isolation, destination);
+}
+
+static bool same_owner(const struct destination *a, const struct destination *b)
+{
+    return a->owner == b->owner && text_equal(a->principal, b->principal);
+}
+
+static void taint(struct isolation *isolation, struct destination *destination, bool tainted)
+{
+    discount_blamed(isolation, destination);
+    destination->tainted = tainted;
+    count_blamed(isolation, destination);
+}
+
+/* Lets the other isolated destinations of the principal count as blamed. */
+static void taint_owner(struct isolation *isolation, const struct destination *silent)
+{
+    for (struct destination *at = isolation->first; at != NULL; at = at->next_isolated) {
+        if (at != silent && same_owner(at, silent) && !at->tainted)
+            taint(isolation, at, true);
+    }
 }
 
 /* Ends the isolation of a destination that has nothing waiting and nothing on the route. */
@@ -99,6 +128,7 @@ static void release(struct isolation *isolation, struct destination *destination
 {
     unlink_isolated(isolation, destination);
     blame(isolation, destination, false, false);
+    taint(isolation, destination, false);
     destination->isolated = destination->charged = destination->slow = false;
     destination->isolated_until_ms = 0;
     destination->suspects = 0;
@@ -116,11 +146,25 @@ static void forget_one(struct isolation *isolation)
         release(isolation, at);
 }
 
+/* Takes over what is known of the principal. */
+static void join_owner(struct isolation *isolation, struct destination *destination)
+{
+    destination->owner_turn = 0;
+    for (struct destination *at = isolation->first; at != NULL; at = at->next_isolated) {
+        if (!same_owner(at, destination))
+            continue;
+        destination->owner_turn = at->owner_turn;
+        if (at->silent && !destination->tainted)
+            taint(isolation, destination, true);
+    }
+}
+
 static void isolate(struct isolation *isolation, struct destination *destination)
 {
     if (destination->isolated)
         return;
     forget_one(isolation);
+    join_owner(isolation, destination);
     destination->isolated = true;
     destination->limit = ISOLATION_GROUP_MAX;
     append(isolation, destination);
@@ -176,11 +220,27 @@ static bool has_nothing_left(const struct destination *destination)
     return destination->waiting.count == 0 && destination->unconfirmed == 0;
 }
 
+static bool has_silent_owner(const struct isolation *isolation,
+                             const struct destination *destination)
+{
+    if (isolation->silent_of_owner[destination->owner % ISOLATION_OWNERS] == 0)
+        return false;
+    for (const struct destination *at = isolation->first; at != NULL; at = at->next_isolated) {
+        if (at->silent && same_owner(at, destination))
+            return true;
+    }
+    return false;
+}
+
 bool isolation_applies(struct isolation *isolation, struct destination *destination, int64_t now_ms)
 {
     if (destination->isolated && has_nothing_left(destination) &&
         now_ms >= destination->isolated_until_ms)
         release(isolation, destination); /* it has the caller's job, so it is not freed */
+    if (!destination->isolated && has_silent_owner(isolation, destination)) {
+        isolate(isolation, destination);
+        destination->limit = ISOLATION_TRIAL_MAX;
+    }
     return destination->isolated;
 }
 
@@ -217,19 +277,33 @@ static bool is_due(const struct destination *destination, int64_t now_ms)
     return first != NULL && first->due_ms <= now_ms;
 }
 
+/* Returns the next destination that may publish on the route: of the principal that has waited
+   longest, the first in the ring. NULL: there is none. */
+static struct destination *next_in_turn(struct isolation *isolation, bool silent, int64_t now_ms)
+{
+    struct destination *next = NULL;
+    for (struct destination *at = isolation->first; at != NULL; at = at->next_isolated) {
+        if (at->silent == silent && at->unconfirmed == 0 && is_due(at, now_ms) &&
+            (next == NULL || at->owner_turn < next->owner_turn))
+            next = at;
+    }
+    return next;
+}
+
 /* Makes the next destination that may publish on the route the fresh one. */
 static void choose(struct isolation *isolation, bool silent, int64_t now_ms)
 {
-    for (size_t left = isolation->count; left > 0; left--) {
-        struct destination *destination = isolation->first;
-        unlink_isolated(isolation, destination);
-        append(isolation, destination);
-        if (destination->silent != silent || destination->unconfirmed > 0 ||
-            !is_due(destination, now_ms))
-            continue;
-        isolation->turns[silent] = (struct isolation_turn){destination, destination->limit};
+    struct destination *next = next_in_turn(isolation, silent, now_ms);
+    if (next == NULL)
         return;
+    unlink_isolated(isolation, next);
+    append(isolation, next);
+    isolation->turn++;
+    for (struct destination *at = isolation->first; at != NULL; at = at->next_isolated) {
+        if (same_owner(at, next))
+            at->owner_turn = isolation->turn;
     }
+    isolation->turns[silent] = (struct isolation_turn){next, next->limit};
 }
 
 /* Ends the turn of a destination that has nothing on the route and nothing to publish now: its
@@ -317,6 +391,7 @@ void isolation_silence(struct isolation *isolation, struct destination *destinat
 {
     end_turn(isolation, destination);
     blame(isolation, destination, true, destination->convicted);
+    taint_owner(isolation, destination);
     destination->limit = 1;
     keep_until(destination, now_ms + ISOLATION_SILENT_MS);
 }

@@ -28,7 +28,9 @@ enum {
     ISOLATION_SILENT_MS = 60 * 1000,
     ISOLATION_CLOSES_MAX = 2,  /* of a reply that was alone: then it is given up */
     ISOLATION_GROUP_MAX = 256, /* messages that are published at once */
-    ISOLATION_IDLE_MAX = 1000  /* isolated destinations without jobs that are remembered */
+    ISOLATION_TRIAL_MAX = 16,  /* the same, of a principal that has a silent destination */
+    ISOLATION_OWNERS = 256,
+    ISOLATION_IDLE_MAX = 1000 /* isolated destinations without jobs that are remembered */
 };
 
 /* Whose turn it is on one of the two routes, ISOLATED and SILENT. */
@@ -50,8 +52,11 @@ struct isolation {
     struct destination *last;
     size_t count;                   /* of isolated destinations */
     struct isolation_turn turns[2]; /* by destination.silent */
-    size_t waiting;                 /* jobs in all `waiting` */
-    struct isolation_load blamed;   /* of all blamed destinations */
+    uint64_t turn;                  /* number of the last one */
+    /* silent destinations, by owner modulo the size: 0 means that the principal has none */
+    size_t silent_of_owner[ISOLATION_OWNERS];
+    size_t waiting;               /* jobs in all `waiting` */
+    struct isolation_load blamed; /* of all blamed destinations */
 };
 
 /* Counts a new reply, whose job has its `counted_bytes`, and sets the job's destination. */

@@ -138,7 +138,7 @@ static void route_confirmed(struct settler *settler, const struct job *job)
 {
     settle_route_confirmed(&settler->routes[job->route]);
     if (job->stage == SETTLE_REPLY)
-        patience_confirmed(&settler->patience, job->destination->identity, waited_ms(settler, job),
+        patience_confirmed(&settler->patience, job->destination->owner, waited_ms(settler, job),
                            job->route != ROUTE_REPLIES);
 }
 
