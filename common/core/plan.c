@@ -77,9 +77,7 @@ static bool check_attempts(struct decision *decision)
     int64_t attempts = decision->request->attempts;
     if (attempts < decision->context->attempts_max)
         return true;
-    verdict_refuse(decision->verdict, decision->snapshot->arena, VERDICT_ATTEMPTS_EXHAUSTED,
-                   "%lld workers crashed while processing this command", (long long)attempts);
-    verdict_add_integer(decision->verdict, "attempts", attempts);
+    verdict_refuse_exhausted(decision->verdict, decision->snapshot->arena, attempts, "processing");
     return false;
 }
 
@@ -106,10 +104,8 @@ static void refuse_internal(struct decision *decision)
 /* Nothing is known of the command that could be checked, and it gets no reply. */
 static void refuse_undecoded(struct decision *decision)
 {
-    int64_t attempts = decision->request->attempts;
-    verdict_refuse(decision->verdict, decision->snapshot->arena, VERDICT_ATTEMPTS_EXHAUSTED,
-                   "%lld workers crashed while decoding this command", (long long)attempts);
-    verdict_add_integer(decision->verdict, "attempts", attempts);
+    verdict_refuse_exhausted(decision->verdict, decision->snapshot->arena,
+                             decision->request->attempts, "decoding");
     decision->verdict->reply_allowed = false;
 }
 

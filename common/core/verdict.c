@@ -112,3 +112,11 @@ const struct detail *verdict_detail(const struct verdict *verdict, const char *n
     }
     return NULL;
 }
+
+void verdict_refuse_exhausted(struct verdict *verdict, struct arena *arena, int64_t attempts,
+                              const char *doing)
+{
+    verdict_refuse(verdict, arena, VERDICT_ATTEMPTS_EXHAUSTED,
+                   "%lld workers crashed while %s this command", (long long)attempts, doing);
+    verdict_add_integer(verdict, "attempts", attempts);
+}

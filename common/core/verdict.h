@@ -207,6 +207,10 @@ struct verdict {
 /* Sets a failure code and a message, and removes all details. The arena owns the message. */
 void verdict_refuse(struct verdict *verdict, struct arena *arena, enum verdict_code code,
                     const char *format, ...) ALLOT_PRINTF(4, 5);
+/* Refuses with ATTEMPTS_EXHAUSTED: so many workers crashed while `doing` this command, as in
+   "decoding". */
+void verdict_refuse_exhausted(struct verdict *verdict, struct arena *arena, int64_t attempts,
+                              const char *doing);
 /* Each adds one member to the details. `name` must be static; the values are borrowed. */
 void verdict_add_null(struct verdict *verdict, const char *name);
 void verdict_add_integer(struct verdict *verdict, const char *name, int64_t value);

@@ -333,15 +333,16 @@ static void test_one_key_in_two_workers_has_one_effect(void **state)
 
 /* --- a command that crashes its workers ----------------------------------------------------- */
 
-/* Crashes the worker right after its next load. Returns false if no load comes in 100 steps. */
-static bool crash_at_load(struct world *world)
+/* Crashes the worker right after its next call of this kind. Returns false if none comes in 100
+   steps. */
+static bool crash_at(struct world *world, enum memory_call call)
 {
-    size_t before = memory_database_counters(world->database).calls[MEMORY_LOAD];
+    size_t before = memory_database_counters(world->database).calls[call];
     for (int steps = 0; steps < 100; steps++) {
         world_transport_step(world, 0);
         world_apply_step(world, 0);
         fake_clock_advance(&world->clock, 50);
-        if (memory_database_counters(world->database).calls[MEMORY_LOAD] > before) {
+        if (memory_database_counters(world->database).calls[call] > before) {
             world_crash(world, 0, MEMORY_LOST);
             return true;
         }
@@ -356,7 +357,7 @@ static void test_a_command_that_crashes_workers_ends_as_attempts_exhausted(void 
     const struct sent *sent = world_ask(world, "blue", "crasher", CLAIM);
     /* The first delivery has no attempt record, then three have one. */
     for (int crashes = 0; crashes < 4; crashes++)
-        assert_true(crash_at_load(world));
+        assert_true(crash_at(world, MEMORY_LOAD));
     assert_true(world_run_until_idle(world));
     const struct memory_message *reply = world_reply(world, sent, 0);
     assert_non_null(reply);
@@ -373,7 +374,7 @@ static void test_three_crashes_are_not_too_many(void **state)
     struct world *world = world_with(NULL);
     const struct sent *sent = world_ask(world, "blue", "survivor", CLAIM);
     for (int crashes = 0; crashes < 3; crashes++)
-        assert_true(crash_at_load(world));
+        assert_true(crash_at(world, MEMORY_LOAD));
     assert_true(world_run_until_idle(world));
     assert_non_null(world_reply(world, sent, 0));
     assert_null(world_dead_letter(world, sent));
@@ -603,7 +604,7 @@ static void test_deaths_after_attempts_exhausted_change_nothing(void **state)
     struct world *world = world_with(NULL);
     const struct sent *sent = world_ask(world, "blue", "crasher", CLAIM);
     for (int crashes = 0; crashes < 4; crashes++)
-        assert_true(crash_at_load(world));
+        assert_true(crash_at(world, MEMORY_LOAD));
     memory_broker_forbid_replies(world->broker, true);
     live_and_crash(world, LIVES);
     memory_broker_forbid_replies(world->broker, false);
@@ -641,7 +642,7 @@ static void test_an_earlier_delivery_does_not_withdraw_the_record(void **state)
     (void)state;
     struct world *world = world_with(NULL);
     const struct sent *sent = world_ask(world, "blue", "crasher", CLAIM);
-    assert_true(crash_at_load(world)); /* the first delivery has no record */
+    assert_true(crash_at(world, MEMORY_LOAD)); /* the first delivery has no record */
     for (int crashes = 0; crashes < WORLD_ATTEMPTS_MAX; crashes++) {
         receive_commands(world);
         apply_until(world, "record_attempts");
@@ -651,7 +652,7 @@ static void test_an_earlier_delivery_does_not_withdraw_the_record(void **state)
         apply_until(world, "record_attempts");
         world_apply_step(world, 0);
         world_transport_step(world, 0); /* takes the dropped job back */
-        assert_true(crash_at_load(world));
+        assert_true(crash_at(world, MEMORY_LOAD));
     }
     assert_true(world_run_until_idle(world));
     assert_reason(world, sent, "attempts_exhausted");
@@ -665,7 +666,7 @@ static void test_fresh_commands_do_not_join_a_command_with_a_record(void **state
     (void)state;
     struct world *world = world_with(NULL);
     (void)world_ask(world, "blue", "crasher", CLAIM);
-    assert_true(crash_at_load(world));
+    assert_true(crash_at(world, MEMORY_LOAD));
     receive_commands(world);
     apply_until(world, "record_attempts");
     for (int i = 0; i < 3; i++)
@@ -683,20 +684,6 @@ static void test_fresh_commands_do_not_join_a_command_with_a_record(void **state
     world_free(world);
 }
 
-/* Steps the first worker until it has committed once more, and crashes it. */
-static void crash_after_commit(struct world *world)
-{
-    size_t before = memory_database_counters(world->database).calls[MEMORY_COMMIT];
-    for (int steps = 0; memory_database_counters(world->database).calls[MEMORY_COMMIT] == before;
-         steps++) {
-        assert_true(steps < 200);
-        world_transport_step(world, 0);
-        world_apply_step(world, 0);
-        fake_clock_advance(&world->clock, 20);
-    }
-    world_crash(world, 0, MEMORY_LOST);
-}
-
 /* The record is there from before the decoding until after the commit, so a death after the commit
    looks like one of the decoding. */
 static void test_a_recorded_outcome_is_replayed_after_many_deaths(void **state)
@@ -705,7 +692,7 @@ static void test_a_recorded_outcome_is_replayed_after_many_deaths(void **state)
     struct world *world = world_with(NULL);
     const struct sent *sent = world_ask(world, "blue", "claim", CLAIM);
     for (int deaths = 0; deaths <= 2 * WORLD_ATTEMPTS_MAX; deaths++)
-        crash_after_commit(world);
+        assert_true(crash_at(world, MEMORY_COMMIT));
     assert_true(world_run_until_idle(world));
     assert_non_null(world_reply(world, sent, 0));
     assert_null(world_dead_letter(world, sent));

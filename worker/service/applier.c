@@ -683,30 +683,26 @@ static bool may_die_looking(const struct applier *applier, const struct job *job
     return job->history.alone > 2 * applier->options.max_attempts;
 }
 
-/* Answers a command without decoding it and without looking for its outcome. It gets no
-   reply, since nothing is known of its policy, and is dead-lettered. */
-static void answer_exhausted(struct job *job)
+/* Fills in what is known of a command that may not be decoded. It is accepted, to look for its
+   outcome, unless it can have none or may die of that too: then it is refused. It gets no reply,
+   since nothing is known of its policy. */
+static void identify(struct applier *applier, struct job *job)
 {
     struct decoded *decoded = &job->decoded;
-    verdict_refuse(&decoded->verdict, job->arena, VERDICT_ATTEMPTS_EXHAUSTED,
-                   "%lld workers crashed while decoding this command",
-                   (long long)job->history.alone);
-    verdict_add_integer(&decoded->verdict, "attempts", job->history.alone);
+    applier->options.identify(applier->options.decode_context, job);
+    decoded->accepted = decoded->accepted && !may_die_looking(applier, job);
+    if (!decoded->accepted)
+        verdict_refuse_exhausted(&decoded->verdict, job->arena, job->history.alone, "decoding");
 }
 
 /* Decodes a command whose record is durable. Returns whether it goes into a batch; otherwise it is
-   answered. One that may not be decoded goes into a batch to look for its outcome. */
+   answered. */
 static bool decode_marked(struct applier *applier, struct job *job)
 {
-    bool deadly = may_die_decoding(applier, job);
-    if (deadly)
-        applier->options.identify(applier->options.decode_context, job);
+    if (may_die_decoding(applier, job))
+        identify(applier, job);
     else
         applier->options.decode(applier->options.decode_context, job);
-    if (deadly && may_die_looking(applier, job))
-        job->decoded.accepted = false;
-    if (deadly && !job->decoded.accepted)
-        answer_exhausted(job);
     job->decoded.request.attempts = job->history.alone;
     if (!job->decoded.accepted)
         job_answer_undecodable(job);
