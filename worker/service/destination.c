@@ -19,14 +19,10 @@ static uint64_t owner_of(struct text principal)
     return hash_text(0xcbf29ce484222325U, principal);
 }
 
-static uint64_t identity_of(struct text principal, struct text address)
+static struct destination **bucket_of(struct destinations *destinations, uint64_t owner,
+                                      struct text address)
 {
-    return hash_text(owner_of(principal), address);
-}
-
-static struct destination **bucket_of(struct destinations *destinations, uint64_t identity)
-{
-    return &destinations->buckets[identity % DESTINATION_BUCKETS];
+    return &destinations->buckets[hash_text(owner, address) % DESTINATION_BUCKETS];
 }
 
 static struct text text_or_empty(struct text text)
@@ -53,15 +49,14 @@ struct destination *destinations_find(struct destinations *destinations, struct 
     bool direct = text_starts_with(reply_to, DIRECT_REPLY_PREFIX);
     struct text address = direct ? text_of(DIRECT_REPLY_PREFIX) : reply_to;
     principal = text_or_empty(principal);
-    uint64_t identity = identity_of(principal, address);
-    struct destination **bucket = bucket_of(destinations, identity);
+    uint64_t owner = owner_of(principal);
+    struct destination **bucket = bucket_of(destinations, owner, address);
     for (struct destination *at = *bucket; at != NULL; at = at->next) {
         if (text_equal(at->principal, principal) && text_equal(at->address, address))
             return at;
     }
     struct destination *destination = new_destination(principal, address);
-    destination->owner = owner_of(principal);
-    destination->identity = identity;
+    destination->owner = owner;
     destination->next = *bucket;
     *bucket = destination;
     destinations->count++;
@@ -78,7 +73,7 @@ void destinations_release(struct destinations *destinations, struct destination 
 {
     if (destination->jobs > 0 || destination->isolated || destination->logged)
         return;
-    struct destination **at = bucket_of(destinations, destination->identity);
+    struct destination **at = bucket_of(destinations, destination->owner, destination->address);
     while (*at != destination)
         at = &(*at)->next;
     *at = destination->next;

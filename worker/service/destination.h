@@ -20,7 +20,6 @@ struct destination {
     struct text principal;    /* owned, as `address` is */
     struct text address;      /* DIRECT_REPLY_PREFIX for direct reply-to */
     uint64_t owner;           /* a hash of the principal */
-    uint64_t identity;        /* a hash of both: the same when the destination is created again */
     size_t jobs;              /* replies that are not finished */
     size_t bytes;             /* that flow control counts for these jobs */
 
@@ -32,7 +31,7 @@ struct destination {
     bool slow;                 /* its last confirm did not come in time */
     bool charged;              /* the route was closed while only its messages were new on it */
     bool convicted;            /* one of its replies was found guilty of that */
-    bool tainted;              /* another destination of its principal is silent */
+    bool tainted;              /* another destination of its principal was silent */
     uint64_t owner_turn;       /* the last turn that a destination of its principal had */
     size_t limit;              /* of messages to publish at once */
     size_t unconfirmed;        /* on the isolated route */

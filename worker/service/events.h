@@ -146,9 +146,9 @@
       "`reply.max_attempts` times.",                                                               \
       "If it repeats, look at the broker's load and at the limits of the reply queue.")            \
     X(REPLY_UNROUTABLE, "reply.unroutable", WARNING,                                               \
-      "The reply of a success reached no queue. The outcome remains recorded. After one line, "    \
-      "more replies of `principal` to `reply_to` have one line in 10 s, with their number in "     \
-      "`not_logged`; each has a line at debug.",                                                   \
+      "The reply of a success reached no queue. The outcome remains recorded. The worker logs "    \
+      "the first reply of `principal` to `reply_to` at once. It logs the next ones together, "     \
+      "every 10 s, with their number in `not_logged`, and each of them at debug.",                 \
       "The producer asks again under the same `message_id`; check that its reply queue exists.")   \
     X(REPLY_QUEUE_SILENT, "reply.queue_silent", WARNING,                                           \
       "The queue `reply_to` of `principal` does not confirm its replies. Its replies are paused "  \

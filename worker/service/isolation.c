@@ -18,12 +18,14 @@
  * It leaves with its first confirm. If the next one is slow as well, it stays until it confirms in
  * time, since it would only be found silent again.
  *
- * Principals take turns, so that one with many destinations does not let the others wait for all of
- * them; and among the destinations of one principal, those in the ring of the isolated ones take
- * turns: each goes to its end when it is taken. Once a destination of a principal is silent, its
- * other isolated ones count as blamed too, as long as they have not confirmed: or the replies of
- * many suspects could fill the prefetch, each of which has to wait for its turn. And its next
- * destinations are tried on the isolated route before they may use the main one.
+ * Principals take turns, so that the others do not wait for each destination of one principal.
+ * Among the isolated destinations of a principal, the first in the ring is next; then it goes to
+ * its end.
+ *
+ * A principal may have many silent queues. Each is found in a turn of its own, and meanwhile the
+ * replies of its suspects could fill the prefetch. So once one of its destinations is silent, the other
+ * isolated ones count as blamed (`tainted`), and a destination that is not isolated yet is tried on
+ * the isolated route before it may use the main one.
  *
  * Not here: publishing, time-outs (settler.c).
  */
@@ -146,17 +148,26 @@ static void forget_one(struct isolation *isolation)
         release(isolation, at);
 }
 
-/* Takes over what is known of the principal. */
-static void join_owner(struct isolation *isolation, struct destination *destination)
+static bool has_silent_owner(const struct isolation *isolation,
+                             const struct destination *destination)
 {
-    destination->owner_turn = 0;
-    for (struct destination *at = isolation->first; at != NULL; at = at->next_isolated) {
-        if (!same_owner(at, destination))
-            continue;
-        destination->owner_turn = at->owner_turn;
-        if (at->silent && !destination->tainted)
-            taint(isolation, destination, true);
+    if (isolation->silent_of_owner[destination->owner % ISOLATION_OWNERS] == 0)
+        return false;
+    for (const struct destination *at = isolation->first; at != NULL; at = at->next_isolated) {
+        if (at->silent && same_owner(at, destination))
+            return true;
     }
+    return false;
+}
+
+/* Returns the last turn of the principal. */
+static uint64_t owner_turn(const struct isolation *isolation, const struct destination *destination)
+{
+    for (const struct destination *at = isolation->first; at != NULL; at = at->next_isolated) {
+        if (same_owner(at, destination))
+            return at->owner_turn;
+    }
+    return 0;
 }
 
 static void isolate(struct isolation *isolation, struct destination *destination)
@@ -164,7 +175,8 @@ static void isolate(struct isolation *isolation, struct destination *destination
     if (destination->isolated)
         return;
     forget_one(isolation);
-    join_owner(isolation, destination);
+    destination->owner_turn = owner_turn(isolation, destination);
+    taint(isolation, destination, has_silent_owner(isolation, destination));
     destination->isolated = true;
     destination->limit = ISOLATION_GROUP_MAX;
     append(isolation, destination);
@@ -218,18 +230,6 @@ void isolation_clear(struct isolation *isolation)
 static bool has_nothing_left(const struct destination *destination)
 {
     return destination->waiting.count == 0 && destination->unconfirmed == 0;
-}
-
-static bool has_silent_owner(const struct isolation *isolation,
-                             const struct destination *destination)
-{
-    if (isolation->silent_of_owner[destination->owner % ISOLATION_OWNERS] == 0)
-        return false;
-    for (const struct destination *at = isolation->first; at != NULL; at = at->next_isolated) {
-        if (at->silent && same_owner(at, destination))
-            return true;
-    }
-    return false;
 }
 
 bool isolation_applies(struct isolation *isolation, struct destination *destination, int64_t now_ms)

@@ -14,7 +14,8 @@
  *                   for ISOLATION_SILENT_MS after the last such reply. Until it confirms it uses
  *                   the silent route; if it is slow again, until it confirms in time.
  *
- * A convicted or silent destination is blamed, a suspect is not.
+ * A convicted or silent destination is blamed. A suspect is blamed only if another destination of
+ * its principal was silent.
  *
  * All times are monotonic.
  */

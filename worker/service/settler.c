@@ -13,9 +13,9 @@
  * - A delivery is acknowledged only after every message that it needs was confirmed, or its reply
  *   was given up as unroutable.
  * - A reply is given up after reply_max_attempts publishes, or when it is found to close
- * connections (isolation.h), or when its destination is blamed and the replies of such destinations
- * hold too much (settler_limit_blamed). A dead letter is never given up: the command would be
- * lost, so the delivery stays unacknowledged.
+ *   connections (isolation.h), or when its destination is blamed and the replies of such
+ *   destinations hold too much (settler_limit_blamed). A dead letter is never given up: the command
+ *   would be lost, so the delivery stays unacknowledged.
  * - What ends a route counts as an attempt of a message only where there is evidence against it. A
  *   route that ended for an outside reason, or for lack of a permission, costs no message an
  *   attempt: all are published again.
