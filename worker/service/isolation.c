@@ -23,9 +23,9 @@
  * its end.
  *
  * A principal may have many silent queues. Each is found in a turn of its own, and meanwhile the
- * replies of its suspects could fill the prefetch. So once one of its destinations is silent, the other
- * isolated ones count as blamed (`tainted`), and a destination that is not isolated yet is tried on
- * the isolated route before it may use the main one.
+ * replies of its suspects could fill the prefetch. So once one of its destinations is silent, the
+ * other isolated ones count as blamed (`tainted`), and a destination that is not isolated yet is
+ * tried on the isolated route before it may use the main one.
  *
  * Not here: publishing, time-outs (settler.c).
  */
