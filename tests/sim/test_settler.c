@@ -864,8 +864,7 @@ static void test_a_dead_letter_that_was_nacked_waits_behind_the_others(void **st
     assert_int_equal(replies(fixture, "allot.dead"), 21);
 }
 
-/* --- one producer with many queues ----------------------------------------------------------
- */
+/* --- one producer with many queues ---------------------------------------------------------- */
 
 enum { SILENT_QUEUES = 40 };
 

@@ -368,6 +368,17 @@ static void test_a_command_that_crashes_workers_ends_as_attempts_exhausted(void 
     world_free(world);
 }
 
+/* Lets the workers finish. The claim is applied once, and answered with a reply only. */
+static void end_applied_once(struct world *world, const struct sent *sent)
+{
+    assert_true(world_run_until_idle(world));
+    assert_non_null(world_reply(world, sent, 0));
+    assert_null(world_dead_letter(world, sent));
+    assert_int_equal(consumer_generation(world), 1);
+    assert_auditor_accepts(world);
+    world_free(world);
+}
+
 static void test_three_crashes_are_not_too_many(void **state)
 {
     (void)state;
@@ -375,12 +386,7 @@ static void test_three_crashes_are_not_too_many(void **state)
     const struct sent *sent = world_ask(world, "blue", "survivor", CLAIM);
     for (int crashes = 0; crashes < 3; crashes++)
         assert_true(crash_at(world, MEMORY_LOAD));
-    assert_true(world_run_until_idle(world));
-    assert_non_null(world_reply(world, sent, 0));
-    assert_null(world_dead_letter(world, sent));
-    assert_int_equal(consumer_generation(world), 1);
-    assert_auditor_accepts(world);
-    world_free(world);
+    end_applied_once(world, sent);
 }
 
 /* Crashes the process, of so many workers, after each load of a batch that has the watched key,
@@ -533,12 +539,7 @@ static void test_lost_connections_during_an_outage_are_not_attempts(void **state
         memory_transport_cut(world->workers[0].transport);
     }
     memory_database_clear_faults(world->database);
-    assert_true(world_run_until_idle(world));
-    assert_non_null(world_reply(world, sent, 0));
-    assert_null(world_dead_letter(world, sent));
-    assert_int_equal(consumer_generation(world), 1);
-    assert_auditor_accepts(world);
-    world_free(world);
+    end_applied_once(world, sent);
 }
 
 /* --- deaths that are no attempts ------------------------------------------------------------ */
@@ -693,12 +694,7 @@ static void test_a_recorded_outcome_is_replayed_after_many_deaths(void **state)
     const struct sent *sent = world_ask(world, "blue", "claim", CLAIM);
     for (int deaths = 0; deaths <= 2 * WORLD_ATTEMPTS_MAX; deaths++)
         assert_true(crash_at(world, MEMORY_COMMIT));
-    assert_true(world_run_until_idle(world));
-    assert_non_null(world_reply(world, sent, 0));
-    assert_null(world_dead_letter(world, sent));
-    assert_int_equal(consumer_generation(world), 1);
-    assert_auditor_accepts(world);
-    world_free(world);
+    end_applied_once(world, sent);
 }
 
 static int64_t recorded_alone(struct world *world, const char *key)

@@ -670,8 +670,8 @@ static enum applier_next find_attempts(struct applier *applier, int64_t *ret_pau
     return APPLIER_GO_ON;
 }
 
-/* A command whose worker died even where the plan would only have answered `attempts_exhausted`
-   kills its worker while it is decoded; or its workers died after the commit. */
+/* The plan only answers `attempts_exhausted` to a command with max_attempts deaths. So if a worker
+   died once more, it died while it decoded the command, or after the commit. */
 static bool may_die_decoding(const struct applier *applier, const struct job *job)
 {
     return job->history.alone > applier->options.max_attempts;

@@ -14,15 +14,15 @@ struct patience {
     int64_t max_ms; /* reply.confirm_timeout */
     /* of the main route, since the last confirm within `ms`: each doubles its patience */
     unsigned restarts;
-    /* the last slow confirm, and whose it was; 0 ms: none since the last quick one */
+    /* the last slow confirm, and its destination's owner; 0 ms: none since the last quick one */
     int64_t slow_ms;
     uint64_t slow_owner;
 };
 
 /* Begins with one second; it never exceeds `max_ms`. */
 void patience_init(struct patience *patience, int64_t max_ms);
-/* Learns from a confirm. `owner` is that of the destination; `alone`: only its messages were on the
-   route. */
+/* Learns from a confirm. `owner` is the destination's; `alone`: only messages of this destination
+   were on the route. */
 void patience_confirmed(struct patience *patience, uint64_t owner, int64_t latency_ms, bool alone);
 /* Notes that the main route began anew, with unconfirmed messages of several destinations. */
 void patience_restarted(struct patience *patience);
