@@ -4,7 +4,8 @@
  *
  * Life of a transaction:
  *
- *   begin -> [take_advisory_lock] -> load (once or twice) -> write -> commit -> end
+ *   begin -> [take_advisory_lock] -> load (once or twice) -> write -> [write_letters] -> commit
+ *         -> end
  *
  * Call `end` exactly once for each `begin` that returned STORE_OK. After a step that failed, call
  * `end` at once; `commit` may be repeated before it, after UNKNOWN. `end` aborts what is not
@@ -18,6 +19,7 @@
 #ifndef ALLOT_STORE_H
 #define ALLOT_STORE_H
 
+#include "allot/letter.h"
 #include "common/base/error.h"
 #include "common/core/snapshot.h"
 
@@ -77,6 +79,11 @@ struct attempt_history {
     size_t smallest; /* the size of the smallest batch; 0: there is no record */
 };
 
+enum {
+    LETTER_SWEEP_AFTER_MS = 30 * 1000,
+    LETTER_CLAIM_MS = 60 * 1000,
+};
+
 struct store;
 
 /* `error` may be NULL in each call. */
@@ -115,6 +122,15 @@ struct store_ops {
      */
     enum store_status (*write)(struct store *store, const struct snapshot *snapshot,
                                struct error *error);
+    /*
+     * Writes letters, whose ids are different: inserts each, or adds to the one that is stored. Its
+     * state becomes `open`, and it is to be published, again. `count` grows by `times`; reason,
+     * detail and worker become the latest, and are added to the history, which keeps the newest
+     * LETTER_HISTORY_MAX entries; all else stays as it was first written. It may be the only write
+     * of the transaction.
+     */
+    enum store_status (*write_letters)(struct store *store, const struct letter *letters,
+                                       size_t count, struct error *error);
     /* Commits durably: on a majority of the nodes, journaled. Repeats itself for a bounded time
        while the result is unknown. After UNKNOWN only `commit` or `end` may follow. */
     enum store_status (*commit)(struct store *store, struct error *error);
@@ -144,6 +160,25 @@ struct store_ops {
                                            size_t count, struct error *error);
     enum store_status (*clear_attempts)(struct store *store, const struct attempt_key *keys,
                                         size_t count, struct error *error);
+
+    /*
+     * Publishing of letters, outside of any transaction; each call that writes is durable
+     * (majority) and may be repeated without further effect. All times are the database's.
+     *   mark_letters_published  the dead letters of these ids were confirmed: they need no sweep,
+     *                           and expire after the retention. An id that is not stored is ignored
+     *   mark_letter_refused     the broker does not take this dead letter, and says why: it is not
+     *                           tried again
+     *   claim_letters           claims up to `max` letters, oldest first, for LETTER_CLAIM_MS:
+     * those that are unpublished for LETTER_SWEEP_AFTER_MS, not refused, and claimed by nobody
+     * else. Sets the list, whose texts are in `arena`
+     */
+    enum store_status (*mark_letters_published)(struct store *store, const struct text *ids,
+                                                size_t count, struct error *error);
+    enum store_status (*mark_letter_refused)(struct store *store, struct text id,
+                                             struct text reason, struct error *error);
+    enum store_status (*claim_letters)(struct store *store, size_t max, struct arena *arena,
+                                       struct letter **ret_letters, size_t *ret_count,
+                                       struct error *error);
 
     /* Ends the transaction, if there is one, and frees the store. */
     void (*free)(struct store *store);
