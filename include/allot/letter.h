@@ -46,7 +46,61 @@ enum letter_state {
 #undef X
 };
 
-/* What is written when a command is dead-lettered. An absent text is left out of the document. */
+/* Returns the name in the database. Static. */
+static inline const char *letter_source_name(enum letter_source source)
+{
+    switch (source) {
+#define X(id, name)                                                                                \
+    case LETTER_SOURCE_##id: return name;
+        LETTER_SOURCES(X)
+#undef X
+    }
+    return "";
+}
+
+/* Returns the name in the database. Static. */
+static inline const char *letter_state_name(enum letter_state state)
+{
+    switch (state) {
+#define X(id, name)                                                                                \
+    case LETTER_##id: return name;
+        LETTER_STATES(X)
+#undef X
+    }
+    return "";
+}
+
+/* Return whether there is such a name; if so, set the value. */
+static inline bool letter_source_parse(struct text name, enum letter_source *ret_source)
+{
+#define X(id, source_name)                                                                         \
+    if (text_is(name, source_name)) {                                                              \
+        *ret_source = LETTER_SOURCE_##id;                                                          \
+        return true;                                                                               \
+    }
+    LETTER_SOURCES(X)
+#undef X
+    return false;
+}
+
+static inline bool letter_state_parse(struct text name, enum letter_state *ret_state)
+{
+#define X(id, state_name)                                                                          \
+    if (text_is(name, state_name)) {                                                               \
+        *ret_state = LETTER_##id;                                                                  \
+        return true;                                                                               \
+    }
+    LETTER_STATES(X)
+#undef X
+    return false;
+}
+
+/*
+ * What is written when a command is dead-lettered. An absent text or empty list is left out of the
+ * document. All texts but `id` may have any bytes: the database stores one that is not valid UTF-8
+ * as a binary, and a store returns the same bytes. The caller bounds their lengths, since a stored
+ * document has at most 16 MiB, and up to LETTER_HISTORY_MAX reasons and details.
+ */
 struct letter {
     struct text id; /* LETTER_ID_DIGITS: the same for the same command */
     enum letter_source source;
@@ -71,6 +125,31 @@ struct letter {
     struct text body;             /* or the first part of it */
     uint64_t body_size;           /* of all of it */
     struct text body_sha256;      /* of all of it, in hexadecimal digits */
+};
+
+/* An entry of a letter's history. Times, here and below, count milliseconds from the Unix epoch. */
+struct letter_event {
+    int64_t at_ms; /* by the clock of the worker that wrote it */
+    struct text reason;
+    struct text detail;
+    struct text worker;
+};
+
+/* A letter as it is stored, with what happened to it. A time of 0 is absent. */
+struct letter_record {
+    struct letter letter; /* reason, detail and worker are the latest; `times` is 1 */
+    enum letter_state state;
+    int64_t count;                      /* dead-lettered so often */
+    int64_t first_at_ms;                /* by the clock of the worker that wrote it first */
+    int64_t last_at_ms;                 /* by the clock of the database, like all times below */
+    const struct letter_event *history; /* newest last; at most LETTER_HISTORY_MAX */
+    size_t history_count;
+    bool unpublished; /* its dead letter must still be published */
+    int64_t published_at_ms;
+    int64_t expires_at_ms;
+    struct text claimed_by; /* a store that publishes it, until `claimed_until_ms` */
+    int64_t claimed_until_ms;
+    struct text refused; /* why the broker does not take the dead letter */
 };
 
 #endif

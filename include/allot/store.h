@@ -168,14 +168,17 @@ struct store_ops {
      *                           and expire after the retention. An id that is not stored is ignored
      *   mark_letter_refused     the broker does not take this dead letter, and says why: it is not
      *                           tried again
-     *   claim_letters           claims up to `max` letters, oldest first, for LETTER_CLAIM_MS:
-     * those that are unpublished for LETTER_SWEEP_AFTER_MS, not refused, and claimed by nobody
-     * else. Sets the list, whose texts are in `arena`
      */
     enum store_status (*mark_letters_published)(struct store *store, const struct text *ids,
                                                 size_t count, struct error *error);
     enum store_status (*mark_letter_refused)(struct store *store, struct text id,
                                              struct text reason, struct error *error);
+    /*
+     * Claims up to `max` letters, oldest first, for LETTER_CLAIM_MS: those that are unpublished for
+     * LETTER_SWEEP_AFTER_MS, not refused, and claimed by no other store. What this store has
+     * claimed itself is claimed again, so the call may be repeated. Sets the list, which is in
+     * `arena` with all its texts.
+     */
     enum store_status (*claim_letters)(struct store *store, size_t max, struct arena *arena,
                                        struct letter **ret_letters, size_t *ret_count,
                                        struct error *error);

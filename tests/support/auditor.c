@@ -42,7 +42,10 @@ static void note_outcome(void *context, const struct outcome *outcome)
 static struct audit begin(const struct world *world, struct error *error)
 {
     struct audit audit = {.world = world, .error = error};
-    struct memory_visitor visitor = {&audit, note_provider, note_consumer, note_outcome, NULL};
+    struct memory_visitor visitor = {.context = &audit,
+                                     .provider = note_provider,
+                                     .consumer = note_consumer,
+                                     .outcome = note_outcome};
     memory_database_visit(world->database, &visitor);
     return audit;
 }

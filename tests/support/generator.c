@@ -61,7 +61,8 @@ static void see_consumer(void *context, const struct consumer *consumer)
 static int64_t generation_of(struct world *world, const char *uuid)
 {
     struct wanted wanted = {.generation = -1};
-    struct memory_visitor visitor = {&wanted, see_provider, see_consumer, NULL, NULL};
+    struct memory_visitor visitor = {
+        .context = &wanted, .provider = see_provider, .consumer = see_consumer};
     bool parsed = uuid_parse(text_of(uuid), &wanted.id);
     assert(parsed);
     (void)parsed;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the files of the memory store share: documents with their versions, and the transactions
- * that write them. For memory_store.c, memory_document.c, memory_load.c and memory_write.c only.
+ * that write them. For memory_store.c, memory_document.c, memory_load.c, memory_write.c and
+ * memory_letters.c only.
  *
  * Each commit gets the next sequence number. A transaction's snapshot is the sequence number of its
  * first read or write. It sees of each document the newest version that is not newer than its
@@ -21,6 +22,7 @@ enum memory_kind {
     KIND_NAME,
     KIND_ATTEMPTS,
     KIND_LOCK, /* one document: the advisory lock */
+    KIND_LETTER,
     KIND_COUNT
 };
 
@@ -41,6 +43,7 @@ struct memory_version {
     struct provider provider;
     struct consumer consumer;
     struct outcome outcome;
+    struct letter_record letter;
     struct uuid holder;  /* of the name */
     uint64_t lock_taker; /* session that took the lock */
     struct memory_attempt attempts[MEMORY_ATTEMPTS_MAX];
@@ -87,6 +90,7 @@ struct memory_database {
     size_t refused_count;
     struct memory_counters counters;
     const char *watched; /* a key, or NULL; borrowed */
+    struct clock *clock; /* or NULL; borrowed */
 };
 
 /* --- documents (memory_document.c) --- */
@@ -136,6 +140,11 @@ void memory_transaction_abort(struct memory_transaction *transaction, enum store
 /* Takes the snapshot, unless the transaction has one. */
 void memory_transaction_take_snapshot(struct memory_transaction *transaction);
 
+/* Makes the transaction the writer of a document. Returns CONFLICT if another transaction is its
+   writer, or has committed a write since the snapshot. */
+enum store_status memory_acquire(struct memory_transaction *transaction,
+                                 struct memory_document *document, struct error *error);
+
 /* Writes the one lock document; see `take_advisory_lock` of the port. */
 enum store_status memory_take_advisory_lock(struct memory_transaction *transaction,
                                             uint64_t session, bool *ret_contended,
@@ -145,5 +154,22 @@ enum store_status memory_write(struct memory_transaction *transaction,
                                const struct snapshot *snapshot, struct error *error);
 /* Fills the slots that are not loaded. */
 void memory_load(struct memory_transaction *transaction, struct snapshot *snapshot);
+
+/* --- letters (memory_letters.c): the calls of the port, without faults --- */
+
+/* Aborts the transaction unless it returns OK. */
+enum store_status memory_write_letters(struct memory_transaction *transaction,
+                                       const struct letter *letters, size_t count,
+                                       struct error *error);
+/* Return UNAVAILABLE if a letter is written by an open transaction: the server would wait for it.
+ */
+enum store_status memory_mark_published(struct memory_database *database, const struct text *ids,
+                                        size_t count, struct error *error);
+enum store_status memory_mark_refused(struct memory_database *database, struct text id,
+                                      struct text reason, struct error *error);
+/* Claims for the store of `session`. The texts are copied to `arena`. */
+enum store_status memory_claim_letters(struct memory_database *database, uint64_t session,
+                                       size_t max, struct arena *arena, struct letter **ret_letters,
+                                       size_t *ret_count, struct error *error);
 
 #endif

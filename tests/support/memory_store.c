@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Design. The memory store is four files: this one has the operations of the port, the faults, the
+ * Design. The memory store is five files: this one has the operations of the port, the faults, the
  * attempt records and the calls for tests; memory_document.c has documents and versions,
- * memory_load.c fills a snapshot, memory_write.c has transactions and writes.
+ * memory_load.c fills a snapshot, memory_write.c has transactions and writes, memory_letters.c has
+ * letters.
  *
  * Each call of the port begins with begin_call(). It counts the call, takes a due fault from the
  * database's list (take_fault) and applies it (apply_fault), before the call itself has done
@@ -202,6 +203,15 @@ static enum store_status write(struct store *base, const struct snapshot *snapsh
                               : status;
 }
 
+static enum store_status write_letters(struct store *base, const struct letter *letters,
+                                       size_t count, struct error *error)
+{
+    enum store_status status = begin_transaction_call(to_memory(base), MEMORY_WRITE_LETTERS, error);
+    if (status != STORE_OK)
+        return status;
+    return memory_write_letters(to_memory(base)->transaction, letters, count, error);
+}
+
 static enum store_status commit(struct store *base, struct error *error)
 {
     struct memory_store *store = to_memory(base);
@@ -326,12 +336,63 @@ static enum store_status clear_attempts(struct store *base, const struct attempt
     return change_attempts(base, CHANGE_CLEAR, keys, count, error);
 }
 
+/* --- publishing of letters --- */
+
+/* Begins a call, as begin_call(). Sets whether the call takes effect, which it may do although it
+   fails. */
+static enum store_status begin_letter_call(struct memory_store *store, bool *ret_applies,
+                                           struct error *error)
+{
+    struct memory_fault fault = {0};
+    enum store_status status = begin_call(store, MEMORY_LETTER, &fault, error);
+    *ret_applies = status == STORE_OK || fault.fate == MEMORY_APPLIED;
+    return status;
+}
+
+static enum store_status mark_letters_published(struct store *base, const struct text *ids,
+                                                size_t count, struct error *error)
+{
+    bool applies = false;
+    enum store_status status = begin_letter_call(to_memory(base), &applies, error);
+    enum store_status result = STORE_OK;
+    if (applies)
+        result = memory_mark_published(to_memory(base)->database, ids, count, error);
+    return status == STORE_OK ? result : status;
+}
+
+static enum store_status mark_letter_refused(struct store *base, struct text id, struct text reason,
+                                             struct error *error)
+{
+    bool applies = false;
+    enum store_status status = begin_letter_call(to_memory(base), &applies, error);
+    enum store_status result = STORE_OK;
+    if (applies)
+        result = memory_mark_refused(to_memory(base)->database, id, reason, error);
+    return status == STORE_OK ? result : status;
+}
+
+static enum store_status claim_letters(struct store *base, size_t max, struct arena *arena,
+                                       struct letter **ret_letters, size_t *ret_count,
+                                       struct error *error)
+{
+    struct memory_store *store = to_memory(base);
+    bool applies = false;
+    enum store_status status = begin_letter_call(store, &applies, error);
+    enum store_status result = STORE_OK;
+    *ret_count = 0;
+    if (applies)
+        result = memory_claim_letters(store->database, store->session, max, arena, ret_letters,
+                                      ret_count, error);
+    return status == STORE_OK ? result : status;
+}
+
 static const struct store_ops operations = {
     .prepare = prepare,
     .begin = begin,
     .take_advisory_lock = take_advisory_lock,
     .load = load,
     .write = write,
+    .write_letters = write_letters,
     .commit = commit,
     .end = end,
     .renew = renew,
@@ -339,6 +400,9 @@ static const struct store_ops operations = {
     .record_attempts = record_attempts,
     .withdraw_attempts = withdraw_attempts,
     .clear_attempts = clear_attempts,
+    .mark_letters_published = mark_letters_published,
+    .mark_letter_refused = mark_letter_refused,
+    .claim_letters = claim_letters,
     .free = store_free,
 };
 
@@ -356,6 +420,11 @@ struct store *memory_store_new(struct memory_database *database)
 struct memory_database *memory_database_new(void)
 {
     return MEMORY_NEW(struct memory_database);
+}
+
+void memory_database_use_clock(struct memory_database *database, struct clock *clock)
+{
+    database->clock = clock;
 }
 
 void memory_database_free(struct memory_database *database)
@@ -460,6 +529,8 @@ static void visit(const struct memory_visitor *visitor, enum memory_kind kind,
         visitor->outcome(visitor->context, &version->outcome);
     if (kind == KIND_ATTEMPTS && visitor->attempts != NULL)
         visit_attempts(visitor, document);
+    if (kind == KIND_LETTER && visitor->letter != NULL)
+        visitor->letter(visitor->context, &version->letter);
 }
 
 void memory_database_visit(const struct memory_database *database,

@@ -5,19 +5,26 @@
  * the suites tests/contract/test_store*.c run against both. Tests inject faults, crash stores and
  * read the committed documents with the calls below.
  *
- * It is deterministic: no thread, no clock, no random number. It shares no code with the planner.
- * What it does not have: durability, expiry of outcomes and attempt records, limits of size, and
- * elections. Its transactions expire only by memory_database_expire().
+ * It is deterministic: no thread, no random number, and no clock but the one that a test gives it.
+ * It shares no code with the planner. What it does not have: durability, expiry of outcomes,
+ * attempt records and letters, limits of size, and elections. Its transactions expire only by
+ * memory_database_expire().
  */
 #ifndef ALLOT_MEMORY_STORE_H
 #define ALLOT_MEMORY_STORE_H
 
+#include "allot/clock.h"
 #include "allot/store.h"
+
+/* How long letters are kept after they were published. */
+enum { MEMORY_LETTERS_RETENTION_MS = 2 * 3600 * 1000 };
 
 struct memory_database;
 
 /* Creates an empty database, owned by the caller. */
 struct memory_database *memory_database_new(void);
+/* Sets the clock of letters, which is borrowed. Without one the time is always 1. */
+void memory_database_use_clock(struct memory_database *database, struct clock *clock);
 /* Frees the database; its stores have to be freed before. NULL is allowed. */
 void memory_database_free(struct memory_database *database);
 
@@ -26,7 +33,8 @@ struct store *memory_store_new(struct memory_database *database);
 
 /* --- faults --- */
 
-/* The calls of the port. ATTEMPT stands for the four calls for attempt records. */
+/* The calls of the port. ATTEMPT stands for the four calls for attempt records, LETTER for the
+   three calls that publish letters. */
 enum memory_call {
     MEMORY_PREPARE,
     MEMORY_BEGIN,
@@ -35,15 +43,18 @@ enum memory_call {
     MEMORY_WRITE,
     MEMORY_COMMIT,
     MEMORY_ATTEMPT,
+    MEMORY_WRITE_LETTERS,
+    MEMORY_LETTER,
     MEMORY_ANY_CALL
 };
 
 /*
  * What a failed call did in the database:
  *   LOST     the request never arrived, so it had no effect. After UNKNOWN, commit may be called
- * again; `end` aborts APPLIED  the request took effect, but its answer was lost; for commits and
- * attempts only LINGERS  neither the request nor the later abort arrives: the open transaction
- * blocks its documents until memory_database_resolve_commit() or memory_database_expire()
+ *            again; `end` aborts
+ *   APPLIED  the request took effect, but its answer was lost; for COMMIT, ATTEMPT and LETTER only
+ *   LINGERS  neither the request nor the later abort arrives: the open transaction blocks its
+ *            documents until memory_database_resolve_commit() or memory_database_expire()
  */
 enum memory_fate { MEMORY_LOST, MEMORY_APPLIED, MEMORY_LINGERS };
 
@@ -93,6 +104,7 @@ struct memory_visitor {
     void (*consumer)(void *context, const struct consumer *consumer);
     void (*outcome)(void *context, const struct outcome *outcome);
     void (*attempts)(void *context, struct text principal, struct text key, int64_t count);
+    void (*letter)(void *context, const struct letter_record *letter);
 };
 /* Calls the visitor with each committed document, in order of kind and key. */
 void memory_database_visit(const struct memory_database *database,

@@ -14,8 +14,8 @@
  * stored outcome is never replaced. A provider without a change gets a new version too, as MongoDB
  * writes its `rev`.
  *
- * Not here: the validators check only what a wrong planner could break, not every member; there is
- * no limit of document size.
+ * Not here: letters (memory_letters.c); the validators check only what a wrong planner could break,
+ * not every member; there is no limit of document size.
  */
 #include "tests/support/memory_document.h"
 
@@ -110,24 +110,28 @@ static enum store_status refused(const struct write *write, const char *what)
     return STORE_REFUSED;
 }
 
-/* Makes the transaction the writer of a document. Returns CONFLICT if another transaction is its
-   writer, or has committed a write since the snapshot. */
-static enum store_status acquire_document(const struct write *write,
-                                          struct memory_document *document)
+enum store_status memory_acquire(struct memory_transaction *transaction,
+                                 struct memory_document *document, struct error *error)
 {
-    struct memory_transaction *transaction = write->transaction;
+    struct write write = {.transaction = transaction, .error = error};
     if (document->writer == transaction)
         return STORE_OK;
     if (document->writer != NULL)
-        return conflict(write, "another open transaction wrote this document");
+        return conflict(&write, "another open transaction wrote this document");
     if (document->newest != NULL && document->newest->sequence > transaction->snapshot)
-        return conflict(write, "another transaction wrote this document after the snapshot");
+        return conflict(&write, "another transaction wrote this document after the snapshot");
     document->writer = transaction;
     transaction->written =
         memory_grown(transaction->written, transaction->written_count,
                      &transaction->written_capacity, sizeof(struct memory_document *));
     transaction->written[transaction->written_count++] = document;
     return STORE_OK;
+}
+
+static enum store_status acquire_document(const struct write *write,
+                                          struct memory_document *document)
+{
+    return memory_acquire(write->transaction, document, write->error);
 }
 
 /* Acquires a document that must exist in the snapshot (`stored`), or must not. */

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Design. A letter is a document like all others, so memory_acquire() finds its write conflicts.
+ * Sections: copies; the write in a transaction; the calls outside of a transaction, each of which
+ * commits at once (change_letter).
+ *
+ * A call outside of a transaction meets letters that an open transaction has written. The server
+ * would wait for that transaction, up to the time limit of the call. There is nothing to wait for
+ * in one thread, so the call ends with UNAVAILABLE at once, and changes nothing.
+ *
+ * Not here: expiry. A letter with `expires_at_ms` in the past stays.
+ */
+#include "tests/support/memory_document.h"
+
+#include <string.h>
+
+#include "common/base/array.h"
+
+/* --- copies --- */
+
+static void copy_properties(struct arena *arena, struct properties *properties)
+{
+    struct text *const texts[] = {
+        &properties->content_type, &properties->content_encoding, &properties->correlation_id,
+        &properties->reply_to,     &properties->expiration,       &properties->message_id,
+        &properties->type,         &properties->user_id,          &properties->app_id,
+        &properties->cluster_id,
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        *texts[i] = text_copy(arena, *texts[i]);
+}
+
+static const struct uuid *copy_uuids(struct arena *arena, const struct uuid *from, size_t count)
+{
+    struct uuid *copy = ARENA_ARRAY(arena, struct uuid, count);
+    for (size_t i = 0; i < count; i++)
+        copy[i] = from[i];
+    return copy;
+}
+
+/* Returns a deep copy, as a store returns letters. */
+static struct letter copy_letter(struct arena *arena, const struct letter *from)
+{
+    struct letter copy = *from;
+    struct text *const texts[] = {
+        &copy.id,      &copy.reason,      &copy.detail,      &copy.principal,   &copy.key,
+        &copy.command, &copy.project,     &copy.group,       &copy.queue,       &copy.worker,
+        &copy.body,    &copy.traceparent, &copy.raw_headers, &copy.body_sha256,
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        *texts[i] = text_copy(arena, *texts[i]);
+    copy_properties(arena, &copy.properties);
+    copy.consumers = copy_uuids(arena, from->consumers, from->consumer_count);
+    copy.providers = copy_uuids(arena, from->providers, from->provider_count);
+    copy.times = 1;
+    return copy;
+}
+
+static struct letter_event copy_event(struct arena *arena, const struct letter_event *from)
+{
+    return (struct letter_event){from->at_ms, text_copy(arena, from->reason),
+                                 text_copy(arena, from->detail), text_copy(arena, from->worker)};
+}
+
+static struct letter_record copy_record(struct arena *arena, const struct letter_record *from)
+{
+    struct letter_record copy = *from;
+    struct letter_event *history = ARENA_ARRAY(arena, struct letter_event, from->history_count);
+    for (size_t i = 0; i < from->history_count; i++)
+        history[i] = copy_event(arena, &from->history[i]);
+    copy.history = history;
+    copy.letter = copy_letter(arena, &from->letter);
+    copy.claimed_by = text_copy(arena, from->claimed_by);
+    copy.refused = text_copy(arena, from->refused);
+    return copy;
+}
+
+/* --- the write in a transaction --- */
+
+static int64_t now_ms(const struct memory_database *database)
+{
+    return database->clock != NULL ? database->clock->wall_ms(database->clock) : 1;
+}
+
+static bool is_letter_id(struct text id)
+{
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < id.length; i++) {
+        if (memchr(digits, id.bytes[i], sizeof digits - 1) == NULL)
+            return false;
+    }
+    return id.length == LETTER_ID_DIGITS;
+}
+
+/* Replaces the history by one that ends with `event`, without the oldest entry if it is full. */
+static void add_event(struct letter_record *record, struct arena *arena, struct letter_event event)
+{
+    size_t dropped = record->history_count == LETTER_HISTORY_MAX ? 1 : 0;
+    size_t kept = record->history_count - dropped;
+    struct letter_event *history = ARENA_ARRAY(arena, struct letter_event, kept + 1);
+    for (size_t i = 0; i < kept; i++)
+        history[i] = record->history[dropped + i];
+    history[kept] = event;
+    record->history = history;
+    record->history_count = kept + 1;
+}
+
+/* Returns what is stored under the id of `letter`, as this transaction sees it; a new record if
+   there is nothing. */
+static struct letter_record record_before(const struct memory_transaction *transaction,
+                                          const struct memory_document *document,
+                                          struct arena *arena, const struct letter *letter)
+{
+    const struct memory_version *seen = document->pending != NULL
+                                            ? document->pending
+                                            : memory_visible(document, transaction->snapshot);
+    if (seen != NULL)
+        return copy_record(arena, &seen->letter);
+    struct letter_record fresh = {.letter = *letter, .first_at_ms = now_ms(transaction->database)};
+    return copy_record(arena, &fresh);
+}
+
+static void add_dead_letter(struct letter_record *record, struct arena *arena,
+                            const struct letter *letter, int64_t now)
+{
+    record->letter.reason = text_copy(arena, letter->reason);
+    record->letter.detail = text_copy(arena, letter->detail);
+    record->letter.worker = text_copy(arena, letter->worker);
+    record->state = LETTER_OPEN;
+    record->count += (int64_t)letter->times;
+    record->last_at_ms = now;
+    record->unpublished = true;
+    record->published_at_ms = record->expires_at_ms = record->claimed_until_ms = 0;
+    record->claimed_by = record->refused = TEXT_NONE;
+    add_event(record, arena,
+              (struct letter_event){now, record->letter.reason, record->letter.detail,
+                                    record->letter.worker});
+}
+
+static enum store_status write_letter(struct memory_transaction *transaction,
+                                      const struct letter *letter, struct error *error)
+{
+    struct memory_document *document =
+        memory_find_or_add(transaction->database, KIND_LETTER, letter->id);
+    enum store_status status = memory_acquire(transaction, document, error);
+    if (status != STORE_OK)
+        return status;
+    if (!is_letter_id(letter->id) || letter->times < 1 || letter->attempts < 0) {
+        error_set(error, "memory: refused: a letter with an invalid id or number");
+        return STORE_REFUSED;
+    }
+    struct memory_version *version = memory_version_new(true);
+    version->letter = record_before(transaction, document, version->arena, letter);
+    add_dead_letter(&version->letter, version->arena, letter, now_ms(transaction->database));
+    memory_version_free(document->pending);
+    document->pending = version;
+    return STORE_OK;
+}
+
+enum store_status memory_write_letters(struct memory_transaction *transaction,
+                                       const struct letter *letters, size_t count,
+                                       struct error *error)
+{
+    enum store_status status = STORE_OK;
+    memory_transaction_take_snapshot(transaction);
+    for (size_t i = 0; status == STORE_OK && i < count; i++)
+        status = write_letter(transaction, &letters[i], error);
+    if (status != STORE_OK)
+        memory_transaction_abort(transaction, STORE_CONFLICT);
+    return status;
+}
+
+/* --- outside of a transaction --- */
+
+/* Returns the letter's newest version; NULL if there is no such letter. */
+static const struct letter_record *newest(const struct memory_document *document)
+{
+    bool exists = document != NULL && document->newest != NULL && document->newest->exists;
+    return exists ? &document->newest->letter : NULL;
+}
+
+static enum store_status busy(struct error *error)
+{
+    error_set(error, "memory: an open transaction wrote this letter");
+    return STORE_UNAVAILABLE;
+}
+
+/* Commits a copy of the newest version, and returns it to be changed. */
+static struct letter_record *change_letter(struct memory_database *database,
+                                           struct memory_document *document)
+{
+    struct memory_version *version = memory_version_new(true);
+    version->letter = copy_record(version->arena, newest(document));
+    database->sequence++;
+    memory_install(database, document, version);
+    return &version->letter;
+}
+
+static void end_publishing(struct letter_record *record)
+{
+    record->unpublished = false;
+    record->claimed_by = TEXT_NONE;
+    record->claimed_until_ms = 0;
+}
+
+enum store_status memory_mark_published(struct memory_database *database, const struct text *ids,
+                                        size_t count, struct error *error)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct memory_document *document = memory_find(database, KIND_LETTER, ids[i]);
+        const struct letter_record *stored = newest(document);
+        if (stored == NULL || stored->published_at_ms != 0)
+            continue;
+        if (document->writer != NULL)
+            return busy(error);
+        struct letter_record *record = change_letter(database, document);
+        end_publishing(record);
+        record->refused = TEXT_NONE;
+        record->published_at_ms = now_ms(database);
+        record->expires_at_ms = record->published_at_ms + MEMORY_LETTERS_RETENTION_MS;
+    }
+    return STORE_OK;
+}
+
+enum store_status memory_mark_refused(struct memory_database *database, struct text id,
+                                      struct text reason, struct error *error)
+{
+    struct memory_document *document = memory_find(database, KIND_LETTER, id);
+    const struct letter_record *stored = newest(document);
+    if (stored == NULL || !stored->unpublished)
+        return STORE_OK;
+    if (document->writer != NULL)
+        return busy(error);
+    struct letter_record *record = change_letter(database, document);
+    end_publishing(record);
+    record->refused = text_copy(document->newest->arena, reason);
+    return STORE_OK;
+}
+
+static struct text claimer_name(struct arena *arena, uint64_t session)
+{
+    return text_format(arena, "session-%llu", (unsigned long long)session);
+}
+
+static int compare_ages(const void *a, const void *b)
+{
+    const struct memory_document *const *x = a, *const *y = b;
+    int64_t x_ms = newest(*x)->last_at_ms, y_ms = newest(*y)->last_at_ms;
+    return (x_ms > y_ms) - (x_ms < y_ms);
+}
+
+/* Returns all letters that `name` may claim, oldest first, in `arena`. */
+static struct memory_document **find_claimable(const struct memory_database *database,
+                                               struct text name, struct arena *arena,
+                                               size_t *ret_count)
+{
+    const struct memory_table *table = &database->tables[KIND_LETTER];
+    struct memory_document **found = ARENA_ARRAY(arena, struct memory_document *, table->count);
+    int64_t now = now_ms(database);
+    *ret_count = 0;
+    for (size_t i = 0; i < table->count; i++) {
+        const struct letter_record *record = newest(table->items[i]);
+        if (record != NULL && record->unpublished &&
+            record->last_at_ms <= now - LETTER_SWEEP_AFTER_MS &&
+            (record->claimed_until_ms <= now || text_equal(record->claimed_by, name)))
+            found[(*ret_count)++] = table->items[i];
+    }
+    array_sort(found, *ret_count, sizeof(struct memory_document *), compare_ages);
+    return found;
+}
+
+enum store_status memory_claim_letters(struct memory_database *database, uint64_t session,
+                                       size_t max, struct arena *arena, struct letter **ret_letters,
+                                       size_t *ret_count, struct error *error)
+{
+    size_t count = 0;
+    struct text name = claimer_name(arena, session);
+    struct memory_document **found = find_claimable(database, name, arena, &count);
+    if (count > max)
+        count = max;
+    struct letter *letters = ARENA_ARRAY(arena, struct letter, count);
+    for (size_t i = 0; i < count; i++) {
+        if (found[i]->writer != NULL)
+            return busy(error);
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct letter_record *record = change_letter(database, found[i]);
+        record->claimed_by = text_copy(found[i]->newest->arena, name);
+        record->claimed_until_ms = now_ms(database) + LETTER_CLAIM_MS;
+        letters[i] = copy_letter(arena, &record->letter);
+    }
+    *ret_letters = letters;
+    *ret_count = count;
+    return STORE_OK;
+}
