@@ -54,6 +54,7 @@ static int audit_database(const struct settings *settings, bool repair)
         .database = settings->mongodb_database,
         .timeout_ms = settings->mongodb_timeout_ms,
         .retention_ms = settings->idempotency_retention_ms,
+        .letters_retention_ms = settings->letters_retention_ms,
         .worker = text_of("allotctl"),
         .clock = system_clock(),
     };

@@ -112,6 +112,7 @@ static struct mongo_pool *new_pool(const struct worker *worker, struct error *er
         .database = settings->mongodb_database,
         .timeout_ms = settings->mongodb_timeout_ms,
         .retention_ms = settings->idempotency_retention_ms,
+        .letters_retention_ms = settings->letters_retention_ms,
         .worker = worker->name,
         .clock = system_clock(),
     };

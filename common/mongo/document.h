@@ -20,6 +20,10 @@ void document_append_uuid(bson_t *document, const char *key, struct uuid value);
 /* Sets `ret_view` to the document or array that an element holds, borrowed from it. Returns false
    if the element holds something else. */
 ALLOT_CHECK bool document_view(const bson_iter_t *iter, bson_t *ret_view);
+/* Set the value that an element holds. Return false if it holds something else. An integer may have
+   32 bits as well, since the MongoDB shell may store a number that an operator types so. */
+ALLOT_CHECK bool document_uuid(const bson_iter_t *iter, struct uuid *ret_uuid);
+ALLOT_CHECK bool document_integer(const bson_iter_t *iter, int64_t *ret_value);
 /* Parses JSON that is part of allotd; the caller owns the result. Aborts if the JSON is invalid. */
 bson_t *document_from_json(const char *json);
 

@@ -52,7 +52,7 @@ static bool copy_optional(const bson_t *document, const char *key, struct arena 
     return !bson_has_field(document, key) || copy_text(document, key, arena, ret_copy);
 }
 
-static bool uuid_of(const bson_iter_t *iter, struct uuid *ret_uuid)
+bool document_uuid(const bson_iter_t *iter, struct uuid *ret_uuid)
 {
     if (!BSON_ITER_HOLDS_BINARY(iter))
         return false;
@@ -69,11 +69,10 @@ static bool uuid_of(const bson_iter_t *iter, struct uuid *ret_uuid)
 static bool read_uuid(const bson_t *document, const char *key, struct uuid *ret_uuid)
 {
     bson_iter_t iter;
-    return bson_iter_init_find(&iter, document, key) && uuid_of(&iter, ret_uuid);
+    return bson_iter_init_find(&iter, document, key) && document_uuid(&iter, ret_uuid);
 }
 
-/* Accepts 32 bits as well, since the MongoDB shell may store a number that an operator types so. */
-static bool integer_of(const bson_iter_t *iter, int64_t *ret_value)
+bool document_integer(const bson_iter_t *iter, int64_t *ret_value)
 {
     if (!BSON_ITER_HOLDS_INT(iter))
         return false;
@@ -84,7 +83,7 @@ static bool integer_of(const bson_iter_t *iter, int64_t *ret_value)
 static bool read_integer(const bson_t *document, const char *key, int64_t *ret_value)
 {
     bson_iter_t iter;
-    return bson_iter_init_find(&iter, document, key) && integer_of(&iter, ret_value);
+    return bson_iter_init_find(&iter, document, key) && document_integer(&iter, ret_value);
 }
 
 bool document_view(const bson_iter_t *iter, bson_t *ret_view)
@@ -124,7 +123,7 @@ static bool read_parent(const bson_t *document, bool *ret_has_parent, struct uui
     if (!bson_iter_init_find(&iter, document, "parent"))
         return false;
     *ret_has_parent = !BSON_ITER_HOLDS_NULL(&iter);
-    return !*ret_has_parent || uuid_of(&iter, ret_parent);
+    return !*ret_has_parent || document_uuid(&iter, ret_parent);
 }
 
 static struct text key_of(const bson_iter_t *iter)
@@ -239,7 +238,7 @@ static bool read_resources(const bson_t *resources, struct uuid provider, struct
         struct allocation *allocation = &allocations[*count];
         allocation->provider = provider;
         allocation->resource_class = text_copy(arena, key_of(&iter));
-        if (!integer_of(&iter, &allocation->amount))
+        if (!document_integer(&iter, &allocation->amount))
             return false;
         (*count)++;
     }

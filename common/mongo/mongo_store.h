@@ -13,10 +13,11 @@
 struct mongo_options {
     struct text uri; /* its write concern, read concern and read preference are overridden */
     struct text database;
-    int64_t timeout_ms;   /* of one round trip: 1 to INT32_MAX */
-    int64_t retention_ms; /* how long outcomes and attempt records are kept */
-    struct text worker;   /* name in the fence documents and in the server's log */
-    struct clock *clock;  /* borrowed; must outlive the pool */
+    int64_t timeout_ms;           /* of one round trip: 1 to INT32_MAX */
+    int64_t retention_ms;         /* how long outcomes and attempt records are kept */
+    int64_t letters_retention_ms; /* how long letters are kept after they were published */
+    struct text worker;           /* name in the fence documents and in the server's log */
+    struct clock *clock;          /* borrowed; must outlive the pool */
     bool counting; /* for mongo_pool_counters(); makes libmongoc copy every command that it sends */
 };
 

@@ -163,6 +163,7 @@ struct mongo_pool *mongo_pool_new(const struct mongo_options *options, struct er
     pool->clock = options->clock;
     pool->timeout_ms = options->timeout_ms;
     pool->retention_ms = options->retention_ms;
+    pool->letters_retention_ms = options->letters_retention_ms;
     pool->lifetime_ms = LIFETIME_DEFAULT_MS;
     pool->clients = open_clients(pool, uri, error);
     mongoc_uri_destroy(uri);

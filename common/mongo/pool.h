@@ -16,7 +16,8 @@
     X(CONSUMERS, "consumers")                                                                      \
     X(OUTCOMES, "outcomes")                                                                        \
     X(ATTEMPTS, "attempts")                                                                        \
-    X(FENCES, "fences")
+    X(FENCES, "fences")                                                                            \
+    X(LETTERS, "letters")
 
 enum mongo_collection {
 #define X(id, name) MONGO_##id,
@@ -40,6 +41,7 @@ struct mongo_pool {
     struct clock *clock;           /* borrowed */
     int64_t timeout_ms;
     int64_t retention_ms;
+    int64_t letters_retention_ms;
     int64_t server_time_ms; /* the server's time limit of one command, below the socket timeout */
     _Atomic int64_t lifetime_ms; /* the server's limit for a transaction; `prepare` sets it */
     _Atomic uint64_t stores;     /* created so far; gives each store its number */

@@ -30,6 +30,57 @@
     "\"minProperties\": 1, \"additionalProperties\": " POSITIVE "}}, "                             \
     "\"additionalProperties\": false}"
 
+/* A text that is not valid UTF-8 is a binary. */
+#define ANY_TEXT "{\"bsonType\": [\"string\", \"binData\"]}"
+#define BINARY "{\"bsonType\": \"binData\"}"
+#define UUIDS "{\"bsonType\": \"array\", \"items\": " UUID_FIELD "}"
+/* A 64-bit number without a sign, kept in one that has a sign. */
+#define UNSIGNED "{\"bsonType\": \"long\"}"
+
+#define LETTER_PROPERTIES                                                                          \
+    "{\"bsonType\": \"object\", \"properties\": {\"content_type\": " ANY_TEXT ", "                 \
+    "\"content_encoding\": " ANY_TEXT ", \"correlation_id\": " ANY_TEXT ", "                       \
+    "\"reply_to\": " ANY_TEXT ", \"expiration\": " ANY_TEXT ", \"message_id\": " ANY_TEXT ", "     \
+    "\"type\": " ANY_TEXT ", \"user_id\": " ANY_TEXT ", \"app_id\": " ANY_TEXT ", "                \
+    "\"cluster_id\": " ANY_TEXT ", \"priority\": " COUNT ", \"timestamp\": " UNSIGNED "}, "        \
+    "\"additionalProperties\": false}"
+
+#define LETTER_HISTORY                                                                             \
+    "{\"bsonType\": \"array\", \"maxItems\": 20, \"items\": {\"bsonType\": \"object\", "           \
+    "\"required\": [\"at\"], \"properties\": {\"at\": " DATE ", \"reason\": " ANY_TEXT ", "        \
+    "\"detail\": " ANY_TEXT ", \"worker\": " ANY_TEXT "}, \"additionalProperties\": false}}"
+
+#define LETTER                                                                                     \
+    "\"_id\": {\"bsonType\": \"string\", \"pattern\": \"^[0-9a-f]{32}$\"}, "                       \
+    "\"source\": {\"enum\": [\"worker\", \"broker\"]}, "                                           \
+    "\"state\": {\"enum\": [\"open\", \"replayed\", \"resolved\", \"discarded\"]}, "               \
+    "\"reason\": " ANY_TEXT ", \"detail\": " ANY_TEXT ", \"principal\": " ANY_TEXT ", "            \
+    "\"key\": " ANY_TEXT ", \"command\": " ANY_TEXT ", \"project\": " ANY_TEXT ", "                \
+    "\"consumers\": " UUIDS ", \"providers\": " UUIDS ", \"group\": " ANY_TEXT ", "                \
+    "\"queue\": " ANY_TEXT ", \"worker\": " ANY_TEXT ", \"attempts\": " COUNT ", "                 \
+    "\"traceparent\": " ANY_TEXT ", \"properties\": " LETTER_PROPERTIES ", "                       \
+    "\"headers\": " BINARY ", \"body\": " BINARY ", \"body_size\": " UNSIGNED ", "                 \
+    "\"body_sha256\": " ANY_TEXT ", \"count\": " POSITIVE ", \"first_at\": " DATE ", "             \
+    "\"last_at\": " DATE ", \"history\": " LETTER_HISTORY ", "                                     \
+    "\"unpublished\": {\"enum\": [true]}, \"published_at\": " DATE ", "                            \
+    "\"expires_at\": " DATE ", \"claimed_by\": " STRING ", \"claimed_until\": " DATE ", "          \
+    "\"refused\": " ANY_TEXT
+
+/*
+ * The sweep looks only at unpublished letters, which are few: hence a partial index. `allotctl`
+ * lists letters newest first: those in a state (or in any: a scan of one range for each state), and
+ * those of a principal, group or reason, of which there may be few among very many. A list by
+ * command or project scans the letters in the order of time, so they need no index.
+ */
+#define LETTER_INDEXES                                                                             \
+    "[{\"key\": {\"last_at\": 1}, \"name\": \"sweep\", "                                           \
+    "\"partialFilterExpression\": {\"unpublished\": true}}, "                                      \
+    "{\"key\": {\"expires_at\": 1}, \"name\": \"expiry\", \"expireAfterSeconds\": 0}, "            \
+    "{\"key\": {\"state\": 1, \"last_at\": -1}, \"name\": \"state\"}, "                            \
+    "{\"key\": {\"principal\": 1, \"last_at\": -1}, \"name\": \"principal\"}, "                    \
+    "{\"key\": {\"group\": 1, \"last_at\": -1}, \"name\": \"group\"}, "                            \
+    "{\"key\": {\"reason\": 1, \"last_at\": -1}, \"name\": \"reason\"}]"
+
 #define EXPIRING(name)                                                                             \
     "[{\"key\": {\"expires_at\": 1}, \"name\": \"" name "\", \"expireAfterSeconds\": 0}]"
 
@@ -65,6 +116,10 @@ const char *schema_validator(enum mongo_collection collection)
     case MONGO_FENCES:
         return SCHEMA("\"_id\", \"n\"",
                       "\"_id\": {\"bsonType\": \"object\"}, \"n\": " COUNT ", \"holder\": " STRING);
+    case MONGO_LETTERS:
+        return SCHEMA("\"_id\", \"source\", \"state\", \"attempts\", \"body_size\", \"count\", "
+                      "\"first_at\", \"last_at\", \"history\"",
+                      LETTER);
     case MONGO_COLLECTION_COUNT: break;
     }
     return "{}";
@@ -82,6 +137,7 @@ const char *schema_indexes(enum mongo_collection collection)
                "\"name\": \"owner\"}]";
     case MONGO_OUTCOMES:
     case MONGO_ATTEMPTS: return EXPIRING("expiry");
+    case MONGO_LETTERS: return LETTER_INDEXES;
     case MONGO_FENCES:
     case MONGO_COLLECTION_COUNT: break;
     }

@@ -4,8 +4,8 @@
  *   what the files share   translating failures, session options, reading a cursor
  *   the transaction        begin, commit, end and renew of the port
  *   making a store         the store and its transaction options
- * The other calls of the port have files of their own: load.c, write.c, fence.c, attempts.c and
- * prepare.c.
+ * The other calls of the port have files of their own: load.c, write.c, fence.c, attempts.c,
+ * letters.c and prepare.c.
  *
  * Guarantees. Each transaction reads from one snapshot on the primary, and commits with a journaled
  * majority, whatever the URI says. A commit with an unknown result is repeated, which is safe at
@@ -218,6 +218,7 @@ static const struct store_ops operations = {
     .take_advisory_lock = mongo_take_advisory_lock,
     .load = mongo_load,
     .write = mongo_write,
+    .write_letters = mongo_write_letters,
     .commit = commit,
     .end = end,
     .renew = renew,
@@ -225,6 +226,9 @@ static const struct store_ops operations = {
     .record_attempts = mongo_record_attempts,
     .withdraw_attempts = mongo_withdraw_attempts,
     .clear_attempts = mongo_clear_attempts,
+    .mark_letters_published = mongo_mark_letters_published,
+    .mark_letter_refused = mongo_mark_letter_refused,
+    .claim_letters = mongo_claim_letters,
     .free = store_free,
 };
 

@@ -122,6 +122,11 @@ enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_JSON, LOG_FORMAT_TEXT };
       "same reply and has no second effect. It must be longer than the time in which any "         \
       "producer, or a replayed dead letter, may repeat a command. The database grows with it. A "  \
       "new value applies to outcomes that are recorded from then on.")                             \
+    X(DURATION, letters_retention_ms, "letters.retention", "14d", 60000, 31536000000,              \
+      "How long a letter is kept after its dead letter was published. A letter that is still to "  \
+      "be published does not expire, nor does one whose dead letter the broker refused. Raise it " \
+      "to give people more time to look at dead-lettered commands; the database grows with it. A " \
+      "new value applies to letters that are published from then on.")                             \
     X(BOOLEAN, security_trust_user_id, "security.trust_user_id", "true", 0, 1,                     \
       "true: the principal of a command is its user_id, which the broker has verified.\n"          \
       "false: every command counts as sent by security.default_principal, no matter who sent it. " \
@@ -160,6 +165,7 @@ enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_JSON, LOG_FORMAT_TEXT };
     X("reply", "Replies to producers.")                                                            \
     X("delivery", "Commands that crash their worker.")                                             \
     X("idempotency", "Recorded outcomes.")                                                         \
+    X("letters", "Letters, the stored records of dead-lettered commands.")                         \
     X("security", "How the principal of a command is found.")                                      \
     X("shutdown", "Graceful shutdown.")                                                            \
     X("worker", "This worker process.")                                                            \

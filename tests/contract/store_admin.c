@@ -75,6 +75,25 @@ int64_t admin_count(const char *database, const char *collection, const char *fi
     return run_for_integer(database, json, "n");
 }
 
+/* $indexStats has the specification of each index as `spec`. */
+int64_t admin_index_count(const char *database, const char *collection, const char *filter)
+{
+    char json[COMMAND_MAX];
+    bson_t reply;
+    bson_iter_t iter, found;
+    (void)snprintf(json, sizeof json,
+                   "{\"aggregate\": \"%s\", \"pipeline\": [{\"$indexStats\": {}}, "
+                   "{\"$replaceWith\": \"$spec\"}, {\"$match\": %s}, {\"$count\": \"n\"}], "
+                   "\"cursor\": {}}",
+                   collection, filter);
+    run_command(database, json, &reply);
+    bool any = bson_iter_init(&iter, &reply) &&
+               bson_iter_find_descendant(&iter, "cursor.firstBatch.0.n", &found);
+    int64_t count = any ? bson_iter_as_int64(&found) : 0;
+    bson_destroy(&reply);
+    return count;
+}
+
 /* The application name limits the fail point to the stores under test: other clients of the server,
    such as admin_run() itself, are not disturbed. */
 static void set_fail_point(const char *mode, const char *commands, const char *how)

@@ -17,6 +17,8 @@ int64_t admin_parameter(const char *name);
 void admin_set_parameter(const char *name, int64_t value);
 /* Counts the documents of a collection that match `filter`, given as JSON. */
 int64_t admin_count(const char *database, const char *collection, const char *filter);
+/* Counts the indexes of a collection that match `filter`, given as JSON. */
+int64_t admin_index_count(const char *database, const char *collection, const char *filter);
 
 /* --- fail points --- */
 

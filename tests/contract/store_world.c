@@ -49,6 +49,8 @@ int store_world_memory(void **state)
 {
     struct store_world *world = world_new();
     world->memory = memory_database_new();
+    world->clock = fake_clock_make();
+    memory_database_use_clock(world->memory, &world->clock.base);
     *state = world;
     return 0;
 }
@@ -61,6 +63,7 @@ struct mongo_pool *store_world_pool(const struct store_world *world, int64_t tim
         .database = text_of(world->database),
         .timeout_ms = timeout_ms,
         .retention_ms = RETENTION_MS,
+        .letters_retention_ms = MEMORY_LETTERS_RETENTION_MS,
         .worker = text_of("contract"),
         .clock = system_clock(),
         .counting = true,

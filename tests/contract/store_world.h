@@ -11,11 +11,13 @@
 #define ALLOT_STORE_WORLD_H
 
 #include "allot/store.h"
+#include "tests/support/fake_clock.h"
 #include "tests/support/memory_store.h"
 #include "common/mongo/mongo_store.h"
 
 struct store_world {
     struct memory_database *memory; /* NULL: the world is on MongoDB */
+    struct fake_clock clock;        /* of the database in memory */
     struct mongo_pool *pool;        /* NULL: the world is in memory */
     char database[64];              /* name of the database on MongoDB */
     struct arena *arena;

@@ -20,7 +20,7 @@
 #include <cmocka.h>
 
 #include "tests/contract/store_admin.h"
-#include "tests/contract/store_world.h"
+#include "tests/contract/store_letters.h"
 
 #include <stdio.h>
 
@@ -223,6 +223,37 @@ static void test_a_page_returns_one_document_more_than_it_shows(void **state)
     session_close(&session);
 }
 
+static void test_letters_cost_the_same_for_any_number_of_them(void **state)
+{
+    enum { LETTERS_MAX = 200 };
+    static const size_t counts[] = {1, 10, LETTERS_MAX};
+    struct store_world *world = *state;
+    struct letter *letters = ARENA_ARRAY(world->arena, struct letter, LETTERS_MAX);
+    struct text ids[LETTERS_MAX];
+    for (size_t i = 0; i < 3; i++) {
+        struct session session = session_open(world);
+        for (size_t j = 0; j < counts[i]; j++) {
+            letters[j] = full_letter(world);
+            ids[j] = letters[j].id;
+        }
+        struct mongo_counters before = mongo_pool_counters(world->pool);
+        world_add_letters(world, letters, counts[i]);
+        assert_int_equal(since(world, before).commands, 1 + 1); /* write, commit */
+        before = mongo_pool_counters(world->pool);
+        assert_int_equal(session_claim(&session, LETTERS_MAX).count, 0);
+        assert_int_equal(since(world, before).commands, 1);
+        world_pass_time(world, LETTER_SWEEP_AFTER_MS + 1000);
+        before = mongo_pool_counters(world->pool);
+        assert_int_equal(session_claim(&session, LETTERS_MAX).count, counts[i]);
+        /* Find, claim, read; more than 101 documents are two answers, twice. */
+        assert_int_equal(since(world, before).commands, counts[i] > 101 ? 3 + 2 : 3);
+        before = mongo_pool_counters(world->pool);
+        assert_status(&session, STORE_OK, session_publish(&session, ids, counts[i]));
+        assert_int_equal(since(world, before).commands, 1);
+        session_close(&session);
+    }
+}
+
 /* --- content of the documents --- */
 
 static void test_outcomes_and_attempts_have_an_expiry_date(void **state)
@@ -263,6 +294,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_usages_are_summed_by_the_server),
     cmocka_unit_test(test_a_batch_of_reads_is_one_command),
     cmocka_unit_test(test_a_page_returns_one_document_more_than_it_shows),
+    cmocka_unit_test(test_letters_cost_the_same_for_any_number_of_them),
     cmocka_unit_test(test_outcomes_and_attempts_have_an_expiry_date),
     cmocka_unit_test(test_uuids_are_stored_as_binary_uuids),
 };

@@ -6,7 +6,7 @@
  * tested by the suites that run against both.
  *
  * Sections: which call fails; commits that fail (lost, applied, lingering); crashes and expiry;
- * rejected documents and attempt records; visitors and counters.
+ * rejected documents and attempt records; letters; visitors and counters.
  *
  * All tests share one database, so reset() clears the faults and ends the open transactions after
  * each test. The test of visitors counts documents, and therefore uses a database of its own.
@@ -19,7 +19,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "tests/contract/store_world.h"
+#include "tests/contract/store_letters.h"
 
 static int reset(void **state)
 {
@@ -273,10 +273,67 @@ static void test_an_attempt_may_count_though_its_answer_was_lost(void **state)
     session_close(&session);
 }
 
+/* --- letters --- */
+
+static void test_a_publish_may_count_though_its_answer_was_lost(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    for (int applied = 0; applied < 2; applied++) {
+        struct letter letter = full_letter(world);
+        world_add_letter(world, &letter);
+        inject(world, MEMORY_LETTER, 0, STORE_UNAVAILABLE,
+               applied == 1 ? MEMORY_APPLIED : MEMORY_LOST);
+        assert_status(&session, STORE_UNAVAILABLE, session_publish(&session, &letter.id, 1));
+        assert_int_equal(world_letter(world, letter.id, NULL).unpublished, applied == 0);
+    }
+    session_close(&session);
+}
+
+static void test_a_write_of_letters_that_is_refused_leaves_nothing(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct letter letter = full_letter(world);
+    bool stored = true;
+    inject(world, MEMORY_WRITE_LETTERS, 0, STORE_REFUSED, MEMORY_LOST);
+    session_begin(&session);
+    assert_status(&session, STORE_REFUSED, session_write_letters(&session, &letter, 1));
+    assert_status(&session, STORE_REFUSED, session_commit(&session));
+    session_close(&session);
+    (void)world_letter(world, letter.id, &stored);
+    assert_false(stored);
+}
+
+/* The server would wait for the transaction, and then reach its time limit. */
+static void test_a_letter_of_an_open_transaction_can_not_be_marked_or_claimed(void **state)
+{
+    struct store_world *world = *state;
+    struct session writer = session_open(world), other = session_open(world);
+    struct letter letter = full_letter(world), *claimed = NULL;
+    size_t count = 1;
+    world_publish_all(world);
+    world_add_letter(world, &letter);
+    world_pass_time(world, LETTER_SWEEP_AFTER_MS);
+    session_begin(&writer);
+    assert_status(&writer, STORE_OK, session_write_letters(&writer, &letter, 1));
+    assert_status(&other, STORE_UNAVAILABLE, session_publish(&other, &letter.id, 1));
+    assert_status(&other, STORE_UNAVAILABLE, session_refuse(&other, letter.id, text_of("no")));
+    assert_status(&other, STORE_UNAVAILABLE,
+                  other.store->ops->claim_letters(other.store, 9, other.arena, &claimed, &count,
+                                                  &other.error));
+    assert_int_equal(count, 0);
+    session_restart(&writer);
+    assert_int_equal(session_claim(&other, 9).count, 1);
+    assert_status(&other, STORE_OK, session_publish(&other, &letter.id, 1));
+    session_close(&other);
+    session_close(&writer);
+}
+
 /* --- visitors and counters --- */
 
 struct seen {
-    size_t providers, consumers, outcomes, attempts;
+    size_t providers, consumers, outcomes, attempts, letters;
     struct uuid last;
     int64_t count;
 };
@@ -310,10 +367,19 @@ static void see_attempts(void *context, struct text principal, struct text key, 
     seen->count += count;
 }
 
+static void see_letter(void *context, const struct letter_record *letter)
+{
+    struct seen *seen = context;
+    assert_int_equal(letter->count, 1);
+    assert_true(letter->unpublished);
+    seen->letters++;
+}
+
 static struct seen look(const struct memory_database *database)
 {
     struct seen seen = {0};
-    struct memory_visitor visitor = {&seen, see_provider, see_consumer, see_outcome, see_attempts};
+    struct memory_visitor visitor = {&seen,       see_provider, see_consumer,
+                                     see_outcome, see_attempts, see_letter};
     memory_database_visit(database, &visitor);
     return seen;
 }
@@ -332,8 +398,11 @@ static void test_a_visitor_sees_only_committed_documents(void **state)
     world_add_provider(world, &one);
     world_add_consumer(world, &consumer);
     uint64_t sequence = memory_database_sequence(world->memory);
+    struct letter letter = full_letter(world);
     stage_outcome(&session, key);
+    assert_status(&session, STORE_OK, session_write_letters(&session, &letter, 1));
     assert_int_equal(look(world->memory).outcomes, 0);
+    assert_int_equal(look(world->memory).letters, 0);
     assert_int_equal(memory_database_sequence(world->memory), sequence);
     assert_status(&session, STORE_OK, session_commit(&session));
     assert_int_equal(memory_database_sequence(world->memory), sequence + 1);
@@ -349,6 +418,7 @@ static void test_a_visitor_sees_only_committed_documents(void **state)
     assert_int_equal(seen.outcomes, 1);
     assert_int_equal(seen.attempts, 1);
     assert_int_equal(seen.count, 2);
+    assert_int_equal(seen.letters, 1);
 }
 
 static void test_calls_and_documents_are_counted(void **state)
@@ -386,6 +456,9 @@ static const struct CMUnitTest tests[] = {
     FAULT_TEST(test_an_open_transaction_that_expired_cannot_commit),
     FAULT_TEST(test_a_refused_document_is_refused_until_faults_are_cleared),
     FAULT_TEST(test_an_attempt_may_count_though_its_answer_was_lost),
+    FAULT_TEST(test_a_publish_may_count_though_its_answer_was_lost),
+    FAULT_TEST(test_a_write_of_letters_that_is_refused_leaves_nothing),
+    FAULT_TEST(test_a_letter_of_an_open_transaction_can_not_be_marked_or_claimed),
     FAULT_TEST(test_a_visitor_sees_only_committed_documents),
     FAULT_TEST(test_calls_and_documents_are_counted),
 };

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Translates between letters and the documents of the collection `letters`. It does no I/O. A text
+ * of a letter may have any bytes. It is stored as a string if it is valid UTF-8, which may contain
+ * NUL, and as a binary otherwise: the server would take it as a string, but many clients, such as
+ * mongosh, could not read the document. Internal to common/mongo.
+ */
+#ifndef ALLOT_MONGO_LETTER_DOCUMENT_H
+#define ALLOT_MONGO_LETTER_DOCUMENT_H
+
+#include <bson/bson.h>
+
+#include "allot/attributes.h"
+#include "allot/letter.h"
+
+/* Appends a text of a letter: nothing if it is absent. */
+void letter_append_text(bson_t *document, const char *key, struct text value);
+
+/* Appends the operators of an upsert that inserts the letter, or adds to the stored one. `now_ms`
+   is the time for the entry of the history. */
+void letter_append_upsert(bson_t *update, const struct letter *letter, int64_t now_ms);
+
+/* Fills a record from a stored document. All texts and lists are copied into the arena. Returns
+   false if the document is malformed; the record may then be filled in part. */
+ALLOT_CHECK bool letter_read(const bson_t *document, struct arena *arena,
+                             struct letter_record *ret_record);
+
+#endif

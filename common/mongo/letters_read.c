@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/mongo/letters_read.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/mongo/document.h"
+#include "common/mongo/letter_document.h"
+#include "common/mongo/session.h"
+
+/* --- one letter ----------------------------------------------------------------------------- */
+
+enum { MATCHES_MAX = 2 }; /* more need not be counted */
+
+struct search {
+    struct arena *arena;
+    struct letter_record *record;
+    size_t matches;
+};
+
+static bool is_prefix(struct text prefix)
+{
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < prefix.length; i++) {
+        if (memchr(digits, prefix.bytes[i], sizeof digits - 1) == NULL)
+            return false;
+    }
+    return prefix.length >= LETTER_PREFIX_DIGITS_MIN && prefix.length <= LETTER_ID_DIGITS;
+}
+
+static enum store_status found_row(void *context, const bson_t *document, struct error *error)
+{
+    struct search *search = context;
+    search->matches++;
+    if (search->matches > 1 || letter_read(document, search->arena, search->record))
+        return STORE_OK;
+    return mongo_malformed(MONGO_LETTERS, document, error);
+}
+
+/* Appends the range of ids with this prefix. A "g" follows all digits. */
+static void append_prefix(bson_t *filter, struct text prefix)
+{
+    bson_t range;
+    char end[LETTER_ID_DIGITS + 2];
+    (void)snprintf(end, sizeof end, "%.*sg", TEXT_ARGS(prefix));
+    bson_append_document_begin(filter, "_id", -1, &range);
+    document_append_text(&range, "$gte", prefix);
+    BSON_APPEND_UTF8(&range, "$lt", end);
+    bson_append_document_end(filter, &range);
+}
+
+enum store_status mongo_letter_find(struct store *base, struct text prefix, struct arena *arena,
+                                    struct letter_record *ret_record, size_t *ret_matches,
+                                    struct error *error)
+{
+    struct mongo_store *store = (struct mongo_store *)base;
+    struct search search = {.arena = arena, .record = ret_record};
+    bson_t filter = BSON_INITIALIZER, options = BSON_INITIALIZER;
+    enum store_status status = STORE_OK;
+    if (is_prefix(prefix)) {
+        append_prefix(&filter, prefix);
+        BSON_APPEND_INT64(&options, "limit", MATCHES_MAX);
+        BSON_APPEND_INT64(&options, "maxTimeMS", store->pool->server_time_ms);
+        mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(
+            store->collections[MONGO_LETTERS], &filter, &options, NULL);
+        status = mongo_each_row(store, PHASE_RUN, cursor, found_row, &search, error);
+    }
+    *ret_matches = search.matches;
+    bson_destroy(&options);
+    bson_destroy(&filter);
+    return status;
+}

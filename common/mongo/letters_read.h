@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reads letters for people: allotctl shows what these functions return. They change nothing, and
+ * need no transaction. `store` is one of mongo_store_new() that is not in a transaction.
+ */
+#ifndef ALLOT_MONGO_LETTERS_READ_H
+#define ALLOT_MONGO_LETTERS_READ_H
+
+#include "common/mongo/mongo_store.h"
+
+enum { LETTER_PREFIX_DIGITS_MIN = 8 };
+
+/*
+ * Finds the letter whose id begins with `prefix`, which may be the whole id. Sets `ret_matches` to
+ * 0: there is none; 1: it is in `ret_record`, whose texts and lists are in `arena`; 2: there are
+ * several. A prefix that is not LETTER_PREFIX_DIGITS_MIN to LETTER_ID_DIGITS hexadecimal digits, in
+ * lower case, matches nothing. REFUSED: the stored document is malformed.
+ */
+enum store_status mongo_letter_find(struct store *store, struct text prefix, struct arena *arena,
+                                    struct letter_record *ret_record, size_t *ret_matches,
+                                    struct error *error);
+
+#endif
