@@ -20,4 +20,26 @@ enum store_status mongo_letter_find(struct store *store, struct text prefix, str
                                     struct letter_record *ret_record, size_t *ret_matches,
                                     struct error *error);
 
+/* What a list contains: letters with all that is given. An absent text asks for nothing. */
+struct letter_filter {
+    struct text reason;
+    struct text principal;
+    struct text command;
+    struct text project;
+    struct text group;
+    bool has_state;
+    enum letter_state state;
+    int64_t since_ms; /* last dead-lettered at this time of the database or later; 0: at any time */
+    int64_t until_ms; /* last dead-lettered before this time; 0: at any time */
+    size_t limit;     /* at most so many letters */
+};
+
+/*
+ * Lists letters, the newest first. Sets the list, which is in `arena` with all its texts. The
+ * records have neither headers, body nor history. REFUSED: a stored document is malformed.
+ */
+enum store_status mongo_letters_list(struct store *store, const struct letter_filter *filter,
+                                     struct arena *arena, struct letter_record **ret_records,
+                                     size_t *ret_count, struct error *error);
+
 #endif
