@@ -145,6 +145,7 @@ struct letter letter_build(struct arena *arena, const struct delivery *delivery,
     struct letter letter = {
         .source = cause->source,
         .times = 1,
+        .at_ms = cause->at_ms,
         .reason = cause->reason,
         .detail = cause->detail,
         .principal =
@@ -164,4 +165,31 @@ struct letter letter_build(struct arena *arena, const struct delivery *delivery,
     letter.group = letter_group(arena, cause->reason, decoded->command, cause->detail);
     letter.id = letter_id(arena, cause->queue, letter.principal, letter.key, letter.body_sha256);
     return letter;
+}
+
+static struct properties copy_properties(struct arena *arena, const struct properties *properties)
+{
+    struct properties copy = *properties;
+    struct text *texts[] = {&copy.content_type, &copy.content_encoding, &copy.correlation_id,
+                            &copy.reply_to,     &copy.expiration,       &copy.message_id,
+                            &copy.type,         &copy.user_id,          &copy.app_id,
+                            &copy.cluster_id};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        *texts[i] = text_copy(arena, *texts[i]);
+    return copy;
+}
+
+struct letter letter_copy(struct arena *arena, const struct letter *letter)
+{
+    struct letter copy = *letter;
+    struct text *texts[] = {&copy.id,    &copy.reason,     &copy.detail,      &copy.principal,
+                            &copy.key,   &copy.command,    &copy.project,     &copy.group,
+                            &copy.queue, &copy.worker,     &copy.traceparent, &copy.raw_headers,
+                            &copy.body,  &copy.body_sha256};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        *texts[i] = text_copy(arena, *texts[i]);
+    copy.consumers = copy_ids(arena, letter->consumers, letter->consumer_count);
+    copy.providers = copy_ids(arena, letter->providers, letter->provider_count);
+    copy.properties = copy_properties(arena, &letter->properties);
+    return copy;
 }

@@ -15,6 +15,7 @@ struct letter_cause {
     struct text queue; /* where the command came from */
     struct text worker;
     int64_t attempts;
+    int64_t at_ms; /* since the Unix epoch */
 };
 
 /*
@@ -23,6 +24,9 @@ struct letter_cause {
  */
 struct letter letter_build(struct arena *arena, const struct delivery *delivery,
                            const struct decoded *decoded, const struct letter_cause *cause);
+
+/* Returns a copy of the letter with all it points to, in `arena`. */
+struct letter letter_copy(struct arena *arena, const struct letter *letter);
 
 /*
  * Returns the id of the letter, in `arena`: LETTER_ID_DIGITS of a digest. The same command of the

@@ -180,6 +180,7 @@ struct letter_claim {
     struct text *ids; /* of the letters that may be claimed */
     size_t id_count;
     size_t max;
+    size_t bytes_max, bytes;       /* of headers and bodies */
     struct letter_record *records; /* claimed */
     size_t record_count;
 };
@@ -255,14 +256,20 @@ static enum store_status claim_found(struct mongo_store *store, const struct let
     return status;
 }
 
-/* Passes over a letter that it cannot read, since it was written by another version of allotd. */
+/* Passes over a letter that it cannot read, since it was written by another version of allotd, and
+   over those that are too much for now: the next call claims them again. */
 static enum store_status claimed_row(void *context, const bson_t *document, struct error *error)
 {
     struct letter_claim *claim = context;
+    struct letter_record *record = &claim->records[claim->record_count];
     (void)error;
-    if (claim->record_count < claim->id_count &&
-        letter_read(document, claim->arena, &claim->records[claim->record_count]))
-        claim->record_count++;
+    if (claim->record_count == claim->id_count ||
+        (claim->record_count > 0 && claim->bytes + document->len > claim->bytes_max) ||
+        !letter_read(document, claim->arena, record))
+        return STORE_OK;
+    record->letter.at_ms = record->last_at_ms;
+    claim->bytes += document->len;
+    claim->record_count++;
     return STORE_OK;
 }
 
@@ -302,13 +309,15 @@ static struct letter *sorted_letters(struct letter_claim *claim)
     return letters;
 }
 
-enum store_status mongo_claim_letters(struct store *base, size_t max, struct arena *arena,
-                                      struct letter **ret_letters, size_t *ret_count,
-                                      struct error *error)
+enum store_status mongo_claim_letters(struct store *base, size_t max, size_t bytes_max,
+                                      struct arena *arena, struct letter **ret_letters,
+                                      size_t *ret_count, struct error *error)
 {
     struct mongo_store *store = (struct mongo_store *)base;
-    struct letter_claim claim = {
-        .arena = arena, .max = max, .ids = ARENA_ARRAY(arena, struct text, max)};
+    struct letter_claim claim = {.arena = arena,
+                                 .max = max,
+                                 .bytes_max = bytes_max,
+                                 .ids = ARENA_ARRAY(arena, struct text, max)};
     enum store_status status = STORE_OK;
     if (max > 0)
         status = find_claimable(store, &claim, error);

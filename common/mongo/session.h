@@ -67,9 +67,9 @@ enum store_status mongo_mark_letters_published(struct store *base, const struct 
                                                size_t count, struct error *error);
 enum store_status mongo_mark_letter_refused(struct store *base, struct text id, struct text reason,
                                             struct error *error);
-enum store_status mongo_claim_letters(struct store *base, size_t max, struct arena *arena,
-                                      struct letter **ret_letters, size_t *ret_count,
-                                      struct error *error);
+enum store_status mongo_claim_letters(struct store *base, size_t max, size_t bytes_max,
+                                      struct arena *arena, struct letter **ret_letters,
+                                      size_t *ret_count, struct error *error);
 
 /* Writes the store's fence document in the transaction: a part of `write` (fence.c). */
 enum store_status mongo_write_fence(struct mongo_store *store, struct error *error);

@@ -104,7 +104,8 @@ static inline bool letter_state_parse(struct text name, enum letter_state *ret_s
 struct letter {
     struct text id; /* LETTER_ID_DIGITS: the same for the same command */
     enum letter_source source;
-    size_t times; /* dead-lettered so often in this batch: 1 or more */
+    size_t times;  /* dead-lettered so often in this batch: 1 or more */
+    int64_t at_ms; /* when, since the Unix epoch; of a letter that was read, the last time */
     struct text reason;
     struct text detail;
     struct text principal;

@@ -127,6 +127,11 @@ enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_JSON, LOG_FORMAT_TEXT };
       "be published does not expire, nor does one whose dead letter the broker refused. Raise it " \
       "to give people more time to look at dead-lettered commands; the database grows with it. A " \
       "new value applies to letters that are published from then on.")                             \
+    X(BOOLEAN, letters_publish, "letters.publish", "true", 0, 1,                                   \
+      "Whether a dead-lettered command is also published to amqp.dead_letter_exchange. Its "       \
+      "letter "                                                                                    \
+      "in the database is written in any case. Set it to false where people watch the letters "    \
+      "only. Set it alike on all workers.")                                                        \
     X(BOOLEAN, security_trust_user_id, "security.trust_user_id", "true", 0, 1,                     \
       "true: the principal of a command is its user_id, which the broker has verified.\n"          \
       "false: every command counts as sent by security.default_principal, no matter who sent it. " \

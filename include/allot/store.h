@@ -177,11 +177,12 @@ struct store_ops {
      * Claims up to `max` letters, oldest first, for LETTER_CLAIM_MS: those that are unpublished for
      * LETTER_SWEEP_AFTER_MS, not refused, and claimed by no other store. What this store has
      * claimed itself is claimed again, so the call may be repeated. Sets the list, which is in
-     * `arena` with all its texts.
+     * `arena` with all its texts. It has at most `bytes_max` of headers and bodies, but at least
+     * one letter if any was claimed.
      */
-    enum store_status (*claim_letters)(struct store *store, size_t max, struct arena *arena,
-                                       struct letter **ret_letters, size_t *ret_count,
-                                       struct error *error);
+    enum store_status (*claim_letters)(struct store *store, size_t max, size_t bytes_max,
+                                       struct arena *arena, struct letter **ret_letters,
+                                       size_t *ret_count, struct error *error);
 
     /* Ends the transaction, if there is one, and frees the store. */
     void (*free)(struct store *store);

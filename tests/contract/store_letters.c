@@ -119,7 +119,7 @@ struct claimed session_claim(struct session *session, size_t max)
 {
     struct claimed claimed = {NULL, 99};
     assert_status(session, STORE_OK,
-                  session->store->ops->claim_letters(session->store, max, session->arena,
+                  session->store->ops->claim_letters(session->store, max, SIZE_MAX, session->arena,
                                                      &claimed.letters, &claimed.count,
                                                      &session->error));
     assert_true(claimed.count <= max);

@@ -203,6 +203,7 @@ static const struct store_ops blocking_ops = {.prepare = blank_call,
                                               .begin = begin,
                                               .load = blank_load,
                                               .write = blank_write,
+                                              .claim_letters = blank_claim_letters,
                                               .commit = commit,
                                               .end = blank_end,
                                               .free = blank_end};

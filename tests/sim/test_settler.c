@@ -144,6 +144,7 @@ static void answer(struct fixture *fixture, const struct transport_event *event)
     job->reply_allowed = true;
     job->body = text_of("{}");
     job->detail = text_of("detail");
+    job->answered = true;
     assert_int_equal(settler_settle(fixture->settler, job, &fixture->error), TRANSPORT_OK);
 }
 
@@ -156,6 +157,17 @@ static void handle(void *context, const struct transport_event *event)
         answer(fixture, event);
     else
         arena_free(event->arena);
+}
+
+/* What the applier does, if the database refuses the letters. */
+static void refuse_letters(struct fixture *fixture)
+{
+    struct job_queue jobs = {0};
+    settler_reap_unstored(fixture->settler, &jobs);
+    for (struct job *job = job_queue_pop(&jobs); job != NULL; job = job_queue_pop(&jobs)) {
+        job->letter_refused = true;
+        assert_int_equal(settler_settle(fixture->settler, job, &fixture->error), TRANSPORT_OK);
+    }
 }
 
 static void free_settled(struct fixture *fixture)
@@ -188,6 +200,7 @@ static void run(struct fixture *fixture, int64_t ms)
             fixture->transport->ops->poll(fixture->transport, 0, -1, &handler, &fixture->error),
             TRANSPORT_OK);
         assert_int_equal(settler_tick(fixture->settler, &wait_ms, &fixture->error), TRANSPORT_OK);
+        refuse_letters(fixture);
         free_settled(fixture);
         fake_clock_advance(&fixture->clock, STEP_MS);
     }

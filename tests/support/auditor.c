@@ -38,6 +38,13 @@ static void note_outcome(void *context, const struct outcome *outcome)
     audit->outcomes[audit->outcome_count++] = outcome;
 }
 
+static void note_letter(void *context, const struct letter_record *letter)
+{
+    struct audit *audit = context;
+    assert(audit->letter_count < DOCUMENTS);
+    audit->letters[audit->letter_count++] = letter;
+}
+
 /* The pointers are valid until the next write to the database. */
 static struct audit begin(const struct world *world, struct error *error)
 {
@@ -45,7 +52,8 @@ static struct audit begin(const struct world *world, struct error *error)
     struct memory_visitor visitor = {.context = &audit,
                                      .provider = note_provider,
                                      .consumer = note_consumer,
-                                     .outcome = note_outcome};
+                                     .outcome = note_outcome,
+                                     .letter = note_letter};
     memory_database_visit(world->database, &visitor);
     return audit;
 }
@@ -257,7 +265,7 @@ static void check_sent(struct audit *audit, const struct sent *sent)
     for (const struct memory_message *reply = world_reply(audit->world, sent, 0); reply != NULL;
          reply = world_reply(audit->world, sent, ++replies))
         check_reply(audit, sent, reply->body);
-    bool dead = world_dead_letter(audit->world, sent) != NULL;
+    bool dead = audit_is_dead(audit, sent);
     bool known = !text_is(sent->principal, "ghost");
     if (replies == 0 && known && text_is(sent->reply_to, "replies"))
         FINDING(audit, "%.*s: it never got a reply", TEXT_ARGS(sent->correlation_id));
@@ -289,5 +297,6 @@ bool auditor_check(const struct world *world, struct error *error)
     check_state(&audit);
     check_answers(&audit);
     audit_generations(&audit);
+    audit_letters(&audit);
     return !audit.failed;
 }

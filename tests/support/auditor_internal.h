@@ -21,6 +21,8 @@ struct audit {
     json_t *bodies[DOCUMENTS];   /* the outcomes' bodies; owned */
     json_t *commands[DOCUMENTS]; /* the command that each outcome answers; owned */
     size_t outcome_count;
+    const struct letter_record *letters[DOCUMENTS];
+    size_t letter_count;
 };
 
 /* Records a finding; only the first one is kept. */
@@ -39,5 +41,10 @@ const char *audit_member(const json_t *object, const char *name);
 const char *audit_code(const json_t *reply);
 /* Checks generations, claims and reads (auditor_generations.c). */
 void audit_generations(struct audit *audit);
+
+/* Returns whether the command, or the same one sent before, has a dead letter. */
+bool audit_is_dead(const struct audit *audit, const struct sent *sent);
+/* Checks the letters and the dead letters (auditor_letters.c). */
+void audit_letters(struct audit *audit);
 
 #endif

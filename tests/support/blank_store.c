@@ -34,6 +34,20 @@ enum store_status blank_write(struct store *store, const struct snapshot *snapsh
     return STORE_OK;
 }
 
+enum store_status blank_claim_letters(struct store *store, size_t max, size_t bytes_max,
+                                      struct arena *arena, struct letter **ret_letters,
+                                      size_t *ret_count, struct error *error)
+{
+    (void)store;
+    (void)max;
+    (void)bytes_max;
+    (void)arena;
+    (void)error;
+    *ret_letters = NULL;
+    *ret_count = 0;
+    return STORE_OK;
+}
+
 void blank_end(struct store *store)
 {
     (void)store;

@@ -15,6 +15,10 @@ enum store_status blank_load(struct store *store, struct snapshot *snapshot, str
 /* Does nothing. */
 enum store_status blank_write(struct store *store, const struct snapshot *snapshot,
                               struct error *error);
+/* Claims nothing. */
+enum store_status blank_claim_letters(struct store *store, size_t max, size_t bytes_max,
+                                      struct arena *arena, struct letter **ret_letters,
+                                      size_t *ret_count, struct error *error);
 /* Does nothing. */
 void blank_end(struct store *store);
 

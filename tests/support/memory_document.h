@@ -169,7 +169,8 @@ enum store_status memory_mark_refused(struct memory_database *database, struct t
                                       struct text reason, struct error *error);
 /* Claims for the store of `session`. The texts are copied to `arena`. */
 enum store_status memory_claim_letters(struct memory_database *database, uint64_t session,
-                                       size_t max, struct arena *arena, struct letter **ret_letters,
-                                       size_t *ret_count, struct error *error);
+                                       size_t max, size_t bytes_max, struct arena *arena,
+                                       struct letter **ret_letters, size_t *ret_count,
+                                       struct error *error);
 
 #endif

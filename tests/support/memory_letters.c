@@ -270,10 +270,11 @@ static struct memory_document **find_claimable(const struct memory_database *dat
 }
 
 enum store_status memory_claim_letters(struct memory_database *database, uint64_t session,
-                                       size_t max, struct arena *arena, struct letter **ret_letters,
-                                       size_t *ret_count, struct error *error)
+                                       size_t max, size_t bytes_max, struct arena *arena,
+                                       struct letter **ret_letters, size_t *ret_count,
+                                       struct error *error)
 {
-    size_t count = 0;
+    size_t count = 0, taken = 0, bytes = 0;
     struct text name = claimer_name(arena, session);
     struct memory_document **found = find_claimable(database, name, arena, &count);
     if (count > max)
@@ -287,9 +288,13 @@ enum store_status memory_claim_letters(struct memory_database *database, uint64_
         struct letter_record *record = change_letter(database, found[i]);
         record->claimed_by = text_copy(found[i]->newest->arena, name);
         record->claimed_until_ms = now_ms(database) + LETTER_CLAIM_MS;
-        letters[i] = copy_letter(arena, &record->letter);
+        bytes += record->letter.body.length + record->letter.raw_headers.length;
+        if (taken > 0 && bytes > bytes_max)
+            continue;
+        letters[taken] = copy_letter(arena, &record->letter);
+        letters[taken++].at_ms = record->last_at_ms;
     }
     *ret_letters = letters;
-    *ret_count = count;
+    *ret_count = taken;
     return STORE_OK;
 }

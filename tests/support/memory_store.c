@@ -371,9 +371,9 @@ static enum store_status mark_letter_refused(struct store *base, struct text id,
     return status == STORE_OK ? result : status;
 }
 
-static enum store_status claim_letters(struct store *base, size_t max, struct arena *arena,
-                                       struct letter **ret_letters, size_t *ret_count,
-                                       struct error *error)
+static enum store_status claim_letters(struct store *base, size_t max, size_t bytes_max,
+                                       struct arena *arena, struct letter **ret_letters,
+                                       size_t *ret_count, struct error *error)
 {
     struct memory_store *store = to_memory(base);
     bool applies = false;
@@ -381,8 +381,8 @@ static enum store_status claim_letters(struct store *base, size_t max, struct ar
     enum store_status result = STORE_OK;
     *ret_count = 0;
     if (applies)
-        result = memory_claim_letters(store->database, store->session, max, arena, ret_letters,
-                                      ret_count, error);
+        result = memory_claim_letters(store->database, store->session, max, bytes_max, arena,
+                                      ret_letters, ret_count, error);
     return status == STORE_OK ? result : status;
 }
 

@@ -20,6 +20,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "worker/service/job_letter.h"
+
 enum {
     PREFETCH = 20,
     COMMANDS_MAX = 8,
@@ -29,6 +31,9 @@ enum {
     BATCH_BYTES = 8 * 1024 * 1024,
     ROUNDS_MAX = 20000,
     ROUND_MS = 50,
+    SWEEP_MS = 10000,
+    SWEEP_LETTERS = 3,
+    LETTERS_BYTES = 1024 * 1024,
 };
 
 static const char policy_text[] = "version: 1\n"
@@ -94,6 +99,8 @@ static void start(struct world *world, struct world_worker *worker)
         .queue = text_of("allot.commands"),
         .worker = text_of("simulated"),
         .dead_letter_exchange = text_of("allot.dead"),
+        .publish_letters = true,
+        .letters_bytes_max = LETTERS_BYTES,
         .confirm_timeout_ms = CONFIRM_MS,
         .reply_max_attempts = REPLY_ATTEMPTS,
     };
@@ -104,11 +111,15 @@ static void start(struct world *world, struct world_worker *worker)
         .clock = &world->clock.base,
         .policy = world->policy,
         .epoch = &worker->epoch,
+        .queue = text_of("allot.commands"),
+        .worker = text_of("simulated"),
         .turn = world->one_process ? &world->turn : &worker->turn,
         .max_commands = world->max_commands,
         .max_documents = DOCUMENTS_MAX,
         .max_bytes = BATCH_BYTES,
         .max_attempts = WORLD_ATTEMPTS_MAX,
+        .sweep_count_max = SWEEP_LETTERS,
+        .sweep_bytes_max = LETTERS_BYTES,
         .seed = world_random(world, UINT64_MAX),
         .decode = decode,
         .identify = identify,
@@ -158,6 +169,7 @@ struct world *world_new(struct world_options options)
     world->broker = memory_broker_new(&MEMORY_NAMES_DEFAULT);
     memory_broker_declare(world->broker, "replies");
     world->database = memory_database_new();
+    memory_database_use_clock(world->database, &world->clock.base);
     world->policy = make_policy();
     for (size_t i = 0; i < WORLD_WORKERS; i++)
         start(world, &world->workers[i]);
@@ -252,7 +264,7 @@ static void submit(struct world_worker *worker, struct job *job)
 static void release_jobs(struct world_worker *worker, struct job_queue *jobs)
 {
     for (struct job *job = job_queue_pop(jobs); job != NULL; job = job_queue_pop(jobs)) {
-        if (job->attempt_sent)
+        if (job->attempt_sent || job->fate != FATE_OPEN)
             submit(worker, job);
         else
             job_free(job);
@@ -275,7 +287,10 @@ static void take_delivery(struct world_worker *worker, const struct transport_ev
         return;
     }
     job_answer_undecodable(job);
-    settle(worker, job);
+    if (job_needs_letter(job))
+        submit(worker, job);
+    else
+        settle(worker, job);
 }
 
 static void handle(void *context, const struct transport_event *event)
@@ -290,12 +305,48 @@ static void handle(void *context, const struct transport_event *event)
         worker->lost |= settler_event(worker->settler, event, &error) != TRANSPORT_OK;
 }
 
+/* Handles what a sweep gives. Returns false for a delivery. */
+static bool is_swept(struct world_worker *worker, struct job *job)
+{
+    if (job->sweeps) {
+        worker->sweeping = false;
+        job_free(job);
+        return true;
+    }
+    if (job->letter == NULL || job->stage != SETTLE_REPLY || job->answered)
+        return false;
+    worker->sweep_at_ms = 0;
+    settler_publish(worker->settler, job);
+    return true;
+}
+
+static void store_letters(struct world_worker *worker)
+{
+    struct job_queue unstored = {0};
+    settler_reap_unstored(worker->settler, &unstored);
+    for (struct job *job = job_queue_pop(&unstored); job != NULL; job = job_queue_pop(&unstored))
+        submit(worker, job);
+}
+
+static void sweep_letters(struct world_worker *worker)
+{
+    int64_t now_ms = worker->world->clock.monotonic_ms;
+    if (worker->sweeping || now_ms < worker->sweep_at_ms ||
+        settler_publishing(worker->settler) > 0 || !settler_takes_letters(worker->settler))
+        return;
+    worker->sweeping = true;
+    worker->sweep_at_ms = now_ms + SWEEP_MS;
+    submit(worker, job_of_sweep(worker->epoch));
+}
+
 static void reap_applied(struct world_worker *worker)
 {
     struct job_queue finished = {0};
     struct job_queue released = {0};
     applier_reap(worker->applier, &finished);
     for (struct job *job = job_queue_pop(&finished); job != NULL; job = job_queue_pop(&finished)) {
+        if (is_swept(worker, job))
+            continue;
         bool settled = job->stage == SETTLE_DONE;
         if (!settled && job->answered && job->epoch == worker->epoch) {
             settle(worker, job);
@@ -351,6 +402,8 @@ void world_transport_step(struct world *world, size_t index)
                         TRANSPORT_OK;
     settler_reap(worker->settler, &settled);
     release_jobs(worker, &settled);
+    store_letters(worker);
+    sweep_letters(worker);
     if (worker->lost)
         drop_connection(worker);
 }
@@ -461,6 +514,19 @@ void world_clear_faults(struct world *world)
         *memory_transport_faults(world->workers[i].transport) = (struct memory_faults){0};
 }
 
+static void count_unpublished(void *context, const struct letter_record *letter)
+{
+    *(size_t *)context += letter->unpublished;
+}
+
+static size_t unpublished_letters(const struct world *world)
+{
+    size_t count = 0;
+    memory_database_visit(world->database,
+                          &(struct memory_visitor){.context = &count, .letter = count_unpublished});
+    return count;
+}
+
 static bool is_idle(const struct world *world)
 {
     if (memory_broker_count(world->broker, "allot.commands") > 0 ||
@@ -468,10 +534,11 @@ static bool is_idle(const struct world *world)
         return false;
     for (size_t i = 0; i < WORLD_WORKERS; i++) {
         const struct world_worker *worker = &world->workers[i];
-        if (!worker->idle || settler_count(worker->settler) > 0)
+        if (!worker->idle || settler_count(worker->settler) > 0 ||
+            settler_publishing(worker->settler) > 0)
             return false;
     }
-    return true;
+    return unpublished_letters(world) == 0;
 }
 
 bool world_run_until_idle(struct world *world)

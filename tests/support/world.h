@@ -36,6 +36,8 @@ struct world_worker {
     struct attempt_turn turn; /* unless the workers are lanes of one process */
     bool idle;                /* the applier has nothing to do */
     int64_t apply_from_ms;    /* the applier pauses until this time of the fake clock */
+    bool sweeping;            /* the applier looks for unpublished letters */
+    int64_t sweep_at_ms;
 };
 
 /* A message that was sent. Its texts are owned by the world; its correlation_id is unique. */

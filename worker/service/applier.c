@@ -39,15 +39,17 @@
 #include "allot/limits.h"
 #include "common/base/memory.h"
 #include "common/codec/reply_encode.h"
+#include "common/core/disposition.h"
 #include "common/core/plan.h"
 #include "common/core/retry.h"
 #include "worker/service/attempt.h"
 #include "worker/service/events.h"
+#include "worker/service/job_letter.h"
 #include "worker/service/poison.h"
 
 enum {
     BATCH_ARENA_BYTES = 256 * 1024,
-    ATTEMPT_CLEANUP_TRIES_MAX = 5,
+    CALL_TRIES_MAX = 5, /* of a call outside of transactions, whose effect can wait */
     TURN_PAUSE_MS = 10, /* until another lane is asked for the turn again */
 };
 
@@ -62,6 +64,7 @@ enum {
     X(LOAD_MORE, "load_more", load_more)                                                           \
     X(PLAN, "plan", plan)                                                                          \
     X(WRITE, "write", write_batch)                                                                 \
+    X(WRITE_LETTERS, "write_letters", write_letters)                                               \
     X(COMMIT, "commit", commit)
 
 enum stage {
@@ -86,15 +89,20 @@ static const struct {
 
 struct applier {
     struct applier_options options;
-    struct job_queue waiting;          /* commands for the next batches */
-    struct job_queue unmarked;         /* redelivered: an attempt record has to be written first */
-    size_t marked;                     /* commands with a record, in `waiting` and in the batch */
+    struct job_queue waiting;  /* commands for the next batches */
+    struct job_queue unmarked; /* redelivered: an attempt record has to be written first */
+    size_t marked;             /* commands with a record, in `waiting` and in the batch */
+    struct job_queue unstored; /* answered: the letter has to be stored first */
+    struct job_queue fates;    /* letters that were published or refused */
+    struct job_queue sweeps;
     struct job_queue attempt_cleanups; /* jobs whose attempt record has to be deleted */
     struct job_queue done;             /* to be reaped */
     unsigned cleanup_tries;            /* of the first of attempt_cleanups */
+    unsigned fate_tries;               /* of the first of `fates` */
     bool has_turn;                     /* for its marked group, among the lanes (attempt_turn.h) */
     bool is_alone;                     /* the turn excludes all other groups */
     bool turn_refused;                 /* the last try to take it failed */
+    struct text *ids;                  /* of the letters in one call */
     struct attempt_key *keys;          /* of the commands in one call for attempts */
     struct attempt_history *histories;
     enum stage stage;
@@ -102,7 +110,9 @@ struct applier {
     int64_t batch_began_ms;       /* monotonic */
     int64_t transaction_began_ms; /* monotonic; after the attempt record was written */
     bool in_outage;               /* an outage was logged, and nothing was committed since */
-    struct retry retry;
+    struct retry retry;           /* of batches of commands */
+    struct retry letter_retry;    /* of batches of letters */
+    bool letters_last;            /* the last batch was one of letters */
     uint64_t random;
 
     /* the batch */
@@ -110,6 +120,9 @@ struct applier {
     struct job **jobs;   /* owned while they are in the batch */
     const struct request **requests;
     size_t count;
+    bool letters_only; /* the jobs are answered; only their letters are written */
+    struct letter *letters;
+    size_t letter_count;
     struct policy_ref *policy;
     struct snapshot *snapshot;
     struct verdict *verdicts;
@@ -120,11 +133,13 @@ struct applier *applier_new(const struct applier_options *options)
 {
     struct applier *applier = MEMORY_NEW(struct applier);
     applier->options = *options;
-    applier->retry.limit = options->max_commands;
+    applier->retry.limit = applier->letter_retry.limit = options->max_commands;
     applier->random = options->seed | 1;
     applier->arena = arena_new(BATCH_ARENA_BYTES);
     applier->jobs = memory_array(options->max_commands, sizeof(struct job *));
     applier->requests = memory_array(options->max_commands, sizeof(struct request *));
+    applier->letters = memory_array(options->max_commands, sizeof(struct letter));
+    applier->ids = memory_array(options->max_commands, sizeof(struct text));
     applier->keys = memory_array(options->max_commands, sizeof(struct attempt_key));
     applier->histories = memory_array(options->max_commands, sizeof(struct attempt_history));
     return applier;
@@ -154,12 +169,17 @@ void applier_free(struct applier *applier)
         job_free(applier->jobs[i]);
     job_queue_free_all(&applier->waiting);
     job_queue_free_all(&applier->unmarked);
+    job_queue_free_all(&applier->unstored);
+    job_queue_free_all(&applier->fates);
+    job_queue_free_all(&applier->sweeps);
     job_queue_free_all(&applier->attempt_cleanups);
     job_queue_free_all(&applier->done);
     policy_release(applier->policy);
     arena_free(applier->arena);
     free(applier->jobs);
     free(applier->requests);
+    free(applier->letters);
+    free(applier->ids);
     free(applier->keys);
     free(applier->histories);
     free(applier);
@@ -169,7 +189,13 @@ void applier_submit(struct applier *applier, struct job_queue *jobs)
 {
     for (struct job *job = job_queue_pop(jobs); job != NULL; job = job_queue_pop(jobs)) {
         struct job_queue *queue = &applier->waiting;
-        if (job->attempt_sent)
+        if (job->sweeps)
+            queue = &applier->sweeps;
+        else if (job->fate != FATE_OPEN)
+            queue = &applier->fates;
+        else if (job_needs_letter(job))
+            queue = &applier->unstored;
+        else if (job->attempt_sent)
             queue = &applier->attempt_cleanups;
         else if (job->delivery.redelivered)
             queue = &applier->unmarked;
@@ -225,6 +251,8 @@ static void leave_batch(struct applier *applier)
 {
     policy_release(applier->policy);
     applier->policy = NULL;
+    applier->letters_only = false;
+    applier->letter_count = 0;
     applier->stage = STAGE_GATHER;
 }
 
@@ -350,7 +378,7 @@ static enum applier_next clean_up_attempts(struct applier *applier, int64_t *ret
         clears_all(applier->jobs[0])
             ? store->ops->clear_attempts(store, applier->keys, applier->count, &error)
             : store->ops->withdraw_attempts(store, applier->keys, applier->count, &error);
-    if (status != STORE_OK && !awaited && ++applier->cleanup_tries < ATTEMPT_CLEANUP_TRIES_MAX) {
+    if (status != STORE_OK && !awaited && ++applier->cleanup_tries < CALL_TRIES_MAX) {
         return_to(&applier->attempt_cleanups, applier, 0);
         *ret_pause_ms = jittered(applier, RETRY_CONFLICT_PAUSE_MAX_MS);
         return APPLIER_WAIT;
@@ -358,6 +386,83 @@ static enum applier_next clean_up_attempts(struct applier *applier, int64_t *ret
     if (status != STORE_OK && !awaited)
         log_cleanup_failed(applier, applier->count, &error);
     end_cleanup(applier, status == STORE_OK);
+    return APPLIER_GO_ON;
+}
+
+/* --- what became of letters ----------------------------------------------------------------- */
+
+/* Moves those jobs from `fates` to `jobs` that one call can handle: all published ones, or one that
+   was refused. */
+static void take_fates(struct applier *applier)
+{
+    size_t max = applier->options.max_commands;
+    while (applier->fates.head != NULL && applier->count < max) {
+        bool published = applier->fates.head->fate == FATE_PUBLISHED;
+        if (applier->count > 0 && !published)
+            break;
+        struct job *job = job_queue_pop(&applier->fates);
+        applier->ids[applier->count] = job->letter->id;
+        applier->jobs[applier->count++] = job;
+        if (!published)
+            break;
+    }
+}
+
+static enum store_status mark_letters(struct applier *applier, struct error *error)
+{
+    struct store *store = applier->options.store;
+    const struct job *first = applier->jobs[0];
+    if (first->fate == FATE_REFUSED)
+        return store->ops->mark_letter_refused(store, first->letter->id, first->refusal, error);
+    return store->ops->mark_letters_published(store, applier->ids, applier->count, error);
+}
+
+static void log_fates_unknown(const struct applier *applier, const struct error *error)
+{
+    event_log(EVENT_LETTER_NOT_MARKED,
+              LOG_FIELDS(LOG_T("letter", applier->jobs[0]->letter->id),
+                         LOG_I("letters", (int64_t)applier->count), LOG_S("error", error->text)),
+              "cannot note that dead letters were published; a sweep publishes them again");
+}
+
+/* Notes in the database what became of the dead letters of the jobs, and hands them back. */
+static enum applier_next note_fates(struct applier *applier, int64_t *ret_pause_ms)
+{
+    struct error error = {""};
+    enum store_status status = mark_letters(applier, &error);
+    if (status != STORE_OK && ++applier->fate_tries < CALL_TRIES_MAX) {
+        return_to(&applier->fates, applier, 0);
+        *ret_pause_ms = jittered(applier, RETRY_CONFLICT_PAUSE_MAX_MS);
+        return APPLIER_WAIT;
+    }
+    if (status != STORE_OK)
+        log_fates_unknown(applier, &error);
+    applier->fate_tries = 0;
+    for (size_t i = 0; i < applier->count; i++) {
+        applier->jobs[i]->fate = FATE_OPEN;
+        finish(applier, applier->jobs[i]);
+    }
+    applier->count = 0;
+    return APPLIER_GO_ON;
+}
+
+/* Claims letters that nobody has published. If that fails, the next sweep tries again. */
+static enum applier_next sweep(struct applier *applier)
+{
+    struct store *store = applier->options.store;
+    struct job *job = job_queue_pop(&applier->sweeps);
+    struct letter *letters = NULL;
+    size_t count = 0;
+    struct error error = {""};
+    enum store_status status = store->ops->claim_letters(store, applier->options.sweep_count_max,
+                                                         applier->options.sweep_bytes_max,
+                                                         job->arena, &letters, &count, &error);
+    if (status != STORE_OK)
+        event_log(EVENT_LETTER_SWEEP_FAILED, LOG_FIELDS(LOG_S("error", error.text)),
+                  "cannot look for unpublished letters; trying again later");
+    for (size_t i = 0; i < count; i++)
+        job_queue_push(&applier->done, job_of_letter(&letters[i], job->epoch));
+    job_queue_push(&applier->done, job);
     return APPLIER_GO_ON;
 }
 
@@ -431,6 +536,24 @@ static void gather(struct applier *applier)
     }
     job_queue_append(&later, &applier->waiting);
     applier->waiting = later;
+}
+
+/* Fills a batch of letters. */
+static void gather_letters(struct applier *applier)
+{
+    size_t bytes = 0;
+    applier->count = 0;
+    while (applier->unstored.head != NULL && applier->count < applier->letter_retry.limit) {
+        struct job *job = applier->unstored.head;
+        bytes += job->delivery.body.length + job->delivery.raw_headers.length;
+        if (applier->count > 0 && bytes > applier->options.max_bytes)
+            break;
+        job = job_queue_pop(&applier->unstored);
+        if (is_current(applier, job))
+            applier->jobs[applier->count++] = job;
+        else
+            finish(applier, job);
+    }
 }
 
 static bool is_marking(const struct applier *applier)
@@ -551,6 +674,17 @@ static enum log_level failure_level(const struct applier *applier, enum store_st
     return LOG_LEVEL_DEBUG;
 }
 
+static struct retry *retry_of(struct applier *applier)
+{
+    return applier->letters_only ? &applier->letter_retry : &applier->retry;
+}
+
+/* Returns whether the letter of the only job is what the database rejects. */
+static bool is_letter_rejected(const struct applier *applier)
+{
+    return applier->stage == STAGE_WRITE_LETTERS || applier->letters_only;
+}
+
 static void log_failure(struct applier *applier, enum store_status status, bool rejected,
                         int64_t retry_in_ms, const struct error *error)
 {
@@ -563,8 +697,9 @@ static void log_failure(struct applier *applier, enum store_status status, bool 
                             LOG_I("commands", (int64_t)applier->count),
                             LOG_I("duration_ms", now_ms(applier) - applier->batch_began_ms),
                             LOG_I("retry_in_ms", retry_in_ms), LOG_S("error", error->text)),
-                 rejected ? "the command cannot be committed; answering it with internal"
-                          : "transaction failed, retrying the batch");
+                 rejected && !is_letter_rejected(applier)
+                     ? "the command cannot be committed; answering it with internal"
+                     : "transaction failed, retrying the batch");
     applier->in_outage = applier->in_outage || outage;
 }
 
@@ -577,14 +712,44 @@ static void reject_permanently(struct job *job, const struct error *error)
     request->storage_reason = text_copy(job->arena, text_of(error->text));
 }
 
-/* Ends the transaction and returns the batch to `waiting`. Nothing has to be undone, because an
+/* Handles that the only job cannot be committed: without its letter next time, or, if it has none
+   or that is not the cause, with the answer `internal`. */
+static void reject(struct applier *applier, const struct error *error)
+{
+    struct job *job = applier->jobs[0];
+    if (!is_letter_rejected(applier)) {
+        reject_permanently(job, error);
+        return;
+    }
+    job->letter_refused = true;
+    event_log(EVENT_LETTER_REFUSED,
+              LOG_FIELDS(LOG_T("principal", job->decoded.request.principal),
+                         LOG_T("message_id", job->delivery.properties.message_id),
+                         LOG_S("error", error->text)),
+              "the database refuses the letter of a command; its dead letter is published without");
+}
+
+/* Returns the batch to the queue that it came from. */
+static void give_back(struct applier *applier)
+{
+    if (is_marking(applier))
+        return_to(&applier->unmarked, applier, 0);
+    else if (!applier->letters_only)
+        return_to(&applier->waiting, applier, 0);
+    else if (applier->jobs[0]->letter_refused)
+        finish(applier, applier->jobs[--applier->count]);
+    else
+        return_to(&applier->unstored, applier, 0);
+}
+
+/* Ends the transaction and returns the batch to its queue. Nothing has to be undone, because an
    aborted transaction leaves nothing behind. */
 static enum applier_next handle_failure(struct applier *applier, enum store_status status,
                                         const struct error *error, int64_t *ret_pause_ms)
 {
     enum retry_cause cause = cause_of(applier, status);
     int64_t pause_ms = 0;
-    bool rejected = retry_after(&applier->retry, cause, applier->count, &pause_ms);
+    bool rejected = retry_after(retry_of(applier), cause, applier->count, &pause_ms);
     if (rejected && applier->jobs[0]->decoded.request.rejection_unrecordable)
         pause_ms = RETRY_OUTAGE_PAUSE_MAX_MS; /* the write that answers `internal` failed as well */
     *ret_pause_ms = jittered(applier, pause_ms);
@@ -594,8 +759,8 @@ static enum applier_next handle_failure(struct applier *applier, enum store_stat
     if (status == STORE_UNKNOWN)
         applier->options.store->ops->renew(applier->options.store);
     if (rejected)
-        reject_permanently(applier->jobs[0], error);
-    return_to(is_marking(applier) ? &applier->unmarked : &applier->waiting, applier, 0);
+        reject(applier, error);
+    give_back(applier);
     leave_batch(applier);
     return pause_ms > 0 ? APPLIER_WAIT : APPLIER_GO_ON;
 }
@@ -611,17 +776,33 @@ static void begin_group(struct applier *applier)
             applier->jobs[0]->history_read ? STAGE_RECORD_ATTEMPTS : STAGE_FIND_ATTEMPTS;
 }
 
+/* Commands and letters take turns, so that neither wait for all of the others. A command that has
+   to be alone comes first. */
+static bool letters_are_next(const struct applier *applier)
+{
+    if (applier->unstored.head == NULL || (applier->has_turn && applier->is_alone))
+        return false;
+    return !applier->letters_last || applier->waiting.head == NULL;
+}
+
 /* Begins the next batch, if there is one. */
 static enum applier_next begin_batch(struct applier *applier, int64_t *ret_pause_ms)
 {
     bool turn_refused = applier->turn_refused;
+    bool has_letters = applier->unstored.head != NULL;
     applier->turn_refused = false;
-    gather(applier);
+    applier->letters_only = letters_are_next(applier);
+    applier->letters_last = applier->letters_only;
+    if (applier->letters_only)
+        gather_letters(applier);
+    else
+        gather(applier);
+    applier->letters_only &= applier->count > 0;
     if (applier->count > 0)
         applier->stage = STAGE_BEGIN;
     else if (turn_refused)
         *ret_pause_ms = TURN_PAUSE_MS;
-    else if (applier->waiting.head == NULL && applier->unmarked.head == NULL)
+    else if (applier->waiting.head == NULL && applier->unmarked.head == NULL && !has_letters)
         return APPLIER_IDLE;
     return *ret_pause_ms > 0 ? APPLIER_WAIT : APPLIER_GO_ON;
 }
@@ -641,6 +822,11 @@ static enum applier_next gather_batch(struct applier *applier, int64_t *ret_paus
     take_cleanups(applier);
     if (applier->count > 0)
         return clean_up_attempts(applier, ret_pause_ms);
+    take_fates(applier);
+    if (applier->count > 0)
+        return note_fates(applier, ret_pause_ms);
+    if (applier->sweeps.head != NULL)
+        return sweep(applier);
     if (applier->marked == 0 && !has_sent_record(applier))
         end_turn(applier);
     applier->batch_began_ms = now_ms(applier);
@@ -718,6 +904,8 @@ static void begin_marked(struct applier *applier)
         job->attempt_recorded = true;
         if (decode_marked(applier, job))
             job_queue_push(&ready, job);
+        else if (job_needs_letter(job))
+            job_queue_push(&applier->unstored, job);
         else
             finish(applier, job);
     }
@@ -764,6 +952,42 @@ static enum applier_next record_attempts(struct applier *applier, int64_t *ret_p
     return APPLIER_GO_ON;
 }
 
+/* Makes the letter of an answered job. */
+static struct letter letter_of(const struct applier *applier, const struct job *job,
+                               struct arena *arena)
+{
+    struct clock *clock = applier->options.clock;
+    const struct letter_origin origin = {applier->options.queue, applier->options.worker,
+                                         clock->wall_ms(clock)};
+    return job_letter(job, arena, &origin);
+}
+
+/* Adds a letter to the batch; the same letter is written once. */
+static void add_letter(struct applier *applier, const struct letter *letter)
+{
+    for (size_t i = 0; i < applier->letter_count; i++) {
+        struct letter *earlier = &applier->letters[i];
+        if (text_equal(earlier->id, letter->id)) {
+            size_t times = earlier->times + letter->times;
+            *earlier = *letter;
+            earlier->times = times;
+            return;
+        }
+    }
+    applier->letters[applier->letter_count++] = *letter;
+}
+
+/* Makes the letters of a batch of letters. */
+static void prepare_letters(struct applier *applier)
+{
+    arena_reset(applier->arena);
+    for (size_t i = 0; i < applier->count; i++) {
+        struct letter letter = letter_of(applier, applier->jobs[i], applier->arena);
+        add_letter(applier, &letter);
+    }
+    applier->stage = STAGE_WRITE_LETTERS;
+}
+
 /* Lists the documents to load first, in an empty snapshot. */
 static void prepare_load(struct applier *applier)
 {
@@ -786,7 +1010,9 @@ static enum applier_next begin(struct applier *applier, int64_t *ret_pause_ms)
         return handle_failure(applier, status, &error, ret_pause_ms);
     applier->in_transaction = true;
     applier->transaction_began_ms = now_ms(applier);
-    if (retry_wants_lock(&applier->retry) && !is_read(applier->jobs[0]))
+    if (applier->letters_only)
+        prepare_letters(applier);
+    else if (retry_wants_lock(&applier->retry) && !is_read(applier->jobs[0]))
         applier->stage = STAGE_LOCK;
     else
         prepare_load(applier);
@@ -864,6 +1090,28 @@ static struct text body_of(struct applier *applier, size_t index)
     return applier->bodies[verdict->replay_of];
 }
 
+/* Adds the letters of the commands that are certain to be dead-lettered. Whether the reply of
+   another failure can be routed is known only after the commit. */
+static void add_letters(struct applier *applier)
+{
+    for (size_t i = 0; i < applier->count; i++) {
+        const struct verdict *verdict = &applier->verdicts[i];
+        struct job decided = *applier->jobs[i];
+        if (decided.letter_refused ||
+            !disposition_of(verdict->code, verdict->reply_allowed).dead_letter)
+            continue;
+        decided.code = verdict->code;
+        decided.detail = job_detail(applier->arena, verdict, applier->bodies[i]);
+        struct letter letter = letter_of(applier, &decided, applier->arena);
+        add_letter(applier, &letter);
+    }
+}
+
+static enum stage after_write(const struct applier *applier)
+{
+    return applier->letter_count > 0 ? STAGE_WRITE_LETTERS : STAGE_COMMIT;
+}
+
 /* Decides all commands against the snapshot, and puts the bodies of new outcomes into it. */
 static enum applier_next plan(struct applier *applier, int64_t *ret_pause_ms)
 {
@@ -884,7 +1132,8 @@ static enum applier_next plan(struct applier *applier, int64_t *ret_pause_ms)
         if (outcome->state.dirty && outcome->state.exists)
             outcome->body = applier->bodies[outcome->decided_by];
     }
-    applier->stage = snapshot_is_dirty(applier->snapshot) ? STAGE_WRITE : STAGE_COMMIT;
+    add_letters(applier);
+    applier->stage = snapshot_is_dirty(applier->snapshot) ? STAGE_WRITE : after_write(applier);
     return APPLIER_GO_ON;
 }
 
@@ -893,6 +1142,18 @@ static enum applier_next write_batch(struct applier *applier, int64_t *ret_pause
     struct store *store = applier->options.store;
     struct error error = {""};
     enum store_status status = store->ops->write(store, applier->snapshot, &error);
+    if (status != STORE_OK)
+        return handle_failure(applier, status, &error, ret_pause_ms);
+    applier->stage = after_write(applier);
+    return APPLIER_GO_ON;
+}
+
+static enum applier_next write_letters(struct applier *applier, int64_t *ret_pause_ms)
+{
+    struct store *store = applier->options.store;
+    struct error error = {""};
+    enum store_status status =
+        store->ops->write_letters(store, applier->letters, applier->letter_count, &error);
     if (status != STORE_OK)
         return handle_failure(applier, status, &error, ret_pause_ms);
     applier->stage = STAGE_COMMIT;
@@ -908,17 +1169,33 @@ static void log_commit(struct applier *applier)
               LOG_FIELDS(LOG_I("commands", (int64_t)applier->count),
                          LOG_I("duration_ms", now_ms(applier) - applier->batch_began_ms)),
               "batch committed");
+    counter_add(applier->options.counters, COUNTER_LETTERS_STORED, applier->letter_count);
+    if (applier->letters_only)
+        return;
     counter_add(applier->options.counters, COUNTER_TRANSACTIONS_COMMITTED, 1);
     counter_add(applier->options.counters, COUNTER_COMMANDS_COMMITTED, applier->count);
+}
+
+/* Keeps the letter of a job, to be published. */
+static void keep_letter(struct applier *applier, struct job *job)
+{
+    job->letter = ARENA_NEW(job->arena, struct letter);
+    *job->letter = letter_of(applier, job, job->arena);
+    job->letter_stored = true;
 }
 
 /* Gives each job its answer. */
 static void complete_batch(struct applier *applier)
 {
     for (size_t i = 0; i < applier->count; i++) {
-        applier->marked -= applier->jobs[i]->attempt_recorded;
-        job_answer(applier->jobs[i], &applier->verdicts[i], applier->bodies[i]);
-        finish(applier, applier->jobs[i]);
+        struct job *job = applier->jobs[i];
+        if (!applier->letters_only) {
+            applier->marked -= job->attempt_recorded;
+            job_answer(job, &applier->verdicts[i], applier->bodies[i]);
+        }
+        if (job_needs_letter(job))
+            keep_letter(applier, job);
+        finish(applier, job);
     }
     applier->count = 0;
 }
@@ -934,7 +1211,7 @@ static enum applier_next commit(struct applier *applier, int64_t *ret_pause_ms)
     log_commit(applier);
     complete_batch(applier);
     *ret_pause_ms =
-        jittered(applier, retry_succeeded(&applier->retry, applier->options.max_commands,
+        jittered(applier, retry_succeeded(retry_of(applier), applier->options.max_commands,
                                           now_ms(applier) - applier->transaction_began_ms));
     leave_batch(applier);
     return *ret_pause_ms > 0 ? APPLIER_WAIT : APPLIER_GO_ON;

@@ -23,11 +23,15 @@ struct applier_options {
     struct policy_source *policy;  /* borrowed */
     const _Atomic uint64_t *epoch; /* borrowed: the current one; jobs of another are dropped */
     struct counters *counters;     /* borrowed; NULL: nothing is counted */
+    struct text queue;             /* that the commands come from; borrowed */
+    struct text worker;            /* the name; borrowed */
     struct attempt_turn *turn;     /* borrowed; shared by the lanes of the process */
     size_t max_commands;           /* of one batch */
     size_t max_documents;          /* of one batch */
     size_t max_bytes;              /* of the bodies in one batch */
     int64_t max_attempts;          /* crashes in a batch of one, before it is dead-lettered */
+    size_t sweep_count_max;        /* letters that one sweep claims */
+    size_t sweep_bytes_max;        /* headers and bodies of these; one may have more */
     uint64_t seed;                 /* of the jitter */
     /* Decodes a redelivered command, and clears job.undecoded. */
     void (*decode)(void *context, struct job *job);
@@ -43,10 +47,12 @@ struct applier *applier_new(const struct applier_options *options);
 /* Ends an open transaction and frees the applier with its jobs. NULL is allowed. */
 void applier_free(struct applier *applier);
 
-/* Takes ownership of the jobs: accepted commands, redelivered messages that are not decoded, or
-   jobs whose attempt record has to go. */
+/* Takes ownership of the jobs: accepted commands, redelivered messages that are not decoded,
+   answered jobs whose letter has to be stored, jobs whose attempt record has to go or whose letter
+   has a fate, or a sweep. */
 void applier_submit(struct applier *applier, struct job_queue *jobs);
-/* Moves the finished jobs to `ret_jobs`: answered, or dropped because their connection was lost. */
+/* Moves the finished jobs to `ret_jobs`: answered, with their letters stored or refused; dropped
+   because their connection was lost; or, after a sweep, letters to publish, and then the sweep. */
 void applier_reap(struct applier *applier, struct job_queue *ret_jobs);
 
 enum applier_next {

@@ -47,6 +47,8 @@
     X(COMMANDS_COMMITTED, "commands_committed", COUNTER, "commands",                               \
       "Commands in committed batches; divided by transactions_committed it is the mean batch "     \
       "size.")                                                                                     \
+    X(LETTERS_STORED, "letters_stored", COUNTER, "letters",                                        \
+      "Letters written to the database, or counted once more, in committed batches.")              \
     X(RETRIES_CONFLICT, "retries_conflict", COUNTER, "batches",                                    \
       "Failed batches: another transaction wrote the same document.")                              \
     X(RETRIES_LOCK_HELD, "retries_lock_held", COUNTER, "batches",                                  \

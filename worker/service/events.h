@@ -47,6 +47,21 @@
       "SIGHUP arrived, but the policy file is unreadable or invalid. The old policy stays "        \
       "active.",                                                                                   \
       "Correct the file as `error` says, then send SIGHUP again.")                                 \
+    X(LETTER_NOT_MARKED, "letter.not_marked", WARNING,                                             \
+      "Dead letters were published, or refused, but that cannot be noted in the database. They "   \
+      "are published again later.",                                                                \
+      "If it repeats, look at the database as `error` says.")                                      \
+    X(LETTER_SWEEP_FAILED, "letter.sweep_failed", WARNING,                                         \
+      "The worker cannot look for letters that nobody has published. It tries again 10 s later.",  \
+      "If it repeats, look at the database as `error` says.")                                      \
+    X(LETTER_UNPUBLISHABLE, "letter.unpublishable", ERROR,                                         \
+      "The broker closes the connection over one dead letter. It is not published any more; its "  \
+      "letter stays open.",                                                                        \
+      "Look at the letter (`allotctl letter show`).")                                              \
+    X(LETTER_REFUSED, "letter.refused", ERROR,                                                     \
+      "The database refuses to store the letter of a command, for good. Its dead letter is "       \
+      "published in the old way: the command is acknowledged after the broker has confirmed it.",  \
+      "See `error`; look at the message in `allot.dead`, and report a bug.")                       \
     X(BROKER_CONNECTED, "broker.connected", INFO,                                                  \
       "The connection to the broker is open and the topology is checked.", "Nothing.")             \
     X(BROKER_CONNECT_FAILED, "broker.connect_failed", ERROR,                                       \

@@ -2,6 +2,7 @@
 #include "worker/service/job.h"
 
 #include "common/codec/reply_encode.h"
+#include "common/core/disposition.h"
 
 const char *settle_stage_name(enum settle_stage stage)
 {
@@ -34,16 +35,29 @@ size_t job_bytes(const struct job *job)
     return arena_bytes(job->arena);
 }
 
+struct text job_detail(struct arena *arena, const struct verdict *verdict, struct text body)
+{
+    struct text message = verdict->message;
+    if (verdict->replayed && verdict->code != VERDICT_SUCCESS)
+        message = reply_failure_message(arena, body);
+    return reply_dead_detail(arena, message);
+}
+
+bool job_needs_letter(const struct job *job)
+{
+    if (!job->answered || job->letter_stored || job->letter_refused ||
+        job->stage == SETTLE_PUBLISH || job->stage == SETTLE_DONE)
+        return false;
+    return job->stage == SETTLE_LETTER || disposition_of(job->code, job->reply_allowed).dead_letter;
+}
+
 void job_answer(struct job *job, const struct verdict *verdict, struct text body)
 {
     job->code = verdict->code;
     job->replayed = verdict->replayed;
     job->reply_allowed = verdict->reply_allowed;
     job->body = text_copy(job->arena, body);
-    struct text message = verdict->message;
-    if (verdict->replayed && verdict->code != VERDICT_SUCCESS)
-        message = reply_failure_message(job->arena, body);
-    job->detail = reply_dead_detail(job->arena, message);
+    job->detail = job_detail(job->arena, verdict, body);
     job->answered = true;
 }
 

@@ -6,15 +6,19 @@
 #ifndef ALLOT_SERVICE_JOB_H
 #define ALLOT_SERVICE_JOB_H
 
+#include "allot/letter.h"
 #include "allot/message.h"
 #include "allot/store.h"
 #include "common/codec/command_decode.h"
 
-/* X(id, name in the log): the message that is published now, and has to be confirmed. */
+/* X(id, name in the log): the message that is published now, and has to be confirmed. A job has
+   the stages in this order, those that it needs. */
 #define SETTLE_STAGES(X)                                                                           \
     X(REPLY, "reply")                                                                              \
-    X(DEAD_LETTER, "dead_letter")                                                                  \
-    X(DONE, "done") /* none: the delivery is acknowledged */
+    X(LETTER, "letter")           /* none: the applier stores the letter */                        \
+    X(DEAD_LETTER, "dead_letter") /* of a letter that the database refuses */                      \
+    X(PUBLISH, "publish")         /* of a stored letter; the delivery is acknowledged */           \
+    X(DONE, "done")               /* none: the delivery is acknowledged */
 
 enum settle_stage {
 #define X(id, name) SETTLE_##id,
@@ -26,6 +30,13 @@ enum settle_stage {
 const char *settle_stage_name(enum settle_stage stage);
 
 struct destination;
+
+/* What became of the dead letter of a stored letter. */
+enum letter_fate {
+    FATE_OPEN,      /* unknown, or it was not published: a sweep does it later */
+    FATE_PUBLISHED, /* confirmed by the broker */
+    FATE_REFUSED    /* the broker closes the connection over it */
+};
 
 struct job {
     struct job *next;    /* in a queue */
@@ -43,6 +54,14 @@ struct job {
     struct text body;   /* of the reply */
     struct text detail; /* of the dead letter, and for the log */
 
+    /* the letter (applier.c); due if a dead letter is due */
+    bool letter_stored;
+    bool letter_refused;   /* by the database; the dead letter is published without it */
+    struct letter *letter; /* once it is stored; in the job's arena */
+    enum letter_fate fate; /* of the letter; the applier notes it in the database */
+    struct text refusal;   /* FATE_REFUSED: what the broker says */
+    bool sweeps;           /* it is no delivery: the applier claims letters to publish */
+
     /* the attempt record in the database (applier.c), deleted when the command is decided or its
        connection is lost */
     struct attempt_key attempt_key;
@@ -55,7 +74,7 @@ struct job {
 
     /* settling */
     enum settle_stage stage;
-    bool dead_letter;  /* a dead letter follows the reply */
+    bool dead_letter;  /* the command is dead-lettered after the reply */
     bool returned;     /* the broker returned the message in flight as unroutable */
     unsigned tries;    /* publishes in this stage that count */
     uint64_t sequence; /* of the message that waits for its confirm; 0: none */
@@ -86,6 +105,12 @@ size_t job_bytes(const struct job *job);
 void job_answer(struct job *job, const struct verdict *verdict, struct text body);
 /* Answers a command that was decoded and not accepted. */
 void job_answer_undecodable(struct job *job);
+
+/* Returns what a dead letter says of this verdict, in `arena`. `body` is that of the reply. */
+struct text job_detail(struct arena *arena, const struct verdict *verdict, struct text body);
+/* Returns whether an answered job waits for its letter: it is dead-lettered, and the letter is
+   neither stored nor refused. */
+bool job_needs_letter(const struct job *job);
 
 /* A linked list, first in, first out; all zero is empty. The owner of the list owns its jobs. */
 struct job_queue {

@@ -33,6 +33,7 @@
 #include "worker/service/applier.h"
 #include "worker/service/events.h"
 #include "worker/service/flow.h"
+#include "worker/service/job_letter.h"
 #include "worker/service/poison.h"
 #include "worker/service/settler.h"
 #include "worker/service/watchdog.h"
@@ -45,6 +46,9 @@ enum {
     RECONNECT_PAUSE_MAX_MS = 2000,
     OPEN_MS_MAX = 60000, /* the longest open: every call is answered just before its limit */
     PREPARE_PAUSE_MS = 1000,
+    SWEEP_MS = 10000,
+    SWEEP_LETTERS_MAX = 64,
+    LETTERS_PART = 8, /* of amqp.max_bytes_in_flight, for letters to publish */
 };
 
 struct lane {
@@ -76,6 +80,8 @@ struct lane {
     unsigned random; /* state of rand_r, for the pauses between connections */
     struct error error;
     bool finished; /* no command was in flight when the lane ended */
+    bool sweeping; /* the apply thread looks for unpublished letters */
+    int64_t sweep_at_ms;
 };
 
 /* --- the apply thread ----------------------------------------------------------------------- */
@@ -145,6 +151,11 @@ static void decode(void *context, struct job *job)
     job->undecoded = false;
 }
 
+static size_t letters_bytes_max(const struct settings *settings)
+{
+    return (size_t)settings->amqp_max_bytes_in_flight / LETTERS_PART;
+}
+
 static struct applier *new_applier(struct lane *lane)
 {
     const struct settings *settings = lane->options.settings;
@@ -154,11 +165,15 @@ static struct applier *new_applier(struct lane *lane)
         .policy = lane->options.policy,
         .epoch = &lane->epoch,
         .counters = &lane->counters,
+        .queue = settings->amqp_queue,
+        .worker = lane->options.worker,
         .turn = lane->options.turn,
         .max_commands = (size_t)settings->batch_max_commands,
         .max_documents = (size_t)settings->batch_max_documents,
         .max_bytes = (size_t)settings->batch_max_bytes,
         .max_attempts = settings->delivery_max_attempts,
+        .sweep_count_max = SWEEP_LETTERS_MAX,
+        .sweep_bytes_max = letters_bytes_max(settings),
         .seed = (uint64_t)getpid() ^ (uint64_t)(uintptr_t)lane,
         .decode = decode,
         .identify = identify,
@@ -219,18 +234,26 @@ static void receive_delivery(struct lane *lane, const struct transport_event *ev
         job_queue_push(&lane->incoming, job);
         return;
     }
-    job_answer_undecodable(job); /* the apply thread never sees it */
-    settle(lane, job);
+    job_answer_undecodable(job);
+    if (job_needs_letter(job))
+        job_queue_push(&lane->incoming, job);
+    else
+        settle(lane, job); /* the apply thread never sees it */
 }
 
-/* Releases a finished job. If it still has an attempt record, the apply thread deletes that first.
- */
+static void submit_one(struct lane *lane, struct job *job)
+{
+    struct job_queue one = {0};
+    job_queue_push(&one, job);
+    submit(lane, &one);
+}
+
+/* Releases a finished job. If it still has an attempt record, or the fate of its letter has to be
+   noted, the apply thread does that first. */
 static void release_job(struct lane *lane, struct job *job)
 {
-    if (job->attempt_sent) {
-        struct job_queue one = {0};
-        job_queue_push(&one, job);
-        submit(lane, &one);
+    if (job->attempt_sent || job->fate != FATE_OPEN) {
+        submit_one(lane, job);
         return;
     }
     flow_remove(&lane->flow, job->counted_bytes);
@@ -243,6 +266,24 @@ static void release_jobs(struct lane *lane, struct job_queue *jobs)
         release_job(lane, job);
 }
 
+/* Handles what a sweep gives: letters to publish, and then the sweep itself. Returns false for a
+   delivery. */
+static bool is_swept(struct lane *lane, struct job *job)
+{
+    if (job->sweeps) {
+        lane->applying--;
+        lane->sweeping = false;
+        job_free(job);
+        return true;
+    }
+    if (job->letter == NULL || job->stage != SETTLE_REPLY || job->answered)
+        return false;
+    lane->sweep_at_ms = 0; /* there may be more */
+    flow_add(&lane->flow, job->counted_bytes);
+    settler_publish(lane->settler, job);
+    return true;
+}
+
 /* Takes the completed jobs from the apply thread. Answers of this connection are settled; all other
    jobs are released. */
 static void reap_completed(struct lane *lane)
@@ -251,6 +292,8 @@ static void reap_completed(struct lane *lane)
     work_queue_reap(lane->work_queue, &completed);
     for (struct job *job = job_queue_pop(&completed); job != NULL;
          job = job_queue_pop(&completed)) {
+        if (is_swept(lane, job))
+            continue;
         lane->applying--;
         bool settled = job->stage == SETTLE_DONE;
         if (!settled && job->answered && job->epoch == atomic_load(&lane->epoch)) {
@@ -358,6 +401,32 @@ static bool is_stalled(struct lane *lane, int64_t now_ms)
     return true;
 }
 
+/* --- the transport thread: letters ---------------------------------------------------------- */
+
+/* Hands the jobs to the apply thread that are dead-lettered because their reply cannot be routed.
+ */
+static void store_letters(struct lane *lane)
+{
+    struct job_queue unstored = {0};
+    settler_reap_unstored(lane->settler, &unstored);
+    if (unstored.head != NULL)
+        submit(lane, &unstored);
+}
+
+/* Looks for unpublished letters of workers that died, from time to time, and again at once after
+   one that found some. */
+static void sweep_letters(struct lane *lane)
+{
+    struct clock *clock = lane->options.clock;
+    int64_t now_ms = clock->monotonic_ms(clock);
+    if (lane->sweeping || atomic_load(&lane->stopping) || now_ms < lane->sweep_at_ms ||
+        settler_publishing(lane->settler) > 0 || !settler_takes_letters(lane->settler))
+        return;
+    lane->sweeping = true;
+    lane->sweep_at_ms = now_ms + SWEEP_MS;
+    submit_one(lane, job_of_sweep(atomic_load(&lane->epoch)));
+}
+
 /* --- the transport thread: loop ------------------------------------------------------------- */
 
 static int poll_ms(int64_t wait_ms)
@@ -388,6 +457,8 @@ static enum transport_status run_once(struct lane *lane, const struct transport_
         submit(lane, &lane->incoming);
     settler_reap(lane->settler, &settled);
     release_jobs(lane, &settled);
+    store_letters(lane);
+    sweep_letters(lane);
     if (is_stalled(lane, clock->monotonic_ms(clock)))
         return TRANSPORT_LOST;
     return lane->connection_lost ? TRANSPORT_LOST : status;
@@ -532,6 +603,8 @@ static struct settler *new_settler(struct lane *lane)
         .worker = lane->options.worker,
         .dead_letter_exchange = settings->amqp_dead_letter_exchange,
         .confirm_timeout_ms = settings->reply_confirm_timeout_ms,
+        .publish_letters = settings->letters_publish,
+        .letters_bytes_max = letters_bytes_max(settings),
         .reply_max_attempts = (unsigned)settings->reply_max_attempts,
     };
     return settler_new(&options);

@@ -6,15 +6,15 @@
 #include "worker/service/destination.h"
 
 enum {
-    OVERHEAD_BYTES = 300,            /* of the method, the properties and the headers */
-    DEAD_LETTER_HEADERS_OPTIONAL = 3 /* x-allot-body-size, x-allot-body-sha256, traceparent */
+    OVERHEAD_BYTES = 300, /* of the method, the properties and the headers */
+    DEAD_LETTER_HEADERS_MAX = 10
 };
 
 size_t settle_message_bytes(const struct job *job)
 {
     if (job->stage == SETTLE_REPLY)
         return job->body.length + OVERHEAD_BYTES;
-    return job->delivery.body.length + job->delivery.raw_headers.length + OVERHEAD_BYTES;
+    return job->letter->body.length + job->letter->raw_headers.length + OVERHEAD_BYTES;
 }
 
 /* Returns the same id for each repetition of a reply. Without a key, repetitions of a command
@@ -57,58 +57,72 @@ static enum transport_status publish_reply(const struct settler_options *options
     return options->transport->ops->publish(options->transport, &reply, error);
 }
 
-static int64_t cut_size(const struct job *job)
+static int64_t body_size(const struct letter *letter)
 {
-    uint64_t size = job->delivery.cut_size;
-    return size > INT64_MAX ? INT64_MAX : (int64_t)size;
+    return letter->body_size > INT64_MAX ? INT64_MAX : (int64_t)letter->body_size;
+}
+
+static struct text text_or_empty(struct text text)
+{
+    return text_present(text) ? text : text_of("");
+}
+
+static void add(struct outgoing_header *headers, size_t *count, const char *name, struct text text)
+{
+    if (text_present(text))
+        headers[(*count)++] =
+            (struct outgoing_header){.name = name, .kind = OUTGOING_TEXT, .text = text};
+}
+
+static void add_integer(struct outgoing_header *headers, size_t *count, const char *name,
+                        int64_t value)
+{
+    headers[(*count)++] =
+        (struct outgoing_header){.name = name, .kind = OUTGOING_INTEGER, .integer = value};
+}
+
+/* Fills the worker's own headers of a dead letter, and returns their number. */
+static size_t letter_headers(const struct letter *letter, bool stored,
+                             struct outgoing_header *ret_headers)
+{
+    size_t count = 0;
+    add(ret_headers, &count, "x-allot-reason", letter->reason);
+    add(ret_headers, &count, "x-allot-detail", text_or_empty(letter->detail));
+    add(ret_headers, &count, "x-allot-principal", text_or_empty(letter->principal));
+    add(ret_headers, &count, "x-allot-queue", letter->queue);
+    add(ret_headers, &count, "x-allot-worker", letter->worker);
+    add_integer(ret_headers, &count, "x-allot-dead-at", letter->at_ms);
+    if (stored)
+        add(ret_headers, &count, "x-allot-letter", letter->id);
+    if (letter->body_size > letter->body.length) {
+        add_integer(ret_headers, &count, "x-allot-body-size", body_size(letter));
+        add(ret_headers, &count, "x-allot-body-sha256", letter->body_sha256);
+    }
+    add(ret_headers, &count, "traceparent", letter->traceparent);
+    return count;
 }
 
 static enum transport_status publish_dead_letter(const struct settler_options *options,
                                                  struct job *job, struct error *error)
 {
-    struct clock *clock = options->clock;
-    struct text principal = job->decoded.request.principal;
-    struct outgoing_header headers[] = {
-        {.name = "x-allot-reason", .kind = OUTGOING_TEXT, .text = text_of(verdict_name(job->code))},
-        {.name = "x-allot-detail", .kind = OUTGOING_TEXT, .text = job->detail},
-        {.name = "x-allot-principal",
-         .kind = OUTGOING_TEXT,
-         .text = text_present(principal) ? principal : text_of("")},
-        {.name = "x-allot-queue", .kind = OUTGOING_TEXT, .text = options->queue},
-        {.name = "x-allot-worker", .kind = OUTGOING_TEXT, .text = options->worker},
-        {.name = "x-allot-dead-at", .kind = OUTGOING_INTEGER, .integer = clock->wall_ms(clock)},
-        /* Those below are added only if the command has them. */
-        {.name = NULL},
-        {.name = NULL},
-        {.name = NULL},
-    };
-    size_t header_count = sizeof headers / sizeof headers[0] - DEAD_LETTER_HEADERS_OPTIONAL;
-    if (job->delivery.cut_size > 0) {
-        headers[header_count++] = (struct outgoing_header){
-            .name = "x-allot-body-size", .kind = OUTGOING_INTEGER, .integer = cut_size(job)};
-        headers[header_count++] = (struct outgoing_header){.name = "x-allot-body-sha256",
-                                                           .kind = OUTGOING_TEXT,
-                                                           .text = job->delivery.body_sha256};
-    }
-    if (text_present(job->delivery.traceparent))
-        headers[header_count++] = (struct outgoing_header){
-            .name = "traceparent", .kind = OUTGOING_TEXT, .text = job->delivery.traceparent};
-    struct outgoing letter = {
+    const struct letter *letter = job->letter;
+    struct outgoing_header headers[DEAD_LETTER_HEADERS_MAX];
+    struct outgoing outgoing = {
         .route = job->route,
         .sequence = job->sequence,
         .exchange = options->dead_letter_exchange,
-        .routing_key = options->queue,
+        .routing_key = letter->queue,
         .mandatory = true,
-        .properties = job->delivery.properties,
-        .raw_headers = job->delivery.raw_headers,
+        .properties = letter->properties,
+        .raw_headers = letter->raw_headers,
         .headers = headers,
-        .header_count = header_count,
-        .body = job->delivery.body,
+        .header_count = letter_headers(letter, job->letter_stored, headers),
+        .body = letter->body,
     };
     /* The broker rejects a user_id that is not the worker's. */
-    letter.properties.user_id = TEXT_NONE;
-    letter.properties.expiration = TEXT_NONE;
-    return options->transport->ops->publish(options->transport, &letter, error);
+    outgoing.properties.user_id = TEXT_NONE;
+    outgoing.properties.expiration = TEXT_NONE;
+    return options->transport->ops->publish(options->transport, &outgoing, error);
 }
 
 enum transport_status settle_message_publish(const struct settler_options *options, struct job *job,

@@ -14,7 +14,7 @@ enum {
 void settle_route_init(struct settle_route *route, enum route id)
 {
     *route = (struct settle_route){.id = id};
-    window_init(&route->window);
+    window_init(&route->window, id == ROUTE_DEAD_LETTERS ? WINDOW_DEAD_LETTERS : WINDOW_MESSAGES);
 }
 
 int64_t settle_route_pause_ms(unsigned failures, int64_t max_ms)

@@ -38,6 +38,7 @@
 #include "common/core/disposition.h"
 #include "worker/service/events.h"
 #include "worker/service/isolation.h"
+#include "worker/service/job_letter.h"
 #include "worker/service/patience.h"
 #include "worker/service/settle_message.h"
 #include "worker/service/settle_route.h"
@@ -46,6 +47,8 @@
 
 enum {
     REPLY_PAUSE_MS = 100,
+    LETTERS_MAX = 256,     /* to be published, in memory */
+    LETTER_CLOSES_MAX = 2, /* of the route while one letter was alone on it: it is refused */
     LETTER_PAUSE_MAX_MS = 10000,
     READY_PAUSE_MS = 20, /* until a route that was not ready is asked again */
 };
@@ -58,7 +61,10 @@ struct settler {
     struct isolation_load blamed_max; /* of blamed destinations; above, replies are given up */
     struct patience patience;
     struct unroutable_log unroutable_log;
-    struct job_queue done; /* to be reaped */
+    struct job_queue done;     /* to be reaped */
+    struct job_queue unstored; /* to be reaped: their letters have to be stored */
+    size_t publishing;         /* jobs in the stage PUBLISH */
+    size_t publishing_bytes;   /* what flow control counts for them */
 };
 
 struct settler *settler_new(const struct settler_options *options)
@@ -80,6 +86,7 @@ void settler_free(struct settler *settler)
     struct job_queue jobs = {0};
     settler_abandon(settler, &jobs);
     job_queue_append(&jobs, &settler->done);
+    job_queue_append(&jobs, &settler->unstored);
     job_queue_free_all(&jobs);
     unroutable_log_end(&settler->unroutable_log);
     isolation_clear(&settler->isolation);
@@ -175,15 +182,85 @@ static void count_end(const struct settler *settler, const struct job *job)
     counter_add(counters, COUNTER_DELIVERIES_ACKNOWLEDGED, 1);
 }
 
+static void finish(struct settler *settler, struct job *job)
+{
+    job->stage = SETTLE_DONE;
+    job_queue_push(&settler->done, job);
+}
+
+/* Lets a dead letter wait to be published. Its headers are filtered once, not at each publish. */
+static void schedule_dead_letter(struct settler *settler, struct job *job, enum settle_stage stage)
+{
+    struct text *headers = &job->letter->raw_headers;
+    *headers = outgoing_headers_original(job->arena, *headers);
+    job->stage = stage;
+    job->tries = job->closes = 0;
+    job->due_ms = now(settler);
+    job_queue_push(&settler->routes[ROUTE_DEAD_LETTERS].due, job);
+}
+
+/* Publishes the dead letter of a stored letter now, unless too many wait: those are left to a
+   sweep. */
+static void publish_letter(struct settler *settler, struct job *job)
+{
+    if (!settler->options.publish_letters)
+        job->fate = FATE_PUBLISHED; /* so that it expires */
+    if (!settler->options.publish_letters || settler->publishing >= LETTERS_MAX ||
+        settler->publishing_bytes + job->counted_bytes > settler->options.letters_bytes_max) {
+        finish(settler, job);
+        return;
+    }
+    settler->publishing++;
+    settler->publishing_bytes += job->counted_bytes;
+    schedule_dead_letter(settler, job, SETTLE_PUBLISH);
+}
+
+/* Ends the publishing of a letter. With FATE_OPEN a sweep publishes it later. */
+static void finish_publish(struct settler *settler, struct job *job, enum letter_fate fate)
+{
+    settler->publishing--;
+    settler->publishing_bytes -= job->counted_bytes;
+    job->fate = fate;
+    finish(settler, job);
+}
+
 static enum transport_status acknowledge(struct settler *settler, struct job *job,
                                          struct error *error)
 {
-    job->stage = SETTLE_DONE;
+    uint64_t tag = job->delivery.tag;
     log_end(settler, job);
     count_end(settler, job);
-    uint64_t tag = job->delivery.tag;
-    job_queue_push(&settler->done, job);
+    if (job->letter_stored)
+        publish_letter(settler, job);
+    else
+        finish(settler, job);
     return settler->options.transport->ops->ack(settler->options.transport, tag, error);
+}
+
+/* Makes the letter of a job that cannot be stored. */
+static void make_letter(struct settler *settler, struct job *job)
+{
+    struct clock *clock = settler->options.clock;
+    const struct letter_origin origin = {settler->options.queue, settler->options.worker,
+                                         clock->wall_ms(clock)};
+    job->letter = ARENA_NEW(job->arena, struct letter);
+    *job->letter = job_letter(job, job->arena, &origin);
+}
+
+/* Continues with a command that is dead-lettered, after its reply. */
+static enum transport_status settle_letter(struct settler *settler, struct job *job,
+                                           struct error *error)
+{
+    if (job->letter_stored)
+        return acknowledge(settler, job, error);
+    if (job->letter_refused) {
+        make_letter(settler, job);
+        schedule_dead_letter(settler, job, SETTLE_DEAD_LETTER);
+        return TRANSPORT_OK;
+    }
+    job->stage = SETTLE_LETTER;
+    job_queue_push(&settler->unstored, job);
+    return TRANSPORT_OK;
 }
 
 /* Lets a reply wait to be published: on the main route, or in isolation. */
@@ -204,16 +281,6 @@ static void schedule_reply(struct settler *settler, struct job *job)
     enqueue_reply(settler, job);
 }
 
-static void schedule_dead_letter(struct settler *settler, struct job *job)
-{
-    struct text *headers = &job->delivery.raw_headers;
-    *headers = outgoing_headers_original(job->arena, *headers); /* once, not at each publish */
-    job->stage = SETTLE_DEAD_LETTER;
-    job->tries = 0;
-    job->due_ms = now(settler);
-    job_queue_push(&settler->routes[ROUTE_DEAD_LETTERS].due, job);
-}
-
 /* Continues after the reply was confirmed (`routed`), or given up as unroutable. */
 static enum transport_status finish_reply(struct settler *settler, struct job *job, bool routed,
                                           struct error *error)
@@ -225,22 +292,24 @@ static enum transport_status finish_reply(struct settler *settler, struct job *j
     else if (!routed)
         unroutable_log_add(&settler->unroutable_log, job, now(settler));
     isolation_remove(&settler->isolation, job);
-    if (!job->dead_letter)
-        return acknowledge(settler, job, error);
-    schedule_dead_letter(settler, job);
-    return TRANSPORT_OK;
+    return job->dead_letter ? settle_letter(settler, job, error) : acknowledge(settler, job, error);
 }
 
 static enum transport_status finish_dead_letter(struct settler *settler, struct job *job,
                                                 struct error *error)
 {
     counter_add(settler->options.counters, COUNTER_DEAD_LETTERS_PUBLISHED, 1);
-    return acknowledge(settler, job, error);
+    if (job->stage == SETTLE_DEAD_LETTER)
+        return acknowledge(settler, job, error);
+    finish_publish(settler, job, FATE_PUBLISHED);
+    return TRANSPORT_OK;
 }
 
 enum transport_status settler_settle(struct settler *settler, struct job *job, struct error *error)
 {
     struct disposition disposition = disposition_of(job->code, job->reply_allowed);
+    if (job->stage == SETTLE_LETTER)
+        return settle_letter(settler, job, error);
     job->dead_letter = disposition.dead_letter;
     if (text_present(job->decoded.request.reply_to) && !job->reply_allowed)
         event_log(EVENT_REPLY_NOT_ALLOWED,
@@ -250,10 +319,15 @@ enum transport_status settler_settle(struct settler *settler, struct job *job, s
     if (disposition.reply)
         schedule_reply(settler, job);
     else if (disposition.dead_letter)
-        schedule_dead_letter(settler, job);
+        return settle_letter(settler, job, error);
     else
         return acknowledge(settler, job, error);
     return TRANSPORT_OK;
+}
+
+void settler_publish(struct settler *settler, struct job *job)
+{
+    publish_letter(settler, job);
 }
 
 /* --- failures of one message ---------------------------------------------------------------- */
@@ -347,13 +421,28 @@ static void replies_closed(struct settler *settler, struct job_queue *jobs, enum
         route_failed(settler, ROUTE_REPLIES, reason);
 }
 
-/* The only message on the route is blamed: its publish counts, and it waits behind the others. */
+/* The message was alone on the route, so it is blamed: its publish counts, and it waits behind the
+   others. A letter that is stored is refused the second time. */
+static void dead_letter_closed(struct settler *settler, struct job *job, const char *reason)
+{
+    job->tries++;
+    job->closes++;
+    if (job->stage == SETTLE_PUBLISH && job->closes >= LETTER_CLOSES_MAX) {
+        job->refusal = text_copy(job->arena, text_of(reason != NULL ? reason : "closed"));
+        event_log(EVENT_LETTER_UNPUBLISHABLE,
+                  LOG_FIELDS(LOG_T("letter", job->letter->id), LOG_T("reason", job->refusal)),
+                  "the broker closes the connection over this dead letter; it is not published");
+        finish_publish(settler, job, FATE_REFUSED);
+        return;
+    }
+    dead_letter_failed(settler, job, reason);
+}
+
 static void dead_letters_closed(struct settler *settler, struct job_queue *jobs,
                                 enum close_cause cause, const char *reason)
 {
     if (cause == CLOSE_MESSAGE && jobs->count == 1) {
-        jobs->head->tries++;
-        dead_letter_failed(settler, job_queue_pop(jobs), reason);
+        dead_letter_closed(settler, job_queue_pop(jobs), reason);
         return;
     }
     publish_again(settler, ROUTE_DEAD_LETTERS, jobs);
@@ -428,7 +517,7 @@ static void resolve_isolated(struct settler *settler, struct job *job)
 static enum transport_status on_confirmed(struct settler *settler, struct job *job,
                                           struct error *error)
 {
-    if (job->returned && job->stage == SETTLE_DEAD_LETTER) {
+    if (job->returned && job->stage != SETTLE_REPLY) {
         counter_add(settler->options.counters, COUNTER_PUBLISHES_FAILED, 1);
         dead_letter_failed(settler, job, "returned as unroutable");
         return TRANSPORT_OK;
@@ -735,6 +824,11 @@ void settler_reap(struct settler *settler, struct job_queue *ret_jobs)
     job_queue_append(ret_jobs, &settler->done);
 }
 
+void settler_reap_unstored(struct settler *settler, struct job_queue *ret_jobs)
+{
+    job_queue_append(ret_jobs, &settler->unstored);
+}
+
 /* --- end of a connection -------------------------------------------------------------------- */
 
 /* The command is redelivered, so its attempt record is withdrawn alone, and those of crashed
@@ -764,8 +858,14 @@ void settler_abandon(struct settler *settler, struct job_queue *ret_jobs)
         job_queue_append(&jobs, &settler->routes[i].due);
         settler->routes[i].blocked = false;
     }
-    for (struct job *job = job_queue_pop(&jobs); job != NULL; job = job_queue_pop(&jobs))
-        drop(settler, job, ret_jobs);
+    job_queue_append(&jobs, &settler->unstored);
+    for (struct job *job = job_queue_pop(&jobs); job != NULL; job = job_queue_pop(&jobs)) {
+        if (job->stage == SETTLE_PUBLISH)
+            finish_publish(settler, job, FATE_OPEN);
+        else
+            drop(settler, job, ret_jobs);
+    }
+    job_queue_append(ret_jobs, &settler->done);
 }
 
 size_t settler_count(const struct settler *settler)
@@ -773,5 +873,15 @@ size_t settler_count(const struct settler *settler)
     size_t count = settler->slots.count + settler->isolation.waiting;
     for (size_t i = 0; i < ROUTE_COUNT; i++)
         count += settler->routes[i].due.count;
-    return count;
+    return count + settler->unstored.count - settler->publishing;
+}
+
+size_t settler_publishing(const struct settler *settler)
+{
+    return settler->publishing;
+}
+
+bool settler_takes_letters(const struct settler *settler)
+{
+    return settler->routes[ROUTE_DEAD_LETTERS].failures == 0;
 }

@@ -21,6 +21,8 @@ struct settler_options {
     struct text queue;           /* x-allot-queue, and the routing key of dead letters */
     struct text worker;          /* x-allot-worker */
     struct text dead_letter_exchange;
+    bool publish_letters;     /* false: a stored letter gets no dead letter */
+    size_t letters_bytes_max; /* that letters to publish may hold; beyond, a sweep does it later */
     int64_t confirm_timeout_ms;
     unsigned reply_max_attempts; /* publishes of one reply */
 };
@@ -39,7 +41,8 @@ void settler_limit_blamed(struct settler *settler, size_t count, size_t bytes);
 
 /* The functions that return a status return OK, or LOST with an error if the connection is gone. */
 
-/* Takes ownership of an answered job, and settles its delivery. */
+/* Takes ownership of an answered job, and settles its delivery. A job that settler_reap_unstored()
+   returned may come again, with its letter stored or refused. */
 enum transport_status settler_settle(struct settler *settler, struct job *job, struct error *error);
 /* Handles what happened to messages and routes; ignores other events. */
 enum transport_status settler_event(struct settler *settler, const struct transport_event *event,
@@ -48,12 +51,22 @@ enum transport_status settler_event(struct settler *settler, const struct transp
    them; -1 if there is none. */
 enum transport_status settler_tick(struct settler *settler, int64_t *ret_wait_ms,
                                    struct error *error);
-/* Moves the jobs whose deliveries are acknowledged to `ret_jobs`. */
+/* Takes ownership of a job that has a stored letter and no delivery, and publishes the dead letter.
+ */
+void settler_publish(struct settler *settler, struct job *job);
+/* Moves the jobs that are done to `ret_jobs`: their deliveries are acknowledged, and nothing more
+   is to be published for them. */
 void settler_reap(struct settler *settler, struct job_queue *ret_jobs);
+/* Moves the jobs to `ret_jobs` whose letters have to be stored before they go on. */
+void settler_reap_unstored(struct settler *settler, struct job_queue *ret_jobs);
 /* Called on connection loss: moves all unacknowledged jobs to `ret_jobs`. The broker redelivers
    their commands. */
 void settler_abandon(struct settler *settler, struct job_queue *ret_jobs);
 /* Returns the number of jobs that are not acknowledged. */
 size_t settler_count(const struct settler *settler);
+/* Returns the number of letters that are being published. */
+size_t settler_publishing(const struct settler *settler);
+/* Returns whether the broker takes dead letters, as far as is known. */
+bool settler_takes_letters(const struct settler *settler);
 
 #endif

@@ -4,10 +4,12 @@
 #include <assert.h>
 
 #include "allot/limits.h"
+#include "worker/service/window.h"
 
 /* After a pause of flow control, a new subscription may add its prefetch to the deliveries of the
-   one before. */
-_Static_assert(SLOTS_MAX > 2 * PREFETCH_MAX, "each delivery in flight needs a slot");
+   one before. Letters of acknowledged deliveries come on top. */
+_Static_assert(SLOTS_MAX > 2 * PREFETCH_MAX + WINDOW_DEAD_LETTERS,
+               "each delivery in flight needs a slot, and each letter that is published");
 
 void slots_add(struct slots *slots, struct job *job)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/service/window.h"
 
-void window_init(struct window *window)
+void window_init(struct window *window, size_t max)
 {
-    *window = (struct window){.limit = WINDOW_MESSAGES};
+    *window = (struct window){.limit = max, .max = max};
 }
 
 bool window_has_room(const struct window *window, size_t bytes)
@@ -48,5 +48,5 @@ void window_failed(struct window *window)
 
 void window_confirmed(struct window *window)
 {
-    window->limit = window->limit * 2 < WINDOW_MESSAGES ? window->limit * 2 : WINDOW_MESSAGES;
+    window->limit = window->limit * 2 < window->max ? window->limit * 2 : window->max;
 }

@@ -9,18 +9,19 @@
 
 #include "worker/service/job.h"
 
-enum { WINDOW_MESSAGES = 1024, WINDOW_BYTES = 384 * 1024 };
+enum { WINDOW_MESSAGES = 1024, WINDOW_DEAD_LETTERS = 64, WINDOW_BYTES = 384 * 1024 };
 
 struct window {
     struct job *oldest; /* linked through job.newer */
     struct job *newest;
     size_t count;
     size_t bytes;
-    size_t limit; /* of messages: 1 to WINDOW_MESSAGES */
+    size_t limit; /* of messages: 1 to `max` */
+    size_t max;
 };
 
-/* Empties the window; the limit is WINDOW_MESSAGES. */
-void window_init(struct window *window);
+/* Empties the window, which takes up to `max` messages. */
+void window_init(struct window *window, size_t max);
 /* Returns whether a message of this size may be published. A larger one than WINDOW_BYTES may, if
    the window is empty: then the broker has just read all that was sent. */
 bool window_has_room(const struct window *window, size_t bytes);
