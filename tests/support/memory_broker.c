@@ -292,9 +292,9 @@ void memory_broker_slow_down(struct memory_broker *broker, const char *name, uns
     queue->slow_polls = polls;
 }
 
-void memory_broker_close_over(struct memory_broker *broker, const char *address)
+void memory_broker_close_over(struct memory_broker *broker, const char *prefix)
 {
-    broker->deadly = address;
+    broker->deadly = prefix;
 }
 
 void memory_broker_forbid_replies(struct memory_broker *broker, bool forbidden)

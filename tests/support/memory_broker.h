@@ -77,9 +77,10 @@ void memory_broker_block(struct memory_broker *broker, const char *reason);
 void memory_broker_silence(struct memory_broker *broker, const char *queue, bool silent);
 /* From now on a queue confirms each message so many polls late; 0 ends this. */
 void memory_broker_slow_down(struct memory_broker *broker, const char *queue, unsigned polls);
-/* From now on a reply to an address that begins with `address`, borrowed, closes its route, as a
-   malformed address of direct reply-to does. NULL ends this. */
-void memory_broker_close_over(struct memory_broker *broker, const char *address);
+/* From now on a reply to an address that begins with `prefix`, borrowed, closes its route, as a
+   malformed address of direct reply-to does; so does a dead letter whose message_id begins with it.
+   NULL ends this. */
+void memory_broker_close_over(struct memory_broker *broker, const char *prefix);
 /* Takes the permission to write to the default exchange away, or gives it back. */
 void memory_broker_forbid_replies(struct memory_broker *broker, bool forbidden);
 /* Down: cuts all connections, and no new one can be opened. */

@@ -295,8 +295,8 @@ static bool closes_route(struct memory_transport *self, const struct outgoing *o
         close_route(self, outgoing->route, CLOSE_FORBIDDEN, "ACCESS_REFUSED");
         return true;
     }
-    if (is_reply && broker->deadly != NULL &&
-        text_starts_with(message->routing_key, broker->deadly)) {
+    struct text named = is_reply ? message->routing_key : message->properties.message_id;
+    if (broker->deadly != NULL && text_present(named) && text_starts_with(named, broker->deadly)) {
         close_route(self, outgoing->route, CLOSE_MESSAGE, "INTERNAL_ERROR");
         return true;
     }

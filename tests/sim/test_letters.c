@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Letters in the simulated world: a dead-lettered command is stored and acknowledged, whatever
+ * becomes of its dead letter; and what is not published now, a sweep publishes later.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "common/codec/field_table.h"
+#include "common/host/log.h"
+#include "tests/support/auditor.h"
+
+#define GARBAGE "no JSON"
+/* Valid, but the principal may not do it. */
+#define FORBIDDEN                                                                                  \
+    "{\"version\":1,\"command\":\"usage.get\",\"params\":{\"project_id\":\"other-1\"}}"
+#define READ "{\"version\":1,\"command\":\"usage.get\",\"params\":{\"project_id\":\"blue-1\"}}"
+
+enum { PREFETCH = 40, WORKER = 0, LETTERS_MAX = 64 };
+
+struct letters {
+    struct letter_record records[LETTERS_MAX];
+    size_t count;
+};
+
+static void note_letter(void *context, const struct letter_record *record)
+{
+    struct letters *letters = context;
+    assert_true(letters->count < LETTERS_MAX);
+    letters->records[letters->count++] = *record;
+}
+
+/* Valid until the next write to the database. */
+static struct letters letters_of(const struct world *world)
+{
+    struct letters letters = {.count = 0};
+    memory_database_visit(world->database,
+                          &(struct memory_visitor){.context = &letters, .letter = note_letter});
+    return letters;
+}
+
+static int setup(void **state)
+{
+    log_configure(LOG_LEVEL_ERROR, LOG_FORMAT_JSON, "letters test");
+    *state = world_new((struct world_options){.seed = 1, .max_commands = 8, .prefetch = PREFETCH});
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    world_free(*state);
+    return 0;
+}
+
+/* Steps one worker for so long. */
+static void run(struct world *world, size_t worker, int64_t ms)
+{
+    enum { STEP_MS = 20 };
+    for (int64_t passed = 0; passed < ms; passed += STEP_MS) {
+        world_transport_step(world, worker);
+        world_apply_step(world, worker);
+        world_apply_step(world, worker);
+        fake_clock_advance(&world->clock, STEP_MS);
+    }
+}
+
+static size_t dead_letters(const struct world *world)
+{
+    return memory_broker_count(world->broker, "allot.dead");
+}
+
+/* Sends garbage under different keys. */
+static void send_garbage(struct world *world, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct text key = text_format(world->arena, "garbage-%zu", i);
+        (void)world_ask(world, "blue", key.bytes, GARBAGE);
+    }
+}
+
+static void assert_all_settled(const struct world *world)
+{
+    assert_int_equal(memory_broker_count(world->broker, "allot.commands"), 0);
+    assert_int_equal(memory_broker_unacked(world->broker), 0);
+}
+
+static void assert_auditor_accepts(struct world *world)
+{
+    struct error error = {""};
+    assert_true(world_run_until_idle(world));
+    if (!auditor_check(world, &error))
+        fail_msg("%s", error.text);
+}
+
+/* --- storing -------------------------------------------------------------------------------- */
+
+static void test_garbage_is_acknowledged_without_its_dead_letter(void **state)
+{
+    struct world *world = *state;
+    memory_broker_bind_dead(world->broker, false);
+    send_garbage(world, 3 * PREFETCH / 2);
+    const struct sent *victim = world_ask(world, "red", "read", READ);
+    run(world, WORKER, 4000);
+    assert_all_settled(world);
+    assert_non_null(world_reply(world, victim, 0));
+    assert_int_equal(letters_of(world).count, 3 * PREFETCH / 2);
+    assert_int_equal(dead_letters(world), 0);
+    memory_broker_bind_dead(world->broker, true);
+    assert_auditor_accepts(world);
+    assert_int_equal(dead_letters(world), 3 * PREFETCH / 2);
+}
+
+static void test_the_same_garbage_has_one_letter_that_counts(void **state)
+{
+    struct world *world = *state;
+    for (size_t i = 0; i < 20; i++)
+        (void)world_ask(world, "blue", "same", GARBAGE);
+    assert_auditor_accepts(world);
+    struct letters letters = letters_of(world);
+    assert_int_equal(letters.count, 1);
+    assert_int_equal(letters.records[0].count, 20);
+    assert_true(text_is(letters.records[0].letter.reason, "malformed"));
+    assert_true(text_is(letters.records[0].letter.principal, "blue"));
+}
+
+/* `blue` may not use this reply_to, so its failure is certain to be dead-lettered. */
+static const struct sent *send_forbidden(struct world *world)
+{
+    return world_send(world, &(struct sent){.principal = text_of("blue"),
+                                            .key = text_of("forbidden"),
+                                            .reply_to = text_of("nowhere"),
+                                            .body = text_of(FORBIDDEN)});
+}
+
+static void test_a_reason_known_before_the_commit_is_stored_with_it(void **state)
+{
+    struct world *world = *state;
+    (void)send_forbidden(world);
+    assert_auditor_accepts(world);
+    struct memory_counters counters = memory_database_counters(world->database);
+    struct letters letters = letters_of(world);
+    assert_int_equal(counters.calls[MEMORY_COMMIT], 1);
+    assert_int_equal(letters.count, 1);
+    assert_true(text_is(letters.records[0].letter.reason, "forbidden"));
+    assert_true(text_is(letters.records[0].letter.command, "usage.get"));
+    assert_true(text_is(letters.records[0].letter.project, "other-1"));
+}
+
+/* `admin` may use the queue, but it does not exist. */
+static void test_an_unroutable_failure_is_stored_after_the_commit(void **state)
+{
+    struct world *world = *state;
+    (void)world_send(world, &(struct sent){.principal = text_of("admin"),
+                                           .key = text_of("unroutable"),
+                                           .reply_to = text_of("nowhere"),
+                                           .body = text_of("{\"version\":1}")});
+    assert_auditor_accepts(world);
+    assert_int_equal(letters_of(world).count, 1);
+    assert_int_equal(dead_letters(world), 1);
+}
+
+static void test_a_database_that_is_away_keeps_garbage_in_the_queue(void **state)
+{
+    struct world *world = *state;
+    memory_database_fail(world->database, (struct memory_fault){.call = MEMORY_ANY_CALL,
+                                                                .times = 1000000,
+                                                                .status = STORE_UNAVAILABLE});
+    send_garbage(world, 3);
+    run(world, WORKER, 5000);
+    assert_int_equal(memory_broker_unacked(world->broker), 3);
+    assert_int_equal(dead_letters(world), 0);
+    memory_database_clear_faults(world->database);
+    assert_auditor_accepts(world);
+    assert_int_equal(letters_of(world).count, 3);
+}
+
+static void test_a_letter_that_the_database_refuses_is_published_without(void **state)
+{
+    struct world *world = *state;
+    memory_database_fail(world->database, (struct memory_fault){.call = MEMORY_WRITE_LETTERS,
+                                                                .times = 1000000,
+                                                                .status = STORE_REFUSED});
+    send_garbage(world, 3);
+    const struct sent *forbidden = send_forbidden(world);
+    assert_true(world_run_until_idle(world));
+    struct field field;
+    assert_int_equal(letters_of(world).count, 0);
+    assert_int_equal(dead_letters(world), 4);
+    const struct memory_message *dead = world_dead_letter(world, forbidden);
+    assert_non_null(dead);
+    assert_true(field_table_find(dead->raw_headers, "x-allot-reason", &field));
+    assert_true(text_is(field.text, "forbidden"));
+    assert_false(field_table_find(dead->raw_headers, "x-allot-letter", &field));
+}
+
+/* The old way: the delivery waits for the confirm of its dead letter. */
+static void test_a_refused_letter_is_acknowledged_after_its_dead_letter(void **state)
+{
+    struct world *world = *state;
+    memory_broker_bind_dead(world->broker, false);
+    memory_database_fail(world->database, (struct memory_fault){.call = MEMORY_WRITE_LETTERS,
+                                                                .times = 1000000,
+                                                                .status = STORE_REFUSED});
+    send_garbage(world, 1);
+    run(world, WORKER, 3000);
+    assert_int_equal(memory_broker_unacked(world->broker), 1);
+    memory_broker_bind_dead(world->broker, true);
+    assert_true(world_run_until_idle(world));
+    assert_int_equal(dead_letters(world), 1);
+}
+
+/* --- crashes and unknown commits ------------------------------------------------------------ */
+
+/* Crashes the worker after so many of its steps, for all numbers of steps until it is done. */
+static void test_a_crash_between_any_two_steps_makes_no_second_letter(void **state)
+{
+    (void)state;
+    bool crashed_in_time = true;
+    for (size_t steps = 1; crashed_in_time; steps++) {
+        struct world *world =
+            world_new((struct world_options){.seed = steps, .prefetch = PREFETCH});
+        send_garbage(world, 2);
+        (void)send_forbidden(world);
+        for (size_t i = 0; i < steps; i++) {
+            if (i % 2 == 0)
+                world_transport_step(world, WORKER);
+            else
+                world_apply_step(world, WORKER);
+            fake_clock_advance(&world->clock, 5);
+        }
+        crashed_in_time = dead_letters(world) < 3 || memory_broker_unacked(world->broker) > 0;
+        world_crash(world, WORKER, steps % 3 == 0 ? MEMORY_LINGERS : MEMORY_LOST);
+        memory_database_resolve_commit(world->database, steps % 2 == 0);
+        assert_auditor_accepts(world);
+        assert_int_equal(letters_of(world).count, 3);
+        world_free(world);
+    }
+}
+
+static void test_an_unknown_commit_makes_no_second_letter(void **state)
+{
+    struct world *world = *state;
+    enum memory_fate fates[] = {MEMORY_LOST, MEMORY_APPLIED};
+    for (size_t i = 0; i < 2; i++) {
+        memory_database_fail(world->database, (struct memory_fault){.call = MEMORY_COMMIT,
+                                                                    .status = STORE_UNKNOWN,
+                                                                    .fate = fates[i]});
+        send_garbage(world, 2);
+        assert_auditor_accepts(world);
+        assert_int_equal(letters_of(world).count, 2);
+    }
+}
+
+/* --- publishing ----------------------------------------------------------------------------- */
+
+/* Stores letters and crashes the worker before it has published them. */
+static void leave_unpublished(struct world *world, size_t count)
+{
+    memory_broker_bind_dead(world->broker, false);
+    send_garbage(world, count);
+    run(world, WORKER, 2000);
+    world_crash(world, WORKER, MEMORY_LOST);
+    memory_broker_bind_dead(world->broker, true);
+    assert_int_equal(letters_of(world).count, count);
+    assert_int_equal(dead_letters(world), 0);
+}
+
+static void test_a_sweep_publishes_what_a_dead_worker_has_left(void **state)
+{
+    struct world *world = *state;
+    leave_unpublished(world, 20);
+    run(world, WORKER, 20000);
+    assert_int_equal(dead_letters(world), 0); /* another worker may be publishing them */
+    assert_auditor_accepts(world);
+    assert_int_equal(dead_letters(world), 20);
+    struct field field;
+    const struct memory_message *dead = memory_broker_message(world->broker, "allot.dead", 0);
+    assert_true(field_table_find(dead->raw_headers, "x-allot-reason", &field));
+    assert_true(text_is(field.text, "malformed"));
+    assert_true(text_is(dead->body, GARBAGE));
+}
+
+static void test_two_sweeps_publish_each_letter_once(void **state)
+{
+    struct world *world = *state;
+    leave_unpublished(world, 20);
+    fake_clock_advance(&world->clock, LETTER_SWEEP_AFTER_MS);
+    for (size_t i = 0; i < 1000; i++) {
+        world_transport_step(world, i % WORLD_WORKERS);
+        world_apply_step(world, i % WORLD_WORKERS);
+        fake_clock_advance(&world->clock, 1);
+    }
+    assert_auditor_accepts(world);
+    assert_int_equal(dead_letters(world), 20);
+}
+
+static void test_a_letter_that_closes_the_route_is_singled_out(void **state)
+{
+    struct world *world = *state;
+    memory_broker_close_over(world->broker, "garbage-3");
+    send_garbage(world, 8);
+    run(world, WORKER, 8000);
+    assert_all_settled(world);
+    size_t published = dead_letters(world); /* some were on the route when it closed: twice */
+    assert_true(published >= 7);
+    struct letters letters = letters_of(world);
+    for (size_t i = 0; i < letters.count; i++) {
+        const struct letter_record *record = &letters.records[i];
+        bool culprit = text_is(record->letter.key, "garbage-3");
+        assert_int_equal(text_present(record->refused), culprit);
+        assert_int_equal(record->state, LETTER_OPEN);
+        assert_false(record->unpublished);
+    }
+    run(world, WORKER, 2 * LETTER_SWEEP_AFTER_MS);
+    assert_int_equal(dead_letters(world), published);
+}
+
+static void test_a_producer_cannot_name_a_letter(void **state)
+{
+    struct world *world = *state;
+    struct outgoing_header forged = {
+        .name = "x-allot-letter", .kind = OUTGOING_TEXT, .text = text_of("forged")};
+    struct outgoing outgoing = {.exchange = text_of("allot.commands"),
+                                .routing_key = text_of("allot.commands"),
+                                .properties = {.user_id = text_of("blue")},
+                                .headers = &forged,
+                                .header_count = 1,
+                                .body = text_of(GARBAGE)};
+    assert_true(memory_broker_send(world->broker, &outgoing));
+    assert_true(world_run_until_idle(world));
+    struct field field;
+    const struct memory_message *dead = memory_broker_message(world->broker, "allot.dead", 0);
+    assert_true(field_table_find(dead->raw_headers, "x-allot-letter", &field));
+    assert_true(text_equal(field.text, letters_of(world).records[0].letter.id));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_garbage_is_acknowledged_without_its_dead_letter),
+        TEST(test_the_same_garbage_has_one_letter_that_counts),
+        TEST(test_a_reason_known_before_the_commit_is_stored_with_it),
+        TEST(test_an_unroutable_failure_is_stored_after_the_commit),
+        TEST(test_a_database_that_is_away_keeps_garbage_in_the_queue),
+        TEST(test_a_letter_that_the_database_refuses_is_published_without),
+        TEST(test_a_refused_letter_is_acknowledged_after_its_dead_letter),
+        cmocka_unit_test(test_a_crash_between_any_two_steps_makes_no_second_letter),
+        TEST(test_an_unknown_commit_makes_no_second_letter),
+        TEST(test_a_sweep_publishes_what_a_dead_worker_has_left),
+        TEST(test_two_sweeps_publish_each_letter_once),
+        TEST(test_a_letter_that_closes_the_route_is_singled_out),
+        TEST(test_a_producer_cannot_name_a_letter),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL) != 0;
+}
