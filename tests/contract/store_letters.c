@@ -1,4 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the contract tests of letters share: letters to write, calls of the port that have to
+ * succeed, and comparisons.
+ *
+ * Structure: first the letters, one with all texts and lists and one with none; then the calls, each
+ * in a transaction of its own; then what is read back. The stores differ in how a test looks into
+ * them, so that goes through store_world.h.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

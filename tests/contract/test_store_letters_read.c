@@ -2,6 +2,11 @@
 /*
  * Tests on MongoDB how people find letters (common/mongo/letters_read.h): one by its id or the
  * beginning of it, and lists with filters. Every test has letters of a principal of its own.
+ *
+ * Sections: helpers that write letters through the port; one letter; lists. The database stays as
+ * it is between the tests, so a list is always filtered by the test's principal.
+ *
+ * Not here: what the port does with letters (test_store_letters.c).
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -2,6 +2,12 @@
 /*
  * Letters in the simulated world: a dead-lettered command is stored and acknowledged, whatever
  * becomes of its dead letter; and what is not published now, a sweep publishes later.
+ *
+ * Sections: storing; crashes and unknown commits; publishing. Most tests end with the auditor,
+ * which checks that each dead-lettered command has one letter and each letter a dead letter. The
+ * clock moves only in run() and world_run_until_idle().
+ *
+ * Not here: what a store does with letters (tests/contract/test_store_letters.c).
  */
 #include <stdarg.h>
 #include <stddef.h>

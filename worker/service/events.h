@@ -180,7 +180,7 @@
     X(DEAD_LETTER_PUBLISH_FAILED, "dead_letter.publish_failed", ERROR,                             \
       "The broker does not accept dead letters: one was returned, nacked or not confirmed, or "    \
       "its "                                                                                       \
-      "connection was closed. The worker keeps the commands and tries one at a time. Once a "      \
+      "connection was closed. The letters are stored; the worker tries one at a time. Once a "     \
       "minute "                                                                                    \
       "while it goes on; `route.recovered` tells the end.",                                        \
       "Check the dead-letter exchange, its binding and its queue (`allotctl topology check`).")    \

@@ -35,8 +35,9 @@ static void log_failed(struct settle_route *route, const char *reason, int64_t p
     event_log(letters ? EVENT_DEAD_LETTER_PUBLISH_FAILED : EVENT_REPLIES_REFUSED,
               LOG_FIELDS(LOG_S("route", route_name(route->id)), LOG_S("reason", reason),
                          LOG_I("due", (int64_t)route->due.count), LOG_I("retry_in_ms", pause_ms)),
-              letters ? "the broker does not accept dead letters; keeping the commands, retrying"
-                      : "the broker refuses all replies; keeping the commands, retrying");
+              letters
+                  ? "the broker does not accept dead letters; their letters are stored, retrying"
+                  : "the broker refuses all replies; keeping the commands, retrying");
 }
 
 void settle_route_failed(struct settle_route *route, const char *reason, int64_t now_ms)

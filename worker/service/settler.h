@@ -42,7 +42,7 @@ void settler_limit_blamed(struct settler *settler, size_t count, size_t bytes);
 /* The functions that return a status return OK, or LOST with an error if the connection is gone. */
 
 /* Takes ownership of an answered job, and settles its delivery. A job that settler_reap_unstored()
-   returned may come again, with its letter stored or refused. */
+   returned may be given once more, with its letter stored or refused. */
 enum transport_status settler_settle(struct settler *settler, struct job *job, struct error *error);
 /* Handles what happened to messages and routes; ignores other events. */
 enum transport_status settler_event(struct settler *settler, const struct transport_event *event,
