@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the contract tests of letters share: letters to write, calls of the port that have to
- * succeed, and comparisons.
+ * Design. Sections: making letters, the calls of the port, time and content, comparison. Only time
+ * and content differ between the two kinds of worlds. In memory the clock of the world moves, and
+ * a visitor finds the letter. On MongoDB the times in the documents become earlier, and
+ * mongo_letter_find() reads the letter.
  *
- * Structure: first the letters, one with all texts and lists and one with none; then the calls, each
- * in a transaction of its own; then what is read back. The stores differ in how a test looks into
- * them, so that goes through store_world.h.
+ * Guarantees. full_letter() has a value in each member, among them bytes that are not UTF-8, and
+ * assert_same_letter() compares each; so a member that a store forgets fails a test.
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Tests on MongoDB how people find letters (common/mongo/letters_read.h): one by its id or the
- * beginning of it, and lists with filters. Every test has letters of a principal of its own.
+ * beginning of it, and lists with filters. The tests share a collection, so each looks for ids,
+ * principals or projects of its own.
  *
- * Sections: helpers that write letters through the port; one letter; lists. The database stays as
- * it is between the tests, so a list is always filtered by the test's principal.
+ * The server's profiler tells whether a list used an index for its order. It is on for one test
+ * only.
  *
- * Not here: what the port does with letters (test_store_letters.c).
+ * Not here: what is in a letter (test_store_letters.c).
  */
 #include <stdarg.h>
 #include <stddef.h>
