@@ -11,7 +11,7 @@
  * Two clocks. Operators can set a field of the document to the database's time ($currentDate), but
  * no field of an array element, and none only on insert. So `last_at`, which the sweep compares
  * with the database's time, is the database's; `first_at` and the times of the history are the
- * worker's.
+ * worker's (`at_ms`).
  */
 #include "common/mongo/letter_document.h"
 
@@ -92,7 +92,7 @@ static void append_properties(bson_t *document, const struct properties *propert
     bson_destroy(&part);
 }
 
-static void append_kept(bson_t *document, const struct letter *letter, int64_t now_ms)
+static void append_kept(bson_t *document, const struct letter *letter)
 {
     BSON_APPEND_UTF8(document, "source", letter_source_name(letter->source));
 #define X(member, field) letter_append_text(document, field, letter->member);
@@ -105,7 +105,7 @@ static void append_kept(bson_t *document, const struct letter *letter, int64_t n
     append_binary(document, "headers", letter->raw_headers);
     append_binary(document, "body", letter->body);
     BSON_APPEND_INT64(document, "body_size", (int64_t)letter->body_size);
-    BSON_APPEND_DATE_TIME(document, "first_at", now_ms);
+    BSON_APPEND_DATE_TIME(document, "first_at", letter->at_ms);
 }
 
 static void append_latest(bson_t *document, const struct letter *letter)
@@ -130,14 +130,14 @@ static void append_removed(bson_t *document, const struct letter *letter)
 }
 
 /* Appends {history: {$each: [entry], $slice: -20}}. */
-static void append_push(bson_t *document, const struct letter *letter, int64_t now_ms)
+static void append_push(bson_t *document, const struct letter *letter)
 {
     struct list list;
     bson_t history, entry;
     bson_append_document_begin(document, "history", -1, &history);
     list_begin(&list, &history, "$each");
     bson_append_document_begin(&list.array, list_next(&list), -1, &entry);
-    BSON_APPEND_DATE_TIME(&entry, "at", now_ms);
+    BSON_APPEND_DATE_TIME(&entry, "at", letter->at_ms);
     append_latest(&entry, letter);
     bson_append_document_end(&list.array, &entry);
     list_end(&list, &history);
@@ -145,11 +145,11 @@ static void append_push(bson_t *document, const struct letter *letter, int64_t n
     bson_append_document_end(document, &history);
 }
 
-void letter_append_upsert(bson_t *update, const struct letter *letter, int64_t now_ms)
+void letter_append_upsert(bson_t *update, const struct letter *letter)
 {
     bson_t part;
     bson_append_document_begin(update, "$setOnInsert", -1, &part);
-    append_kept(&part, letter, now_ms);
+    append_kept(&part, letter);
     bson_append_document_end(update, &part);
     bson_append_document_begin(update, "$set", -1, &part);
     append_latest(&part, letter);
@@ -163,7 +163,7 @@ void letter_append_upsert(bson_t *update, const struct letter *letter, int64_t n
     BSON_APPEND_INT64(&part, "count", (int64_t)letter->times);
     bson_append_document_end(update, &part);
     bson_append_document_begin(update, "$push", -1, &part);
-    append_push(&part, letter, now_ms);
+    append_push(&part, letter);
     bson_append_document_end(update, &part);
     bson_append_document_begin(update, "$currentDate", -1, &part);
     BSON_APPEND_BOOL(&part, "last_at", true);
@@ -342,6 +342,7 @@ bool letter_read(const bson_t *document, struct arena *arena, struct letter_reco
            read_integer(document, "count", &ret_record->count) &&
            read_time(document, "first_at", &ret_record->first_at_ms) &&
            read_time(document, "last_at", &ret_record->last_at_ms) &&
+           read_time(document, "last_at", &ret_record->letter.at_ms) &&
            read_history(document, arena, ret_record) &&
            read_time(document, "published_at", &ret_record->published_at_ms) &&
            read_time(document, "expires_at", &ret_record->expires_at_ms) &&

@@ -16,9 +16,8 @@
 /* Appends a text of a letter: nothing if it is absent. */
 void letter_append_text(bson_t *document, const char *key, struct text value);
 
-/* Appends the operators of an upsert that inserts the letter, or adds to the stored one. `now_ms`
-   is the time for the entry of the history. */
-void letter_append_upsert(bson_t *update, const struct letter *letter, int64_t now_ms);
+/* Appends the operators of an upsert that inserts the letter, or adds to the stored one. */
+void letter_append_upsert(bson_t *update, const struct letter *letter);
 
 /* Fills a record from a stored document. All texts and lists are copied into the arena. Returns
    false if the document is malformed; the record may then be filled in part. */

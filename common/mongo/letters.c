@@ -5,9 +5,10 @@
  *
  * A claim is three commands. The first finds the oldest letters that may be claimed. The second
  * claims those of them that may still be claimed: the server checks the condition again under the
- * lock of each document, so two stores never get the same letter. The third reads what this store
- * has now. Each letter has the store's name, so a repeated call finds what an earlier one claimed
- * before its answer was lost.
+ * lock of each document, so two stores never get the same letter. The third reads what was claimed.
+ * Each letter gets the name of the call: that of the store, and how many calls of it succeeded
+ * before. A call that is repeated after a failure has the same name, and so gets what was claimed
+ * before the answer was lost. A later call does not get it: the worker may be publishing it.
  *
  * Guarantees. Marks and claims are durable before the call returns, since the pool sets a write
  * concern of journaled majority. They compare times with the database's clock only ($$NOW).
@@ -46,12 +47,12 @@ static enum store_status check_size(const bson_t *update, struct text id, struct
 }
 
 static enum store_status add_upsert(mongoc_bulk_operation_t *bulk, const struct letter *letter,
-                                    int64_t now_ms, struct error *error)
+                                    struct error *error)
 {
     bson_t selector = BSON_INITIALIZER, update = BSON_INITIALIZER, options = BSON_INITIALIZER;
     bson_error_t cause;
     document_append_text(&selector, "_id", letter->id);
-    letter_append_upsert(&update, letter, now_ms);
+    letter_append_upsert(&update, letter);
     BSON_APPEND_BOOL(&options, "upsert", true);
     enum store_status status = check_size(&update, letter->id, error);
     if (status == STORE_OK &&
@@ -82,7 +83,6 @@ enum store_status mongo_write_letters(struct store *base, const struct letter *l
                                       size_t count, struct error *error)
 {
     struct mongo_store *store = (struct mongo_store *)base;
-    int64_t now_ms = store->pool->clock->wall_ms(store->pool->clock);
     enum store_status status = STORE_MISCONFIGURED;
     bson_t options;
     if (count == 0)
@@ -93,7 +93,7 @@ enum store_status mongo_write_letters(struct store *base, const struct letter *l
             store->collections[MONGO_LETTERS], &options);
         status = STORE_OK;
         for (size_t i = 0; status == STORE_OK && i < count; i++)
-            status = add_upsert(bulk, &letters[i], now_ms, error);
+            status = add_upsert(bulk, &letters[i], error);
         if (status == STORE_OK)
             status = execute(store, bulk, error);
         mongoc_bulk_operation_destroy(bulk);
@@ -176,18 +176,22 @@ enum store_status mongo_mark_letter_refused(struct store *base, struct text id, 
 /* --- claims --------------------------------------------------------------------------------- */
 
 struct letter_claim {
+    struct mongo_store *store;
+    size_t max;
+    size_t bytes_max;
+    char name[80]; /* of this call, also when it is repeated */
     struct arena *arena;
     struct text *ids; /* of the letters that may be claimed */
     size_t id_count;
-    size_t max;
-    size_t bytes_max, bytes;       /* of headers and bodies */
+    size_t id_bytes; /* of their headers and bodies */
+    bool full;
     struct letter_record *records; /* claimed */
     size_t record_count;
 };
 
-/* Appends the condition under which this store may claim a letter. A missing time is before each
+/* Appends the condition under which this call may claim a letter. A missing time is before each
    other one. */
-static void append_claimable(bson_t *filter, const struct mongo_store *store)
+static void append_claimable(bson_t *filter, const struct letter_claim *claim)
 {
     char json[JSON_MAX];
     (void)snprintf(json, sizeof json,
@@ -195,101 +199,93 @@ static void append_claimable(bson_t *filter, const struct mongo_store *store)
                    "{\"$lte\": [\"$last_at\", {\"$subtract\": [\"$$NOW\", %d]}]}, "
                    "{\"$or\": [{\"$lte\": [\"$claimed_until\", \"$$NOW\"]}, "
                    "{\"$eq\": [\"$claimed_by\", {\"$literal\": \"%s\"}]}]}]}}",
-                   LETTER_SWEEP_AFTER_MS, store->name);
+                   LETTER_SWEEP_AFTER_MS, claim->name);
     bson_t *condition = document_from_json(json);
     bson_concat(filter, condition);
     bson_destroy(condition);
 }
 
+/* Runs a find, and destroys its filter and its options. */
+static enum store_status find(struct letter_claim *claim, bson_t *filter, bson_t *options,
+                              mongo_row row, struct error *error)
+{
+    struct mongo_store *store = claim->store;
+    BSON_APPEND_INT64(options, "maxTimeMS", store->pool->server_time_ms);
+    mongoc_cursor_t *cursor =
+        mongoc_collection_find_with_opts(store->collections[MONGO_LETTERS], filter, options, NULL);
+    enum store_status status = mongo_each_row(store, PHASE_RUN, cursor, row, claim, error);
+    bson_destroy(options);
+    bson_destroy(filter);
+    return status;
+}
+
+/* Takes the letter if it fits, and no letter after one that did not fit. */
+static void take_id(struct letter_claim *claim, struct text id, size_t bytes)
+{
+    bool fits = claim->id_count == 0 || claim->id_bytes + bytes <= claim->bytes_max;
+    claim->full |= !fits || claim->id_count == claim->max;
+    if (claim->full)
+        return;
+    claim->ids[claim->id_count++] = text_copy(claim->arena, id);
+    claim->id_bytes += bytes;
+}
+
 static enum store_status id_row(void *context, const bson_t *document, struct error *error)
 {
-    struct letter_claim *claim = context;
-    bson_iter_t iter;
+    bson_iter_t id, bytes;
     uint32_t length = 0;
-    if (!bson_iter_init_find(&iter, document, "_id") || !BSON_ITER_HOLDS_UTF8(&iter))
+    if (!bson_iter_init_find(&id, document, "_id") || !BSON_ITER_HOLDS_UTF8(&id) ||
+        !bson_iter_init_find(&bytes, document, "bytes") || !BSON_ITER_HOLDS_INT(&bytes))
         return mongo_malformed(MONGO_LETTERS, document, error);
-    const char *id = bson_iter_utf8(&iter, &length);
-    if (claim->id_count < claim->max)
-        claim->ids[claim->id_count++] = text_copy(claim->arena, text_view(id, length));
+    const char *text = bson_iter_utf8(&id, &length);
+    take_id(context, text_view(text, length), (size_t)bson_iter_as_int64(&bytes));
     return STORE_OK;
 }
 
 /* Passes over malformed letters, which `allotctl audit` is for. The validator would reject the
    update of one, and with it the claim of all others. */
-static enum store_status find_claimable(struct mongo_store *store, struct letter_claim *claim,
-                                        struct error *error)
+static enum store_status find_claimable(struct letter_claim *claim, struct error *error)
 {
-    bson_t filter = BSON_INITIALIZER, *options = NULL;
+    bson_t filter = BSON_INITIALIZER;
     bson_t *validator = document_from_json(schema_validator(MONGO_LETTERS));
-    char json[JSON_MAX];
-    append_claimable(&filter, store);
+    bson_t *options =
+        document_from_json("{\"sort\": {\"last_at\": 1}, \"projection\": {\"bytes\": {\"$add\": ["
+                           "{\"$binarySize\": {\"$ifNull\": [\"$headers\", \"\"]}}, "
+                           "{\"$binarySize\": {\"$ifNull\": [\"$body\", \"\"]}}]}}}");
+    append_claimable(&filter, claim);
     bson_concat(&filter, validator);
-    (void)snprintf(json, sizeof json,
-                   "{\"projection\": {\"_id\": 1}, \"sort\": {\"last_at\": 1}, \"limit\": "
-                   "{\"$numberLong\": \"%zu\"}, \"maxTimeMS\": {\"$numberLong\": \"%" PRId64 "\"}}",
-                   claim->max, store->pool->server_time_ms);
-    options = document_from_json(json);
-    mongoc_cursor_t *cursor =
-        mongoc_collection_find_with_opts(store->collections[MONGO_LETTERS], &filter, options, NULL);
-    enum store_status status = mongo_each_row(store, PHASE_RUN, cursor, id_row, claim, error);
-    bson_destroy(options);
     bson_destroy(validator);
-    bson_destroy(&filter);
-    return status;
+    BSON_APPEND_INT64(options, "limit", (int64_t)claim->max);
+    claim->ids = ARENA_ARRAY(claim->arena, struct text, claim->max);
+    return find(claim, &filter, options, id_row, error);
 }
 
-static enum store_status claim_found(struct mongo_store *store, const struct letter_claim *claim,
-                                     struct error *error)
+static enum store_status claim_found(const struct letter_claim *claim, struct error *error)
 {
     bson_t filter = BSON_INITIALIZER;
     char json[JSON_MAX];
     append_ids(&filter, claim->ids, claim->id_count);
-    append_claimable(&filter, store);
+    append_claimable(&filter, claim);
     (void)snprintf(json, sizeof json,
                    "[{\"$set\": {\"claimed_by\": {\"$literal\": \"%s\"}, "
                    "\"claimed_until\": {\"$add\": [\"$$NOW\", %d]}}}]",
-                   store->name, LETTER_CLAIM_MS);
+                   claim->name, LETTER_CLAIM_MS);
     bson_t *update = document_from_json(json);
-    enum store_status status = update_many(store, &filter, update, error);
+    enum store_status status = update_many(claim->store, &filter, update, error);
     bson_destroy(update);
     bson_destroy(&filter);
     return status;
 }
 
-/* Passes over a letter that it cannot read, since it was written by another version of allotd, and
-   over those that are too much for now: the next call claims them again. */
+/* Passes over a letter that it cannot read, since it was written by another version of allotd. */
 static enum store_status claimed_row(void *context, const bson_t *document, struct error *error)
 {
     struct letter_claim *claim = context;
-    struct letter_record *record = &claim->records[claim->record_count];
     (void)error;
-    if (claim->record_count == claim->id_count ||
-        (claim->record_count > 0 && claim->bytes + document->len > claim->bytes_max) ||
-        !letter_read(document, claim->arena, record))
-        return STORE_OK;
-    record->letter.at_ms = record->last_at_ms;
-    claim->bytes += document->len;
-    claim->record_count++;
+    if (claim->record_count < claim->id_count &&
+        letter_read(document, claim->arena, &claim->records[claim->record_count]))
+        claim->record_count++;
     return STORE_OK;
-}
-
-static enum store_status read_claimed(struct mongo_store *store, struct letter_claim *claim,
-                                      struct error *error)
-{
-    bson_t filter = BSON_INITIALIZER, options = BSON_INITIALIZER;
-    claim->records = ARENA_ARRAY(claim->arena, struct letter_record, claim->id_count);
-    append_ids(&filter, claim->ids, claim->id_count);
-    bson_t *valid = document_from_json("{\"$expr\": {\"$gt\": [\"$claimed_until\", \"$$NOW\"]}}");
-    BSON_APPEND_UTF8(&filter, "claimed_by", store->name);
-    bson_concat(&filter, valid);
-    BSON_APPEND_INT64(&options, "maxTimeMS", store->pool->server_time_ms);
-    mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(store->collections[MONGO_LETTERS],
-                                                               &filter, &options, NULL);
-    enum store_status status = mongo_each_row(store, PHASE_RUN, cursor, claimed_row, claim, error);
-    bson_destroy(valid);
-    bson_destroy(&options);
-    bson_destroy(&filter);
-    return status;
 }
 
 static int compare_ages(const void *a, const void *b)
@@ -298,12 +294,35 @@ static int compare_ages(const void *a, const void *b)
     return (x->last_at_ms > y->last_at_ms) - (x->last_at_ms < y->last_at_ms);
 }
 
-/* The server does not sort the letters, since it would need more memory than it may use for that.
+/* The records are sorted here: the server would sort whole letters, and may use 100 MiB for that.
  */
-static struct letter *sorted_letters(struct letter_claim *claim)
+static enum store_status read_claimed(struct letter_claim *claim, struct error *error)
+{
+    bson_t filter = BSON_INITIALIZER, *options = bson_new();
+    bson_t *valid = document_from_json("{\"$expr\": {\"$gt\": [\"$claimed_until\", \"$$NOW\"]}}");
+    append_ids(&filter, claim->ids, claim->id_count);
+    BSON_APPEND_UTF8(&filter, "claimed_by", claim->name);
+    bson_concat(&filter, valid);
+    bson_destroy(valid);
+    claim->records = ARENA_ARRAY(claim->arena, struct letter_record, claim->id_count);
+    enum store_status status = find(claim, &filter, options, claimed_row, error);
+    array_sort(claim->records, claim->record_count, sizeof *claim->records, compare_ages);
+    return status;
+}
+
+static enum store_status claim_all(struct letter_claim *claim, struct error *error)
+{
+    enum store_status status = find_claimable(claim, error);
+    if (status == STORE_OK && claim->id_count > 0)
+        status = claim_found(claim, error);
+    if (status == STORE_OK && claim->id_count > 0)
+        status = read_claimed(claim, error);
+    return status;
+}
+
+static struct letter *letters_of(const struct letter_claim *claim)
 {
     struct letter *letters = ARENA_ARRAY(claim->arena, struct letter, claim->record_count);
-    array_sort(claim->records, claim->record_count, sizeof *claim->records, compare_ages);
     for (size_t i = 0; i < claim->record_count; i++)
         letters[i] = claim->records[i].letter;
     return letters;
@@ -314,18 +333,14 @@ enum store_status mongo_claim_letters(struct store *base, size_t max, size_t byt
                                       size_t *ret_count, struct error *error)
 {
     struct mongo_store *store = (struct mongo_store *)base;
-    struct letter_claim claim = {.arena = arena,
-                                 .max = max,
-                                 .bytes_max = bytes_max,
-                                 .ids = ARENA_ARRAY(arena, struct text, max)};
+    struct letter_claim claim = {
+        .store = store, .max = max, .bytes_max = bytes_max, .arena = arena};
     enum store_status status = STORE_OK;
-    if (max > 0)
-        status = find_claimable(store, &claim, error);
-    if (status == STORE_OK && claim.id_count > 0)
-        status = claim_found(store, &claim, error);
-    if (status == STORE_OK && claim.id_count > 0)
-        status = read_claimed(store, &claim, error);
-    *ret_letters = status == STORE_OK ? sorted_letters(&claim) : NULL;
+    (void)snprintf(claim.name, sizeof claim.name, "%s.%" PRIu64, store->name, store->claims);
+    if (max > 0) /* the server takes a limit of 0 for no limit */
+        status = claim_all(&claim, error);
+    store->claims += status == STORE_OK;
+    *ret_letters = status == STORE_OK ? letters_of(&claim) : NULL;
     *ret_count = status == STORE_OK ? claim.record_count : 0;
     return status;
 }

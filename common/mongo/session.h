@@ -19,6 +19,7 @@ struct mongo_store {
     mongoc_transaction_opt_t *transaction_options;
     uint64_t number;  /* of this store in its pool */
     char name[48];    /* unique: no other store of any worker has it, or ever had it */
+    uint64_t claims;  /* calls of claim_letters that returned OK */
     int64_t began_ms; /* when the transaction began, by the monotonic clock */
 };
 

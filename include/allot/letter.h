@@ -130,7 +130,7 @@ struct letter {
 
 /* An entry of a letter's history. Times, here and below, count milliseconds from the Unix epoch. */
 struct letter_event {
-    int64_t at_ms; /* by the clock of the worker that wrote it */
+    int64_t at_ms; /* as the letter said */
     struct text reason;
     struct text detail;
     struct text worker;
@@ -141,7 +141,7 @@ struct letter_record {
     struct letter letter; /* reason, detail and worker are the latest; `times` is 1 */
     enum letter_state state;
     int64_t count;                      /* dead-lettered so often */
-    int64_t first_at_ms;                /* by the clock of the worker that wrote it first */
+    int64_t first_at_ms;                /* as the letter said that was written first */
     int64_t last_at_ms;                 /* by the clock of the database, like all times below */
     const struct letter_event *history; /* newest last; at most LETTER_HISTORY_MAX */
     size_t history_count;

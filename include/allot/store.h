@@ -175,10 +175,10 @@ struct store_ops {
                                              struct text reason, struct error *error);
     /*
      * Claims up to `max` letters, oldest first, for LETTER_CLAIM_MS: those that are unpublished for
-     * LETTER_SWEEP_AFTER_MS, not refused, and claimed by no other store. What this store has
-     * claimed itself is claimed again, so the call may be repeated. Sets the list, which is in
-     * `arena` with all its texts. It has at most `bytes_max` of headers and bodies, but at least
-     * one letter if any was claimed.
+     * LETTER_SWEEP_AFTER_MS, not refused, and not claimed by a call that returned OK. They have at
+     * most `bytes_max` of headers and bodies, but there is at least one if any may be claimed. Sets
+     * the list, which is in `arena` with all its texts. A call that is repeated after a failure
+     * gets what the failed one claimed.
      */
     enum store_status (*claim_letters)(struct store *store, size_t max, size_t bytes_max,
                                        struct arena *arena, struct letter **ret_letters,

@@ -69,6 +69,7 @@ struct letter full_letter(struct store_world *world)
         .id = world_letter_id(world),
         .source = LETTER_SOURCE_WORKER,
         .times = 1,
+        .at_ms = 1234567890123,
         .reason = text_of("internal"),
         .detail = text_of("a detail"),
         .principal = text_of("conductor"),
@@ -124,13 +125,19 @@ enum store_status session_refuse(struct session *session, struct text id, struct
     return session->store->ops->mark_letter_refused(session->store, id, reason, &session->error);
 }
 
+enum store_status session_try_claim(struct session *session, size_t max, size_t bytes_max,
+                                    struct claimed *ret_claimed)
+{
+    *ret_claimed = (struct claimed){NULL, 99};
+    return session->store->ops->claim_letters(session->store, max, bytes_max, session->arena,
+                                              &ret_claimed->letters, &ret_claimed->count,
+                                              &session->error);
+}
+
 struct claimed session_claim(struct session *session, size_t max)
 {
-    struct claimed claimed = {NULL, 99};
-    assert_status(session, STORE_OK,
-                  session->store->ops->claim_letters(session->store, max, SIZE_MAX, session->arena,
-                                                     &claimed.letters, &claimed.count,
-                                                     &session->error));
+    struct claimed claimed;
+    assert_status(session, STORE_OK, session_try_claim(session, max, SIZE_MAX, &claimed));
     assert_true(claimed.count <= max);
     return claimed;
 }

@@ -27,6 +27,9 @@ struct claimed {
 };
 /* Claims up to `max` letters. */
 struct claimed session_claim(struct session *session, size_t max);
+/* As session_claim(), but bounds the bytes as well, and returns the status. */
+enum store_status session_try_claim(struct session *session, size_t max, size_t bytes_max,
+                                    struct claimed *ret_claimed);
 
 /* Lets the time pass for all letters. On MongoDB it changes the times in the documents. */
 void world_pass_time(struct store_world *world, int64_t by_ms);
@@ -36,7 +39,7 @@ void world_publish_all(struct store_world *world);
    letter must exist. */
 struct letter_record world_letter(struct store_world *world, struct text id, bool *ret_stored);
 
-/* Compare all members but `times`. */
+/* Compare all members but `times` and `at_ms`. */
 void assert_same_letter(const struct letter *expected, const struct letter *actual);
 
 #endif

@@ -70,7 +70,8 @@ static void test_a_new_letter_has_all_that_was_written(void **state)
     assert_text(letter.reason, record.history[0].reason);
     assert_text(letter.detail, record.history[0].detail);
     assert_text(letter.worker, record.history[0].worker);
-    assert_true(record.first_at_ms > 0 && record.last_at_ms > 0 && record.history[0].at_ms > 0);
+    assert_true(record.first_at_ms == letter.at_ms && record.history[0].at_ms == letter.at_ms);
+    assert_true(record.last_at_ms > letter.at_ms && record.letter.at_ms == record.last_at_ms);
 }
 
 static void test_what_is_absent_stays_absent(void **state)
@@ -500,18 +501,45 @@ static void test_a_claim_keeps_others_away_until_it_is_over(void **state)
     pair_close(&pair);
 }
 
-/* After a lost answer the store has to get what it has claimed. */
-static void test_a_repeated_claim_returns_the_same_letters(void **state)
+/* The store may be publishing what it claimed. */
+static void test_a_second_claim_of_the_same_store_leaves_out_the_first(void **state)
 {
     struct store_world *world = *state;
-    struct pair pair = pair_open(world);
+    struct session session = session_open(world);
     struct letter letters[] = {full_letter(world), full_letter(world)};
     world_add_letters(world, letters, 2);
     world_pass_time(world, SWEEP_MS);
-    assert_int_equal(session_claim(&pair.first, 10).count, 2);
-    assert_int_equal(session_claim(&pair.first, 10).count, 2);
-    assert_int_equal(session_claim(&pair.second, 10).count, 0);
-    pair_close(&pair);
+    assert_int_equal(session_claim(&session, 1).count, 1);
+    assert_int_equal(session_claim(&session, 2).count, 1);
+    assert_int_equal(session_claim(&session, 2).count, 0);
+    world_pass_time(world, LETTER_CLAIM_MS);
+    assert_int_equal(session_claim(&session, 2).count, 2);
+    session_close(&session);
+}
+
+static void test_a_claim_is_bounded_in_bytes_of_headers_and_bodies(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct claimed claimed;
+    for (int i = 0; i < 4; i++) {
+        struct letter letter = full_letter(world);
+        letter.body = i == 2 ? TEXT_NONE : text_of("1234567890");
+        letter.raw_headers = i == 2 ? TEXT_NONE : text_of("12345");
+        world_add_letter(world, &letter);
+        world_pass_time(world, SECOND_MS);
+    }
+    world_pass_time(world, SWEEP_MS);
+    static const struct {
+        size_t bytes, count;
+    } cases[] = {{44, 3}, {30, 3}, {29, 1}, {15, 1}, {1, 1}, {0, 1}, {45, 4}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_status(&session, STORE_OK,
+                      session_try_claim(&session, 10, cases[i].bytes, &claimed));
+        assert_int_equal(claimed.count, cases[i].count);
+        world_pass_time(world, LETTER_CLAIM_MS);
+    }
+    session_close(&session);
 }
 
 static void test_a_published_letter_is_not_claimed(void **state)
@@ -570,7 +598,8 @@ static const struct CMUnitTest tests[] = {
     LETTER_TEST(test_a_letter_is_claimed_when_it_waited_long_enough),
     LETTER_TEST(test_the_oldest_letters_are_claimed_first),
     LETTER_TEST(test_a_claim_keeps_others_away_until_it_is_over),
-    LETTER_TEST(test_a_repeated_claim_returns_the_same_letters),
+    LETTER_TEST(test_a_second_claim_of_the_same_store_leaves_out_the_first),
+    LETTER_TEST(test_a_claim_is_bounded_in_bytes_of_headers_and_bodies),
     LETTER_TEST(test_a_published_letter_is_not_claimed),
     LETTER_TEST(test_a_letter_that_comes_again_ends_the_claim),
 };

@@ -42,9 +42,7 @@ static const char *error_code(int number)
 
 static enum store_status try_claim(struct session *session, struct claimed *ret_claimed)
 {
-    return session->store->ops->claim_letters(session->store, 100, SIZE_MAX, session->arena,
-                                              &ret_claimed->letters, &ret_claimed->count,
-                                              &session->error);
+    return session_try_claim(session, 100, SIZE_MAX, ret_claimed);
 }
 
 /* Writes letters that may be claimed. */

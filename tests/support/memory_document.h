@@ -167,8 +167,8 @@ enum store_status memory_mark_published(struct memory_database *database, const 
                                         size_t count, struct error *error);
 enum store_status memory_mark_refused(struct memory_database *database, struct text id,
                                       struct text reason, struct error *error);
-/* Claims for the store of `session`. The texts are copied to `arena`. */
-enum store_status memory_claim_letters(struct memory_database *database, uint64_t session,
+/* Claims under a name, of which all calls get the same letters. The texts are copied to `arena`. */
+enum store_status memory_claim_letters(struct memory_database *database, struct text name,
                                        size_t max, size_t bytes_max, struct arena *arena,
                                        struct letter **ret_letters, size_t *ret_count,
                                        struct error *error);

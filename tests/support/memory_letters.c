@@ -116,7 +116,7 @@ static struct letter_record record_before(const struct memory_transaction *trans
                                             : memory_visible(document, transaction->snapshot);
     if (seen != NULL)
         return copy_record(arena, &seen->letter);
-    struct letter_record fresh = {.letter = *letter, .first_at_ms = now_ms(transaction->database)};
+    struct letter_record fresh = {.letter = *letter, .first_at_ms = letter->at_ms};
     return copy_record(arena, &fresh);
 }
 
@@ -128,12 +128,12 @@ static void add_dead_letter(struct letter_record *record, struct arena *arena,
     record->letter.worker = text_copy(arena, letter->worker);
     record->state = LETTER_OPEN;
     record->count += (int64_t)letter->times;
-    record->last_at_ms = now;
+    record->last_at_ms = record->letter.at_ms = now;
     record->unpublished = true;
     record->published_at_ms = record->expires_at_ms = record->claimed_until_ms = 0;
     record->claimed_by = record->refused = TEXT_NONE;
     add_event(record, arena,
-              (struct letter_event){now, record->letter.reason, record->letter.detail,
+              (struct letter_event){letter->at_ms, record->letter.reason, record->letter.detail,
                                     record->letter.worker});
 }
 
@@ -237,11 +237,6 @@ enum store_status memory_mark_refused(struct memory_database *database, struct t
     return STORE_OK;
 }
 
-static struct text claimer_name(struct arena *arena, uint64_t session)
-{
-    return text_format(arena, "session-%llu", (unsigned long long)session);
-}
-
 static int compare_ages(const void *a, const void *b)
 {
     const struct memory_document *const *x = a, *const *y = b;
@@ -269,16 +264,29 @@ static struct memory_document **find_claimable(const struct memory_database *dat
     return found;
 }
 
-enum store_status memory_claim_letters(struct memory_database *database, uint64_t session,
+/* Returns how many of the letters, which are sorted, one call may claim. */
+static size_t count_fitting(struct memory_document *const *found, size_t count, size_t max,
+                            size_t bytes_max)
+{
+    size_t bytes = 0, fitting = 0;
+    while (fitting < count && fitting < max) {
+        const struct letter *letter = &newest(found[fitting])->letter;
+        bytes += letter->raw_headers.length + letter->body.length;
+        if (fitting > 0 && bytes > bytes_max)
+            break;
+        fitting++;
+    }
+    return fitting;
+}
+
+enum store_status memory_claim_letters(struct memory_database *database, struct text name,
                                        size_t max, size_t bytes_max, struct arena *arena,
                                        struct letter **ret_letters, size_t *ret_count,
                                        struct error *error)
 {
-    size_t count = 0, taken = 0, bytes = 0;
-    struct text name = claimer_name(arena, session);
-    struct memory_document **found = find_claimable(database, name, arena, &count);
-    if (count > max)
-        count = max;
+    size_t found_count = 0;
+    struct memory_document **found = find_claimable(database, name, arena, &found_count);
+    size_t count = count_fitting(found, found_count, max, bytes_max);
     struct letter *letters = ARENA_ARRAY(arena, struct letter, count);
     for (size_t i = 0; i < count; i++) {
         if (found[i]->writer != NULL)
@@ -288,13 +296,9 @@ enum store_status memory_claim_letters(struct memory_database *database, uint64_
         struct letter_record *record = change_letter(database, found[i]);
         record->claimed_by = text_copy(found[i]->newest->arena, name);
         record->claimed_until_ms = now_ms(database) + LETTER_CLAIM_MS;
-        bytes += record->letter.body.length + record->letter.raw_headers.length;
-        if (taken > 0 && bytes > bytes_max)
-            continue;
-        letters[taken] = copy_letter(arena, &record->letter);
-        letters[taken++].at_ms = record->last_at_ms;
+        letters[i] = copy_letter(arena, &record->letter);
     }
     *ret_letters = letters;
-    *ret_count = taken;
+    *ret_count = count;
     return STORE_OK;
 }

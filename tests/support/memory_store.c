@@ -20,6 +20,7 @@
 #include "tests/support/memory_store.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,6 +31,7 @@ struct memory_store {
     struct store base;
     struct memory_database *database;
     uint64_t session;                       /* number of this store's session */
+    uint64_t claims;                        /* calls of claim_letters that returned OK */
     struct memory_transaction *transaction; /* NULL: none since the last commit or `end` */
     bool committed;                         /* since `begin`; another commit returns OK again */
     bool abort_is_lost;                     /* `end` leaves the transaction lingering */
@@ -371,6 +373,7 @@ static enum store_status mark_letter_refused(struct store *base, struct text id,
     return status == STORE_OK ? result : status;
 }
 
+/* As in common/mongo/letters.c: a call that is repeated after a failure has the same name. */
 static enum store_status claim_letters(struct store *base, size_t max, size_t bytes_max,
                                        struct arena *arena, struct letter **ret_letters,
                                        size_t *ret_count, struct error *error)
@@ -379,11 +382,18 @@ static enum store_status claim_letters(struct store *base, size_t max, size_t by
     bool applies = false;
     enum store_status status = begin_letter_call(store, &applies, error);
     enum store_status result = STORE_OK;
+    struct text name =
+        text_format(arena, "session-%" PRIu64 ".%" PRIu64, store->session, store->claims);
     *ret_count = 0;
     if (applies)
-        result = memory_claim_letters(store->database, store->session, max, bytes_max, arena,
-                                      ret_letters, ret_count, error);
-    return status == STORE_OK ? result : status;
+        result = memory_claim_letters(store->database, name, max, bytes_max, arena, ret_letters,
+                                      ret_count, error);
+    if (status == STORE_OK)
+        status = result;
+    store->claims += status == STORE_OK;
+    if (status != STORE_OK)
+        *ret_count = 0;
+    return status;
 }
 
 static const struct store_ops operations = {
