@@ -9,11 +9,12 @@ static const struct amqp_tls no_tls; /* the private broker has no TLS */
 
 static void declare_queue(uint32_t partition)
 {
-    struct error error = {""};
+    struct error error = {""}, warning = {""};
     struct queue_name queue = producer_queue(partition);
     struct topology topology = {text_of("allot.commands"), text_of(queue.text),
-                                text_of("allot.dead"), text_of("allot.dead")};
-    if (topology_declare(text_of(bench_environment("ALLOT_AMQP_URI")), &no_tls, &topology,
+                                text_of("allot.dead"), text_of("allot.dead"),
+                                text_of("allot.dead.desk")};
+    if (topology_declare(text_of(bench_environment("ALLOT_AMQP_URI")), &no_tls, &topology, &warning,
                          &error) != TRANSPORT_OK)
         bench_die("cannot declare queue %s: %s", queue.text, error.text);
 }

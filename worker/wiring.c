@@ -47,6 +47,18 @@ static void log_notice(void *context, enum amqp_notice notice, const char *text)
         event_log(EVENT_TOPOLOGY_COMPLETE, LOG_NONE,
                   "the exchanges and queues of the worker are as they should be again");
         break;
+    case AMQP_TOPOLOGY_TOLERATED:
+        event_log(EVENT_TOPOLOGY_TOLERATED, LOG_FIELDS(LOG_S("difference", text)),
+                  "a queue differs from what the worker would declare; it is used as it is");
+        break;
+    case AMQP_DESK_UNAVAILABLE:
+        event_log(EVENT_DESK_UNAVAILABLE, LOG_FIELDS(LOG_S("error", text)),
+                  "cannot consume from the desk queue; commands are served, but what the broker "
+                  "dead-letters gets no letter");
+        break;
+    case AMQP_DESK_AVAILABLE:
+        event_log(EVENT_DESK_AVAILABLE, LOG_NONE, "consuming from the desk queue again");
+        break;
     case AMQP_URI_FILE_READ:
         event_log(EVENT_BROKER_URI_FILE_READ, LOG_FIELDS(LOG_S("file", text)),
                   "using the broker's URI from its file, which has changed");
@@ -69,7 +81,8 @@ static struct transport *new_transport(const struct worker *worker, size_t lane,
         .uri = settings->amqp_uri,
         .uri_file = amqp_uri_file(),
         .topology = {settings->amqp_exchange, settings->amqp_queue,
-                     settings->amqp_dead_letter_exchange, settings->amqp_dead_letter_queue},
+                     settings->amqp_dead_letter_exchange, settings->amqp_dead_letter_queue,
+                     topology_desk_queue(worker->arena, settings->amqp_dead_letter_queue)},
         .declare = settings->amqp_declare,
         .heartbeat_ms = settings->amqp_heartbeat_ms,
         .tls = {settings->amqp_tls_ca_file, settings->amqp_tls_certificate_file,

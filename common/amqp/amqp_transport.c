@@ -29,6 +29,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/amqp/acks.h"
 #include "common/amqp/properties.h"
@@ -48,6 +49,7 @@ struct amqp_transport {
     struct uri_file uri_file;
     struct topology topology;
     struct topology_watch watch;
+    struct error tolerated; /* what the observer was told last of a difference */
     bool declare;
     bool flag_checked; /* the broker's feature flag; once is enough: flags cannot be disabled */
     size_t next_host;
@@ -145,10 +147,21 @@ static void close_transport(struct transport *transport)
     acks_restart(&self->acks);
 }
 
+/* Tells the observer of a difference that does no harm, once. */
+static void tell_tolerated(struct amqp_transport *self, const struct error *warning)
+{
+    if (warning->text[0] != '\0' && strcmp(warning->text, self->tolerated.text) != 0)
+        amqp_notify(&self->watch.observer, AMQP_TOPOLOGY_TOLERATED, warning->text);
+    self->tolerated = *warning;
+}
+
 static enum transport_status prepare_topology(struct amqp_transport *self, struct error *error)
 {
-    enum transport_status status =
-        topology_declare_or_check(self->connection, &self->topology, self->declare, error);
+    struct topology_findings findings;
+    enum transport_status status = topology_declare_or_check(self->connection, &self->topology,
+                                                             self->declare, &findings, error);
+    if (status == TRANSPORT_OK)
+        tell_tolerated(self, &findings.warning);
     if (status != TRANSPORT_OK || self->flag_checked)
         return status;
     status = topology_check_feature_flag(self->connection, &self->topology, error);
@@ -510,7 +523,8 @@ static void copy_options(struct amqp_transport *self, const struct amqp_options 
         .exchange = text_copy(self->arena, names->exchange),
         .queue = text_copy(self->arena, names->queue),
         .dead_letter_exchange = text_copy(self->arena, names->dead_letter_exchange),
-        .dead_letter_queue = text_copy(self->arena, names->dead_letter_queue)};
+        .dead_letter_queue = text_copy(self->arena, names->dead_letter_queue),
+        .desk_queue = text_copy(self->arena, names->desk_queue)};
     topology_watch_init(&self->watch, &self->topology, options->declare, options->topology_check_ms,
                         options->observer);
 }

@@ -11,6 +11,9 @@ enum amqp_notice {
     AMQP_TOPOLOGY_INCOMPLETE, /* `text`: what is missing or different, and why it stays so */
     AMQP_TOPOLOGY_DECLARED,   /* `text`: what was missing, and was declared again */
     AMQP_TOPOLOGY_COMPLETE,   /* nothing is missing or different any more; `text` is empty */
+    AMQP_TOPOLOGY_TOLERATED,  /* `text`: what differs, but does no harm, and the remedy */
+    AMQP_DESK_UNAVAILABLE,    /* the desk queue cannot be consumed from. `text`: why */
+    AMQP_DESK_AVAILABLE,      /* it can be consumed from again; `text` is empty */
     AMQP_URI_FILE_READ,       /* the file has another URI, or can be used again. `text`: its name */
 };
 

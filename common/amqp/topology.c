@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Design. topology_objects.c has the table of docs/protocol.md, section 1.
- *   declare_all   declares each object, then the two bindings
+ *   declare_all   declares each object, then the bindings
  *   compare_all   collects one line for each object that is missing or different; check_all makes
  *                 an error of them
+ * The worker can do without the desk queue, and with a dead-letter queue that has another limit of
+ * deliveries. So these are findings, and no errors.
  *   topology_check_feature_flag   probes a flag on which at-least-once dead-lettering depends
  * Each begins with an RPC on CHANNEL_TOPOLOGY. The broker closes the channel over an error, so
  * check_rpc() opens it again, and the next object can be looked at.
@@ -20,6 +22,7 @@
 
 #include <stdio.h>
 
+#include "allot/limits.h"
 #include "common/amqp/connection.h"
 #include "common/amqp/properties.h"
 #include "common/amqp/status.h"
@@ -79,34 +82,111 @@ static enum transport_status bind(struct connection *connection,
     return check_rpc(connection, what.text, &code, error);
 }
 
-/* --- all objects ---------------------------------------------------------------------------- */
+/* --- differences that do no harm ------------------------------------------------------------- */
 
-static enum transport_status declare_all(struct connection *connection,
-                                         const struct topology *topology, struct error *error)
+static void warn_of_limit(const struct topology_object *object, struct error *warning)
 {
-    struct topology_object objects[TOPOLOGY_OBJECTS];
-    topology_list_objects(topology, objects);
-    for (size_t i = 0; i < TOPOLOGY_OBJECTS; i++) {
-        int code = 0;
-        struct topology_phrase what = topology_describe("cannot declare ", &objects[i]);
-        enum transport_status status =
-            declare(connection, &objects[i], false, what.text, &code, error);
-        if (status != TRANSPORT_OK)
-            return status;
+    error_set(warning,
+              "queue %.*s has another x-delivery-limit than a new one, and keeps it. RabbitMQ 4 "
+              "drops a message after 20 deliveries from a queue without a limit: so set a policy "
+              "with delivery-limit 1000000 for it, or delete it when it is empty, and it is "
+              "declared again",
+              TEXT_ARGS(object->name));
+}
+
+/* Declares an object, or accepts a queue with another limit; then there is a warning. */
+static enum transport_status declare_or_adopt(struct connection *connection,
+                                              struct topology_object *object, const char *what,
+                                              int *ret_code, struct error *warning,
+                                              struct error *error)
+{
+    struct error refusal = {""};
+    enum transport_status status = declare(connection, object, false, what, ret_code, &refusal);
+    if (status == TRANSPORT_REFUSED && topology_adopt_limit(object, refusal.text)) {
+        status = declare(connection, object, false, what, ret_code, error);
+        if (status == TRANSPORT_OK)
+            warn_of_limit(object, warning);
+        return status;
     }
-    struct topology_binding bindings[TOPOLOGY_BINDINGS];
-    topology_list_bindings(topology, bindings);
-    enum transport_status status = TRANSPORT_OK;
-    for (size_t i = 0; i < TOPOLOGY_BINDINGS && status == TRANSPORT_OK; i++)
-        status = bind(connection, &bindings[i], error);
+    if (status != TRANSPORT_OK)
+        error_set(error, "%s", refusal.text);
     return status;
 }
 
+static enum transport_status declare_optional(struct connection *connection,
+                                              struct topology_object *object, const char *what,
+                                              struct error *lacking, struct error *error)
+{
+    int code = 0;
+    struct error refusal = {""};
+    enum transport_status status = declare(connection, object, false, what, &code, &refusal);
+    /* A user without the permission may use a queue that somebody else has declared. */
+    if (status == TRANSPORT_REFUSED && code == AMQP_ACCESS_REFUSED)
+        status = declare(connection, object, true, what, &code, &refusal);
+    if (status == TRANSPORT_REFUSED)
+        *lacking = refusal;
+    if (status == TRANSPORT_LOST)
+        error_set(error, "%s", refusal.text);
+    return status == TRANSPORT_REFUSED ? TRANSPORT_OK : status;
+}
+
+/* --- all objects ---------------------------------------------------------------------------- */
+
+static enum transport_status declare_objects(struct connection *connection,
+                                             const struct topology *topology,
+                                             struct topology_findings *findings,
+                                             struct error *error)
+{
+    struct topology_object objects[TOPOLOGY_OBJECTS];
+    enum transport_status status = TRANSPORT_OK;
+    topology_list_objects(topology, objects);
+    for (size_t i = 0; i < TOPOLOGY_OBJECTS && status == TRANSPORT_OK; i++) {
+        int code = 0;
+        struct topology_phrase what = topology_describe("cannot declare ", &objects[i]);
+        status = objects[i].optional ? declare_optional(connection, &objects[i], what.text,
+                                                        &findings->lacking, error)
+                                     : declare_or_adopt(connection, &objects[i], what.text, &code,
+                                                        &findings->warning, error);
+    }
+    return status;
+}
+
+static enum transport_status bind_all(struct connection *connection,
+                                      const struct topology *topology,
+                                      struct topology_findings *findings, struct error *error)
+{
+    struct topology_binding bindings[TOPOLOGY_BINDINGS];
+    enum transport_status status = TRANSPORT_OK;
+    topology_list_bindings(topology, bindings);
+    for (size_t i = 0; i < TOPOLOGY_BINDINGS && status == TRANSPORT_OK; i++) {
+        struct error refusal = {""};
+        bool lacking = findings->lacking.text[0] != '\0';
+        if (bindings[i].optional && lacking)
+            continue;
+        status = bind(connection, &bindings[i], &refusal);
+        if (status != TRANSPORT_OK)
+            error_set(error, "%s", refusal.text);
+        if (status == TRANSPORT_REFUSED && bindings[i].optional) {
+            findings->lacking = refusal;
+            status = TRANSPORT_OK;
+        }
+    }
+    return status;
+}
+
+static enum transport_status declare_all(struct connection *connection,
+                                         const struct topology *topology,
+                                         struct topology_findings *findings, struct error *error)
+{
+    enum transport_status status = declare_objects(connection, topology, findings, error);
+    return status == TRANSPORT_OK ? bind_all(connection, topology, findings, error) : status;
+}
+
 /* Sets `ret_difference` to how the broker's object differs from `object`; to an empty text if it
-   does not differ. */
+   does not differ, or only by a limit, of which `warning` tells. */
 static enum transport_status compare(struct connection *connection, struct topology_object *object,
                                      struct arena *arena, struct text *ret_difference,
-                                     struct error *error)
+                                     struct error *warning, struct error *error)
 {
     struct topology_phrase what = topology_describe("", object);
     struct error cause;
@@ -117,7 +197,7 @@ static enum transport_status compare(struct connection *connection, struct topol
     /* Only a full declaration compares arguments. A user without the permission to configure the
        object gets 403, which says nothing about the arguments. */
     if (exists)
-        status = declare(connection, object, false, what.text, &code, &cause);
+        status = declare_or_adopt(connection, object, what.text, &code, warning, &cause);
     if (status == TRANSPORT_LOST)
         error_set(error, "%s", cause.text);
     if (status != TRANSPORT_REFUSED)
@@ -127,34 +207,58 @@ static enum transport_status compare(struct connection *connection, struct topol
     return TRANSPORT_OK;
 }
 
+/* One line for each object that is missing or different. */
+struct differences {
+    struct text required;
+    struct text optional;
+};
+
+static struct text with_line(struct arena *arena, struct text lines, struct text line)
+{
+    if (line.length == 0)
+        return lines;
+    return text_format(arena, "%.*s%.*s\n", TEXT_ARGS(lines), TEXT_ARGS(line));
+}
+
 static enum transport_status compare_all(struct connection *connection,
                                          const struct topology *topology, struct arena *arena,
-                                         struct text *ret_differences, struct error *error)
+                                         struct differences *ret_differences, struct error *warning,
+                                         struct error *error)
 {
     struct topology_object objects[TOPOLOGY_OBJECTS];
-    struct text differences = text_of("");
+    struct differences found = {text_of(""), text_of("")};
     topology_list_objects(topology, objects);
     for (size_t i = 0; i < TOPOLOGY_OBJECTS; i++) {
-        struct text difference;
-        enum transport_status status = compare(connection, &objects[i], arena, &difference, error);
+        struct text line;
+        struct text *lines = objects[i].optional ? &found.optional : &found.required;
+        enum transport_status status =
+            compare(connection, &objects[i], arena, &line, warning, error);
         if (status != TRANSPORT_OK)
             return status;
-        if (difference.length > 0)
-            differences =
-                text_format(arena, "%.*s%.*s\n", TEXT_ARGS(differences), TEXT_ARGS(difference));
+        *lines = with_line(arena, *lines, line);
     }
-    *ret_differences = differences;
+    *ret_differences = found;
     return TRANSPORT_OK;
 }
 
+/* Copies lines, without the end of the last. */
+static void set_lines(struct error *error, struct text lines)
+{
+    error_set(error, "%.*s", lines.length > 0 ? (int)lines.length - 1 : 0, lines.bytes);
+}
+
 static enum transport_status check_all(struct connection *connection,
-                                       const struct topology *topology, struct error *error)
+                                       const struct topology *topology,
+                                       struct topology_findings *findings, struct error *error)
 {
     struct arena *arena = arena_new(0);
-    struct text differences;
-    enum transport_status status = compare_all(connection, topology, arena, &differences, error);
-    if (status == TRANSPORT_OK && differences.length > 0) {
-        error_set(error, "%.*s", (int)differences.length - 1, differences.bytes); /* no last \n */
+    struct differences differences = {TEXT_NONE, TEXT_NONE};
+    enum transport_status status =
+        compare_all(connection, topology, arena, &differences, &findings->warning, error);
+    if (status == TRANSPORT_OK)
+        set_lines(&findings->lacking, differences.optional);
+    if (status == TRANSPORT_OK && differences.required.length > 0) {
+        set_lines(error, differences.required);
         status = TRANSPORT_REFUSED;
     }
     arena_free(arena);
@@ -163,14 +267,17 @@ static enum transport_status check_all(struct connection *connection,
 
 enum transport_status topology_declare_or_check(struct connection *connection,
                                                 const struct topology *topology,
-                                                bool declare_missing, struct error *error)
+                                                bool declare_missing,
+                                                struct topology_findings *ret_findings,
+                                                struct error *error)
 {
+    *ret_findings = (struct topology_findings){{""}, {""}};
     enum transport_status status =
         connection_open_channel(connection, CHANNEL_TOPOLOGY, false, error);
     if (status != TRANSPORT_OK)
         return status;
-    status = declare_missing ? declare_all(connection, topology, error)
-                             : check_all(connection, topology, error);
+    status = declare_missing ? declare_all(connection, topology, ret_findings, error)
+                             : check_all(connection, topology, ret_findings, error);
     return status == TRANSPORT_OK ? connection_close_channel(connection, CHANNEL_TOPOLOGY, error)
                                   : status;
 }
@@ -227,16 +334,28 @@ static enum transport_status open_connection(struct text uri, const struct amqp_
     return connection_open(&options, 0, ret_connection, error);
 }
 
+struct text topology_desk_queue(struct arena *arena, struct text dead_letter_queue)
+{
+    return text_format(arena, "%.*s" DESK_QUEUE_SUFFIX, TEXT_ARGS(dead_letter_queue));
+}
+
 enum transport_status topology_declare(struct text uri, const struct amqp_tls *tls,
-                                       const struct topology *topology, struct error *error)
+                                       const struct topology *topology, struct error *ret_warning,
+                                       struct error *error)
 {
     struct arena *arena = arena_new(0);
     struct connection *connection = NULL;
+    struct topology_findings findings = {{""}, {""}};
     enum transport_status status = open_connection(uri, tls, arena, &connection, error);
     if (status == TRANSPORT_OK)
-        status = topology_declare_or_check(connection, topology, true, error);
+        status = topology_declare_or_check(connection, topology, true, &findings, error);
+    if (status == TRANSPORT_OK && findings.lacking.text[0] != '\0') {
+        error_set(error, "%s", findings.lacking.text);
+        status = TRANSPORT_REFUSED;
+    }
     if (status == TRANSPORT_OK)
         status = topology_check_feature_flag(connection, topology, error);
+    *ret_warning = findings.warning;
     connection_free(connection);
     arena_free(arena);
     return status;
@@ -244,15 +363,21 @@ enum transport_status topology_declare(struct text uri, const struct amqp_tls *t
 
 enum transport_status topology_check(struct text uri, const struct amqp_tls *tls,
                                      const struct topology *topology, struct arena *arena,
-                                     struct text *ret_differences, struct error *error)
+                                     struct text *ret_differences, struct error *ret_warning,
+                                     struct error *error)
 {
     struct arena *own = arena_new(0);
     struct connection *connection = NULL;
+    struct differences differences = {TEXT_NONE, TEXT_NONE};
+    *ret_warning = (struct error){""};
     enum transport_status status = open_connection(uri, tls, own, &connection, error);
     if (status == TRANSPORT_OK)
         status = connection_open_channel(connection, CHANNEL_TOPOLOGY, false, error);
     if (status == TRANSPORT_OK)
-        status = compare_all(connection, topology, arena, ret_differences, error);
+        status = compare_all(connection, topology, arena, &differences, ret_warning, error);
+    if (status == TRANSPORT_OK)
+        *ret_differences = text_format(arena, "%.*s%.*s", TEXT_ARGS(differences.required),
+                                       TEXT_ARGS(differences.optional));
     connection_free(connection);
     arena_free(own);
     return status;

@@ -9,42 +9,59 @@
 #include "allot/transport.h"
 #include "common/amqp/tls.h"
 
-/* `queue` is bound to `exchange` with its own name as routing key. */
+/* `queue` is bound to `exchange` with its own name as routing key, and both queues of dead letters
+   to `dead_letter_exchange`. */
 struct topology {
     struct text exchange;
     struct text queue;
     struct text dead_letter_exchange;
     struct text dead_letter_queue;
+    struct text desk_queue; /* topology_desk_queue() */
 };
+
+/* Returns the name of the desk queue, in `arena`: that of the dead-letter queue and a suffix. */
+struct text topology_desk_queue(struct arena *arena, struct text dead_letter_queue);
 
 /*
  * Connects, and creates what is missing. Returns REFUSED if an exchange or queue exists with other
  * arguments, or if a permission is missing. The error then has the broker's text, which names the
- * exchange or queue and the difference.
+ * exchange or queue and the difference. `ret_warning` gets a sentence about a difference that does
+ * no harm, with its remedy; it is empty if there is none.
  */
 enum transport_status topology_declare(struct text uri, const struct amqp_tls *tls,
-                                       const struct topology *topology, struct error *error);
+                                       const struct topology *topology, struct error *ret_warning,
+                                       struct error *error);
 /*
  * Connects, and sets `ret_differences` to one line for each exchange or queue that is missing or
- * different, copied to `arena`; to an empty text if all is as it should be. Bindings are not
- * checked, because AMQP cannot read them. The arguments of an object that the user may not
- * configure are not checked either.
+ * different, copied to `arena`; to an empty text if all is as it should be. `ret_warning` is as
+ * above. Bindings are not checked, because AMQP cannot read them. The arguments of an object that
+ * the user may not configure are not checked either.
  */
 enum transport_status topology_check(struct text uri, const struct amqp_tls *tls,
                                      const struct topology *topology, struct arena *arena,
-                                     struct text *ret_differences, struct error *error);
+                                     struct text *ret_differences, struct error *ret_warning,
+                                     struct error *error);
 
 /* --- for this folder only --- */
 
 struct connection;
 
+/* What does not keep a worker from its commands; empty: nothing. */
+struct topology_findings {
+    struct error warning; /* as in topology_declare() */
+    struct error lacking; /* why the desk queue cannot be used */
+};
+
 /*
  * Works on an open connection: declares if `declare_missing`, else checks. Returns REFUSED as
- * topology_declare() does, or if the check found a difference, which the error names.
+ * topology_declare() does, or if the check found a difference, which the error names. But it
+ * returns OK if only the desk queue or its binding cannot be declared, is missing or different.
  */
 enum transport_status topology_declare_or_check(struct connection *connection,
                                                 const struct topology *topology,
-                                                bool declare_missing, struct error *error);
+                                                bool declare_missing,
+                                                struct topology_findings *ret_findings,
+                                                struct error *error);
 /*
  * Checks that the broker's feature flag stream_queue is enabled; returns REFUSED if it is not.
  * Without the flag the broker accepts the dead-letter strategy at-least-once, but dead-letters at

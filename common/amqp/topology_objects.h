@@ -10,12 +10,14 @@
 
 #include "common/amqp/topology.h"
 
-enum { TOPOLOGY_OBJECTS = 4, TOPOLOGY_BINDINGS = 2, TOPOLOGY_ARGUMENTS_MAX = 5 };
+enum { TOPOLOGY_OBJECTS = 5, TOPOLOGY_BINDINGS = 3, TOPOLOGY_ARGUMENTS_MAX = 5 };
 
 struct topology_object {
     enum topology_object_kind { OBJECT_EXCHANGE, OBJECT_QUEUE } kind;
     struct text name;
     const char *exchange_type; /* of an exchange */
+    bool optional;             /* the worker serves commands without it */
+    bool any_limit;            /* a queue with another x-delivery-limit is as good */
     amqp_table_entry_t arguments[TOPOLOGY_ARGUMENTS_MAX];
     int argument_count;
 };
@@ -24,6 +26,7 @@ struct topology_object {
 struct topology_binding {
     struct text queue;
     struct text exchange;
+    bool optional;
 };
 
 /* A phrase about an object or a binding. */
@@ -39,6 +42,14 @@ void topology_list_bindings(const struct topology *topology,
                             struct topology_binding ret_bindings[TOPOLOGY_BINDINGS]);
 /* Adds an argument; both texts are borrowed. There may be TOPOLOGY_ARGUMENTS_MAX of them. */
 void topology_add_text(struct topology_object *object, const char *name, struct text value);
+
+/*
+ * If the broker refused to declare a queue because its x-delivery-limit differs, and that does not
+ * matter, gives the object the limit of the broker's queue. Returns whether it did: then the object
+ * has to be declared again, since other arguments may differ as well. `refusal` is the broker's
+ * text.
+ */
+ALLOT_CHECK bool topology_adopt_limit(struct topology_object *object, const char *refusal);
 
 /* Returns `verb`, and then the kind and the name of the object. */
 struct topology_phrase topology_describe(const char *verb, const struct topology_object *object);

@@ -29,7 +29,6 @@
 
 #include "common/amqp/connection.h"
 #include "common/amqp/properties.h"
-#include "common/amqp/topology_objects.h"
 
 enum { PAUSE_MS_MIN = 1000 };
 
@@ -56,6 +55,8 @@ static void append(struct error *list, const char *item)
 static struct topology_object object_of(const struct topology_watch *watch)
 {
     struct topology_object objects[TOPOLOGY_OBJECTS];
+    if (watch->adopted)
+        return watch->object;
     topology_list_objects(watch->topology, objects);
     return objects[watch->index];
 }
@@ -169,6 +170,7 @@ static enum transport_status go_on(struct topology_watch *watch, struct connecti
 
 static enum topology_step after_object(struct topology_watch *watch)
 {
+    watch->adopted = false;
     if (++watch->index < TOPOLOGY_OBJECTS)
         return WATCH_LOOKING;
     watch->index = 0;
@@ -195,6 +197,17 @@ static enum topology_step accepted(struct topology_watch *watch)
     return after_object(watch);
 }
 
+/* A queue with another limit was told of when the connection was opened. */
+static bool adopt_limit(struct topology_watch *watch, const struct incoming *refusal)
+{
+    struct topology_object object = object_of(watch);
+    if (!topology_adopt_limit(&object, refusal->reason != NULL ? refusal->reason : ""))
+        return false;
+    watch->object = object;
+    watch->adopted = true;
+    return true;
+}
+
 static enum topology_step refused(struct topology_watch *watch, const struct incoming *refusal)
 {
     switch (watch->step) {
@@ -206,6 +219,8 @@ static enum topology_step refused(struct topology_watch *watch, const struct inc
         /* A user who may not configure the object is not told whether it differs. */
         if (refusal->code == AMQP_ACCESS_REFUSED)
             return after_object(watch);
+        if (adopt_limit(watch, refusal))
+            return WATCH_COMPARING;
         break;
     case WATCH_DECLARING: break;
     case WATCH_BINDING: add_problem(watch, refusal); return after_binding(watch);
@@ -275,6 +290,7 @@ enum transport_status topology_watch_tick(struct topology_watch *watch,
         return TRANSPORT_OK;
     watch->problems = watch->declared = (struct error){""};
     watch->index = 0;
+    watch->adopted = false;
     watch->next = WATCH_LOOKING;
     watch->started_ms = now_ms;
     watch->due_ms = now_ms + watch->interval_ms;

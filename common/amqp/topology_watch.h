@@ -9,7 +9,7 @@
 
 #include "common/amqp/incoming.h"
 #include "common/amqp/notice.h"
-#include "common/amqp/topology.h"
+#include "common/amqp/topology_objects.h"
 
 enum { TOPOLOGY_WATCH_INTERVAL_MS = 60000 };
 
@@ -34,11 +34,13 @@ struct topology_watch {
     enum topology_step step;
     enum topology_step next; /* to be sent when the channel is open */
     size_t index;            /* of the object or binding */
-    int64_t started_ms;      /* monotonic, as is due_ms: when the last check began */
-    int64_t due_ms;          /* when the next one begins */
-    struct error problems;   /* of this check; empty: none */
-    struct error declared;   /* what this check has declared */
-    struct error reported;   /* the problems that the observer knows of */
+    bool adopted;            /* `object` is the one at `index`, with the broker's limit */
+    struct topology_object object;
+    int64_t started_ms;    /* monotonic, as is due_ms: when the last check began */
+    int64_t due_ms;        /* when the next one begins */
+    struct error problems; /* of this check; empty: none */
+    struct error declared; /* what this check has declared */
+    struct error reported; /* the problems that the observer knows of */
 };
 
 /* Begins to watch. `interval_ms` is the time between two checks; 0: one minute. */

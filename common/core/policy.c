@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "allot/limits.h"
+
 /*
  * Matches greedily, and on a mismatch goes back to the last star only. So the time is at most the
  * product of both lengths, whatever subject a producer sends. fnmatch() is no alternative: it needs
@@ -56,13 +58,12 @@ const struct policy_principal *policy_principal(const struct policy *policy, str
 
 bool service_queues_have(const struct service_queues *queues, struct text name)
 {
-    static const char desk[] = ".desk";
     if (text_equal(name, queues->commands) || text_equal(name, queues->dead_letters))
         return true;
     size_t length = queues->dead_letters.length;
     return name.length > length &&
            text_equal(text_view(name.bytes, length), queues->dead_letters) &&
-           text_is(text_view(name.bytes + length, name.length - length), desk);
+           text_is(text_view(name.bytes + length, name.length - length), DESK_QUEUE_SUFFIX);
 }
 
 bool policy_allows_reply_to(const struct policy *policy, struct text principal,

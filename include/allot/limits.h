@@ -11,6 +11,8 @@
 #define MESSAGE_ID_BYTES_MAX 255
 #define PREFETCH_MAX 2000          /* the most that a quorum queue of RabbitMQ allows a consumer */
 #define DEAD_DETAIL_BYTES_MAX 1024 /* the header x-allot-detail of a dead letter */
+#define DESK_PREFETCH 64           /* unacknowledged messages of the desk queue, per connection */
+#define DESK_QUEUE_SUFFIX ".desk"  /* of the desk queue, after the name of the dead-letter queue */
 
 /* Names. */
 #define NAME_CHARS_MAX 200     /* the name of a provider, in characters */

@@ -36,6 +36,7 @@ struct fixture {
     amqp_channel_t channel; /* a new one after each rejection, which closes it */
     char commands[NAME_MAX_BYTES];
     char dead[NAME_MAX_BYTES];
+    char desk[NAME_MAX_BYTES];
 };
 
 static void open_channel(struct fixture *fixture)
@@ -78,13 +79,17 @@ static int setup(void **state)
                    (unsigned long long)number);
     (void)snprintf(fixture->dead, sizeof fixture->dead, "allot.topology-%016llx.dead",
                    (unsigned long long)number);
+    (void)snprintf(fixture->desk, sizeof fixture->desk, "allot.topology-%016llx.dead.desk",
+                   (unsigned long long)number);
     log_in(fixture);
     struct topology topology = {text_of(fixture->commands), text_of(fixture->commands),
-                                text_of(fixture->dead), text_of(fixture->dead)};
-    struct error error = {""};
-    if (topology_declare(text_of(broker_uri()), &(struct amqp_tls){0}, &topology, &error) !=
-        TRANSPORT_OK)
+                                text_of(fixture->dead), text_of(fixture->dead),
+                                text_of(fixture->desk)};
+    struct error error = {""}, warning = {""};
+    if (topology_declare(text_of(broker_uri()), &(struct amqp_tls){0}, &topology, &warning,
+                         &error) != TRANSPORT_OK)
         fail_msg("%s", error.text);
+    assert_string_equal(warning.text, "");
     *state = fixture;
     return 0;
 }
@@ -92,8 +97,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct fixture *fixture = *state;
-    const char *const names[] = {fixture->commands, fixture->dead};
-    for (size_t i = 0; i < 2; i++) {
+    const char *const names[] = {fixture->commands, fixture->dead, fixture->desk};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         (void)amqp_queue_delete(fixture->admin, fixture->channel, amqp_cstring_bytes(names[i]), 0,
                                 0);
         (void)amqp_exchange_delete(fixture->admin, fixture->channel, amqp_cstring_bytes(names[i]),
@@ -209,14 +214,30 @@ static void test_the_exchange_of_dead_letters_is_fanout_and_durable(void **state
     assert_false(is_exchange(fixture, fixture->dead, "fanout", 0));
 }
 
+/* A quorum queue with a limit of deliveries, and without a dead-letter exchange. */
+static void assert_queue_of_dead_letters(struct fixture *fixture, const char *name)
+{
+    amqp_table_entry_t arguments[] = {text_argument("x-queue-type", "quorum"),
+                                      number_argument("x-delivery-limit", 1000000),
+                                      text_argument("x-dead-letter-exchange", fixture->dead)};
+    amqp_table_entry_t classic = text_argument("x-queue-type", "classic");
+    assert_true(is_queue(fixture, name, arguments, 2));
+    assert_false(is_queue(fixture, name, arguments, 1));
+    assert_false(is_queue(fixture, name, arguments, 3));
+    assert_false(is_queue(fixture, name, &classic, 1));
+    assert_routed(fixture, fixture->dead, "any key", name);
+}
+
 static void test_the_queue_of_dead_letters_is_a_quorum_queue_and_bound(void **state)
 {
     struct fixture *fixture = *state;
-    amqp_table_entry_t quorum = text_argument("x-queue-type", "quorum");
-    amqp_table_entry_t classic = text_argument("x-queue-type", "classic");
-    assert_true(is_queue(fixture, fixture->dead, &quorum, 1));
-    assert_false(is_queue(fixture, fixture->dead, &classic, 1));
-    assert_routed(fixture, fixture->dead, "any key", fixture->dead);
+    assert_queue_of_dead_letters(fixture, fixture->dead);
+}
+
+static void test_the_desk_queue_is_a_quorum_queue_and_bound(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_queue_of_dead_letters(fixture, fixture->desk);
 }
 
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -229,6 +250,7 @@ int main(void)
         TEST(test_the_queue_of_commands_is_bound_with_its_own_name),
         TEST(test_the_exchange_of_dead_letters_is_fanout_and_durable),
         TEST(test_the_queue_of_dead_letters_is_a_quorum_queue_and_bound),
+        TEST(test_the_desk_queue_is_a_quorum_queue_and_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }

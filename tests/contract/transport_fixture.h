@@ -36,6 +36,7 @@ struct fixture_names {
     const char *queue;
     const char *dead_letter_exchange;
     const char *dead_letter_queue;
+    const char *desk_queue;
     const char *reply_queue;
     const char *missing; /* a name that no queue and no exchange has */
 };

@@ -7,9 +7,13 @@ static void start(struct fixture *fixture)
 {
     const struct memory_names names = MEMORY_NAMES_DEFAULT;
     struct memory_broker *broker = memory_broker_new(&names);
-    fixture->names =
-        (struct fixture_names){names.exchange,          names.queue, names.dead_letter_exchange,
-                               names.dead_letter_queue, "replies",   "missing"};
+    fixture->names = (struct fixture_names){names.exchange,
+                                            names.queue,
+                                            names.dead_letter_exchange,
+                                            names.dead_letter_queue,
+                                            "allot.dead.desk",
+                                            "replies",
+                                            "missing"};
     memory_broker_declare(broker, fixture->names.reply_queue);
     fixture->data = broker;
     memory_broker_close_over(broker, FIXTURE_DEADLY_ADDRESS);

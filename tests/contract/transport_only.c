@@ -356,6 +356,7 @@ void test_a_check_names_what_is_missing_and_creates_nothing(void **state)
     struct fixture *fixture = *state;
     struct amqp_options options = rabbitmq_options(fixture);
     struct text differences = TEXT_NONE;
+    struct error warning = {""};
     fixture->transport->ops->close(fixture->transport);
     fixture->backend->delete_queue(fixture, fixture->names.dead_letter_queue);
     options.declare = false;
@@ -364,14 +365,14 @@ void test_a_check_names_what_is_missing_and_creates_nothing(void **state)
         assert_true(error_names(fixture, fixture->names.dead_letter_queue));
         assert_true(error_names(fixture, "NOT_FOUND"));
         assert_int_equal(topology_check(options.uri, &options.tls, &options.topology,
-                                        fixture->arena, &differences, &fixture->error),
+                                        fixture->arena, &differences, &warning, &fixture->error),
                          TRANSPORT_OK);
         assert_int_equal(count_lines(differences), 1);
     }
     options.topology.exchange = text_of(fixture->names.missing);
     options.topology.queue = text_of(fixture->names.missing);
     assert_int_equal(topology_check(options.uri, &options.tls, &options.topology, fixture->arena,
-                                    &differences, &fixture->error),
+                                    &differences, &warning, &fixture->error),
                      TRANSPORT_OK);
     assert_int_equal(count_lines(differences), 3);
 }
@@ -381,16 +382,109 @@ void test_a_declared_topology_passes_the_check(void **state)
     struct fixture *fixture = *state;
     struct amqp_options options = rabbitmq_options(fixture);
     struct text differences = TEXT_NONE;
+    struct error warning = {""};
     fixture->backend->delete_queue(fixture, fixture->names.dead_letter_queue);
     assert_int_equal(
-        topology_declare(options.uri, &options.tls, &options.topology, &fixture->error),
+        topology_declare(options.uri, &options.tls, &options.topology, &warning, &fixture->error),
         TRANSPORT_OK);
     assert_int_equal(topology_check(options.uri, &options.tls, &options.topology, fixture->arena,
-                                    &differences, &fixture->error),
+                                    &differences, &warning, &fixture->error),
                      TRANSPORT_OK);
     assert_text(differences, "");
     options.declare = false;
     assert_int_equal(try_open(fixture, &options), TRANSPORT_OK);
+}
+
+/* Declares the dead-letter queue anew, with these arguments. */
+static void declare_dead_letters(struct fixture *fixture, amqp_table_entry_t *arguments, int count)
+{
+    fixture->backend->delete_queue(fixture, fixture->names.dead_letter_queue);
+    (void)amqp_queue_declare(rabbitmq_of(fixture)->admin, 1,
+                             amqp_cstring_bytes(fixture->names.dead_letter_queue), 0, 1, 0, 0,
+                             (amqp_table_t){count, arguments});
+    assert_rpc_ok(fixture);
+}
+
+static struct {
+    unsigned tolerated;
+    struct error text;
+} told;
+
+static void notify(void *context, enum amqp_notice notice, const char *text)
+{
+    (void)context;
+    told.tolerated += notice == AMQP_TOPOLOGY_TOLERATED;
+    if (notice == AMQP_TOPOLOGY_TOLERATED)
+        error_set(&told.text, "%s", text);
+}
+
+static amqp_table_entry_t argument(const char *key, uint8_t kind)
+{
+    return (amqp_table_entry_t){.key = amqp_cstring_bytes(key), .value.kind = kind};
+}
+
+/* Declared by an older version, without a limit; or by an operator, with one of his own. */
+void test_a_dead_letter_queue_with_another_limit_is_used_with_a_warning(void **state)
+{
+    struct fixture *fixture = *state;
+    struct amqp_options options = rabbitmq_options(fixture);
+    struct text differences = TEXT_NONE;
+    struct error warning = {""};
+    amqp_table_entry_t arguments[2] = {argument("x-queue-type", AMQP_FIELD_KIND_UTF8),
+                                       argument("x-delivery-limit", AMQP_FIELD_KIND_I32)};
+    arguments[0].value.value.bytes = amqp_cstring_bytes("quorum");
+    arguments[1].value.value.i32 = 7;
+    options.observer.notify = notify;
+    fixture->transport->ops->close(fixture->transport);
+    for (int count = 1; count <= 2; count++) {
+        declare_dead_letters(fixture, arguments, count);
+        for (int declare = 0; declare < 2; declare++) {
+            told.tolerated = 0;
+            options.declare = declare != 0;
+            assert_int_equal(try_open(fixture, &options), TRANSPORT_OK);
+            assert_int_equal(told.tolerated, 1);
+            assert_non_null(strstr(told.text.text, fixture->names.dead_letter_queue));
+            assert_non_null(strstr(told.text.text, "delete it when it is empty"));
+        }
+        assert_int_equal(topology_check(options.uri, &options.tls, &options.topology,
+                                        fixture->arena, &differences, &warning, &fixture->error),
+                         TRANSPORT_OK);
+        assert_text(differences, "");
+        assert_string_equal(warning.text, told.text.text);
+    }
+}
+
+void test_a_dead_letter_queue_that_differs_in_more_than_the_limit_is_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    struct amqp_options options = rabbitmq_options(fixture);
+    amqp_table_entry_t arguments[2] = {argument("x-queue-type", AMQP_FIELD_KIND_UTF8),
+                                       argument("x-max-length", AMQP_FIELD_KIND_I32)};
+    arguments[0].value.value.bytes = amqp_cstring_bytes("quorum");
+    arguments[1].value.value.i32 = 7;
+    fixture->transport->ops->close(fixture->transport);
+    declare_dead_letters(fixture, arguments, 2);
+    for (int declare = 0; declare < 2; declare++) {
+        options.declare = declare != 0;
+        assert_int_equal(try_open(fixture, &options), TRANSPORT_REFUSED);
+        assert_true(error_names(fixture, fixture->names.dead_letter_queue));
+    }
+}
+
+void test_a_worker_without_the_desk_queue_serves_commands(void **state)
+{
+    struct fixture *fixture = *state;
+    struct amqp_options options = rabbitmq_options(fixture);
+    struct text differences = TEXT_NONE;
+    struct error warning = {""};
+    fixture->transport->ops->close(fixture->transport);
+    fixture->backend->delete_queue(fixture, fixture->names.desk_queue);
+    options.declare = false;
+    assert_int_equal(try_open(fixture, &options), TRANSPORT_OK);
+    assert_int_equal(topology_check(options.uri, &options.tls, &options.topology, fixture->arena,
+                                    &differences, &warning, &fixture->error),
+                     TRANSPORT_OK);
+    assert_int_equal(count_lines(differences), 1);
 }
 
 /* --- extremes ------------------------------------------------------------------------------- */

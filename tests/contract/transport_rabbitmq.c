@@ -32,6 +32,7 @@ static void choose_names(struct fixture *fixture)
                                .queue = name_of(fixture, prefix, ".commands"),
                                .dead_letter_exchange = name_of(fixture, prefix, ".dead"),
                                .dead_letter_queue = name_of(fixture, prefix, ".dead"),
+                               .desk_queue = name_of(fixture, prefix, ".dead.desk"),
                                .reply_queue = name_of(fixture, prefix, ".replies"),
                                .missing = name_of(fixture, prefix, ".missing")};
 }
@@ -61,7 +62,8 @@ struct amqp_options rabbitmq_options(struct fixture *fixture)
         .topology = {.exchange = text_of(fixture->names.exchange),
                      .queue = text_of(fixture->names.queue),
                      .dead_letter_exchange = text_of(fixture->names.dead_letter_exchange),
-                     .dead_letter_queue = text_of(fixture->names.dead_letter_queue)},
+                     .dead_letter_queue = text_of(fixture->names.dead_letter_queue),
+                     .desk_queue = text_of(fixture->names.desk_queue)},
         .declare = true,
         .heartbeat_ms = FIXTURE_HEARTBEAT_MS,
         .connection_name = text_of("transport contract")};
@@ -99,6 +101,7 @@ static void finish(struct fixture *fixture)
     client_close(self->client);
     delete_queue(fixture, fixture->names.queue);
     delete_queue(fixture, fixture->names.dead_letter_queue);
+    delete_queue(fixture, fixture->names.desk_queue);
     (void)amqp_exchange_delete(self->admin, 1, amqp_cstring_bytes(fixture->names.exchange), 0);
     (void)amqp_exchange_delete(self->admin, 1,
                                amqp_cstring_bytes(fixture->names.dead_letter_exchange), 0);

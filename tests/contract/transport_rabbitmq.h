@@ -33,6 +33,9 @@ struct amqp_options rabbitmq_options(struct fixture *fixture);
     X(test_an_exchange_of_another_type_is_refused_and_named)                                       \
     X(test_a_check_names_what_is_missing_and_creates_nothing)                                      \
     X(test_a_declared_topology_passes_the_check)                                                   \
+    X(test_a_dead_letter_queue_with_another_limit_is_used_with_a_warning)                          \
+    X(test_a_dead_letter_queue_that_differs_in_more_than_the_limit_is_refused)                     \
+    X(test_a_worker_without_the_desk_queue_serves_commands)                                        \
     X(test_a_deleted_dead_letter_exchange_and_queue_are_declared_again_at_once)                    \
     X(test_a_returned_dead_letter_gets_its_queue_and_binding_again)                                \
     X(test_every_exchange_and_binding_comes_back_within_an_interval)                               \

@@ -446,11 +446,13 @@ int drop_database(void **state)
 int declare_topology(void **state)
 {
     (void)state;
-    struct error error = {""};
+    struct error error = {""}, warning = {""};
     struct topology topology = {text_of("allot.commands"), text_of("allot.commands"),
-                                text_of("allot.dead"), text_of("allot.dead")};
+                                text_of("allot.dead"), text_of("allot.dead"),
+                                text_of("allot.dead.desk")};
     const char *uri = getenv("ALLOT_AMQP_URI");
-    if (uri != NULL && topology_declare(text_of(uri), &no_tls, &topology, &error) == TRANSPORT_OK)
+    if (uri != NULL &&
+        topology_declare(text_of(uri), &no_tls, &topology, &warning, &error) == TRANSPORT_OK)
         return 0;
     print_error("%s\n", uri != NULL ? error.text : "ALLOT_AMQP_URI is not set");
     return -1;

@@ -92,6 +92,17 @@
     X(TOPOLOGY_COMPLETE, "topology.complete", INFO,                                                \
       "After `topology.incomplete`: all exchanges and queues are as they should be again.",        \
       "Nothing.")                                                                                  \
+    X(TOPOLOGY_TOLERATED, "topology.tolerated", WARNING,                                           \
+      "The dead-letter queue has another `x-delivery-limit` than the worker declares, as one of "  \
+      "an older version has. The worker uses it as it is. Logged at the start.",                   \
+      "As `difference` says: set a policy, or delete the queue when it is empty.")                 \
+    X(DESK_UNAVAILABLE, "desk.unavailable", WARNING,                                               \
+      "The worker cannot consume from the desk queue. It serves commands all the same, but what "  \
+      "the broker dead-letters gets no letter. It tries again once a minute; logged once.",        \
+      "Correct what `error` names: declare the queue (`allotctl topology declare`), or give the "  \
+      "worker the permission to read it.")                                                         \
+    X(DESK_AVAILABLE, "desk.available", INFO,                                                      \
+      "After `desk.unavailable`: the worker consumes from the desk queue.", "Nothing.")            \
     X(BROKER_BLOCKED, "broker.blocked", WARNING,                                                   \
       "The broker blocks publishing because of a memory or disk alarm. Replies wait.",             \
       "Clear the broker's alarm (`rabbitmq-diagnostics alarms`).")                                 \
