@@ -4,7 +4,8 @@
  * (route.c). So whatever happens to a route, a full queue, a close, the broker's flow control,
  * costs no delivery. The sections:
  *   opening and closing   prepares the topology, then opens the channel of the AMQP consumer
- *   consuming             runs one AMQP consumer at a time, each with a new consumer tag
+ *   consuming             runs one AMQP consumer at a time, each with a new consumer tag; beside
+ *                         it the one of the desk queue (desk_consumer.c)
  *   acknowledging         collects acks, which send_acks() sends
  *   events                dispatch() translates each method that has arrived to a port event
  *   polling               flushes, dispatches what has arrived, flushes again, then waits
@@ -32,6 +33,7 @@
 #include <string.h>
 
 #include "common/amqp/acks.h"
+#include "common/amqp/desk_consumer.h"
 #include "common/amqp/properties.h"
 #include "common/amqp/route.h"
 #include "common/amqp/topology_watch.h"
@@ -41,6 +43,9 @@
 #include "common/host/system_clock.h"
 
 enum { POLL_SLICE_MS_MAX = 1000, SLICES_OF_HEARTBEAT = 4 };
+
+/* Delivery tags count from 1 on each channel. In the port's tags this bit tells the desk's. */
+#define DESK_TAG (UINT64_C(1) << 63)
 
 struct amqp_transport {
     struct transport base;
@@ -57,6 +62,7 @@ struct amqp_transport {
     struct amqp_route routes[ROUTE_COUNT];
     struct text route_names[ROUTE_COUNT]; /* of their connections */
     struct acks acks;                     /* of CHANNEL_CONSUME */
+    struct desk_consumer desk;
     unsigned consumers_started;
     char consumer_tag[32];
     bool consuming;
@@ -78,16 +84,24 @@ static enum transport_status require_connection(const struct amqp_transport *sel
     return TRANSPORT_LOST;
 }
 
-static enum transport_status send_acks(struct amqp_transport *self, struct error *error)
+static enum transport_status send_acks_on(struct amqp_transport *self, amqp_channel_t channel,
+                                          struct acks *acks, struct error *error)
 {
     enum transport_status status = TRANSPORT_OK;
     struct ack next;
-    while (status == TRANSPORT_OK && acks_next(&self->acks, &next)) {
+    while (status == TRANSPORT_OK && acks_next(acks, &next)) {
         connection_cork(self->connection);
-        int result =
-            amqp_basic_ack(self->connection->state, CHANNEL_CONSUME, next.tag, next.multiple);
+        int result = amqp_basic_ack(self->connection->state, channel, next.tag, next.multiple);
         status = connection_check_send(self->connection, result, "cannot acknowledge", error);
     }
+    return status;
+}
+
+static enum transport_status send_acks(struct amqp_transport *self, struct error *error)
+{
+    enum transport_status status = send_acks_on(self, CHANNEL_CONSUME, &self->acks, error);
+    if (status == TRANSPORT_OK)
+        status = send_acks_on(self, CHANNEL_DESK, &self->desk.acks, error);
     return status;
 }
 
@@ -112,7 +126,7 @@ static bool reject_unreadable(struct amqp_transport *self, struct error *error)
     const struct unreadable *unreadable = &self->connection->reader.unreadable;
     if (unreadable->tag == 0 || unreadable->method != AMQP_BASIC_DELIVER_METHOD)
         return false;
-    connection_reject_unreadable(self->connection, CHANNEL_CONSUME, error);
+    connection_reject_unreadable(self->connection, error);
     return true;
 }
 
@@ -145,6 +159,7 @@ static void close_transport(struct transport *transport)
     self->consuming = self->cancelling = false;
     self->next_prefetch = 0;
     acks_restart(&self->acks);
+    desk_consumer_reset(&self->desk);
 }
 
 /* Tells the observer of a difference that does no harm, once. */
@@ -236,8 +251,11 @@ static enum transport_status consume(struct transport *transport, uint16_t prefe
 {
     struct amqp_transport *self = to_amqp(transport);
     enum transport_status status = require_connection(self, error);
-    if (status != TRANSPORT_OK || self->consuming)
+    if (status != TRANSPORT_OK)
         return status;
+    desk_consumer_start(&self->desk);
+    if (self->consuming)
+        return TRANSPORT_OK;
     if (!self->cancelling)
         return start_consumer(self, prefetch, error);
     self->next_prefetch = prefetch;
@@ -254,8 +272,10 @@ static enum transport_status cancel(struct transport *transport, struct error *e
     struct amqp_transport *self = to_amqp(transport);
     enum transport_status status = require_connection(self, error);
     self->next_prefetch = 0;
-    if (status != TRANSPORT_OK || !self->consuming)
+    if (status != TRANSPORT_OK)
         return status;
+    if (!self->consuming)
+        return desk_consumer_stop(&self->desk, self->connection, error);
     /* Acks first: an earlier version had channel errors when acks arrived after the cancel. That
        was not reproduced with RabbitMQ 3.10.8, but the order costs nothing. */
     status = flush(self, error);
@@ -266,7 +286,9 @@ static enum transport_status cancel(struct transport *transport, struct error *e
                                   AMQP_BASIC_CANCEL_METHOD, &method);
     self->consuming = false;
     self->cancelling = true;
-    return connection_check_send(self->connection, result, "cannot cancel the consumer", error);
+    status = connection_check_send(self->connection, result, "cannot cancel the consumer", error);
+    return status == TRANSPORT_OK ? desk_consumer_stop(&self->desk, self->connection, error)
+                                  : status;
 }
 
 /* Handles a cancel-ok. */
@@ -306,13 +328,24 @@ static void restart(struct transport *transport, enum route route)
     amqp_route_drop(&to_amqp(transport)->routes[route]);
 }
 
+static bool is_of_desk(uint64_t tag)
+{
+    return (tag & DESK_TAG) != 0;
+}
+
+static struct acks *acks_of(struct amqp_transport *self, uint64_t tag)
+{
+    return is_of_desk(tag) ? &self->desk.acks : &self->acks;
+}
+
 static enum transport_status ack(struct transport *transport, uint64_t tag, struct error *error)
 {
     struct amqp_transport *self = to_amqp(transport);
     enum transport_status status = require_connection(self, error);
     if (status != TRANSPORT_OK)
         return status;
-    acks_add(&self->acks, tag); /* send_acks() sends all acks of a burst in one frame */
+    acks_add(acks_of(self, tag),
+             tag & ~DESK_TAG); /* send_acks() sends all acks of a burst in one frame */
     return TRANSPORT_OK;
 }
 
@@ -323,8 +356,10 @@ static enum transport_status requeue(struct transport *transport, uint64_t tag, 
     if (status != TRANSPORT_OK)
         return status;
     connection_cork(self->connection);
-    acks_add_nacked(&self->acks, tag);
-    int result = amqp_basic_nack(self->connection->state, CHANNEL_CONSUME, tag, 0, 1);
+    acks_add_nacked(acks_of(self, tag), tag & ~DESK_TAG);
+    int result =
+        amqp_basic_nack(self->connection->state, is_of_desk(tag) ? CHANNEL_DESK : CHANNEL_CONSUME,
+                        tag & ~DESK_TAG, 0, 1);
     return connection_check_send(self->connection, result, "cannot requeue", error);
 }
 
@@ -335,17 +370,24 @@ static void report(const struct transport_handler *handler, const struct transpo
     handler->handle(handler->context, event);
 }
 
+static void set_origin(struct delivery *delivery, uint16_t channel, uint64_t tag)
+{
+    bool desk = channel == CHANNEL_DESK;
+    delivery->source = desk ? DELIVERY_DESK : DELIVERY_COMMAND;
+    delivery->tag = tag | (desk ? DESK_TAG : 0);
+}
+
 /* The handler owns the arena from here on. */
 static void report_delivery(struct incoming *incoming, const struct transport_handler *handler)
 {
     struct transport_event event = {.kind = TRANSPORT_DELIVERY, .arena = incoming->arena};
-    event.delivery = (struct delivery){.tag = incoming->tag,
-                                       .redelivered = incoming->redelivered,
+    event.delivery = (struct delivery){.redelivered = incoming->redelivered,
                                        .properties = incoming->properties,
                                        .raw_headers = incoming->raw_headers,
                                        .body = incoming->body,
                                        .cut_size = incoming->cut_size,
                                        .body_sha256 = incoming->body_sha256};
+    set_origin(&event.delivery, incoming->channel, incoming->tag);
     field_table_read_delivery(&event.delivery);
     /* The broker sets x-delivery-count from the second delivery on. On the first one the header can
        only come from the producer. */
@@ -360,13 +402,28 @@ static void report_unreadable(const struct amqp_transport *self, const struct er
 {
     struct transport_event event = {.kind = TRANSPORT_UNREADABLE,
                                     .reason = error != NULL ? error->text : NULL};
-    event.delivery.tag = self->connection->reader.unreadable.tag;
+    const struct unreadable *unreadable = &self->connection->reader.unreadable;
+    set_origin(&event.delivery, unreadable->channel, unreadable->tag);
     report(handler, &event);
+}
+
+static enum transport_status dispatch_desk(struct amqp_transport *self, struct incoming *incoming,
+                                           const struct transport_handler *handler,
+                                           struct error *error)
+{
+    if (incoming->method != AMQP_BASIC_DELIVER_METHOD)
+        return desk_consumer_take(&self->desk, self->connection, incoming, system_monotonic_ms(),
+                                  error);
+    desk_consumer_delivered(&self->desk);
+    report_delivery(incoming, handler);
+    return TRANSPORT_OK;
 }
 
 static enum transport_status dispatch(struct amqp_transport *self, struct incoming *incoming,
                                       const struct transport_handler *handler, struct error *error)
 {
+    if (incoming->channel == CHANNEL_DESK)
+        return dispatch_desk(self, incoming, handler, error);
     if (incoming->channel == CHANNEL_TOPOLOGY)
         return topology_watch_take(&self->watch, self->connection, incoming, error);
     switch (incoming->method) {
@@ -464,6 +521,9 @@ static enum transport_status poll_transport(struct transport *transport, int tim
         bool any = false;
         status = topology_watch_tick(&self->watch, self->connection, system_monotonic_ms(), error);
         if (status == TRANSPORT_OK)
+            status =
+                desk_consumer_tick(&self->desk, self->connection, system_monotonic_ms(), error);
+        if (status == TRANSPORT_OK)
             status = flush(self, error);
         if (status == TRANSPORT_OK)
             any = dispatch_routes(self, handler);
@@ -491,6 +551,7 @@ static void free_transport(struct transport *transport)
     for (size_t i = 0; i < ROUTE_COUNT; i++)
         amqp_route_clear(&self->routes[i]);
     acks_clear(&self->acks);
+    desk_consumer_clear(&self->desk);
     arena_free(self->arena);
     free(self);
 }
@@ -527,6 +588,8 @@ static void copy_options(struct amqp_transport *self, const struct amqp_options 
         .desk_queue = text_copy(self->arena, names->desk_queue)};
     topology_watch_init(&self->watch, &self->topology, options->declare, options->topology_check_ms,
                         options->observer);
+    desk_consumer_init(&self->desk, self->topology.desk_queue, self->watch.interval_ms,
+                       options->observer);
 }
 
 struct transport *amqp_transport_new(const struct amqp_options *options, struct error *error)

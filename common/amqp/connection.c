@@ -302,27 +302,34 @@ static void drain(const struct connection *connection, int64_t deadline_ms)
  * bad data it must not read any more. The connection.close makes the broker finish the nack before
  * it ends the channel; after a mere end of the socket it may forget it.
  */
-static bool send_reject(const struct connection *connection, amqp_channel_t channel,
-                        int64_t timeout_ms)
+static bool send_reject(const struct connection *connection, int64_t timeout_ms)
 {
+    const struct unreadable *unreadable = &connection->reader.unreadable;
     amqp_connection_close_t close = {.reply_code = AMQP_REPLY_SUCCESS,
                                      .reply_text = amqp_cstring_bytes("unreadable message")};
     return is_ready(connection, POLLOUT, timeout_ms) &&
-           amqp_basic_nack(connection->state, channel, connection->reader.unreadable.tag, 0, 0) ==
+           amqp_basic_nack(connection->state, unreadable->channel, unreadable->tag, 0, 0) ==
                AMQP_STATUS_OK &&
            amqp_send_method(connection->state, CHANNEL_CONNECTION, AMQP_CONNECTION_CLOSE_METHOD,
                             &close) == AMQP_STATUS_OK;
 }
 
-void connection_reject_unreadable(struct connection *connection, amqp_channel_t channel,
-                                  struct error *error)
+static const char *outcome_of_reject(const struct connection *connection, bool sent)
+{
+    if (!sent)
+        return "could not be rejected";
+    return connection->reader.unreadable.channel == CHANNEL_DESK
+               ? "was rejected, so the desk queue drops it"
+               : "was rejected, so the broker dead-letters it";
+}
+
+void connection_reject_unreadable(struct connection *connection, struct error *error)
 {
     int64_t timeout_ms = CLOSE_TIMEOUT_S * MS_PER_S;
     int64_t deadline_ms = system_monotonic_ms() + timeout_ms;
-    bool sent = send_reject(connection, channel, timeout_ms);
+    bool sent = send_reject(connection, timeout_ms);
     error_prefix(error, "delivery %" PRIu64 " is unreadable and %s",
-                 connection->reader.unreadable.tag,
-                 sent ? "was rejected, so the broker dead-letters it" : "could not be rejected");
+                 connection->reader.unreadable.tag, outcome_of_reject(connection, sent));
     connection_uncork(connection);
     if (sent)
         drain(connection, deadline_ms);

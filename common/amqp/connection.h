@@ -25,6 +25,7 @@ enum {
     CHANNEL_CONNECTION = 0, /* methods about the connection as a whole */
     CHANNEL_CONSUME = 1,    /* deliveries and their acks; all that a client (client.h) does */
     CHANNEL_PUBLISH = 2,    /* on the connection of a route */
+    CHANNEL_DESK = 3,       /* deliveries of the desk queue and their acks */
     CHANNEL_TOPOLOGY = 4
 };
 
@@ -84,10 +85,10 @@ enum transport_status connection_read_if_stale(struct connection *connection, st
 /*
  * Rejects the message that `reader.unreadable` names (basic.nack without requeue), closes the
  * connection without another read by librabbitmq, and waits up to 2 s for the broker to close it.
- * The broker then dead-letters the message. Adds this to `error`. The connection is lost.
+ * The broker then dead-letters the message, or drops it if it is of the desk queue. Adds this to
+ * `error`. The connection is lost.
  */
-void connection_reject_unreadable(struct connection *connection, amqp_channel_t channel,
-                                  struct error *error);
+void connection_reject_unreadable(struct connection *connection, struct error *error);
 /* Waits up to `timeout_ms` until the socket or `wake_fd` is readable; -1 stands for no descriptor.
    Returns whether `wake_fd` is readable. */
 bool connection_wait(struct connection *connection, int64_t timeout_ms, int wake_fd);

@@ -216,7 +216,8 @@ static void name_unreadable(struct frame_reader *reader)
         const struct incoming *incoming = &reader->assemblies[i].incoming;
         if (reader->assemblies[i].state == AWAIT_METHOD)
             continue;
-        unreadable = (struct unreadable){incoming->tag, incoming->method, incoming->remaining};
+        unreadable =
+            (struct unreadable){(uint16_t)i, incoming->tag, incoming->method, incoming->remaining};
         awaited++;
     }
     if (awaited == 1)

@@ -26,6 +26,7 @@ struct assembly {
 
 /* The message whose header or body could not be read, named by its method (deliver or get-ok). */
 struct unreadable {
+    uint16_t channel;
     uint64_t tag; /* 0: no message is named */
     uint32_t method;
     uint32_t remaining; /* get-ok */

@@ -32,8 +32,12 @@ struct properties {
 
 enum header_integer { HEADER_ABSENT, HEADER_INTEGER, HEADER_WRONG_TYPE };
 
+/* Which queue a delivery is from: that of the commands, or the desk queue of dead letters. */
+enum delivery_source { DELIVERY_COMMAND, DELIVERY_DESK };
+
 struct delivery {
-    uint64_t tag;
+    enum delivery_source source;
+    uint64_t tag;           /* of the transport; means nothing else */
     bool redelivered;       /* it was delivered before, to whatever worker */
     int64_t delivery_count; /* x-delivery-count: deliveries before this one; 0 if absent */
     struct properties properties;

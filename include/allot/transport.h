@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The transport port: one connection to a broker for the commands, with one AMQP consumer, and one
- * connection for each route of outgoing messages (allot/message.h).
+ * The transport port: one connection to a broker for what is consumed, and one connection for each
+ * route of outgoing messages (allot/message.h). Two queues are consumed from: that of the commands,
+ * and the desk queue, which gets a copy of each dead letter. A delivery says from which it is.
  *
  * States: a transport is closed at first, after `close`, and after an `open` that failed. It is
  * open after an `open` that returned OK. It is lost after a call that returned LOST. While it is
@@ -40,8 +41,9 @@ enum transport_event_kind {
                                on it will be confirmed any more */
     TRANSPORT_BLOCKED,      /* the broker asks not to publish on `route` (connection.blocked) */
     TRANSPORT_UNBLOCKED,    /* it may be published on `route` again */
-    TRANSPORT_UNREADABLE,   /* the message of `delivery.tag` cannot be read. It was rejected, so the
-                               broker dead-letters it; the connection is lost */
+    TRANSPORT_UNREADABLE,   /* the message of `delivery.tag` and `.source` cannot be read. It was
+                               rejected: the broker dead-letters a command, and drops a message of
+                               the desk queue. The connection is lost */
 };
 
 /*
@@ -105,8 +107,10 @@ struct transport_ops {
     enum transport_status (*open)(struct transport *transport, struct error *error);
     /*
      * Starts the AMQP consumer: at first, after `cancel`, or after CANCELLED. At most `prefetch`
-     * deliveries (1 or more) are unacknowledged at a time. After `cancel` it starts as soon as the
-     * broker has ended the old one.
+     * commands (1 or more) are unacknowledged at a time. After `cancel` it starts as soon as the
+     * broker has ended the old one. The consumer of the desk queue starts and ends with it, and has
+     * a prefetch of its own (DESK_PREFETCH). If it cannot be started, commands are delivered all
+     * the same, and it is tried again from time to time.
      */
     enum transport_status (*consume)(struct transport *transport, uint16_t prefetch,
                                      struct error *error);

@@ -355,7 +355,7 @@ int main(void)
         BOTH(test_a_consumer_restarted_beside_unacknowledged_deliveries_gets_the_rest),
         BOTH(test_a_deleted_queue_cancels_the_consumer),
 #define X(test) BOTH(test),
-        PUBLISHING_TESTS(X)
+        PUBLISHING_TESTS(X) DESK_TESTS(X)
 #undef X
             BOTH(test_a_readable_wake_fd_ends_a_poll),
         BOTH(test_an_idle_connection_outlives_three_heartbeats),

@@ -146,8 +146,18 @@ void assert_same_text(struct text text, struct text expected);
     X(test_a_dead_letter_carries_the_original_headers_and_ours_over_them)                          \
     X(test_headers_that_do_not_fit_are_left_out_and_the_detail_says_so)
 
+/* The tests in transport_desk.c, against both backends. */
+#define DESK_TESTS(X)                                                                              \
+    X(test_a_delivery_says_from_which_queue_it_is)                                                 \
+    X(test_an_acknowledged_message_of_the_desk_is_gone)                                            \
+    X(test_the_desk_queue_has_a_prefetch_of_its_own)                                               \
+    X(test_a_message_of_the_desk_is_redelivered_after_a_lost_connection)                           \
+    X(test_a_requeued_message_of_the_desk_comes_again)                                             \
+    X(test_a_cancel_ends_both_consumers_and_a_consume_starts_both)
+
 #define X(test) void test(void **state);
 PUBLISHING_TESTS(X)
+DESK_TESTS(X)
 #undef X
 
 /* Entries of a test list: the test against both backends, or against RabbitMQ only. */

@@ -11,7 +11,7 @@ static void start(struct fixture *fixture)
                                             names.queue,
                                             names.dead_letter_exchange,
                                             names.dead_letter_queue,
-                                            "allot.dead.desk",
+                                            names.desk_queue,
                                             "replies",
                                             "missing"};
     memory_broker_declare(broker, fixture->names.reply_queue);

@@ -19,7 +19,7 @@ struct rabbitmq *rabbitmq_of(struct fixture *fixture);
 /* Returns the options of the fixture's transport. */
 struct amqp_options rabbitmq_options(struct fixture *fixture);
 
-/* The tests in transport_only.c and transport_watch.c. */
+/* The tests in transport_only.c, transport_watch.c and transport_desk.c. */
 #define RABBITMQ_TESTS(X)                                                                          \
     X(test_a_wrong_password_is_refused)                                                            \
     X(test_an_unknown_virtual_host_is_refused)                                                     \
@@ -42,6 +42,8 @@ struct amqp_options rabbitmq_options(struct fixture *fixture);
     X(test_what_may_not_be_declared_is_named_once_and_its_return_is_told)                          \
     X(test_another_type_is_named_and_nothing_is_changed)                                           \
     X(test_checks_amid_deliveries_disturb_none_of_them)                                            \
+    X(test_commands_are_served_without_the_desk_queue_until_it_is_there)                           \
+    X(test_a_desk_queue_that_is_deleted_comes_back)                                                \
     X(test_deeply_nested_headers_pass_to_the_dead_letter)                                          \
     X(test_a_body_of_twenty_mebibytes_is_hashed_and_cut)                                           \
     X(test_a_client_gets_answers_through_direct_reply_to)                                          \

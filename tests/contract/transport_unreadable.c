@@ -136,6 +136,29 @@ static void open_through(struct fixture *fixture, struct spoiling_relay *relay)
     fixture_open(fixture);
 }
 
+/* Replaces the fixture's transport by one that is open without a relay. So it can read all. */
+static void open_directly(struct fixture *fixture)
+{
+    struct amqp_options options = rabbitmq_options(fixture);
+    fixture->transport->ops->free(fixture->transport);
+    fixture->transport = amqp_transport_new(&options, &fixture->error);
+    assert_non_null(fixture->transport);
+    fixture_open(fixture);
+}
+
+/* Returns the delivery at `index` among the commands: the desk queue has a copy of the rejected
+   one. */
+static const struct delivery *command_at(struct fixture *fixture, size_t index)
+{
+    for (size_t i = 0; i < fixture_count(fixture, TRANSPORT_DELIVERY); i++) {
+        const struct delivery *delivery = fixture_delivery(fixture, i);
+        if (delivery->source == DELIVERY_COMMAND && index-- == 0)
+            return delivery;
+    }
+    fail_msg("no such command");
+    return NULL;
+}
+
 static void send_with_header(struct fixture *fixture, const char *message_id, const char *name)
 {
     struct outgoing_header header = {.name = name, .kind = OUTGOING_TEXT, .text = text_of("x")};
@@ -162,13 +185,13 @@ void test_an_unreadable_delivery_is_rejected_and_the_others_are_served(void **st
         assert_non_null(strstr(fixture->error.text, "delivery 2 "));
         assert_non_null(strstr(fixture->error.text, "invalid AMQP data"));
         fixture_clear_events(fixture);
-        fixture_open(fixture);
+        open_directly(fixture);
         fixture_consume(fixture, 10);
-        fixture_await(fixture, TRANSPORT_DELIVERY, 2);
-        assert_text(fixture_delivery(fixture, 0)->body, "first");
-        assert_text(fixture_delivery(fixture, 1)->body, "last");
-        fixture_ack(fixture, 1);
-        fixture_ack(fixture, 2);
+        fixture_await(fixture, TRANSPORT_DELIVERY, 3);
+        assert_text(command_at(fixture, 0)->body, "first");
+        assert_text(command_at(fixture, 1)->body, "last");
+        for (size_t i = 0; i < 3; i++)
+            fixture_ack(fixture, fixture_delivery(fixture, i)->tag);
         struct fixture_message letter = fixture_take(fixture, fixture->names.dead_letter_queue);
         assert_text(letter.body, "bad");
         assert_text(fixture_text_header(letter.raw_headers, "x-first-death-reason"), "rejected");
@@ -177,6 +200,47 @@ void test_an_unreadable_delivery_is_rejected_and_the_others_are_served(void **st
         fixture->transport->ops->close(fixture->transport);
         relay_end(&relay);
     }
+}
+
+static void publish_unreadable_letter(struct fixture *fixture)
+{
+    struct outgoing_header header = {.name = "unreadable", .kind = OUTGOING_TEXT};
+    struct outgoing letter = {.exchange = text_of(fixture->names.dead_letter_exchange),
+                              .routing_key = text_of(fixture->names.queue),
+                              .headers = &header,
+                              .header_count = 1,
+                              .body = text_of("bad")};
+    enum client_outcome outcome = CLIENT_NACKED;
+    header.text = text_of("x");
+    assert_true(client_publish(rabbitmq_of(fixture)->client, &letter, FIXTURE_TIMEOUT_MS, &outcome,
+                               &fixture->error));
+    assert_int_equal(outcome, CLIENT_CONFIRMED);
+}
+
+/* The original stays in the dead-letter queue. */
+void test_an_unreadable_message_of_the_desk_is_dropped_there(void **state)
+{
+    struct fixture *fixture = *state;
+    static struct spoiling_relay relay;
+    relay = (struct spoiling_relay){.spoil = SPOILT};
+    open_through(fixture, &relay);
+    publish_unreadable_letter(fixture);
+    fixture_consume(fixture, 10);
+    fixture_await_lost(fixture);
+    assert_int_equal(fixture_count(fixture, TRANSPORT_UNREADABLE), 1);
+    assert_int_equal(fixture_event(fixture, TRANSPORT_UNREADABLE, 0)->delivery.source,
+                     DELIVERY_DESK);
+    assert_non_null(strstr(fixture->error.text, "so the desk queue drops it"));
+    fixture_clear_events(fixture);
+    fixture_open(fixture);
+    fixture_consume(fixture, 10);
+    fixture_send(fixture, "good", text_of("good"));
+    assert_text(fixture_delivery(fixture, 0)->body, "good");
+    fixture_poll_a_while(fixture);
+    assert_int_equal(fixture_count(fixture, TRANSPORT_DELIVERY), 1);
+    assert_text(fixture_take(fixture, fixture->names.dead_letter_queue).body, "bad");
+    fixture->transport->ops->close(fixture->transport);
+    relay_end(&relay);
 }
 
 void test_a_connection_that_ends_within_a_message_blames_no_delivery(void **state)

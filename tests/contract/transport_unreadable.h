@@ -7,6 +7,7 @@
     X(test_a_header_that_the_broker_made_larger_than_a_frame_is_read)                              \
     X(test_a_client_reads_a_header_larger_than_a_frame)                                            \
     X(test_an_unreadable_delivery_is_rejected_and_the_others_are_served)                           \
+    X(test_an_unreadable_message_of_the_desk_is_dropped_there)                                     \
     X(test_a_connection_that_ends_within_a_message_blames_no_delivery)                             \
     X(test_a_client_is_told_of_an_unreadable_message)
 

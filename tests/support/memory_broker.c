@@ -66,6 +66,7 @@ struct memory_message *memory_message_copy(const struct memory_message *message)
     copy->position = message->position;
     copy->epoch = message->epoch;
     copy->delivery_count = message->delivery_count;
+    copy->source = message->source;
     return copy;
 }
 
@@ -156,7 +157,9 @@ static void insert(struct memory_queue *queue, struct memory_message *message)
 
 void memory_broker_requeue(struct memory_broker *broker, struct memory_message *message)
 {
-    struct memory_queue *queue = memory_broker_find(broker, broker->names.queue);
+    bool desk = message->source == DELIVERY_DESK;
+    struct memory_queue *queue =
+        memory_broker_find(broker, desk ? broker->names.desk_queue : broker->names.queue);
     message->delivery_count++;
     if (queue != NULL && queue->epoch == message->epoch)
         insert(queue, message);
@@ -189,20 +192,39 @@ static bool find_target(const struct memory_broker *broker, const struct memory_
     return false;
 }
 
+/* Returns the second queue of the fanout exchange; NULL for other exchanges. */
+static struct memory_queue *find_desk(const struct memory_broker *broker,
+                                      const struct memory_message *message)
+{
+    bool dead = text_is(message->exchange, broker->names.dead_letter_exchange);
+    return dead && broker->dead_bound ? memory_broker_find(broker, broker->names.desk_queue) : NULL;
+}
+
+static void append(struct memory_broker *broker, struct memory_queue *queue,
+                   struct memory_message *message, enum delivery_source source)
+{
+    message->source = source;
+    message->position = ++broker->last_position;
+    insert(queue, message);
+}
+
 enum memory_routing memory_broker_route(struct memory_broker *broker,
                                         struct memory_message *message,
                                         const struct memory_queue **ret_queue)
 {
     struct memory_queue *queue = NULL;
     bool exchange_exists = find_target(broker, message, &queue);
-    *ret_queue = queue;
-    if (queue == NULL) {
+    struct memory_queue *desk = find_desk(broker, message);
+    *ret_queue = queue != NULL ? queue : desk;
+    if (desk != NULL)
+        append(broker, desk, memory_message_copy(message), DELIVERY_DESK);
+    if (queue != NULL)
+        append(broker, queue, message, DELIVERY_COMMAND);
+    else
         memory_message_free(message);
-        return exchange_exists ? UNROUTABLE : NO_EXCHANGE;
-    }
-    message->position = ++broker->last_position;
-    insert(queue, message);
-    return ROUTED;
+    if (*ret_queue != NULL)
+        return ROUTED;
+    return exchange_exists ? UNROUTABLE : NO_EXCHANGE;
 }
 
 bool memory_broker_send(struct memory_broker *broker, const struct outgoing *outgoing)
@@ -214,6 +236,60 @@ bool memory_broker_send(struct memory_broker *broker, const struct outgoing *out
     arena_free(arena);
     const struct memory_queue *queue = NULL;
     return memory_broker_route(broker, message, &queue) == ROUTED;
+}
+
+/* --- dead-lettering ------------------------------------------------------------------------- */
+
+static char *write_length(char *at, size_t length)
+{
+    for (int shift = 24; shift >= 0; shift -= 8)
+        *at++ = (char)(length >> shift);
+    return at;
+}
+
+/* Returns the headers with an x-death of one event before them. RabbitMQ would keep the events from
+   before behind it. */
+static struct text with_death(struct arena *arena, const struct memory_message *message,
+                              const struct memory_broker *broker, const char *reason)
+{
+    static const char *const replaced[] = {"x-death"};
+    static const char name[] = "\x07x-death"
+                               "A";
+    const struct outgoing_header event[] = {
+        {.name = "count", .kind = OUTGOING_INTEGER, .integer = 1},
+        {.name = "exchange", .kind = OUTGOING_TEXT, .text = message->exchange},
+        {.name = "queue", .kind = OUTGOING_TEXT, .text = text_of(broker->names.queue)},
+        {.name = "reason", .kind = OUTGOING_TEXT, .text = text_of(reason)}};
+    struct text table = field_table_merge(arena, TEXT_NONE, event, sizeof event / sizeof event[0]);
+    struct text rest = field_table_without(arena, message->raw_headers, replaced, 1);
+    size_t entry = sizeof name - 1 + 4 + 1 + table.length;
+    char *bytes = arena_alloc(arena, rest.length + entry);
+    char *at = write_length(bytes, rest.length - 4 + entry);
+    at = (char *)memcpy(at, name, sizeof name - 1) + sizeof name - 1;
+    at = write_length(at, 1 + table.length);
+    *at++ = 'F';
+    at = (char *)memcpy(at, table.bytes, table.length) + table.length;
+    memcpy(at, rest.bytes + 4, rest.length - 4);
+    return text_view(bytes, rest.length + entry);
+}
+
+bool memory_broker_dead_letter(struct memory_broker *broker, const char *reason)
+{
+    struct memory_queue *queue = memory_broker_find(broker, broker->names.queue);
+    if (queue == NULL || queue->first == NULL)
+        return false;
+    struct memory_message *dead = queue->first;
+    queue->first = dead->next;
+    struct outgoing outgoing = {.exchange = text_of(broker->names.dead_letter_exchange),
+                                .routing_key = dead->routing_key,
+                                .properties = dead->properties,
+                                .body = dead->body};
+    struct text headers = with_death(dead->arena, dead, broker, reason);
+    const struct memory_queue *routed = NULL;
+    outgoing.properties.expiration = TEXT_NONE;
+    (void)memory_broker_route(broker, memory_message_new(&outgoing, headers), &routed);
+    memory_message_free(dead);
+    return true;
 }
 
 /* --- inspection ----------------------------------------------------------------------------- */
@@ -320,10 +396,12 @@ struct memory_broker *memory_broker_new(const struct memory_names *names)
         .queue = text_copy(broker->arena, text_of(names->queue)).bytes,
         .dead_letter_exchange =
             text_copy(broker->arena, text_of(names->dead_letter_exchange)).bytes,
-        .dead_letter_queue = text_copy(broker->arena, text_of(names->dead_letter_queue)).bytes};
+        .dead_letter_queue = text_copy(broker->arena, text_of(names->dead_letter_queue)).bytes,
+        .desk_queue = text_copy(broker->arena, text_of(names->desk_queue)).bytes};
     broker->dead_bound = true;
     memory_broker_declare(broker, broker->names.queue);
     memory_broker_declare(broker, broker->names.dead_letter_queue);
+    memory_broker_declare(broker, broker->names.desk_queue);
     return broker;
 }
 

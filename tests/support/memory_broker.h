@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A broker in memory that behaves towards the worker as RabbitMQ does. It has the command exchange
- * and queue, with delivery counts, the dead-letter exchange and queue, and reply queues by name.
- * It is deterministic: no thread, no clock, no random number. Tests send messages and look into
- * queues with the calls below; a worker connects through memory_transport.h.
+ * and queue, with delivery counts, the dead-letter exchange with its two queues, and reply queues
+ * by name. A test dead-letters a command as the broker does, with memory_broker_dead_letter(). It
+ * is deterministic: no thread, no clock, no random number. Tests send messages and look into queues
+ * with the calls below; a worker connects through memory_transport.h.
  *
  * What it does not have: users, policies, other exchanges, delivery limits, expiration, durability.
  */
@@ -19,10 +20,12 @@ struct memory_names {
     const char *queue;
     const char *dead_letter_exchange; /* fanout */
     const char *dead_letter_queue;
+    const char *desk_queue; /* also bound to dead_letter_exchange */
 };
 
 #define MEMORY_NAMES_DEFAULT                                                                       \
-    ((struct memory_names){"allot.commands", "allot.commands", "allot.dead", "allot.dead"})
+    ((struct memory_names){"allot.commands", "allot.commands", "allot.dead", "allot.dead",         \
+                           "allot.dead.desk"})
 
 /* A message in a queue, or delivered and unacknowledged. */
 struct memory_message {
@@ -31,6 +34,7 @@ struct memory_message {
     uint64_t position;      /* counts all messages of the broker, in order of arrival */
     uint64_t epoch;         /* number of its queue; a queue that is declared again has a new one */
     int64_t delivery_count; /* deliveries that ended with a requeue */
+    enum delivery_source source; /* DELIVERY_DESK: in the desk queue, or delivered from it */
     struct text exchange;
     struct text routing_key;
     struct properties properties;
@@ -52,12 +56,16 @@ void memory_broker_declare(struct memory_broker *broker, const char *queue);
 /* Deletes a queue with its messages. If it is the command queue, its AMQP consumers are cancelled,
    and its unacknowledged messages cannot be requeued any more. */
 void memory_broker_delete(struct memory_broker *broker, const char *queue);
-/* Binds the dead-letter queue to its exchange, as at first, or unbinds it. */
+/* Binds both queues of dead letters to their exchange, as at first, or unbinds them. */
 void memory_broker_bind_dead(struct memory_broker *broker, bool bound);
 
 /* Publishes a message as a producer does: without a sequence header. Returns false if the message
    is unroutable. */
 bool memory_broker_send(struct memory_broker *broker, const struct outgoing *message);
+
+/* Dead-letters the first ready command, as the broker does with one that has expired ("expired") or
+   was delivered too often ("delivery_limit"). Returns false if there is none. */
+bool memory_broker_dead_letter(struct memory_broker *broker, const char *reason);
 
 /* Counts the ready messages of a queue; 0 if there is no such queue. */
 size_t memory_broker_count(const struct memory_broker *broker, const char *queue);
@@ -66,7 +74,7 @@ const struct memory_message *memory_broker_message(const struct memory_broker *b
                                                    const char *queue, size_t index);
 /* Removes the first ready message. Returns false if there is none. */
 bool memory_broker_drop_first(struct memory_broker *broker, const char *queue);
-/* Counts the unacknowledged commands of all transports. */
+/* Counts the unacknowledged messages of all transports. */
 size_t memory_broker_unacked(const struct memory_broker *broker);
 
 /* Blocks publishing (connection.blocked) with this reason, borrowed; NULL unblocks it. Messages

@@ -74,6 +74,7 @@ struct memory_transport {
     uint16_t prefetch;
     uint64_t last_tag;
     size_t unacked_count;
+    size_t unacked_of[2]; /* the same, by enum delivery_source */
     struct memory_unacked *unacked;
     struct memory_event *events;
     struct memory_event **events_end;
@@ -97,7 +98,7 @@ struct memory_queue *memory_broker_find(const struct memory_broker *broker, cons
 enum memory_routing memory_broker_route(struct memory_broker *broker,
                                         struct memory_message *message,
                                         const struct memory_queue **ret_queue);
-/* Requeues a delivered command at its old place, with a higher delivery count. The queue owns it
+/* Requeues a delivered message at its old place, with a higher delivery count. The queue owns it
    from now on. Frees it if its queue was deleted. */
 void memory_broker_requeue(struct memory_broker *broker, struct memory_message *message);
 

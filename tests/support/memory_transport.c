@@ -3,7 +3,7 @@
  * Design. Each call of the port is between begin_call() and end_call(), which count calls and apply
  * the fault lose_at_call. What the broker has to report (confirms, returns, cancels, blocks) waits
  * in a list of events until the next poll. Deliveries are made in the poll itself, from the command
- * queue, as far as the prefetch allows.
+ * queue and then from the desk queue, as far as the prefetch of each allows.
  *
  * Guarantees. Events come in the order of their causes; only the confirms of a slow queue are late.
  * Messages that are published while the broker is blocked are held, and accepted in their order at
@@ -151,6 +151,7 @@ static struct memory_message *take_unacked(struct memory_transport *self, uint64
     struct memory_message *message = entry->message;
     *at = entry->next;
     self->unacked_count--;
+    self->unacked_of[message->source]--;
     free(entry);
     return message;
 }
@@ -161,6 +162,7 @@ static void add_unacked(struct memory_transport *self, struct memory_message *me
     *entry = (struct memory_unacked){self->unacked, ++self->last_tag, message};
     self->unacked = entry;
     self->unacked_count++;
+    self->unacked_of[message->source]++;
 }
 
 /* --- connection ----------------------------------------------------------------------------- */
@@ -230,6 +232,7 @@ static enum transport_status open_transport(struct transport *transport, struct 
         return TRANSPORT_LOST;
     memory_broker_declare(self->broker, self->broker->names.queue);
     memory_broker_declare(self->broker, self->broker->names.dead_letter_queue);
+    memory_broker_declare(self->broker, self->broker->names.desk_queue);
     self->last_tag = 0;
     for (size_t i = 0; i < ROUTE_COUNT && self->broker->blocked != NULL; i++)
         memory_transport_report(self, (struct transport_event){.kind = TRANSPORT_BLOCKED,
@@ -480,7 +483,8 @@ static struct transport_event delivery_of(const struct memory_message *message, 
     struct whole_or_cut body = body_of(message, arena);
     struct transport_event event = {.kind = TRANSPORT_DELIVERY, .arena = arena};
     event.delivery =
-        (struct delivery){.tag = tag,
+        (struct delivery){.source = message->source,
+                          .tag = tag,
                           .redelivered = message->delivery_count > 0,
                           .properties = memory_properties_copy(arena, &message->properties),
                           .raw_headers = headers,
@@ -494,10 +498,26 @@ static struct transport_event delivery_of(const struct memory_message *message, 
     return event;
 }
 
-static bool deliver(struct memory_transport *self, const struct transport_handler *handler)
+static struct memory_queue *queue_of(const struct memory_transport *self,
+                                     enum delivery_source source)
 {
-    struct memory_queue *queue = memory_broker_find(self->broker, self->broker->names.queue);
-    bool full = self->prefetch > 0 && self->unacked_count >= self->prefetch;
+    const struct memory_names *names = &self->broker->names;
+    return memory_broker_find(self->broker,
+                              source == DELIVERY_DESK ? names->desk_queue : names->queue);
+}
+
+static size_t count_ready(const struct memory_transport *self, enum delivery_source source)
+{
+    const struct memory_queue *queue = queue_of(self, source);
+    return queue != NULL ? memory_broker_count(self->broker, queue->name) : 0;
+}
+
+static bool deliver(struct memory_transport *self, enum delivery_source source,
+                    const struct transport_handler *handler)
+{
+    struct memory_queue *queue = queue_of(self, source);
+    size_t prefetch = source == DELIVERY_DESK ? DESK_PREFETCH : self->prefetch;
+    bool full = prefetch > 0 && self->unacked_of[source] >= prefetch;
     if (!self->consuming || full || queue == NULL || queue->first == NULL)
         return false;
     struct memory_message *message = queue->first;
@@ -537,10 +557,13 @@ static enum transport_status poll_transport(struct transport *transport, int tim
         return TRANSPORT_LOST;
     accept_held(self);
     /* Only what is there now: a requeue of the handler adds more, and the loop has to end. */
-    size_t ready = memory_broker_count(self->broker, self->broker->names.queue);
+    size_t commands = count_ready(self, DELIVERY_COMMAND);
+    size_t desk = count_ready(self, DELIVERY_DESK);
     report_events(self, handler);
-    while (ready > 0 && self->connected && deliver(self, handler))
-        ready--;
+    while (commands > 0 && self->connected && deliver(self, DELIVERY_COMMAND, handler))
+        commands--;
+    while (desk > 0 && self->connected && deliver(self, DELIVERY_DESK, handler))
+        desk--;
     if (!self->connected) {
         error_set(error, "not connected to the broker");
         return TRANSPORT_LOST;

@@ -279,6 +279,13 @@ static void settle(struct world_worker *worker, struct job *job)
 
 static void take_delivery(struct world_worker *worker, const struct transport_event *event)
 {
+    if (event->delivery.source == DELIVERY_DESK) {
+        struct transport *transport = worker->transport;
+        struct error error = {""};
+        arena_free(event->arena);
+        worker->lost |= transport->ops->ack(transport, event->delivery.tag, &error) != TRANSPORT_OK;
+        return;
+    }
     struct job *job = job_new(event->arena, &event->delivery, worker->epoch);
     if (!job->delivery.redelivered)
         decode(worker, job);

@@ -219,6 +219,13 @@ static void settle(struct lane *lane, struct job *job)
 
 static void receive_delivery(struct lane *lane, const struct transport_event *event)
 {
+    if (event->delivery.source == DELIVERY_DESK) {
+        struct transport *transport = lane->options.transport;
+        arena_free(event->arena);
+        lane->connection_lost |=
+            transport->ops->ack(transport, event->delivery.tag, &lane->error) != TRANSPORT_OK;
+        return;
+    }
     if (!flow_admit(&lane->flow, event->delivery.tag)) {
         arena_free(event->arena);
         return;
