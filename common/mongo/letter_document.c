@@ -350,3 +350,15 @@ bool letter_read(const bson_t *document, struct arena *arena, struct letter_reco
            read_time(document, "claimed_until", &ret_record->claimed_until_ms) &&
            read_text(document, "refused", arena, &ret_record->refused);
 }
+
+bool letter_read_sighting(const bson_t *document, struct arena *arena,
+                          struct letter_sighting *ret_sighting)
+{
+    struct text source = TEXT_NONE;
+    *ret_sighting = (struct letter_sighting){.exists = true};
+    return read_text(document, "source", arena, &source) &&
+           letter_source_parse(source, &ret_sighting->source) &&
+           read_text(document, "reason", arena, &ret_sighting->reason) &&
+           read_text(document, "detail", arena, &ret_sighting->detail) &&
+           read_text(document, "body_sha256", arena, &ret_sighting->body_sha256);
+}

@@ -24,4 +24,9 @@ void letter_append_upsert(bson_t *update, const struct letter *letter);
 ALLOT_CHECK bool letter_read(const bson_t *document, struct arena *arena,
                              struct letter_record *ret_record);
 
+/* Fills what is known of a stored letter. Texts are copied into the arena. Returns false if the
+   document is malformed. */
+ALLOT_CHECK bool letter_read_sighting(const bson_t *document, struct arena *arena,
+                                      struct letter_sighting *ret_sighting);
+
 #endif

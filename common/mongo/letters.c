@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Design. Letters are documents of the collection `letters` (letter_document.h). Sections: the
- * write in the transaction, the marks after a publish, the claims of the sweep.
+ * write in the transaction, the marks after a publish, the claims of the sweep, the look for
+ * letters that a message names.
  *
  * A claim is three commands. The first finds the oldest letters that may be claimed. The second
  * claims those of them that may still be claimed: the server checks the condition again under the
@@ -22,6 +23,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "common/base/array.h"
 #include "common/mongo/document.h"
@@ -342,5 +344,83 @@ enum store_status mongo_claim_letters(struct store *base, size_t max, size_t byt
     store->claims += status == STORE_OK;
     *ret_letters = status == STORE_OK ? letters_of(&claim) : NULL;
     *ret_count = status == STORE_OK ? claim.record_count : 0;
+    return status;
+}
+
+/* --- known letters -------------------------------------------------------------------------- */
+
+struct letter_search {
+    struct arena *arena;
+    const struct text *ids;
+    size_t count;
+    struct letter_sighting *sightings;
+};
+
+static enum store_status sighted_row(void *context, const bson_t *document, struct error *error)
+{
+    struct letter_search *search = context;
+    struct letter_sighting sighting;
+    bson_iter_t iter;
+    uint32_t length = 0;
+    if (!bson_iter_init_find(&iter, document, "_id") || !BSON_ITER_HOLDS_UTF8(&iter) ||
+        !letter_read_sighting(document, search->arena, &sighting))
+        return mongo_malformed(MONGO_LETTERS, document, error);
+    const char *id = bson_iter_utf8(&iter, &length);
+    for (size_t i = 0; i < search->count; i++) {
+        if (text_equal(search->ids[i], text_view(id, length)))
+            search->sightings[i] = sighting;
+    }
+    return STORE_OK;
+}
+
+/* An id comes from a header, which may have any bytes; the server would reject what is not UTF-8.
+ */
+static bool is_id(struct text id)
+{
+    bool valid = id.length == LETTER_ID_DIGITS;
+    for (size_t i = 0; valid && i < id.length; i++)
+        valid = memchr("0123456789abcdef", id.bytes[i], 16) != NULL;
+    return valid;
+}
+
+static size_t append_valid_ids(bson_t *filter, const struct text *ids, size_t count)
+{
+    struct list list;
+    size_t valid = 0;
+    list_begin_in(&list, filter, "_id");
+    for (size_t i = 0; i < count; i++) {
+        if (!is_id(ids[i]))
+            continue;
+        document_append_text(&list.array, list_next(&list), ids[i]);
+        valid++;
+    }
+    list_end_in(&list, filter);
+    return valid;
+}
+
+enum store_status mongo_find_letters(struct store *base, const struct text *ids, size_t count,
+                                     struct arena *arena, struct letter_sighting *ret_sightings,
+                                     struct error *error)
+{
+    struct mongo_store *store = (struct mongo_store *)base;
+    struct letter_search search = {arena, ids, count, ret_sightings};
+    bson_t filter = BSON_INITIALIZER, options = BSON_INITIALIZER, *fields = NULL;
+    enum store_status status = STORE_OK;
+    for (size_t i = 0; i < count; i++)
+        ret_sightings[i] = (struct letter_sighting){0};
+    if (append_valid_ids(&filter, ids, count) > 0) {
+        fields =
+            document_from_json("{\"projection\": {\"source\": 1, \"reason\": 1, \"detail\": 1, "
+                               "\"body_sha256\": 1}}");
+        bson_concat(&options, fields);
+        BSON_APPEND_INT64(&options, "batchSize", (int64_t)count + 1); /* one answer */
+        BSON_APPEND_INT64(&options, "maxTimeMS", store->pool->server_time_ms);
+        mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(
+            store->collections[MONGO_LETTERS], &filter, &options, NULL);
+        status = mongo_each_row(store, PHASE_RUN, cursor, sighted_row, &search, error);
+        bson_destroy(fields);
+    }
+    bson_destroy(&options);
+    bson_destroy(&filter);
     return status;
 }

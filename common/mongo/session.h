@@ -72,6 +72,10 @@ enum store_status mongo_claim_letters(struct store *base, size_t max, size_t byt
                                       struct arena *arena, struct letter **ret_letters,
                                       size_t *ret_count, struct error *error);
 
+enum store_status mongo_find_letters(struct store *base, const struct text *ids, size_t count,
+                                     struct arena *arena, struct letter_sighting *ret_sightings,
+                                     struct error *error);
+
 /* Writes the store's fence document in the transaction: a part of `write` (fence.c). */
 enum store_status mongo_write_fence(struct mongo_store *store, struct error *error);
 

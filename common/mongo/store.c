@@ -229,6 +229,7 @@ static const struct store_ops operations = {
     .mark_letters_published = mongo_mark_letters_published,
     .mark_letter_refused = mongo_mark_letter_refused,
     .claim_letters = mongo_claim_letters,
+    .find_letters = mongo_find_letters,
     .free = store_free,
 };
 

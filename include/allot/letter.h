@@ -128,6 +128,15 @@ struct letter {
     struct text body_sha256;      /* of all of it, in hexadecimal digits */
 };
 
+/* What is stored under an id, as far as it tells whether a message is known. */
+struct letter_sighting {
+    bool exists; /* if not, all else is empty */
+    enum letter_source source;
+    struct text reason; /* the latest, as is `detail` */
+    struct text detail;
+    struct text body_sha256;
+};
+
 /* An entry of a letter's history. Times, here and below, count milliseconds from the Unix epoch. */
 struct letter_event {
     int64_t at_ms; /* as the letter said */

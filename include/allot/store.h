@@ -184,6 +184,15 @@ struct store_ops {
                                        struct arena *arena, struct letter **ret_letters,
                                        size_t *ret_count, struct error *error);
 
+    /*
+     * Looks for letters, outside of any transaction, in one read for all ids. Sees what was
+     * committed on a majority before the call. Sets `ret_sightings`, one for each id; the same id
+     * may be given twice. Texts are in `arena`. An id that cannot be one is one that is not stored.
+     */
+    enum store_status (*find_letters)(struct store *store, const struct text *ids, size_t count,
+                                      struct arena *arena, struct letter_sighting *ret_sightings,
+                                      struct error *error);
+
     /* Ends the transaction, if there is one, and frees the store. */
     void (*free)(struct store *store);
 };

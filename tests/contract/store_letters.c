@@ -120,6 +120,15 @@ enum store_status session_publish(struct session *session, const struct text *id
     return session->store->ops->mark_letters_published(session->store, ids, count, &session->error);
 }
 
+struct letter_sighting session_find(struct session *session, struct text id)
+{
+    struct letter_sighting sighting;
+    assert_status(session, STORE_OK,
+                  session->store->ops->find_letters(session->store, &id, 1, session->arena,
+                                                    &sighting, &session->error));
+    return sighting;
+}
+
 enum store_status session_refuse(struct session *session, struct text id, struct text reason)
 {
     return session->store->ops->mark_letter_refused(session->store, id, reason, &session->error);

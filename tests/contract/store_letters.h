@@ -21,6 +21,9 @@ void world_add_letter(struct store_world *world, const struct letter *letter);
 enum store_status session_publish(struct session *session, const struct text *ids, size_t count);
 enum store_status session_refuse(struct session *session, struct text id, struct text reason);
 
+/* Looks for one letter; its texts are in the session's arena. */
+struct letter_sighting session_find(struct session *session, struct text id);
+
 struct claimed {
     struct letter *letters; /* in the session's arena */
     size_t count;

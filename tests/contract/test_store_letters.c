@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Tests what the storage port promises of letters. Each test runs against the store in memory and
- * against MongoDB. Sections: what is stored, transactions, publishing, claims.
+ * against MongoDB. Sections: what is stored, transactions, publishing, claims, known
+ * letters.
  *
  * Time passes by world_pass_time(), since no test waits for LETTER_SWEEP_AFTER_MS. Claims see all
  * letters of the database, so tear_down() marks what a test leaves as published.
@@ -572,6 +573,77 @@ static void test_a_letter_that_comes_again_ends_the_claim(void **state)
     pair_close(&pair);
 }
 
+/* --- known letters --- */
+
+static void test_letters_are_found_with_what_they_say(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct letter first = full_letter(world), second = bare_letter(world);
+    first.source = LETTER_SOURCE_BROKER;
+    world_add_letter(world, &first);
+    world_add_letter(world, &second);
+    struct text ids[] = {second.id, world_letter_id(world), first.id, second.id};
+    struct letter_sighting found[4];
+    assert_status(&session, STORE_OK,
+                  session.store->ops->find_letters(session.store, ids, 4, session.arena, found,
+                                                   &session.error));
+    assert_true(found[0].exists && found[2].exists && found[3].exists);
+    assert_false(found[1].exists || text_present(found[1].reason));
+    assert_int_equal(found[2].source, LETTER_SOURCE_BROKER);
+    assert_text(first.reason, found[2].reason);
+    assert_text(first.detail, found[2].detail);
+    assert_text(first.body_sha256, found[2].body_sha256);
+    assert_false(text_present(found[0].body_sha256));
+    session_close(&session);
+}
+
+static void test_a_letter_that_comes_again_is_found_with_the_latest_reason(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct letter letter = full_letter(world);
+    world_add_letter(world, &letter);
+    letter.reason = text_of("expired");
+    letter.detail = text_of("later");
+    world_add_letter(world, &letter);
+    struct letter_sighting found = session_find(&session, letter.id);
+    assert_text(text_of("expired"), found.reason);
+    assert_text(text_of("later"), found.detail);
+    session_close(&session);
+}
+
+/* Producers can write any bytes into a header. */
+static void test_what_is_no_id_is_not_found(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    const struct text ids[] = {text_of(""), text_of("x"), text_view("\xff\x00", 2), TEXT_NONE,
+                               text_of("0123456789ABCDEF0123456789ABCDEF")};
+    struct letter letter = full_letter(world);
+    world_add_letter(world, &letter);
+    for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++)
+        assert_false(session_find(&session, ids[i]).exists);
+    assert_status(&session, STORE_OK,
+                  session.store->ops->find_letters(session.store, NULL, 0, session.arena, NULL,
+                                                   &session.error));
+    session_close(&session);
+}
+
+static void test_a_letter_that_is_not_committed_is_not_found(void **state)
+{
+    struct store_world *world = *state;
+    struct pair pair = pair_open(world);
+    struct letter letter = full_letter(world);
+    session_begin(&pair.first);
+    assert_status(&pair.first, STORE_OK, session_write_letters(&pair.first, &letter, 1));
+    assert_false(session_find(&pair.second, letter.id).exists);
+    assert_status(&pair.first, STORE_OK, session_commit(&pair.first));
+    pair.first.store->ops->end(pair.first.store);
+    assert_true(session_find(&pair.second, letter.id).exists);
+    pair_close(&pair);
+}
+
 #define LETTER_TEST(test) cmocka_unit_test_teardown(test, tear_down)
 
 static const struct CMUnitTest tests[] = {
@@ -602,6 +674,10 @@ static const struct CMUnitTest tests[] = {
     LETTER_TEST(test_a_claim_is_bounded_in_bytes_of_headers_and_bodies),
     LETTER_TEST(test_a_published_letter_is_not_claimed),
     LETTER_TEST(test_a_letter_that_comes_again_ends_the_claim),
+    LETTER_TEST(test_letters_are_found_with_what_they_say),
+    LETTER_TEST(test_a_letter_that_comes_again_is_found_with_the_latest_reason),
+    LETTER_TEST(test_what_is_no_id_is_not_found),
+    LETTER_TEST(test_a_letter_that_is_not_committed_is_not_found),
 };
 
 int main(void)

@@ -167,6 +167,9 @@ enum store_status memory_mark_published(struct memory_database *database, const 
                                         size_t count, struct error *error);
 enum store_status memory_mark_refused(struct memory_database *database, struct text id,
                                       struct text reason, struct error *error);
+/* Fills in what is stored under the ids. Texts are copied to `arena`. */
+void memory_find_letters(const struct memory_database *database, const struct text *ids,
+                         size_t count, struct arena *arena, struct letter_sighting *ret_sightings);
 /* Claims under a name, of which all calls get the same letters. The texts are copied to `arena`. */
 enum store_status memory_claim_letters(struct memory_database *database, struct text name,
                                        size_t max, size_t bytes_max, struct arena *arena,

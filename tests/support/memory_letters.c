@@ -302,3 +302,20 @@ enum store_status memory_claim_letters(struct memory_database *database, struct 
     *ret_count = count;
     return STORE_OK;
 }
+
+void memory_find_letters(const struct memory_database *database, const struct text *ids,
+                         size_t count, struct arena *arena, struct letter_sighting *ret_sightings)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct letter_record *record = newest(memory_find(database, KIND_LETTER, ids[i]));
+        ret_sightings[i] = (struct letter_sighting){0};
+        if (record == NULL)
+            continue;
+        ret_sightings[i] =
+            (struct letter_sighting){.exists = true,
+                                     .source = record->letter.source,
+                                     .reason = text_copy(arena, record->letter.reason),
+                                     .detail = text_copy(arena, record->letter.detail),
+                                     .body_sha256 = text_copy(arena, record->letter.body_sha256)};
+    }
+}

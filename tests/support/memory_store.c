@@ -396,6 +396,17 @@ static enum store_status claim_letters(struct store *base, size_t max, size_t by
     return status;
 }
 
+static enum store_status find_letters(struct store *base, const struct text *ids, size_t count,
+                                      struct arena *arena, struct letter_sighting *ret_sightings,
+                                      struct error *error)
+{
+    bool applies = false;
+    enum store_status status = begin_letter_call(to_memory(base), &applies, error);
+    if (status == STORE_OK)
+        memory_find_letters(to_memory(base)->database, ids, count, arena, ret_sightings);
+    return status;
+}
+
 static const struct store_ops operations = {
     .prepare = prepare,
     .begin = begin,
@@ -413,6 +424,7 @@ static const struct store_ops operations = {
     .mark_letters_published = mark_letters_published,
     .mark_letter_refused = mark_letter_refused,
     .claim_letters = claim_letters,
+    .find_letters = find_letters,
     .free = store_free,
 };
 

@@ -34,7 +34,7 @@ struct store *memory_store_new(struct memory_database *database);
 /* --- faults --- */
 
 /* The calls of the port. ATTEMPT stands for the four calls for attempt records, LETTER for the
-   three calls that publish letters. */
+   four calls that look for letters or publish them. */
 enum memory_call {
     MEMORY_PREPARE,
     MEMORY_BEGIN,
