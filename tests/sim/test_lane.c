@@ -204,6 +204,7 @@ static const struct store_ops blocking_ops = {.prepare = blank_call,
                                               .load = blank_load,
                                               .write = blank_write,
                                               .claim_letters = blank_claim_letters,
+                                              .find_letters = blank_find_letters,
                                               .commit = commit,
                                               .end = blank_end,
                                               .free = blank_end};

@@ -48,6 +48,19 @@ enum store_status blank_claim_letters(struct store *store, size_t max, size_t by
     return STORE_OK;
 }
 
+enum store_status blank_find_letters(struct store *store, const struct text *ids, size_t count,
+                                     struct arena *arena, struct letter_sighting *ret_sightings,
+                                     struct error *error)
+{
+    (void)store;
+    (void)ids;
+    (void)arena;
+    (void)error;
+    for (size_t i = 0; i < count; i++)
+        ret_sightings[i] = (struct letter_sighting){0};
+    return STORE_OK;
+}
+
 void blank_end(struct store *store)
 {
     (void)store;

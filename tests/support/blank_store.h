@@ -19,6 +19,10 @@ enum store_status blank_write(struct store *store, const struct snapshot *snapsh
 enum store_status blank_claim_letters(struct store *store, size_t max, size_t bytes_max,
                                       struct arena *arena, struct letter **ret_letters,
                                       size_t *ret_count, struct error *error);
+/* Finds nothing. */
+enum store_status blank_find_letters(struct store *store, const struct text *ids, size_t count,
+                                     struct arena *arena, struct letter_sighting *ret_sightings,
+                                     struct error *error);
 /* Does nothing. */
 void blank_end(struct store *store);
 

@@ -20,7 +20,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "worker/service/job_letter.h"
+#include "worker/service/desk.h"
 
 enum {
     PREFETCH = 20,
@@ -279,15 +279,8 @@ static void settle(struct world_worker *worker, struct job *job)
 
 static void take_delivery(struct world_worker *worker, const struct transport_event *event)
 {
-    if (event->delivery.source == DELIVERY_DESK) {
-        struct transport *transport = worker->transport;
-        struct error error = {""};
-        arena_free(event->arena);
-        worker->lost |= transport->ops->ack(transport, event->delivery.tag, &error) != TRANSPORT_OK;
-        return;
-    }
     struct job *job = job_new(event->arena, &event->delivery, worker->epoch);
-    if (!job->delivery.redelivered)
+    if (!job->delivery.redelivered && !job_is_of_desk(job))
         decode(worker, job);
     if (job->undecoded || job->decoded.accepted) {
         submit(worker, job);
@@ -310,6 +303,15 @@ static void handle(void *context, const struct transport_event *event)
         worker->lost = true;
     else
         worker->lost |= settler_event(worker->settler, event, &error) != TRANSPORT_OK;
+}
+
+static void end_desk_message(struct world_worker *worker, struct job *job)
+{
+    struct transport *transport = worker->transport;
+    struct error error = {""};
+    if (job->answered && !job->detached && job->epoch == worker->epoch)
+        worker->lost |= transport->ops->ack(transport, job->delivery.tag, &error) != TRANSPORT_OK;
+    job_free(job);
 }
 
 /* Handles what a sweep gives. Returns false for a delivery. */
@@ -352,6 +354,10 @@ static void reap_applied(struct world_worker *worker)
     struct job_queue released = {0};
     applier_reap(worker->applier, &finished);
     for (struct job *job = job_queue_pop(&finished); job != NULL; job = job_queue_pop(&finished)) {
+        if (job_is_of_desk(job)) {
+            end_desk_message(worker, job);
+            continue;
+        }
         if (is_swept(worker, job))
             continue;
         bool settled = job->stage == SETTLE_DONE;
@@ -537,6 +543,7 @@ static size_t unpublished_letters(const struct world *world)
 static bool is_idle(const struct world *world)
 {
     if (memory_broker_count(world->broker, "allot.commands") > 0 ||
+        memory_broker_count(world->broker, "allot.dead.desk") > 0 ||
         memory_broker_unacked(world->broker) > 0)
         return false;
     for (size_t i = 0; i < WORLD_WORKERS; i++) {

@@ -43,6 +43,7 @@
 #include "common/core/plan.h"
 #include "common/core/retry.h"
 #include "worker/service/attempt.h"
+#include "worker/service/desk.h"
 #include "worker/service/events.h"
 #include "worker/service/job_letter.h"
 #include "worker/service/poison.h"
@@ -51,6 +52,7 @@ enum {
     BATCH_ARENA_BYTES = 256 * 1024,
     CALL_TRIES_MAX = 5, /* of a call outside of transactions, whose effect can wait */
     TURN_PAUSE_MS = 10, /* until another lane is asked for the turn again */
+    DESK_PAUSE_MS = 1000,
 };
 
 /* X(id, name in the log, function), in the order of a batch. */
@@ -95,6 +97,9 @@ struct applier {
     struct job_queue unstored; /* answered: the letter has to be stored first */
     struct job_queue fates;    /* letters that were published or refused */
     struct job_queue sweeps;
+    struct job_queue desk;             /* messages of the desk queue: is there a letter? */
+    int64_t desk_from_ms;              /* monotonic: no look before, after one that failed */
+    bool desk_failing;                 /* the last look failed */
     struct job_queue attempt_cleanups; /* jobs whose attempt record has to be deleted */
     struct job_queue done;             /* to be reaped */
     unsigned cleanup_tries;            /* of the first of attempt_cleanups */
@@ -172,6 +177,7 @@ void applier_free(struct applier *applier)
     job_queue_free_all(&applier->unstored);
     job_queue_free_all(&applier->fates);
     job_queue_free_all(&applier->sweeps);
+    job_queue_free_all(&applier->desk);
     job_queue_free_all(&applier->attempt_cleanups);
     job_queue_free_all(&applier->done);
     policy_release(applier->policy);
@@ -191,6 +197,8 @@ void applier_submit(struct applier *applier, struct job_queue *jobs)
         struct job_queue *queue = &applier->waiting;
         if (job->sweeps)
             queue = &applier->sweeps;
+        else if (job_is_of_desk(job))
+            queue = &applier->desk;
         else if (job->fate != FATE_OPEN)
             queue = &applier->fates;
         else if (job_needs_letter(job))
@@ -243,7 +251,7 @@ static int64_t now_ms(const struct applier *applier)
 
 static bool is_current(const struct applier *applier, const struct job *job)
 {
-    return job->epoch == atomic_load(applier->options.epoch);
+    return job->detached || job->epoch == atomic_load(applier->options.epoch);
 }
 
 /* Leaves the batch, which is answered or back in `waiting`; the next step gathers a new one. */
@@ -446,6 +454,16 @@ static enum applier_next note_fates(struct applier *applier, int64_t *ret_pause_
     return APPLIER_GO_ON;
 }
 
+/* Marks the letter of a message that the broker dead-lettered as published; then the message is
+   acknowledged. */
+static void end_desk_message(struct applier *applier, struct job *job)
+{
+    job->answered = true;
+    job->letter_stored = true;
+    job->fate = FATE_PUBLISHED;
+    job_queue_push(&applier->fates, job);
+}
+
 /* Claims letters that nobody has published. If that fails, the next sweep tries again. */
 static enum applier_next sweep(struct applier *applier)
 {
@@ -464,6 +482,99 @@ static enum applier_next sweep(struct applier *applier)
         job_queue_push(&applier->done, job_of_letter(&letters[i], job->epoch));
     job_queue_push(&applier->done, job);
     return APPLIER_GO_ON;
+}
+
+/* --- messages of the desk queue ------------------------------------------------------------- */
+
+static struct letter_origin letter_origin(const struct applier *applier)
+{
+    struct clock *clock = applier->options.clock;
+    return (struct letter_origin){applier->options.queue, applier->options.worker,
+                                  clock->wall_ms(clock)};
+}
+
+/* Moves those messages to `jobs` that one look can handle, and makes their letters. */
+static void take_desk(struct applier *applier)
+{
+    const struct letter_origin origin = letter_origin(applier);
+    while (applier->desk.head != NULL && applier->count < applier->options.max_commands) {
+        struct job *job = job_queue_pop(&applier->desk);
+        if (!is_current(applier, job)) {
+            finish(applier, job);
+            continue;
+        }
+        desk_make_letter(job, &origin);
+        applier->jobs[applier->count++] = job;
+    }
+}
+
+/* Finds for each job what is stored under the id that its message claims, and under its own. */
+static enum store_status find_letters(struct applier *applier, struct letter_sighting **ret_found,
+                                      struct error *error)
+{
+    struct store *store = applier->options.store;
+    size_t count = 2 * applier->count;
+    arena_reset(applier->arena);
+    struct text *ids = ARENA_ARRAY(applier->arena, struct text, count);
+    *ret_found = ARENA_ARRAY(applier->arena, struct letter_sighting, count);
+    for (size_t i = 0; i < applier->count; i++) {
+        ids[2 * i] = desk_claimed_id(applier->jobs[i]);
+        ids[2 * i + 1] = applier->jobs[i]->letter->id;
+    }
+    return store->ops->find_letters(store, ids, count, applier->arena, *ret_found, error);
+}
+
+/* A message that is delivered for the first time is decoded, so that its letter names the command.
+   If that kills the worker, the message is redelivered, and then it is stored as it is. */
+static void store_desk_message(struct applier *applier, struct job *job)
+{
+    const struct letter_origin origin = letter_origin(applier);
+    if (job->undecoded && !job->delivery.redelivered) {
+        applier->options.decode(applier->options.decode_context, job);
+        desk_make_letter(job, &origin);
+    }
+    job_queue_push(&applier->unstored, job);
+}
+
+static enum applier_next desk_failed(struct applier *applier, const struct error *error)
+{
+    event_log_at(applier->desk_failing ? LOG_LEVEL_DEBUG : event_level(EVENT_DESK_LOOK_FAILED),
+                 EVENT_DESK_LOOK_FAILED, LOG_FIELDS(LOG_S("error", error->text)),
+                 "cannot look for the letters of dead letters; trying again");
+    return_to(&applier->desk, applier, 0);
+    applier->desk_failing = true;
+    applier->desk_from_ms = now_ms(applier) + jittered(applier, DESK_PAUSE_MS);
+    return APPLIER_GO_ON;
+}
+
+/* Looks for the letters of the messages. One that has none joins a batch of letters. What the
+   broker has dead-lettered need not be published: the dead-letter queue has it. */
+static enum applier_next look_at_desk(struct applier *applier)
+{
+    struct letter_sighting *found = NULL;
+    struct error error = {""};
+    take_desk(applier);
+    if (applier->count > 0 && find_letters(applier, &found, &error) != STORE_OK)
+        return desk_failed(applier, &error);
+    applier->desk_failing = false;
+    for (size_t i = 0; i < applier->count; i++) {
+        struct job *job = applier->jobs[i];
+        if (desk_is_known(job, &found[2 * i])) {
+            job->answered = true;
+            finish(applier, job);
+        } else if (desk_was_stored(job, &found[2 * i + 1])) {
+            end_desk_message(applier, job);
+        } else {
+            store_desk_message(applier, job);
+        }
+    }
+    applier->count = 0;
+    return APPLIER_GO_ON;
+}
+
+static bool desk_is_due(const struct applier *applier)
+{
+    return applier->desk.head != NULL && now_ms(applier) >= applier->desk_from_ms;
 }
 
 /* --- gathering a batch ---------------------------------------------------------------------- */
@@ -726,7 +837,22 @@ static void reject(struct applier *applier, const struct error *error)
               LOG_FIELDS(LOG_T("principal", job->decoded.request.principal),
                          LOG_T("message_id", job->delivery.properties.message_id),
                          LOG_S("error", error->text)),
-              "the database refuses the letter of a command; its dead letter is published without");
+              job_is_of_desk(job)
+                  ? "the database refuses the letter of a dead letter; it is in the queue only"
+                  : "the database refuses the letter of a command; its dead letter is published "
+                    "without");
+    job->answered |= job_is_of_desk(job); /* such a message is done */
+}
+
+/* Returns the batch of letters to its queues. Whether messages of the desk queue are stored now is
+   looked for again, since the result of the commit may be unknown. */
+static void return_letters(struct applier *applier)
+{
+    while (applier->count > 0) {
+        struct job *job = applier->jobs[--applier->count];
+        job->repeated = true;
+        job_queue_push_front(job_is_of_desk(job) ? &applier->desk : &applier->unstored, job);
+    }
 }
 
 /* Returns the batch to the queue that it came from. */
@@ -739,7 +865,7 @@ static void give_back(struct applier *applier)
     else if (applier->jobs[0]->letter_refused)
         finish(applier, applier->jobs[--applier->count]);
     else
-        return_to(&applier->unstored, applier, 0);
+        return_letters(applier);
 }
 
 /* Ends the transaction and returns the batch to its queue. Nothing has to be undone, because an
@@ -814,6 +940,17 @@ static bool has_sent_record(const struct applier *applier)
     return applier->unmarked.head != NULL && applier->unmarked.head->attempt_sent;
 }
 
+/* Keeps an applier from idling that has to look at the desk queue again. */
+static enum applier_next or_wait_for_desk(const struct applier *applier, enum applier_next next,
+                                          int64_t *ret_pause_ms)
+{
+    if (next != APPLIER_IDLE || applier->desk.head == NULL)
+        return next;
+    int64_t rest_ms = applier->desk_from_ms - now_ms(applier);
+    *ret_pause_ms = rest_ms > 0 ? rest_ms : 1;
+    return APPLIER_WAIT;
+}
+
 /* Begins with what comes first: attempt records to delete; redelivered commands to mark, once those
    that were marked before are done; a batch. While another lane has the turn, others do not wait.
  */
@@ -827,11 +964,13 @@ static enum applier_next gather_batch(struct applier *applier, int64_t *ret_paus
         return note_fates(applier, ret_pause_ms);
     if (applier->sweeps.head != NULL)
         return sweep(applier);
+    if (desk_is_due(applier))
+        return look_at_desk(applier);
     if (applier->marked == 0 && !has_sent_record(applier))
         end_turn(applier);
     applier->batch_began_ms = now_ms(applier);
     if (applier->marked > 0 || applier->unmarked.head == NULL || applier->turn_refused)
-        return begin_batch(applier, ret_pause_ms);
+        return or_wait_for_desk(applier, begin_batch(applier, ret_pause_ms), ret_pause_ms);
     begin_group(applier);
     return APPLIER_GO_ON;
 }
@@ -956,10 +1095,8 @@ static enum applier_next record_attempts(struct applier *applier, int64_t *ret_p
 static struct letter letter_of(const struct applier *applier, const struct job *job,
                                struct arena *arena)
 {
-    struct clock *clock = applier->options.clock;
-    const struct letter_origin origin = {applier->options.queue, applier->options.worker,
-                                         clock->wall_ms(clock)};
-    return job_letter(job, arena, &origin);
+    const struct letter_origin origin = letter_origin(applier);
+    return job_is_of_desk(job) ? *job->letter : job_letter(job, arena, &origin);
 }
 
 /* Adds a letter to the batch; the same letter is written once. */
@@ -1189,6 +1326,10 @@ static void complete_batch(struct applier *applier)
 {
     for (size_t i = 0; i < applier->count; i++) {
         struct job *job = applier->jobs[i];
+        if (job_is_of_desk(job)) {
+            end_desk_message(applier, job);
+            continue;
+        }
         if (!applier->letters_only) {
             applier->marked -= job->attempt_recorded;
             job_answer(job, &applier->verdicts[i], applier->bodies[i]);

@@ -49,10 +49,11 @@ void applier_free(struct applier *applier);
 
 /* Takes ownership of the jobs: accepted commands, redelivered messages that are not decoded,
    answered jobs whose letter has to be stored, jobs whose attempt record has to go or whose letter
-   has a fate, or a sweep. */
+   has a fate, messages of the desk queue, or a sweep. */
 void applier_submit(struct applier *applier, struct job_queue *jobs);
-/* Moves the finished jobs to `ret_jobs`: answered, with their letters stored or refused; dropped
-   because their connection was lost; or, after a sweep, letters to publish, and then the sweep. */
+/* Moves the finished jobs to `ret_jobs`: answered, with their letters stored or refused; messages
+   of the desk queue, answered if they are to be acknowledged; dropped because their connection was
+   lost; or, after a sweep, letters to publish, and then the sweep. */
 void applier_reap(struct applier *applier, struct job_queue *ret_jobs);
 
 enum applier_next {

@@ -54,6 +54,10 @@
     X(LETTER_SWEEP_FAILED, "letter.sweep_failed", WARNING,                                         \
       "The worker cannot look for letters that nobody has published. It tries again 10 s later.",  \
       "If it repeats, look at the database as `error` says.")                                      \
+    X(DESK_LOOK_FAILED, "desk.look_failed", WARNING,                                               \
+      "The worker cannot look for the letters of messages of the desk queue. It keeps the "        \
+      "messages and tries again; repeats are logged at debug.",                                    \
+      "If it repeats, look at the database as `error` says.")                                      \
     X(LETTER_UNPUBLISHABLE, "letter.unpublishable", ERROR,                                         \
       "The broker closes the connection over one dead letter. It is not published any more; its "  \
       "letter stays open.",                                                                        \

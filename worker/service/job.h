@@ -62,6 +62,11 @@ struct job {
     struct text refusal;   /* FATE_REFUSED: what the broker says */
     bool sweeps;           /* it is no delivery: the applier claims letters to publish */
 
+    /* a message of the desk queue (desk.h); `letter` is made before it is stored */
+    bool detached;          /* there is no delivery to acknowledge: any connection will do */
+    bool repeated;          /* its letter may have been stored before */
+    struct text unreadable; /* why it could not be read; otherwise absent */
+
     /* the attempt record in the database (applier.c), deleted when the command is decided or its
        connection is lost */
     struct attempt_key attempt_key;

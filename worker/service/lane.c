@@ -31,6 +31,7 @@
 
 #include "common/base/memory.h"
 #include "worker/service/applier.h"
+#include "worker/service/desk.h"
 #include "worker/service/events.h"
 #include "worker/service/flow.h"
 #include "worker/service/job_letter.h"
@@ -219,20 +220,13 @@ static void settle(struct lane *lane, struct job *job)
 
 static void receive_delivery(struct lane *lane, const struct transport_event *event)
 {
-    if (event->delivery.source == DELIVERY_DESK) {
-        struct transport *transport = lane->options.transport;
-        arena_free(event->arena);
-        lane->connection_lost |=
-            transport->ops->ack(transport, event->delivery.tag, &lane->error) != TRANSPORT_OK;
-        return;
-    }
     if (!flow_admit(&lane->flow, event->delivery.tag)) {
         arena_free(event->arena);
         return;
     }
     struct job *job = job_new(event->arena, &event->delivery, atomic_load(&lane->epoch));
     job->received_ms = lane->options.clock->monotonic_ms(lane->options.clock);
-    if (!job->delivery.redelivered)
+    if (!job->delivery.redelivered && !job_is_of_desk(job))
         decode(lane, job); /* a redelivered one is decoded after its attempt record is durable */
     job->counted_bytes = job_bytes(job);
     flow_add(&lane->flow, job->counted_bytes);
@@ -273,6 +267,31 @@ static void release_jobs(struct lane *lane, struct job_queue *jobs)
         release_job(lane, job);
 }
 
+/* A message of the desk queue that cannot be read leaves a letter that says so. The connection is
+   lost, so the letter is stored without it. */
+static void receive_unreadable(struct lane *lane, const struct transport_event *event)
+{
+    struct job *job = job_of_unreadable(text_of(event->reason != NULL ? event->reason : ""));
+    flow_add(&lane->flow, job->counted_bytes);
+    job_queue_push(&lane->incoming, job);
+}
+
+/* Acknowledges a message of the desk queue that has a letter now, and releases it. If its
+   connection is lost, the broker delivers it again. */
+static void end_desk_message(struct lane *lane, struct job *job)
+{
+    struct transport *transport = lane->options.transport;
+    bool current = !job->detached && job->epoch == atomic_load(&lane->epoch);
+    lane->applying--;
+    if (job->answered && current) {
+        counter_add(&lane->counters, COUNTER_DELIVERIES_ACKNOWLEDGED, 1);
+        lane->connection_lost |=
+            transport->ops->ack(transport, job->delivery.tag, &lane->error) != TRANSPORT_OK;
+    }
+    flow_remove(&lane->flow, job->counted_bytes);
+    job_free(job);
+}
+
 /* Handles what a sweep gives: letters to publish, and then the sweep itself. Returns false for a
    delivery. */
 static bool is_swept(struct lane *lane, struct job *job)
@@ -299,6 +318,10 @@ static void reap_completed(struct lane *lane)
     work_queue_reap(lane->work_queue, &completed);
     for (struct job *job = job_queue_pop(&completed); job != NULL;
          job = job_queue_pop(&completed)) {
+        if (job_is_of_desk(job)) {
+            end_desk_message(lane, job);
+            continue;
+        }
         if (is_swept(lane, job))
             continue;
         lane->applying--;
@@ -341,7 +364,9 @@ static void log_broker_event(const struct transport_event *event)
         event_log(EVENT_DELIVERY_UNREADABLE,
                   LOG_FIELDS(LOG_I("delivery_tag", (int64_t)event->delivery.tag),
                              LOG_S("error", event->reason)),
-                  "a command cannot be read; rejected it, reconnecting");
+                  event->delivery.source == DELIVERY_DESK
+                      ? "a dead letter cannot be read; its letter says so, reconnecting"
+                      : "a command cannot be read; rejected it, reconnecting");
         return;
     case TRANSPORT_ROUTE_CLOSED: /* logged by the settler */
     case TRANSPORT_DELIVERY:
@@ -357,6 +382,8 @@ static void handle_event(void *context, const struct transport_event *event)
     log_broker_event(event);
     if (event->kind == TRANSPORT_DELIVERY) {
         receive_delivery(lane, event);
+    } else if (event->kind == TRANSPORT_UNREADABLE && event->delivery.source == DELIVERY_DESK) {
+        receive_unreadable(lane, event);
     } else if (event->kind == TRANSPORT_CANCELLED) {
         error_set(&lane->error, "the broker cancelled the consumer");
         lane->connection_lost = true;
