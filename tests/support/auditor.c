@@ -267,6 +267,8 @@ static void check_sent(struct audit *audit, const struct sent *sent)
         check_reply(audit, sent, reply->body);
     bool dead = audit_is_dead(audit, sent);
     bool known = !text_is(sent->principal, "ghost");
+    if (audit_is_dead_of_broker(audit, sent))
+        return;
     if (replies == 0 && known && text_is(sent->reply_to, "replies"))
         FINDING(audit, "%.*s: it never got a reply", TEXT_ARGS(sent->correlation_id));
     else if (replies == 0 && !dead && !may_be_silent(audit, sent))

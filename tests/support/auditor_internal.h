@@ -44,6 +44,8 @@ void audit_generations(struct audit *audit);
 
 /* Returns whether the command, or the same one sent before, has a dead letter. */
 bool audit_is_dead(const struct audit *audit, const struct sent *sent);
+/* Returns whether the broker has dead-lettered this message. */
+bool audit_is_dead_of_broker(const struct audit *audit, const struct sent *sent);
 /* Checks the letters and the dead letters (auditor_letters.c). */
 void audit_letters(struct audit *audit);
 

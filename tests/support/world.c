@@ -497,7 +497,7 @@ void world_inject_fault(struct world *world)
     size_t count = sizeof store_faults / sizeof store_faults[0];
     struct memory_fault fault = store_faults[world_random(world, count)];
     accept_replies(world);
-    switch (world_random(world, 10)) {
+    switch (world_random(world, 11)) {
     case 7: fail_route(world, faults); break;
     case 0: memory_transport_cut(worker->transport); break;
     case 1: world_crash(world, index, world_random(world, 3) ? MEMORY_LOST : MEMORY_LINGERS); break;
@@ -509,6 +509,10 @@ void world_inject_fault(struct world *world)
         faults->lose_after_effect = world_random(world, 2);
         break;
     case 6: memory_database_resolve_commit(world->database, world_random(world, 2)); break;
+    case 8:
+        (void)memory_broker_dead_letter(world->broker,
+                                        world_random(world, 2) ? "expired" : "delivery_limit");
+        break;
     default:
         memory_database_clear_faults(world->database);
         fault.after = world_random(world, 4);
