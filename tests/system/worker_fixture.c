@@ -414,6 +414,7 @@ int fresh_database(void **state)
         return -1;
     drain("allot.commands");
     drain("allot.dead");
+    drain("allot.dead.desk");
     (void)snprintf(database, sizeof database, "allot_system_%d_%u", (int)getpid(), ++number);
     (void)setenv("ALLOT_MONGODB_DATABASE", database, 1);
     return 0;
