@@ -19,6 +19,8 @@ int topology_declare_command(const struct options *options, struct arena *arena)
 int topology_check_command(const struct options *options, struct arena *arena);
 int send_command(const struct options *options, struct arena *arena);
 int dead_list_command(const struct options *options, struct arena *arena);
+int letter_list_command(const struct options *options, struct arena *arena);
+int letter_show_command(const struct options *options, struct arena *arena);
 int audit_command(const struct options *options, struct arena *arena);
 
 #endif

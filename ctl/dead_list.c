@@ -19,38 +19,21 @@
 #include "ctl/dead_letter.h"
 #include "ctl/output.h"
 #include "ctl/settings.h"
+#include "ctl/time_text.h"
 
-enum {
-    MS_PER_S = 1000,
-    S_PER_MINUTE = 60,
-    S_PER_HOUR = 3600,
-    S_PER_DAY = 86400,
-    UNREADABLE_MAX = 64
-};
+enum { UNREADABLE_MAX = 64 };
 
-/* Prints the age in two units at most; '-' if the time is missing, negative, or in the future. */
-static void print_age(const struct dead_letter *letter, int64_t now_ms)
+static void print_age(const struct dead_letter *letter)
 {
-    int64_t seconds = (now_ms - letter->dead_at_ms) / MS_PER_S;
-    if (!letter->has_dead_at || letter->dead_at_ms > now_ms || letter->dead_at_ms < 0)
-        (void)putchar('-');
-    else if (seconds >= S_PER_DAY)
-        (void)printf("%" PRId64 "d%" PRId64 "h", seconds / S_PER_DAY,
-                     seconds % S_PER_DAY / S_PER_HOUR);
-    else if (seconds >= S_PER_HOUR)
-        (void)printf("%" PRId64 "h%" PRId64 "m", seconds / S_PER_HOUR,
-                     seconds % S_PER_HOUR / S_PER_MINUTE);
-    else if (seconds >= S_PER_MINUTE)
-        (void)printf("%" PRId64 "m%" PRId64 "s", seconds / S_PER_MINUTE, seconds % S_PER_MINUTE);
-    else
-        (void)printf("%" PRId64 "s", seconds);
+    struct time_text age = time_format_age(letter->dead_at_ms, system_wall_ms());
+    (void)fputs(letter->has_dead_at ? age.chars : "-", stdout);
 }
 
 static void print_line(const struct dead_letter *letter)
 {
     const struct text columns[] = {letter->reason, letter->principal, letter->command,
                                    letter->message_id, letter->detail};
-    print_age(letter, system_wall_ms());
+    print_age(letter);
     for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++) {
         (void)putchar('\t');
         print_printable(stdout, columns[i].length > 0 ? columns[i] : text_of("-"));

@@ -35,10 +35,25 @@ static const struct command commands[] = {
      "    A body that is a JSON string is sent as the bytes of the string. Without --key\n"
      "    and message_id, the message id is a random UUID. Without --reply-to, the replies\n"
      "    go to a queue USER.allotctl.UUID, which is deleted at the end.\n"},
+    {"letter", "list", NULL,
+     OPTION_CONFIG | OPTION_EITHER_URI | OPTION_REASON | OPTION_PRINCIPAL | OPTION_COMMAND |
+         OPTION_PROJECT | OPTION_STATE | OPTION_SINCE | OPTION_UNTIL | OPTION_LIMIT | OPTION_JSON |
+         OPTION_FROM_QUEUE | OPTION_QUEUE,
+     letter_list_command,
+     "    list letters, the stored records of dead-lettered commands, newest first; change\n"
+     "    nothing. Columns: age, id, state, reason, principal, command, count, whether the\n"
+     "    dead letter is published, detail. TIME is a time in UTC (2026-01-31T23:59:59Z),\n"
+     "    a date, or a duration before now (2h).\n"},
+    {"letter", "show", "ID", DATABASE_OPTIONS | OPTION_JSON | OPTION_BODY, letter_show_command,
+     "    print all of one letter: its history, and the message with properties, headers\n"
+     "    and body; change nothing. Of ID the first 8 digits are enough, if no other\n"
+     "    letter begins with them. A body that is not UTF-8 is printed in base64.\n"},
     {"dead", "list", NULL, BROKER_OPTIONS | OPTION_QUEUE | OPTION_LIMIT | OPTION_JSON,
      dead_list_command,
-     "    list dead letters without removing them; each listing increases their delivery\n"
-     "    count. Columns: age, reason, principal, command, message id, detail.\n"},
+     "    list the dead letters in the queue without removing them; each listing increases\n"
+     "    their delivery count. The same as 'letter list --from-queue'. Refused on RabbitMQ\n"
+     "    4.0 or later unless the queue's x-delivery-limit is known to be high enough.\n"
+     "    Columns: age, reason, principal, command, message id, detail.\n"},
     {"audit", NULL, NULL, DATABASE_OPTIONS | OPTION_REPAIR, audit_command,
      "    check the database: recompute usages, consumers and provider trees in one\n"
      "    snapshot and report every mismatch; exit 1 if any is left\n"},
@@ -50,7 +65,7 @@ static const char introduction[] =
     "       allotctl COMMAND --help\n"
     "       allotctl --help | --version\n"
     "\n"
-    "Prepares the broker for allotd, sends commands, lists dead letters, and checks the data.\n"
+    "Prepares the broker for allotd, sends commands, shows letters, and checks the data.\n"
     "The settings file and the environment say which broker and database to use: a\n"
     "variable ALLOT_A_B overrides the setting a.b, and an option overrides both.\n";
 

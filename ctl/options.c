@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * getopt_long does the parsing. Nothing bigger is needed for a dozen strings, flags and numbers:
+ * getopt_long does the parsing. Nothing bigger is needed for two dozen strings, flags and numbers:
  * argp exists in glibc only and exits the process with statuses of its own, and popt would be one
  * more library to install.
  */
@@ -28,6 +28,10 @@ static const struct option_row rows[] = {
      "URI of the broker, instead of ALLOT_AMQP_URI or amqp.uri"},
     {OPTION_DATABASE_URI, "uri", "URI", NULL,
      "URI of the database, instead of ALLOT_MONGODB_URI or mongodb.uri"},
+    {OPTION_EITHER_URI, "uri", "URI", NULL,
+     "URI of the database; with --from-queue, that of the broker"},
+    {OPTION_SECOND_URI, "database-uri", "URI", NULL,
+     "URI of the database, instead of ALLOT_MONGODB_URI or mongodb.uri"},
     {OPTION_KEY, "key", "PREFIX", NULL,
      "make message ids of PREFIX and the line's number: PREFIX-1"},
     {OPTION_REPLY_TO, "reply-to", "QUEUE", NULL,
@@ -38,8 +42,24 @@ static const struct option_row rows[] = {
     {OPTION_EXCHANGE, "exchange", "EXCHANGE", NULL, "exchange to publish to, not amqp.exchange"},
     {OPTION_ROUTING_KEY, "routing-key", "KEY", NULL, "routing key, instead of amqp.queue"},
     {OPTION_QUEUE, "queue", "QUEUE", NULL, "queue to list, instead of amqp.dead_letter_queue"},
-    {OPTION_LIMIT, "limit", "N", "1000", "list at most N dead letters"},
-    {OPTION_JSON, "json", NULL, NULL, "print one JSON object per dead letter"},
+    {OPTION_REASON, "reason", "REASON", NULL, "only letters with this latest reason"},
+    {OPTION_PRINCIPAL, "principal", "USER", NULL, "only letters of this principal"},
+    {OPTION_COMMAND, "command", "COMMAND", NULL, "only letters of this command"},
+    {OPTION_PROJECT, "project", "PROJECT", NULL, "only letters of this project"},
+    {OPTION_STATE, "state", "STATE", NULL,
+     "only letters in this state: open, replayed, resolved, discarded"},
+    {OPTION_SINCE, "since", "TIME", NULL, "only letters that were dead-lettered at TIME or later"},
+    {OPTION_UNTIL, "until", "TIME", NULL, "only letters that were dead-lettered last before TIME"},
+    {OPTION_LIMIT, "limit", "N", "1000", "list at most N letters"},
+    {OPTION_IMPORT_LIMIT, "limit", "N", NULL,
+     "take at most N dead letters, instead of all that are in the queue"},
+    {OPTION_JSON, "json", NULL, NULL, "print one JSON object per letter"},
+    {OPTION_FROM_QUEUE, "from-queue", NULL, NULL,
+     "list the dead letters in the queue, as 'dead list' does"},
+    {OPTION_BODY, "body", "FILE|-", NULL,
+     "write the body as it came to FILE or standard output, and print nothing"},
+    {OPTION_DRY_RUN, "dry-run", NULL, NULL,
+     "change nothing in the database, and requeue every message"},
     {OPTION_REPAIR, "repair", NULL, NULL, "set wrong usage counters to the sum of allocations"},
 };
 enum { ROW_COUNT = sizeof rows / sizeof rows[0] };
@@ -82,16 +102,30 @@ static bool set_option(const struct option_row *row, const char *value, struct o
     switch (row->bit) {
     case OPTION_CONFIG: options->config = value; return true;
     case OPTION_BROKER_URI:
-    case OPTION_DATABASE_URI: options->uri = value; return true;
+    case OPTION_DATABASE_URI:
+    case OPTION_EITHER_URI: options->uri = value; return true;
+    case OPTION_SECOND_URI: options->database_uri = value; return true;
     case OPTION_KEY: options->key_prefix = value; return true;
     case OPTION_REPLY_TO: options->reply_to = value; return true;
     case OPTION_EXCHANGE: options->exchange = value; return true;
     case OPTION_ROUTING_KEY: options->routing_key = value; return true;
     case OPTION_QUEUE: options->queue = value; return true;
+    case OPTION_REASON: options->reason = value; return true;
+    case OPTION_PRINCIPAL: options->principal = value; return true;
+    case OPTION_COMMAND: options->command = value; return true;
+    case OPTION_PROJECT: options->project = value; return true;
+    case OPTION_STATE: options->state = value; return true;
+    case OPTION_SINCE: options->since = value; return true;
+    case OPTION_UNTIL: options->until = value; return true;
+    case OPTION_BODY: options->body = value; return true;
+    case OPTION_FROM_QUEUE: options->from_queue = true; return true;
+    case OPTION_DRY_RUN: options->dry_run = true; return true;
     case OPTION_NO_WAIT: options->no_wait = true; return true;
     case OPTION_JSON: options->json = true; return true;
     case OPTION_REPAIR: options->repair = true; return true;
     case OPTION_LIMIT: return read_number(row->name, value, UNIT_COUNT, INT32_MAX, &options->limit);
+    case OPTION_IMPORT_LIMIT:
+        return read_number(row->name, value, UNIT_COUNT, INT32_MAX, &options->import_limit);
     case OPTION_TIMEOUT:
         if (!read_number(row->name, value, UNIT_DURATION, INT_MAX, &number))
             return false;

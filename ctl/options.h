@@ -11,7 +11,8 @@
 
 #include "allot/attributes.h"
 
-/* OPTION_BROKER_URI and OPTION_DATABASE_URI are both named `--uri`; no command accepts both. */
+/* Options of one name, of which no command accepts two: OPTION_BROKER_URI, OPTION_DATABASE_URI and
+   OPTION_EITHER_URI; OPTION_LIMIT and OPTION_IMPORT_LIMIT. */
 enum option_bit {
     OPTION_CONFIG = 1 << 0,
     OPTION_BROKER_URI = 1 << 1,
@@ -25,24 +26,49 @@ enum option_bit {
     OPTION_QUEUE = 1 << 9,
     OPTION_LIMIT = 1 << 10,
     OPTION_JSON = 1 << 11,
-    OPTION_REPAIR = 1 << 12
+    OPTION_REPAIR = 1 << 12,
+    OPTION_EITHER_URI = 1 << 13,
+    OPTION_REASON = 1 << 14,
+    OPTION_PRINCIPAL = 1 << 15,
+    OPTION_COMMAND = 1 << 16,
+    OPTION_PROJECT = 1 << 17,
+    OPTION_STATE = 1 << 18,
+    OPTION_SINCE = 1 << 19,
+    OPTION_UNTIL = 1 << 20,
+    OPTION_FROM_QUEUE = 1 << 21,
+    OPTION_BODY = 1 << 22,
+    OPTION_SECOND_URI = 1 << 23,
+    OPTION_IMPORT_LIMIT = 1 << 24,
+    OPTION_DRY_RUN = 1 << 25
 };
 
 /* Strings are borrowed from argv; NULL: not given. Numbers have the default when not given. */
 struct options {
     const char *config;
     const char *uri;
+    const char *database_uri; /* of a command that uses both servers; `uri` is the broker's */
     const char *key_prefix;
     const char *reply_to;
     const char *exchange;
     const char *routing_key;
     const char *queue;
+    const char *reason;
+    const char *principal;
+    const char *command;
+    const char *project;
+    const char *state;
+    const char *since;
+    const char *until;
+    const char *body;    /* the file that gets the body of a letter; "-": standard output */
     const char *operand; /* the one argument that is not an option */
     int timeout_ms;
     int64_t limit;
+    int64_t import_limit; /* 0: not given */
     bool no_wait;
     bool json;
     bool repair;
+    bool from_queue;
+    bool dry_run;
 };
 
 /*
