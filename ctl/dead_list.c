@@ -5,7 +5,8 @@
  * A message that the client library cannot read costs its connection: one line says so, and the
  * listing goes on with a new connection (struct listing).
  *
- * Guarantees. Nothing is acknowledged, so nothing is lost, however the listing ends.
+ * Guarantees. Nothing is acknowledged, so nothing is lost, however the listing ends. Where the
+ * broker would remove what is requeued too often, nothing is taken (delivery_limit.h).
  *
  * Not here: what the columns mean (dead_letter.c).
  */
@@ -17,6 +18,7 @@
 #include "common/host/system_clock.h"
 #include "ctl/commands.h"
 #include "ctl/dead_letter.h"
+#include "ctl/delivery_limit.h"
 #include "ctl/output.h"
 #include "ctl/settings.h"
 #include "ctl/time_text.h"
@@ -182,6 +184,7 @@ int dead_list_command(const struct options *options, struct arena *arena)
         listing.queue = text_copy(arena, settings.amqp_dead_letter_queue).bytes;
     uint32_t count = 0;
     bool listed = open_client(&listing, &error) &&
+                  delivery_limit_check(listing.client, listing.queue, &error) &&
                   client_count(listing.client, listing.queue, &count, &error) &&
                   (count == 0 || list_queue(&listing, &error));
     close_clients(&listing);

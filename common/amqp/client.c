@@ -83,6 +83,16 @@ struct text client_user(const struct client *client)
     return login_user(client->connection->host);
 }
 
+struct text client_broker_version(const struct client *client)
+{
+    return login_broker_version(client->connection->state);
+}
+
+void client_limit_body(struct client *client, size_t bytes_max)
+{
+    client->connection->reader.body_bytes_max = bytes_max;
+}
+
 /* --- reading and waiting -------------------------------------------------------------------- */
 
 static bool fail(struct client *client, struct error *error, const char *what, const char *reason)
@@ -192,7 +202,9 @@ static enum client_answer take_message(struct incoming_queue *queue,
                                            .remaining = incoming.remaining,
                                            .properties = incoming.properties,
                                            .raw_headers = incoming.raw_headers,
-                                           .body = incoming.body};
+                                           .body = incoming.body,
+                                           .cut_size = incoming.cut_size,
+                                           .body_sha256 = incoming.body_sha256};
     return CLIENT_MESSAGE;
 }
 
@@ -327,6 +339,8 @@ bool client_requeue_all(struct client *client, struct error *error)
     return nack(client, 0, true, error);
 }
 
+/* --- queues ---------------------------------------------------------------------------------- */
+
 /* Uses a channel of its own, since the broker closes it if the queue is missing. */
 bool client_count(struct client *client, const char *queue, uint32_t *ret_count,
                   struct error *error)
@@ -346,4 +360,36 @@ bool client_count(struct client *client, const char *queue, uint32_t *ret_count,
     }
     *ret_count = count;
     return connection_close_channel(connection, CHANNEL_TOPOLOGY, error) == TRANSPORT_OK;
+}
+
+/* Declares the queue, which exists, with these arguments. REFUSED: it has others, and the channel
+   is closed. */
+static enum transport_status declare_limited(struct connection *connection, const char *queue,
+                                             int32_t limit, struct error *error)
+{
+    amqp_table_entry_t arguments[2] = {{.key = amqp_cstring_bytes("x-queue-type")},
+                                       {.key = amqp_cstring_bytes("x-delivery-limit")}};
+    arguments[0].value.kind = AMQP_FIELD_KIND_UTF8;
+    arguments[0].value.value.bytes = amqp_cstring_bytes("quorum");
+    arguments[1].value.kind = AMQP_FIELD_KIND_I32;
+    arguments[1].value.value.i32 = limit;
+    (void)amqp_queue_declare(connection->state, CHANNEL_TOPOLOGY, amqp_cstring_bytes(queue), 0, 1,
+                             0, 0, (amqp_table_t){2, arguments});
+    return connection_check_rpc(connection, CHANNEL_TOPOLOGY, "cannot compare arguments", error);
+}
+
+/* Looks first whether the queue is there, so that the declaration does not create it. */
+bool client_has_delivery_limit(struct client *client, const char *queue, int32_t limit,
+                               bool *ret_has, struct error *error)
+{
+    struct connection *connection = client->connection;
+    uint32_t count = 0;
+    if (!client_count(client, queue, &count, error) ||
+        connection_open_channel(connection, CHANNEL_TOPOLOGY, false, error) != TRANSPORT_OK)
+        return false;
+    enum transport_status status = declare_limited(connection, queue, limit, error);
+    *ret_has = status == TRANSPORT_OK;
+    if (status == TRANSPORT_OK)
+        return connection_close_channel(connection, CHANNEL_TOPOLOGY, error) == TRANSPORT_OK;
+    return status == TRANSPORT_REFUSED && !connection->lost;
 }

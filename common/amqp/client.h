@@ -26,6 +26,10 @@ void client_close(struct client *client);
 /* Returns the user who is logged in, as the URI names it; borrowed from the client. With SASL
    EXTERNAL the URI must name the certificate's user. */
 struct text client_user(const struct client *client);
+/* Returns the broker's version as it announced it, such as 3.10.8; borrowed from the client. */
+struct text client_broker_version(const struct client *client);
+/* Sets the size from which on bodies are cut; before the first call it is REPLY_BYTES_MAX. */
+void client_limit_body(struct client *client, size_t bytes_max);
 
 /* What the broker did with a published message. */
 enum client_outcome {
@@ -43,8 +47,8 @@ ALLOT_CHECK bool client_publish(struct client *client, const struct outgoing *ou
                                 int timeout_ms, enum client_outcome *ret_outcome,
                                 struct error *error);
 
-/* A received message. Its texts are in `arena`, which the caller owns. Of a body over
-   REPLY_BYTES_MAX, `body` has the first BODY_KEPT_BYTES. */
+/* A received message. Its texts are in `arena`, which the caller owns. Of a body over the client's
+   limit, `body` has the first BODY_KEPT_BYTES. */
 struct client_message {
     struct arena *arena;
     uint64_t tag;
@@ -53,6 +57,8 @@ struct client_message {
     struct properties properties;
     struct text raw_headers; /* an encoded field table (common/codec/field_table.h), or absent */
     struct text body;
+    uint64_t cut_size;       /* of a body over the limit: its size; otherwise 0 */
+    struct text body_sha256; /* of such a body: of all of it, 64 hex digits; otherwise absent */
 };
 
 enum client_answer {
@@ -90,5 +96,13 @@ ALLOT_CHECK bool client_requeue_all(struct client *client, struct error *error);
    client stays usable. */
 ALLOT_CHECK bool client_count(struct client *client, const char *queue, uint32_t *ret_count,
                               struct error *error);
+/*
+ * Sets `ret_has` to whether a queue is known to be a durable quorum queue whose only other argument
+ * is x-delivery-limit, with this value: the broker compares them (a declaration with equal
+ * arguments). False also if the user may not configure the queue. Creates nothing. If the queue is
+ * missing, the call fails, but the client stays usable.
+ */
+ALLOT_CHECK bool client_has_delivery_limit(struct client *client, const char *queue, int32_t limit,
+                                           bool *ret_has, struct error *error);
 
 #endif

@@ -257,6 +257,11 @@ static struct text server_property(const amqp_table_t *properties, const char *n
     return TEXT_NONE;
 }
 
+struct text login_broker_version(amqp_connection_state_t state)
+{
+    return server_property(amqp_get_server_properties(state), "version");
+}
+
 enum transport_status login_identify(amqp_connection_state_t state, int *ret_version_minor,
                                      struct error *error)
 {

@@ -42,5 +42,8 @@ enum transport_status login_authenticate(amqp_connection_state_t state,
  */
 enum transport_status login_identify(amqp_connection_state_t state, int *ret_version_minor,
                                      struct error *error);
+/* Returns the broker's version as it announced it at the login, such as 3.10.8; absent if it did
+   not. Borrowed from `state`. */
+struct text login_broker_version(amqp_connection_state_t state);
 
 #endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/delivery_limit.h"
+
+#include <ctype.h>
+
+enum { MAJOR_THAT_COUNTS = 4 };
+
+/* Returns the number before the first dot; 0 if there is none. */
+static int major_of(struct text version)
+{
+    int major = 0;
+    size_t i = 0;
+    for (; i < version.length && i < 4 && isdigit((unsigned char)version.bytes[i]) != 0; i++)
+        major = 10 * major + (version.bytes[i] - '0');
+    return i < version.length && version.bytes[i] == '.' ? major : 0;
+}
+
+bool delivery_limit_allows_looking(struct text broker_version, int64_t limit)
+{
+    int major = major_of(broker_version);
+    bool counts = major == 0 || major >= MAJOR_THAT_COUNTS;
+    return !counts || limit == DELIVERY_LIMIT_NONE || limit >= DELIVERY_LIMIT_HIGH;
+}
+
+static bool find_limit(struct client *client, const char *queue, int32_t *ret_limit,
+                       struct error *error)
+{
+    const int32_t limits[] = {DELIVERY_LIMIT_HIGH, DELIVERY_LIMIT_NONE};
+    *ret_limit = DELIVERY_LIMIT_UNKNOWN;
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+        bool has = false;
+        if (!client_has_delivery_limit(client, queue, limits[i], &has, error))
+            return false;
+        if (has) {
+            *ret_limit = limits[i];
+            return true;
+        }
+    }
+    return true;
+}
+
+bool delivery_limit_check(struct client *client, const char *queue, struct error *error)
+{
+    struct text version = client_broker_version(client);
+    int32_t limit = DELIVERY_LIMIT_UNKNOWN;
+    if (delivery_limit_allows_looking(version, limit))
+        return true;
+    if (!find_limit(client, queue, &limit, error))
+        return false;
+    if (delivery_limit_allows_looking(version, limit))
+        return true;
+    error_set(
+        error,
+        "queue %s: RabbitMQ %.*s removes a message that was looked at too often; this is safe "
+        "only if the queue's one argument beside x-queue-type is x-delivery-limit %d or %d, "
+        "and that is not known; 'allotctl letter list' reads the database instead",
+        queue, TEXT_ARGS(version), DELIVERY_LIMIT_HIGH, DELIVERY_LIMIT_NONE);
+    return false;
+}
