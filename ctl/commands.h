@@ -21,6 +21,7 @@ int send_command(const struct options *options, struct arena *arena);
 int dead_list_command(const struct options *options, struct arena *arena);
 int letter_list_command(const struct options *options, struct arena *arena);
 int letter_show_command(const struct options *options, struct arena *arena);
+int letter_import_command(const struct options *options, struct arena *arena);
 int audit_command(const struct options *options, struct arena *arena);
 
 #endif

@@ -108,9 +108,19 @@ static struct text command_of(struct text body, struct arena *arena)
     return name;
 }
 
+static int64_t integer_header(struct text table, const char *name)
+{
+    struct field field;
+    bool found = field_table_find(table, name, &field) && field.kind == FIELD_INTEGER;
+    return found ? field.integer : 0;
+}
+
 static void read_worker_headers(struct text table, struct dead_letter *letter)
 {
     struct field field;
+    letter->letter = text_header(table, "x-allot-letter");
+    letter->body_size = integer_header(table, "x-allot-body-size");
+    letter->body_sha256 = text_header(table, "x-allot-body-sha256");
     letter->detail = text_header(table, "x-allot-detail");
     letter->principal = text_header(table, "x-allot-principal");
     letter->queue = text_header(table, "x-allot-queue");
@@ -149,6 +159,7 @@ struct dead_letter dead_letter_read(const struct client_message *message, struct
     struct death death;
     bool by_broker = find_death(headers, command_queue, &death) ||
                      (!text_present(reason) && find_death(headers, TEXT_NONE, &death));
+    letter.by_broker = by_broker;
     if (by_broker) {
         read_broker_headers(&death, message->properties.user_id, &letter);
     } else if (text_present(reason)) {

@@ -10,6 +10,7 @@
 
 /* A text is absent if it is unknown. */
 struct dead_letter {
+    bool by_broker; /* the broker dead-lettered it */
     bool has_dead_at;
     int64_t dead_at_ms; /* since the Unix epoch */
     struct text reason;
@@ -19,6 +20,9 @@ struct dead_letter {
     struct text detail;
     struct text queue;
     struct text worker;
+    struct text letter;      /* the id of the stored letter, as the worker names it */
+    int64_t body_size;       /* of a body that the worker cut: its size; otherwise 0 */
+    struct text body_sha256; /* of such a body: of all of it; otherwise absent */
 };
 
 /*

@@ -3,7 +3,7 @@
  * Design. list_queue() gets one message after another with basic.get and prints it at once. All
  * stay unacknowledged until the end, and then the broker requeues them, so the queue is as it was.
  * A message that the client library cannot read costs its connection: one line says so, and the
- * listing goes on with a new connection (struct listing).
+ * listing goes on with a new connection (dead_queue.h).
  *
  * Guarantees. Nothing is acknowledged, so nothing is lost, however the listing ends. Where the
  * broker would remove what is requeued too often, nothing is taken (delivery_limit.h).
@@ -18,12 +18,11 @@
 #include "common/host/system_clock.h"
 #include "ctl/commands.h"
 #include "ctl/dead_letter.h"
+#include "ctl/dead_queue.h"
 #include "ctl/delivery_limit.h"
 #include "ctl/output.h"
 #include "ctl/settings.h"
 #include "ctl/time_text.h"
-
-enum { UNREADABLE_MAX = 64 };
 
 static void print_age(const struct dead_letter *letter)
 {
@@ -82,68 +81,38 @@ static void print_dead_letter(const struct dead_letter *letter, bool json, struc
 
 /* --- the queue ------------------------------------------------------------------------------ */
 
-/*
- * The connection on which a message could not be read is of no more use, but it is kept until the
- * end: as long as it is open, the broker gives the next messages to the new connection. When it is
- * closed, the broker requeues the message.
- */
 struct listing {
     const struct options *options;
-    struct text uri;
-    struct amqp_tls tls;
-    const char *queue;
     struct text command_queue;
-    struct client *client; /* NULL: not open */
-    struct client *kept[UNREADABLE_MAX];
-    size_t kept_count;
+    struct dead_queue queue;
 };
 
-static bool open_client(struct listing *listing, struct error *error)
-{
-    listing->client = client_open(listing->uri, &listing->tls, error);
-    return listing->client != NULL;
-}
-
-static void close_clients(struct listing *listing)
-{
-    client_close(listing->client);
-    for (size_t i = 0; i < listing->kept_count; i++)
-        client_close(listing->kept[i]);
-}
-
-static void print_letter(const struct listing *listing, const struct client_message *message)
+static void print_message(const struct listing *listing, const struct client_message *message)
 {
     struct dead_letter letter = dead_letter_read(message, listing->command_queue, message->arena);
     print_dead_letter(&letter, listing->options->json, message->arena);
 }
 
-/* Prints what can be said of a message that cannot be read, and connects again. */
-static bool pass_unreadable(struct listing *listing, struct arena *arena, struct error *error)
+/* Prints what can be said of a message that cannot be read. */
+static void print_unreadable(const struct listing *listing, const struct error *error)
 {
-    struct dead_letter letter = {.reason = text_of("unreadable"),
-                                 .detail = text_copy(arena, text_of(error->text))};
-    if (listing->kept_count == UNREADABLE_MAX) {
-        error_prefix(error, "more than %d unreadable messages", UNREADABLE_MAX);
-        return false;
-    }
+    struct arena *arena = arena_new(0);
+    struct dead_letter letter = {.reason = text_of("unreadable"), .detail = text_of(error->text)};
     print_dead_letter(&letter, listing->options->json, arena);
-    listing->kept[listing->kept_count++] = listing->client;
-    return open_client(listing, error);
+    arena_free(arena);
 }
 
-/* Gets and prints one message. Returns CLIENT_MESSAGE also if it could not be read. */
+/* Takes and prints one message. */
 static enum client_answer list_next(struct listing *listing, uint32_t *ret_remaining,
                                     struct error *error)
 {
     struct client_message message = {0};
-    enum client_answer answer = client_get(listing->client, listing->queue, &message, error);
+    enum client_answer answer = dead_queue_take(&listing->queue, &message, error);
     if (answer == CLIENT_MESSAGE)
-        print_letter(listing, &message);
-    if (answer == CLIENT_UNREADABLE) {
-        message.arena = arena_new(0);
-        answer = pass_unreadable(listing, message.arena, error) ? CLIENT_MESSAGE : CLIENT_FAILED;
-    }
-    if (answer == CLIENT_MESSAGE)
+        print_message(listing, &message);
+    if (answer == CLIENT_UNREADABLE)
+        print_unreadable(listing, error);
+    if (answer == CLIENT_MESSAGE || answer == CLIENT_UNREADABLE)
         *ret_remaining = message.remaining;
     arena_free(message.arena);
     return answer;
@@ -151,7 +120,7 @@ static enum client_answer list_next(struct listing *listing, uint32_t *ret_remai
 
 /*
  * Prints up to `limit` messages, then requeues all of them together: if each were requeued at once,
- * client_get would return the same message again. If the process ends before that, the broker
+ * dead_queue_take would return the same message again. If the process ends before that, the broker
  * requeues them. Returns false, with an error, if the broker fails.
  */
 static bool list_queue(struct listing *listing, struct error *error)
@@ -166,27 +135,24 @@ static bool list_queue(struct listing *listing, struct error *error)
     }
     if (remaining > 0)
         (void)fprintf(stderr, "allotctl: %" PRIu32 " more dead letters; see --limit\n", remaining);
-    return client_requeue_all(listing->client, error);
+    return client_requeue_all(listing->queue.client, error);
 }
 
 int dead_list_command(const struct options *options, struct arena *arena)
 {
     struct settings settings = {0};
     struct error error = {""};
+    uint32_t count = 0;
     if (!broker_settings_load(options, arena, &settings, &error))
         return fail_with(&error);
     struct listing listing = {.options = options,
-                              .uri = settings.amqp_uri,
-                              .tls = broker_settings_tls(&settings),
-                              .queue = options->queue,
-                              .command_queue = settings.amqp_queue};
-    if (listing.queue == NULL)
-        listing.queue = text_copy(arena, settings.amqp_dead_letter_queue).bytes;
-    uint32_t count = 0;
-    bool listed = open_client(&listing, &error) &&
-                  delivery_limit_check(listing.client, listing.queue, &error) &&
-                  client_count(listing.client, listing.queue, &count, &error) &&
+                              .command_queue = settings.amqp_queue,
+                              .queue = dead_queue_of(options, &settings, arena)};
+    struct dead_queue *queue = &listing.queue;
+    bool listed = dead_queue_open(queue, &error) &&
+                  delivery_limit_check(queue->client, queue->name, &error) &&
+                  client_count(queue->client, queue->name, &count, &error) &&
                   (count == 0 || list_queue(&listing, &error));
-    close_clients(&listing);
+    dead_queue_close(queue);
     return listed ? EXIT_SUCCESS : fail_with(&error);
 }

@@ -48,6 +48,12 @@ static const struct command commands[] = {
      "    print all of one letter: its history, and the message with properties, headers\n"
      "    and body; change nothing. Of ID the first 8 digits are enough, if no other\n"
      "    letter begins with them. A body that is not UTF-8 is printed in base64.\n"},
+    {"letter", "import", NULL,
+     BROKER_OPTIONS | OPTION_SECOND_URI | OPTION_QUEUE | OPTION_IMPORT_LIMIT | OPTION_DRY_RUN,
+     letter_import_command,
+     "    store the dead letters that are in the queue as letters, and remove them from the\n"
+     "    queue; for those from before letters were stored. A message that has a letter is\n"
+     "    only removed, and one that cannot be stored stays. It can be repeated safely.\n"},
     {"dead", "list", NULL, BROKER_OPTIONS | OPTION_QUEUE | OPTION_LIMIT | OPTION_JSON,
      dead_list_command,
      "    list the dead letters in the queue without removing them; each listing increases\n"

@@ -41,7 +41,7 @@ static const struct option_row rows[] = {
     {OPTION_NO_WAIT, "no-wait", NULL, NULL, "ask for confirms only, not for replies"},
     {OPTION_EXCHANGE, "exchange", "EXCHANGE", NULL, "exchange to publish to, not amqp.exchange"},
     {OPTION_ROUTING_KEY, "routing-key", "KEY", NULL, "routing key, instead of amqp.queue"},
-    {OPTION_QUEUE, "queue", "QUEUE", NULL, "queue to list, instead of amqp.dead_letter_queue"},
+    {OPTION_QUEUE, "queue", "QUEUE", NULL, "queue to look into, instead of amqp.dead_letter_queue"},
     {OPTION_REASON, "reason", "REASON", NULL, "only letters with this latest reason"},
     {OPTION_PRINCIPAL, "principal", "USER", NULL, "only letters of this principal"},
     {OPTION_COMMAND, "command", "COMMAND", NULL, "only letters of this command"},

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/system/worker_letters.h"
+
+#include <mongoc/mongoc.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+
+#include "common/host/system_clock.h"
+#include "common/mongo/mongo_store.h"
+#include "tests/system/worker_fixture.h"
+
+const char *run_allotctl(const char *arguments, int status)
+{
+    static char output[OUTPUT_MAX];
+    char command[OUTPUT_MAX];
+    (void)snprintf(command, sizeof command, "'%s' %s 2>&1", ALLOTCTL, arguments);
+    FILE *pipe = popen(command, "r"); /* NOLINT(cert-env33-c): the test's own command line */
+    assert_non_null(pipe);
+    size_t length = fread(output, 1, sizeof output - 1, pipe);
+    output[length] = '\0';
+    int ended = pclose(pipe);
+    if (!WIFEXITED(ended) || WEXITSTATUS(ended) != status)
+        fail_msg("allotctl %s: status %d: %s", arguments, WEXITSTATUS(ended), output);
+    return output;
+}
+
+static void write_letter(struct store *store, const struct letter *letter, struct error *error)
+{
+    enum store_status status = store->ops->prepare(store, error);
+    if (status == STORE_OK)
+        status = store->ops->begin(store, error);
+    if (status == STORE_OK)
+        status = store->ops->write_letters(store, letter, 1, error);
+    if (status == STORE_OK)
+        status = store->ops->commit(store, error);
+    if (status != STORE_OK)
+        fail_msg("%s", error->text);
+    store->ops->end(store);
+}
+
+void store_letter(const struct letter *letter)
+{
+    struct error error = {""};
+    struct mongo_options options = {.uri = text_of(getenv("ALLOT_MONGODB_URI")),
+                                    .database = text_of(fixture_database()),
+                                    .timeout_ms = WAIT_MS,
+                                    .retention_ms = 1000000,
+                                    .letters_retention_ms = 1000000,
+                                    .worker = text_of(FIXTURE_WORKER),
+                                    .clock = system_clock()};
+    struct mongo_pool *pool = mongo_pool_new(&options, &error);
+    assert_non_null(pool);
+    struct store *store = mongo_store_new(pool, &error);
+    assert_non_null(store);
+    write_letter(store, letter, &error);
+    store->ops->free(store);
+    mongo_pool_free(pool);
+}
+
+int64_t count_letters(const char *query)
+{
+    bson_t filter;
+    bson_error_t error;
+    assert_true(bson_init_from_json(&filter, query, -1, &error));
+    mongoc_client_t *client = mongoc_client_new(getenv("ALLOT_MONGODB_URI"));
+    assert_non_null(client);
+    mongoc_collection_t *letters =
+        mongoc_client_get_collection(client, fixture_database(), "letters");
+    int64_t count = mongoc_collection_count_documents(letters, &filter, NULL, NULL, NULL, &error);
+    mongoc_collection_destroy(letters);
+    mongoc_client_destroy(client);
+    bson_destroy(&filter);
+    assert_true(count >= 0);
+    return count;
+}

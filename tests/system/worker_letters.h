@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Letters in the database of the running test, and allotctl, which shows them. */
+#ifndef ALLOT_WORKER_LETTERS_H
+#define ALLOT_WORKER_LETTERS_H
+
+#include "allot/letter.h"
+#include "common/codec/field_table.h"
+
+enum { OUTPUT_MAX = 64 * 1024 };
+
+/*
+ * Runs allotctl on this test's database and the broker, and fails unless it exits with `status`.
+ * Returns what it printed on both streams; static, until the next call.
+ */
+const char *run_allotctl(const char *arguments, int status);
+
+/* Writes a letter as a worker does it. */
+void store_letter(const struct letter *letter);
+/* Returns the number of letters that match a query of MongoDB, given as JSON. */
+int64_t count_letters(const char *query);
+
+#endif
