@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tests `allotctl letter import` on a real broker and database. Dead letters of before letters were
- * stored are put into the queue as a worker did it then. Those of the broker are made by it: a
- * command expires while no worker runs.
+ * Tests `allotctl letter import` on a real broker and database.
+ *
+ * - Dead letters from before letters were stored are put into the queue as a worker did it then.
+ * - Those of the broker are made by it: a command expires while no worker runs.
+ * - An import is killed while mongod holds its commit, which takes effect afterwards.
+ * - mongod rejects a write of allotctl with a fail point, so that a message cannot be stored.
+ *
+ * Not here: which letter a message makes (tests/unit/test_letter_of_message.c).
  */
 #include "tests/system/worker_fixture.h"
 

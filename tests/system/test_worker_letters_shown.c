@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tests `allotctl letter list` and `letter show` on a real database. The letters are written as a
- * worker does it, through the storage port; one test has a worker write them.
+ * Tests `allotctl letter list` and `letter show` on a real database.
+ *
+ * The letters are written as a worker does it, through the storage port (worker_letters.h), because
+ * no producer could make a worker write all that a letter may hold: control characters in each
+ * text, a cut body, ids that begin alike. One test has a worker write its letter.
+ *
+ * Not here: the import (test_worker_letters_imported.c), and the list of the queue
+ * (test_worker_dead_list.c).
  */
 #include "tests/system/worker_fixture.h"
 
@@ -86,7 +92,9 @@ static void test_a_prefix_names_one_letter_or_the_error_says_why(void **state)
                            "allotctl: two or more letters begin with aaaaaaaa"));
     assert_non_null(strstr(run_allotctl("letter show 12ab34cd", 1),
                            "allotctl: no letter begins with 12ab34cd"));
-    assert_non_null(strstr(run_allotctl("letter show 12ab34cd --uri mongodb://127.0.0.1:1/", 1),
+    assert_non_null(strstr(run_allotctl("letter show 12ab34cd --uri "
+                                        "'mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=500'",
+                                        1),
                            "allotctl: mongodb: "));
 }
 
