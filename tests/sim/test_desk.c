@@ -291,7 +291,8 @@ static void test_a_failed_look_keeps_the_message(void **state)
     world_free(world);
 }
 
-/* What the database refuses for good is in the dead-letter queue, and must not come again. */
+/* What the database refuses for good is in the dead-letter queue, and must not be stored or
+ * published a second time. */
 static void test_a_message_that_cannot_be_stored_is_acknowledged(void **state)
 {
     (void)state;
