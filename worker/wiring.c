@@ -1,4 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Design. worker_load reads settings and policy into the worker's arena. worker_check makes each
+ * client once, without connecting, so that a wrong URI is found before the start. worker_start
+ * makes the pool of the database and the lanes; each lane owns its transport and its store. The
+ * lanes share the policy, the pool and the turn for attempt records.
+ *
+ * Not here: what a lane does (service/lane.c), signals (signals.c).
+ */
 #include "worker/wiring.h"
 
 #include <unistd.h>

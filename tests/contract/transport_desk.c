@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Tests what the transport port promises of the desk queue: it gets a copy of each dead letter, and
- * costs the commands nothing. Sections: both backends; RabbitMQ only.
+ * costs the commands nothing.
+ *
+ * Sections: both backends; RabbitMQ only.
  *
  * A dead letter of a test is published by its own transport. The unreadable message of the desk
  * queue is in transport_unreadable.c.

@@ -3,6 +3,11 @@
  * What becomes of the messages of the desk queue, in the simulator: the worker's own dead letters
  * have a letter already, those of the broker get one, and no header makes a worker lose a message
  * or claim what is not so. The random simulation (test_sim.c) has expired commands too.
+ *
+ * Most tests end with the auditor, which checks that each message of the dead-letter exchange has
+ * one letter and that the desk queue is empty.
+ *
+ * Not here: how the queue is declared and consumed (tests/contract/transport_desk.c).
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -3,6 +3,11 @@
  * Tests what the worker makes of the messages in the desk queue of a real broker: a command that
  * expires in the queue gets a letter, a dead letter that the worker published gets no second one,
  * and a header that a producer writes hides nothing.
+ *
+ * The tests look into the collection `letters` with a client of their own, and wait until the
+ * letter is there, with a generous limit.
+ *
+ * Not here: forged headers of all kinds (tests/sim/test_desk.c).
  */
 #include "tests/system/worker_fixture.h"
 
