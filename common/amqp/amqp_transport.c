@@ -404,6 +404,7 @@ static void report_unreadable(const struct amqp_transport *self, const struct er
                                     .reason = error != NULL ? error->text : NULL};
     const struct unreadable *unreadable = &self->connection->reader.unreadable;
     set_origin(&event.delivery, unreadable->channel, unreadable->tag);
+    event.delivery.tag = unreadable->tag; /* for the log: it cannot be acknowledged any more */
     report(handler, &event);
 }
 

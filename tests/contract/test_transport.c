@@ -6,6 +6,7 @@
  *
  *   this file                 deliveries, acks, the AMQP consumer, waiting
  *   transport_publishing.c    replies and dead letters, with confirms and returns
+ *   transport_desk.c          the desk queue
  *   transport_only.c          opening, silent peers, topology, large messages, the client
  *   transport_fixture.[ch]    what the tests share
  *   transport_memory.c, transport_rabbitmq.[ch]   the two backends

@@ -13,55 +13,15 @@
 
 #include <mongoc/mongoc.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <unistd.h>
+
+#include "tests/system/worker_database.h"
 
 enum { PAUSE_US = 50000 };
 
 #define COMMAND                                                                                    \
     "{\"version\":1,\"command\":\"allocation.delete\",\"params\":"                                 \
     "{\"consumer_uuid\":\"00000000-0000-4000-9000-00000000dead\"}}"
-
-/* --- letters -------------------------------------------------------------------------------- */
-
-struct found {
-    int64_t count;
-    char id[64]; /* of the last one */
-};
-
-static struct found find_letters(const char *filter)
-{
-    bson_error_t error;
-    struct found found = {0};
-    mongoc_client_t *client = mongoc_client_new(getenv("ALLOT_MONGODB_URI"));
-    mongoc_collection_t *letters =
-        mongoc_client_get_collection(client, fixture_database(), "letters");
-    bson_t *query = bson_new_from_json((const uint8_t *)filter, -1, &error);
-    assert_non_null(query);
-    mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(letters, query, NULL, NULL);
-    const bson_t *document = NULL;
-    while (mongoc_cursor_next(cursor, &document)) {
-        bson_iter_t iter;
-        assert_true(bson_iter_init_find(&iter, document, "_id"));
-        (void)snprintf(found.id, sizeof found.id, "%s", bson_iter_utf8(&iter, NULL));
-        found.count++;
-    }
-    mongoc_cursor_destroy(cursor);
-    bson_destroy(query);
-    mongoc_collection_destroy(letters);
-    mongoc_client_destroy(client);
-    return found;
-}
-
-static void await_letters(const char *filter, int64_t count)
-{
-    for (int waited_ms = 0; find_letters(filter).count != count; waited_ms += PAUSE_US / 1000) {
-        if (waited_ms >= WAIT_MS)
-            fail_msg("%lld letters fit %s, expected %lld", (long long)find_letters(filter).count,
-                     filter, (long long)count);
-        (void)usleep(PAUSE_US);
-    }
-}
 
 /* --- queues --------------------------------------------------------------------------------- */
 
@@ -108,17 +68,19 @@ static void test_a_command_that_expires_in_the_queue_gets_a_letter_of_the_broker
     send_expiring(&producer, &command);
     await_count("allot.dead", 1);
     pid_t worker = start_worker();
-    await_letters("{\"source\": \"broker\", \"reason\": \"expired\", \"principal\": \"conductor\", "
-                  "\"key\": \"late\", \"command\": \"allocation.delete\", \"count\": 1, "
-                  "\"queue\": \"allot.commands\", \"state\": \"open\", "
-                  "\"detail\": {\"$regex\": \"published to exchange 'allot.commands' with routing "
-                  "key 'allot.commands'\"}}",
-                  1);
-    await_letters("{\"published_at\": {\"$exists\": true}, \"unpublished\": {\"$exists\": false}, "
-                  "\"expires_at\": {\"$exists\": true}}",
-                  1);
+    await_stored_letters(
+        "{\"source\": \"broker\", \"reason\": \"expired\", \"principal\": \"conductor\", "
+        "\"key\": \"late\", \"command\": \"allocation.delete\", \"count\": 1, "
+        "\"queue\": \"allot.commands\", \"state\": \"open\", "
+        "\"detail\": {\"$regex\": \"published to exchange 'allot.commands' with routing "
+        "key 'allot.commands'\"}}",
+        1);
+    await_stored_letters(
+        "{\"published_at\": {\"$exists\": true}, \"unpublished\": {\"$exists\": false}, "
+        "\"expires_at\": {\"$exists\": true}}",
+        1);
     end_with_empty_desk(worker);
-    assert_int_equal(find_letters("{}").count, 1);
+    assert_int_equal(database_letters("{}").count, 1);
     await_count("allot.dead", 1); /* the broker's copy, and no second one */
     expect_silence(&producer, 0);
     client_close(producer.client);
@@ -133,13 +95,13 @@ static void test_the_dead_letter_of_a_worker_makes_no_second_letter(void **state
     assert_int_equal(publish(&producer, &command), CLIENT_CONFIRMED);
     struct client_message dead = take_dead_letter();
     arena_free(dead.arena);
-    await_letters("{\"source\": \"worker\", \"reason\": \"malformed\", \"count\": 1, "
-                  "\"published_at\": {\"$exists\": true}}",
-                  1);
+    await_stored_letters("{\"source\": \"worker\", \"reason\": \"malformed\", \"count\": 1, "
+                         "\"published_at\": {\"$exists\": true}}",
+                         1);
     (void)usleep(10 * PAUSE_US); /* the desk's copy came with the dead letter */
     end_with_empty_desk(worker);
-    assert_int_equal(find_letters("{}").count, 1);
-    assert_int_equal(find_letters("{\"source\": \"worker\", \"count\": 1}").count, 1);
+    assert_int_equal(database_letters("{}").count, 1);
+    assert_int_equal(database_letters("{\"source\": \"worker\", \"count\": 1}").count, 1);
     client_close(producer.client);
 }
 
@@ -152,10 +114,10 @@ static void test_a_forged_header_hides_no_expired_command(void **state)
     assert_int_equal(publish(&producer, &command), CLIENT_CONFIRMED);
     struct client_message dead = take_dead_letter();
     arena_free(dead.arena);
-    await_letters("{\"source\": \"worker\"}", 1);
+    await_stored_letters("{\"source\": \"worker\"}", 1);
     (void)usleep(10 * PAUSE_US);
     end_with_empty_desk(worker);
-    struct found other = find_letters("{}");
+    struct found_letters other = database_letters("{}");
     const struct outgoing_header forged[] = {
         {.name = "x-allot-letter", .kind = OUTGOING_TEXT, .text = text_of(other.id)},
         {.name = "x-death", .kind = OUTGOING_TEXT, .text = text_of("none of your business")}};
@@ -164,10 +126,11 @@ static void test_a_forged_header_hides_no_expired_command(void **state)
     hidden.header_count = 2;
     send_expiring(&producer, &hidden);
     worker = start_worker();
-    await_letters("{\"source\": \"broker\", \"reason\": \"expired\", \"key\": \"hidden\"}", 1);
+    await_stored_letters("{\"source\": \"broker\", \"reason\": \"expired\", \"key\": \"hidden\"}",
+                         1);
     end_with_empty_desk(worker);
-    assert_int_equal(find_letters("{}").count, 2);
-    assert_int_equal(find_letters("{\"source\": \"worker\", \"count\": 1}").count, 1);
+    assert_int_equal(database_letters("{}").count, 2);
+    assert_int_equal(database_letters("{\"source\": \"worker\", \"count\": 1}").count, 1);
     client_close(producer.client);
 }
 
@@ -185,10 +148,10 @@ static void test_killed_workers_store_an_expired_command_once(void **state)
     }
     pid_t worker = start_worker();
     expect(&producer, "next", COMMAND, "\"consumer_not_found\"");
-    await_letters("{\"source\": \"broker\", \"count\": 1, \"published_at\": {\"$exists\": true}}",
-                  1);
+    await_stored_letters(
+        "{\"source\": \"broker\", \"count\": 1, \"published_at\": {\"$exists\": true}}", 1);
     end_with_empty_desk(worker);
-    assert_int_equal(find_letters("{\"count\": 1}").count, 1);
+    assert_int_equal(database_letters("{\"count\": 1}").count, 1);
     client_close(producer.client);
 }
 

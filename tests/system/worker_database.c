@@ -5,10 +5,11 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/system/worker_fixture.h"
 
-enum { COMMAND_MAX = 2048 };
+enum { COMMAND_MAX = 2048, LETTER_PAUSE_US = 50000 };
 
 #define FAIL_COMMAND "failCommand"
 /* commitTransaction waits at its beginning while this fail point is on. */
@@ -191,4 +192,41 @@ int64_t clear_faults(void)
     thaw_database();
     release_commits();
     return set_fail_point(FAIL_COMMAND, "\"off\"", "") - failed_before;
+}
+
+/* --- letters ---------------------------------------------------------------------------------- */
+
+struct found_letters database_letters(const char *filter)
+{
+    bson_error_t error;
+    struct found_letters found = {0};
+    mongoc_client_t *client = open_database();
+    mongoc_collection_t *letters =
+        mongoc_client_get_collection(client, fixture_database(), "letters");
+    bson_t *query = bson_new_from_json((const uint8_t *)filter, -1, &error);
+    assert_non_null(query);
+    mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(letters, query, NULL, NULL);
+    const bson_t *document = NULL;
+    while (mongoc_cursor_next(cursor, &document)) {
+        bson_iter_t iter;
+        assert_true(bson_iter_init_find(&iter, document, "_id"));
+        (void)snprintf(found.id, sizeof found.id, "%s", bson_iter_utf8(&iter, NULL));
+        found.count++;
+    }
+    mongoc_cursor_destroy(cursor);
+    bson_destroy(query);
+    mongoc_collection_destroy(letters);
+    mongoc_client_destroy(client);
+    return found;
+}
+
+void await_stored_letters(const char *filter, int64_t count)
+{
+    for (int waited_ms = 0; database_letters(filter).count != count;
+         waited_ms += LETTER_PAUSE_US / 1000) {
+        if (waited_ms >= WAIT_MS)
+            fail_msg("%lld letters fit %s, expected %lld",
+                     (long long)database_letters(filter).count, filter, (long long)count);
+        (void)usleep(LETTER_PAUSE_US);
+    }
 }

@@ -14,6 +14,15 @@
  * outcomes, and a usage of the providers that equals the sum of the consumers' allocations.
  */
 void check_database(int64_t consumers, int64_t outcomes);
+struct found_letters {
+    int64_t count;
+    char id[64]; /* of one of them */
+};
+/* Finds the letters that fit a filter, given as JSON. */
+struct found_letters database_letters(const char *filter);
+/* Waits until so many letters fit the filter. */
+void await_stored_letters(const char *filter, int64_t count);
+
 /* Returns the number of transactions that the primary has committed since it started. */
 int64_t transactions_committed(void);
 /* Runs a command, given as JSON, on the primary. `database` is "admin" or the test's. */
