@@ -6,6 +6,8 @@
 #ifndef ALLOT_AMQP_NOTICE_H
 #define ALLOT_AMQP_NOTICE_H
 
+#include <stddef.h>
+
 enum amqp_notice {
     AMQP_URI_FILE_FAILED,     /* the file cannot be used; the last good URI is. `text`: why */
     AMQP_TOPOLOGY_INCOMPLETE, /* `text`: what is missing or different, and why it stays so */

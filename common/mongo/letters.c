@@ -377,9 +377,10 @@ static enum store_status sighted_row(void *context, const bson_t *document, stru
  */
 static bool is_id(struct text id)
 {
+    static const char digits[] = "0123456789abcdef";
     bool valid = id.length == LETTER_ID_DIGITS;
     for (size_t i = 0; valid && i < id.length; i++)
-        valid = memchr("0123456789abcdef", id.bytes[i], 16) != NULL;
+        valid = memchr(digits, id.bytes[i], sizeof digits - 1) != NULL;
     return valid;
 }
 

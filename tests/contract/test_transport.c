@@ -248,6 +248,7 @@ static void test_cancel_stops_deliveries_and_consume_resumes_them(void **state)
     fixture_await(fixture, TRANSPORT_DELIVERY, 1);
     assert_int_equal(fixture->transport->ops->cancel(fixture->transport, &fixture->error),
                      TRANSPORT_OK);
+    fixture_poll_a_while(fixture); /* the broker ends the consumer */
     fixture_send(fixture, "later", text_of("{}"));
     fixture_poll_a_while(fixture);
     assert_int_equal(fixture_count(fixture, TRANSPORT_DELIVERY), 1);

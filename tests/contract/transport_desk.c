@@ -5,6 +5,9 @@
  *
  * Sections: both backends; RabbitMQ only.
  *
+ * await() and count() look at the deliveries of one queue only, since those of both arrive in any
+ * order.
+ *
  * A dead letter of a test is published by its own transport. The unreadable message of the desk
  * queue is in transport_unreadable.c.
  */

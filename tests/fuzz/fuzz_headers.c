@@ -17,6 +17,7 @@
 #include "allot/limits.h"
 #include "common/base/utf8.h"
 #include "common/codec/body_parse.h"
+#include "common/codec/death.h"
 #include "common/codec/field_table.h"
 #include "common/codec/outgoing_headers.h"
 #include "common/codec/traceparent.h"
@@ -187,6 +188,21 @@ static bool has_trace_form(struct text text)
     return trace && parent && ends && !text_starts_with(text, "ff");
 }
 
+static bool is_within(struct text part, struct text whole)
+{
+    return !text_present(part) ||
+           (part.bytes >= whole.bytes && part.bytes + part.length <= whole.bytes + whole.length);
+}
+
+static void check_death(struct text table)
+{
+    struct death death;
+    struct field field;
+    REQUIRE(death_read(table, &death) == field_table_find(table, "x-death", &field));
+    REQUIRE(is_within(death.reason, table) && is_within(death.queue, table));
+    REQUIRE(is_within(death.exchange, table) && is_within(death.routing_key, table));
+}
+
 static void check_delivery(struct text table)
 {
     struct delivery delivery = {.raw_headers = table};
@@ -207,6 +223,7 @@ static void check_table(struct arena *arena, struct text table, struct text inpu
     bool well_formed = check_entries(table);
     REQUIRE(field_table_well_formed(table) == well_formed);
     check_delivery(table);
+    check_death(table);
     check_without(arena, table, well_formed);
     check_outgoing(arena, table, input, input.length > 0 ? 16U * (uint8_t)input.bytes[0] : 0);
     check_outgoing(arena, table, text_of("detail"), 128U * 1024);

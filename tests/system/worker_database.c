@@ -1,4 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Design. Each call opens a client of its own and closes it again: a test makes few of them, and
+ * none has to survive a fault. Faults are fail points of mongod and signals to its processes;
+ * clear_faults() ends all of them, also those that a failed test has left.
+ *
+ * Sections: content, faults, letters. The content is read without the worker's code, so that a
+ * wrong document is not read back by the same mistake.
+ */
 #include "tests/system/worker_database.h"
 
 #include <mongoc/mongoc.h>
