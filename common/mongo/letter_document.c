@@ -102,8 +102,6 @@ static void append_kept(bson_t *document, const struct letter *letter)
     append_uuids(document, "providers", letter->providers, letter->provider_count);
     BSON_APPEND_INT64(document, "attempts", letter->attempts);
     append_properties(document, &letter->properties);
-    append_binary(document, "headers", letter->raw_headers);
-    append_binary(document, "body", letter->body);
     BSON_APPEND_INT64(document, "body_size", (int64_t)letter->body_size);
     BSON_APPEND_DATE_TIME(document, "first_at", letter->at_ms);
 }
@@ -115,6 +113,15 @@ static void append_latest(bson_t *document, const struct letter *letter)
 #undef X
 }
 
+/* Appends what makes most of the size, and the size: so these always fit together. */
+static void append_content(bson_t *document, const struct letter *letter)
+{
+    append_binary(document, "headers", letter->raw_headers);
+    append_binary(document, "body", letter->body);
+    BSON_APPEND_BOOL(document, "body_dropped", letter->body_dropped);
+    BSON_APPEND_INT64(document, "bytes", letter_bytes(letter));
+}
+
 /* Names the fields that the letter must not have after the write. */
 static void append_removed(bson_t *document, const struct letter *letter)
 {
@@ -122,6 +129,10 @@ static void append_removed(bson_t *document, const struct letter *letter)
                                           "claimed_until", "refused"};
     for (size_t i = 0; i < sizeof removed / sizeof removed[0]; i++)
         BSON_APPEND_UTF8(document, removed[i], "");
+    if (!text_present(letter->raw_headers))
+        BSON_APPEND_UTF8(document, "headers", "");
+    if (!text_present(letter->body))
+        BSON_APPEND_UTF8(document, "body", "");
 #define X(member, field)                                                                           \
     if (!text_present(letter->member))                                                             \
         BSON_APPEND_UTF8(document, field, "");
@@ -153,6 +164,7 @@ void letter_append_upsert(bson_t *update, const struct letter *letter)
     bson_append_document_end(update, &part);
     bson_append_document_begin(update, "$set", -1, &part);
     append_latest(&part, letter);
+    append_content(&part, letter);
     BSON_APPEND_UTF8(&part, "state", letter_state_name(LETTER_OPEN));
     BSON_APPEND_BOOL(&part, "unpublished", true);
     bson_append_document_end(update, &part);
@@ -172,7 +184,7 @@ void letter_append_upsert(bson_t *update, const struct letter *letter)
 
 /* --- reading -------------------------------------------------------------------------------- */
 
-static bool text_at(const bson_iter_t *iter, struct text *ret_borrowed)
+bool letter_read_text(const bson_iter_t *iter, struct text *ret_borrowed)
 {
     uint32_t length = 0;
     if (BSON_ITER_HOLDS_UTF8(iter)) {
@@ -198,7 +210,7 @@ static bool read_text(const bson_t *document, const char *key, struct arena *are
     struct text borrowed;
     if (!bson_iter_init_find(&iter, document, key))
         return true;
-    if (!text_at(&iter, &borrowed))
+    if (!letter_read_text(&iter, &borrowed))
         return false;
     *ret_copy = text_copy(arena, borrowed);
     return true;
@@ -216,6 +228,15 @@ static bool read_unsigned(const bson_t *document, const char *key, uint64_t *ret
     bool valid = read_integer(document, key, &value);
     *ret_value = (uint64_t)value;
     return valid;
+}
+
+static bool read_boolean(const bson_t *document, const char *key, bool *ret_value)
+{
+    bson_iter_t iter;
+    if (!bson_iter_init_find(&iter, document, key))
+        return true;
+    *ret_value = bson_iter_as_bool(&iter);
+    return BSON_ITER_HOLDS_BOOL(&iter);
 }
 
 static bool read_time(const bson_t *document, const char *key, int64_t *ret_ms)
@@ -329,6 +350,7 @@ static bool read_letter(const bson_t *document, struct arena *arena, struct lett
            read_properties(document, arena, &ret_letter->properties) &&
            read_text(document, "headers", arena, &ret_letter->raw_headers) &&
            read_text(document, "body", arena, &ret_letter->body) &&
+           read_boolean(document, "body_dropped", &ret_letter->body_dropped) &&
            read_unsigned(document, "body_size", &ret_letter->body_size);
 }
 
@@ -344,6 +366,7 @@ bool letter_read(const bson_t *document, struct arena *arena, struct letter_reco
            read_time(document, "last_at", &ret_record->last_at_ms) &&
            read_time(document, "last_at", &ret_record->letter.at_ms) &&
            read_history(document, arena, ret_record) &&
+           read_integer(document, "bytes", &ret_record->bytes) &&
            read_time(document, "published_at", &ret_record->published_at_ms) &&
            read_time(document, "expires_at", &ret_record->expires_at_ms) &&
            read_text(document, "claimed_by", arena, &ret_record->claimed_by) &&

@@ -16,6 +16,10 @@
 /* Appends a text of a letter: nothing if it is absent. */
 void letter_append_text(bson_t *document, const char *key, struct text value);
 
+/* Sets `ret_borrowed` to the text of a letter that an element holds. Returns false if it holds
+   something else. */
+ALLOT_CHECK bool letter_read_text(const bson_iter_t *iter, struct text *ret_borrowed);
+
 /* Appends the operators of an upsert that inserts the letter, or adds to the stored one. */
 void letter_append_upsert(bson_t *update, const struct letter *letter);
 

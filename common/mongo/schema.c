@@ -60,6 +60,7 @@
     "\"queue\": " ANY_TEXT ", \"worker\": " ANY_TEXT ", \"attempts\": " COUNT ", "                 \
     "\"traceparent\": " ANY_TEXT ", \"properties\": " LETTER_PROPERTIES ", "                       \
     "\"headers\": " BINARY ", \"body\": " BINARY ", \"body_size\": " UNSIGNED ", "                 \
+    "\"body_dropped\": {\"bsonType\": \"bool\"}, \"bytes\": " COUNT ", "                           \
     "\"body_sha256\": " ANY_TEXT ", \"count\": " POSITIVE ", \"first_at\": " DATE ", "             \
     "\"last_at\": " DATE ", \"history\": " LETTER_HISTORY ", "                                     \
     "\"unpublished\": {\"enum\": [true]}, \"published_at\": " DATE ", "                            \
@@ -70,7 +71,8 @@
  * The sweep looks only at unpublished letters, which are few: hence a partial index. `allotctl`
  * lists letters newest first: those in a state (or in any: a scan of one range for each state), and
  * those of a principal, group or reason, of which there may be few among very many. A list by
- * command or project scans the letters in the order of time, so they need no index.
+ * command or project scans the letters in the order of time, so they need no index. The index
+ * "bounds" has all that the sums of letter_bounds.c need, and the order of its cuts.
  */
 #define LETTER_INDEXES                                                                             \
     "[{\"key\": {\"last_at\": 1}, \"name\": \"sweep\", "                                           \
@@ -79,7 +81,9 @@
     "{\"key\": {\"state\": 1, \"last_at\": -1}, \"name\": \"state\"}, "                            \
     "{\"key\": {\"principal\": 1, \"last_at\": -1}, \"name\": \"principal\"}, "                    \
     "{\"key\": {\"group\": 1, \"last_at\": -1}, \"name\": \"group\"}, "                            \
-    "{\"key\": {\"reason\": 1, \"last_at\": -1}, \"name\": \"reason\"}]"
+    "{\"key\": {\"reason\": 1, \"last_at\": -1}, \"name\": \"reason\"}, "                          \
+    "{\"key\": {\"body_dropped\": 1, \"state\": 1, \"last_at\": 1, \"published_at\": 1, "          \
+    "\"principal\": 1, \"bytes\": 1}, \"name\": \"bounds\"}]"
 
 #define EXPIRING(name)                                                                             \
     "[{\"key\": {\"expires_at\": 1}, \"name\": \"" name "\", \"expireAfterSeconds\": 0}]"

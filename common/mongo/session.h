@@ -71,6 +71,10 @@ enum store_status mongo_mark_letter_refused(struct store *base, struct text id, 
 enum store_status mongo_claim_letters(struct store *base, size_t max, size_t bytes_max,
                                       struct arena *arena, struct letter **ret_letters,
                                       size_t *ret_count, struct error *error);
+enum store_status mongo_measure_letters(struct store *base, int64_t max_bytes, struct arena *arena,
+                                        struct letter_measure *ret_measure, struct error *error);
+enum store_status mongo_trim_letters(struct store *base, const struct letter_cut *cut,
+                                     struct letter_trimmed *ret_trimmed, struct error *error);
 
 enum store_status mongo_find_letters(struct store *base, const struct text *ids, size_t count,
                                      struct arena *arena, struct letter_sighting *ret_sightings,

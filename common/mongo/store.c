@@ -230,6 +230,8 @@ static const struct store_ops operations = {
     .mark_letter_refused = mongo_mark_letter_refused,
     .claim_letters = mongo_claim_letters,
     .find_letters = mongo_find_letters,
+    .measure_letters = mongo_measure_letters,
+    .trim_letters = mongo_trim_letters,
     .free = store_free,
 };
 

@@ -13,7 +13,10 @@
 enum {
     LETTER_ID_DIGITS = 32, /* hexadecimal, lower case */
     LETTER_NAMES_MAX = 16, /* consumers, and providers, that a letter names */
-    LETTER_HISTORY_MAX = 20
+    LETTER_HISTORY_MAX = 20,
+    /* What a letter counts for beside its texts: numbers, names of fields, the history, and its
+       places in the indexes. */
+    LETTER_BYTES_REST = 2048
 };
 
 /* X(identifier, name in the database): who dead-lettered the message. */
@@ -124,6 +127,7 @@ struct letter {
     struct properties properties; /* of the command, with its user_id */
     struct text raw_headers;      /* an encoded field table, or absent */
     struct text body;             /* or the first part of it */
+    bool body_dropped;            /* the body is not stored (letters.keep_body), or no more */
     uint64_t body_size;           /* of all of it */
     struct text body_sha256;      /* of all of it, in hexadecimal digits */
 };
@@ -136,6 +140,44 @@ struct letter_sighting {
     struct text detail;
     struct text body_sha256;
 };
+
+/* Returns the size that the letter counts for: its headers, its body, its texts, and
+   LETTER_BYTES_REST. */
+static inline int64_t letter_bytes(const struct letter *letter)
+{
+    const struct properties *properties = &letter->properties;
+    const struct text texts[] = {
+        letter->id,
+        letter->reason,
+        letter->detail,
+        letter->principal,
+        letter->key,
+        letter->command,
+        letter->project,
+        letter->group,
+        letter->queue,
+        letter->worker,
+        letter->traceparent,
+        letter->raw_headers,
+        letter->body,
+        letter->body_sha256,
+        properties->content_type,
+        properties->content_encoding,
+        properties->correlation_id,
+        properties->reply_to,
+        properties->expiration,
+        properties->message_id,
+        properties->type,
+        properties->user_id,
+        properties->app_id,
+        properties->cluster_id,
+    };
+    size_t bytes = LETTER_BYTES_REST;
+    bytes += (letter->consumer_count + letter->provider_count) * sizeof(struct uuid);
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        bytes += texts[i].length;
+    return (int64_t)bytes;
+}
 
 /* An entry of a letter's history. Times, here and below, count milliseconds from the Unix epoch. */
 struct letter_event {
@@ -154,6 +196,7 @@ struct letter_record {
     int64_t last_at_ms;                 /* by the clock of the database, like all times below */
     const struct letter_event *history; /* newest last; at most LETTER_HISTORY_MAX */
     size_t history_count;
+    int64_t bytes;    /* that it counts for, as letter_bytes() says; 0: it is missing */
     bool unpublished; /* its dead letter must still be published */
     int64_t published_at_ms;
     int64_t expires_at_ms;

@@ -21,6 +21,7 @@
 
 #include "allot/letter.h"
 #include "common/base/error.h"
+#include "common/core/letter_bounds.h"
 #include "common/core/snapshot.h"
 
 /*
@@ -82,6 +83,21 @@ struct attempt_history {
 enum {
     LETTER_SWEEP_AFTER_MS = 30 * 1000,
     LETTER_CLAIM_MS = 60 * 1000,
+    LETTER_TRIM_MAX = 1000, /* letters that one call of trim_letters changes */
+};
+
+/* What the letters hold, and what is to be done about it. */
+struct letter_measure {
+    struct letter_share *shares; /* one for each principal that has letters, in any order */
+    size_t count;
+    struct letter_cut cut; /* LETTER_CUT_NONE: nothing */
+};
+
+/* What one call of trim_letters did. */
+struct letter_trimmed {
+    size_t letters; /* changed or deleted by this call */
+    int64_t bytes;  /* by which the cut came nearer to its end */
+    bool done;      /* nothing of the cut is left */
 };
 
 struct store;
@@ -126,8 +142,9 @@ struct store_ops {
      * Writes letters, whose ids are different: inserts each, or adds to the one that is stored. Its
      * state becomes `open`, and it is to be published, again. `count` grows by `times`; reason,
      * detail and worker become the latest, and are added to the history, which keeps the newest
-     * LETTER_HISTORY_MAX entries; all else stays as it was first written. It may be the only write
-     * of the transaction.
+     * LETTER_HISTORY_MAX entries. Headers and body become the latest too, since a bound may have
+     * deleted the body. All else stays as it was first written. It may be the only write of the
+     * transaction.
      */
     enum store_status (*write_letters)(struct store *store, const struct letter *letters,
                                        size_t count, struct error *error);
@@ -192,6 +209,23 @@ struct store_ops {
     enum store_status (*find_letters)(struct store *store, const struct text *ids, size_t count,
                                       struct arena *arena, struct letter_sighting *ret_sightings,
                                       struct error *error);
+
+    /*
+     * Keeps letters within a bound, outside of any transaction; both may be repeated.
+     *   measure_letters  adds up what the letters of each principal hold, and plans the next cut
+     *                    (letter_cut_choose). Reads no document. Shares and cut are in `arena`
+     *   trim_letters     makes one batch of a cut: the oldest of its letters, until cut->bytes are
+     *                    freed, and at most LETTER_TRIM_MAX. It changes only letters that were
+     *                    last dead-lettered until cut->until_ms and that are still as the cut
+     *                    wants them. So several stores that have planned the same do it once.
+     *                    Durable (majority)
+     * A cut is planned for a bounded number of letters, so after a cut that is done, measure again.
+     */
+    enum store_status (*measure_letters)(struct store *store, int64_t max_bytes,
+                                         struct arena *arena, struct letter_measure *ret_measure,
+                                         struct error *error);
+    enum store_status (*trim_letters)(struct store *store, const struct letter_cut *cut,
+                                      struct letter_trimmed *ret_trimmed, struct error *error);
 
     /* Ends the transaction, if there is one, and frees the store. */
     void (*free)(struct store *store);

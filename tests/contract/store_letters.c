@@ -171,6 +171,20 @@ void world_pass_time(struct store_world *world, int64_t by_ms)
     admin_run(world->database, json);
 }
 
+void world_set_state(struct store_world *world, struct text id, enum letter_state new_state)
+{
+    char json[512];
+    if (world->memory != NULL) {
+        memory_database_set_letter_state(world->memory, id, new_state);
+        return;
+    }
+    (void)snprintf(json, sizeof json,
+                   "{\"update\": \"letters\", \"updates\": [{\"q\": {\"_id\": \"%.*s\"}, \"u\": "
+                   "{\"$set\": {\"state\": \"%s\"}}}], \"writeConcern\": {\"w\": \"majority\"}}",
+                   TEXT_ARGS(id), letter_state_name(new_state));
+    admin_run(world->database, json);
+}
+
 void world_publish_all(struct store_world *world)
 {
     struct session session = session_open(world);
@@ -278,6 +292,7 @@ void assert_same_letter(const struct letter *expected, const struct letter *actu
     assert_same_properties(&expected->properties, &actual->properties);
     assert_text(expected->raw_headers, actual->raw_headers);
     assert_text(expected->body, actual->body);
+    assert_int_equal(expected->body_dropped, actual->body_dropped);
     assert_true(expected->body_size == actual->body_size);
     assert_text(expected->body_sha256, actual->body_sha256);
 }

@@ -34,6 +34,8 @@ struct claimed session_claim(struct session *session, size_t max);
 enum store_status session_try_claim(struct session *session, size_t max, size_t bytes_max,
                                     struct claimed *ret_claimed);
 
+/* Gives a stored letter another state, past the port. */
+void world_set_state(struct store_world *world, struct text id, enum letter_state new_state);
 /* Lets the time pass for all letters. On MongoDB it changes the times in the documents. */
 void world_pass_time(struct store_world *world, int64_t by_ms);
 /* Marks all letters as published, so that the next test finds none to claim. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the files of the memory store share: documents with their versions, and the transactions
- * that write them. For memory_store.c, memory_document.c, memory_load.c, memory_write.c and
- * memory_letters.c only.
+ * that write them. For memory_store.c, memory_document.c, memory_load.c, memory_write.c,
+ * memory_letters.c and memory_letter_bounds.c only.
  *
  * Each commit gets the next sequence number. A transaction's snapshot is the sequence number of its
  * first read or write. It sees of each document the newest version that is not newer than its
@@ -175,5 +175,22 @@ enum store_status memory_claim_letters(struct memory_database *database, struct 
                                        size_t max, size_t bytes_max, struct arena *arena,
                                        struct letter **ret_letters, size_t *ret_count,
                                        struct error *error);
+
+/* Returns the letter's newest version; NULL if there is no such letter. `document` may be NULL. */
+const struct letter_record *memory_newest_letter(const struct memory_document *document);
+/* Sets the error of a call that meets a letter of an open transaction; returns UNAVAILABLE. */
+enum store_status memory_letter_busy(struct error *error);
+/* Commits a copy of the newest version, and returns it to be changed. */
+struct letter_record *memory_change_letter(struct memory_database *database,
+                                           struct memory_document *document);
+
+/* --- bounds of letters (memory_letter_bounds.c): the calls of the port, without faults --- */
+
+void memory_measure_letters(const struct memory_database *database, int64_t max_bytes,
+                            struct arena *arena, struct letter_measure *ret_measure);
+/* Returns UNAVAILABLE as the calls above. */
+enum store_status memory_trim_letters(struct memory_database *database,
+                                      const struct letter_cut *cut,
+                                      struct letter_trimmed *ret_trimmed, struct error *error);
 
 #endif

@@ -8,7 +8,8 @@
  * would wait for that transaction, up to the time limit of the call. There is nothing to wait for
  * in one thread, so the call ends with UNAVAILABLE at once, and changes nothing.
  *
- * Not here: expiry. A letter with `expires_at_ms` in the past stays.
+ * Not here: bounds (memory_letter_bounds.c), and expiry. A letter with `expires_at_ms` in the past
+ * stays.
  */
 #include "tests/support/memory_document.h"
 
@@ -126,6 +127,10 @@ static void add_dead_letter(struct letter_record *record, struct arena *arena,
     record->letter.reason = text_copy(arena, letter->reason);
     record->letter.detail = text_copy(arena, letter->detail);
     record->letter.worker = text_copy(arena, letter->worker);
+    record->letter.raw_headers = text_copy(arena, letter->raw_headers);
+    record->letter.body = text_copy(arena, letter->body);
+    record->letter.body_dropped = letter->body_dropped;
+    record->bytes = letter_bytes(letter);
     record->state = LETTER_OPEN;
     record->count += (int64_t)letter->times;
     record->last_at_ms = record->letter.at_ms = now;
@@ -172,28 +177,32 @@ enum store_status memory_write_letters(struct memory_transaction *transaction,
 
 /* --- outside of a transaction --- */
 
-/* Returns the letter's newest version; NULL if there is no such letter. */
-static const struct letter_record *newest(const struct memory_document *document)
+const struct letter_record *memory_newest_letter(const struct memory_document *document)
 {
     bool exists = document != NULL && document->newest != NULL && document->newest->exists;
     return exists ? &document->newest->letter : NULL;
 }
 
-static enum store_status busy(struct error *error)
+enum store_status memory_letter_busy(struct error *error)
 {
     error_set(error, "memory: an open transaction wrote this letter");
     return STORE_UNAVAILABLE;
 }
 
-/* Commits a copy of the newest version, and returns it to be changed. */
-static struct letter_record *change_letter(struct memory_database *database,
+struct letter_record *memory_change_letter(struct memory_database *database,
                                            struct memory_document *document)
 {
     struct memory_version *version = memory_version_new(true);
-    version->letter = copy_record(version->arena, newest(document));
+    version->letter = copy_record(version->arena, memory_newest_letter(document));
     database->sequence++;
     memory_install(database, document, version);
     return &version->letter;
+}
+
+void memory_database_set_letter_state(struct memory_database *database, struct text id,
+                                      enum letter_state new_state)
+{
+    memory_change_letter(database, memory_find(database, KIND_LETTER, id))->state = new_state;
 }
 
 static void end_publishing(struct letter_record *record)
@@ -208,12 +217,12 @@ enum store_status memory_mark_published(struct memory_database *database, const 
 {
     for (size_t i = 0; i < count; i++) {
         struct memory_document *document = memory_find(database, KIND_LETTER, ids[i]);
-        const struct letter_record *stored = newest(document);
+        const struct letter_record *stored = memory_newest_letter(document);
         if (stored == NULL || stored->published_at_ms != 0)
             continue;
         if (document->writer != NULL)
-            return busy(error);
-        struct letter_record *record = change_letter(database, document);
+            return memory_letter_busy(error);
+        struct letter_record *record = memory_change_letter(database, document);
         end_publishing(record);
         record->refused = TEXT_NONE;
         record->published_at_ms = now_ms(database);
@@ -226,12 +235,12 @@ enum store_status memory_mark_refused(struct memory_database *database, struct t
                                       struct text reason, struct error *error)
 {
     struct memory_document *document = memory_find(database, KIND_LETTER, id);
-    const struct letter_record *stored = newest(document);
+    const struct letter_record *stored = memory_newest_letter(document);
     if (stored == NULL || !stored->unpublished)
         return STORE_OK;
     if (document->writer != NULL)
-        return busy(error);
-    struct letter_record *record = change_letter(database, document);
+        return memory_letter_busy(error);
+    struct letter_record *record = memory_change_letter(database, document);
     end_publishing(record);
     record->refused = text_copy(document->newest->arena, reason);
     return STORE_OK;
@@ -240,7 +249,8 @@ enum store_status memory_mark_refused(struct memory_database *database, struct t
 static int compare_ages(const void *a, const void *b)
 {
     const struct memory_document *const *x = a, *const *y = b;
-    int64_t x_ms = newest(*x)->last_at_ms, y_ms = newest(*y)->last_at_ms;
+    int64_t x_ms = memory_newest_letter(*x)->last_at_ms,
+            y_ms = memory_newest_letter(*y)->last_at_ms;
     return (x_ms > y_ms) - (x_ms < y_ms);
 }
 
@@ -254,7 +264,7 @@ static struct memory_document **find_claimable(const struct memory_database *dat
     int64_t now = now_ms(database);
     *ret_count = 0;
     for (size_t i = 0; i < table->count; i++) {
-        const struct letter_record *record = newest(table->items[i]);
+        const struct letter_record *record = memory_newest_letter(table->items[i]);
         if (record != NULL && record->unpublished &&
             record->last_at_ms <= now - LETTER_SWEEP_AFTER_MS &&
             (record->claimed_until_ms <= now || text_equal(record->claimed_by, name)))
@@ -270,7 +280,7 @@ static size_t count_fitting(struct memory_document *const *found, size_t count, 
 {
     size_t bytes = 0, fitting = 0;
     while (fitting < count && fitting < max) {
-        const struct letter *letter = &newest(found[fitting])->letter;
+        const struct letter *letter = &memory_newest_letter(found[fitting])->letter;
         bytes += letter->raw_headers.length + letter->body.length;
         if (fitting > 0 && bytes > bytes_max)
             break;
@@ -290,10 +300,10 @@ enum store_status memory_claim_letters(struct memory_database *database, struct 
     struct letter *letters = ARENA_ARRAY(arena, struct letter, count);
     for (size_t i = 0; i < count; i++) {
         if (found[i]->writer != NULL)
-            return busy(error);
+            return memory_letter_busy(error);
     }
     for (size_t i = 0; i < count; i++) {
-        struct letter_record *record = change_letter(database, found[i]);
+        struct letter_record *record = memory_change_letter(database, found[i]);
         record->claimed_by = text_copy(found[i]->newest->arena, name);
         record->claimed_until_ms = now_ms(database) + LETTER_CLAIM_MS;
         letters[i] = copy_letter(arena, &record->letter);
@@ -307,7 +317,8 @@ void memory_find_letters(const struct memory_database *database, const struct te
                          size_t count, struct arena *arena, struct letter_sighting *ret_sightings)
 {
     for (size_t i = 0; i < count; i++) {
-        const struct letter_record *record = newest(memory_find(database, KIND_LETTER, ids[i]));
+        const struct letter_record *record =
+            memory_newest_letter(memory_find(database, KIND_LETTER, ids[i]));
         ret_sightings[i] = (struct letter_sighting){0};
         if (record == NULL)
             continue;

@@ -407,6 +407,29 @@ static enum store_status find_letters(struct store *base, const struct text *ids
     return status;
 }
 
+static enum store_status measure_letters(struct store *base, int64_t max_bytes, struct arena *arena,
+                                         struct letter_measure *ret_measure, struct error *error)
+{
+    bool applies = false;
+    enum store_status status = begin_letter_call(to_memory(base), &applies, error);
+    *ret_measure = (struct letter_measure){.count = 0};
+    if (status == STORE_OK)
+        memory_measure_letters(to_memory(base)->database, max_bytes, arena, ret_measure);
+    return status;
+}
+
+static enum store_status trim_letters(struct store *base, const struct letter_cut *cut,
+                                      struct letter_trimmed *ret_trimmed, struct error *error)
+{
+    bool applies = false;
+    enum store_status status = begin_letter_call(to_memory(base), &applies, error);
+    enum store_status result = STORE_OK;
+    *ret_trimmed = (struct letter_trimmed){.letters = 0};
+    if (applies)
+        result = memory_trim_letters(to_memory(base)->database, cut, ret_trimmed, error);
+    return status == STORE_OK ? result : status;
+}
+
 static const struct store_ops operations = {
     .prepare = prepare,
     .begin = begin,
@@ -425,6 +448,8 @@ static const struct store_ops operations = {
     .mark_letter_refused = mark_letter_refused,
     .claim_letters = claim_letters,
     .find_letters = find_letters,
+    .measure_letters = measure_letters,
+    .trim_letters = trim_letters,
     .free = store_free,
 };
 

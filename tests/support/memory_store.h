@@ -34,7 +34,7 @@ struct store *memory_store_new(struct memory_database *database);
 /* --- faults --- */
 
 /* The calls of the port. ATTEMPT stands for the four calls for attempt records, LETTER for the
-   four calls that look for letters or publish them. */
+   calls that look for letters, publish, measure or trim them. */
 enum memory_call {
     MEMORY_PREPARE,
     MEMORY_BEGIN,
@@ -73,6 +73,10 @@ void memory_database_fail(struct memory_database *database, struct memory_fault 
 void memory_database_clear_faults(struct memory_database *database);
 /* Lets the database refuse this provider or consumer from now on, as a validator does. */
 void memory_database_refuse(struct memory_database *database, struct uuid id);
+
+/* Gives a committed letter another state, as people do. */
+void memory_database_set_letter_state(struct memory_database *database, struct text id,
+                                      enum letter_state new_state);
 
 /* Crashes a store: its calls fail from now on. Its transaction is aborted, or lingers (LINGERS). */
 void memory_store_crash(struct store *store, enum memory_fate fate);
