@@ -79,6 +79,7 @@ static bool start_lane(struct worker *worker, struct error *error)
         .clock = system_clock(),
         .policy = worker->policy,
         .turn = &worker->attempt_turn,
+        .trims_letters = worker->lane_count == 0,
         .transport = transport,
         .store = store,
     };

@@ -127,6 +127,12 @@ enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_JSON, LOG_FORMAT_TEXT };
       "be published does not expire, nor does one whose dead letter the broker refused. Raise it " \
       "to give people more time to look at dead-lettered commands; the database grows with it. A " \
       "new value applies to letters that are published from then on.")                             \
+    X(BYTES, letters_max_bytes, "letters.max_bytes", "1GiB", 1048576, 1099511627776,               \
+      "Size of all letters together; one principal may hold a quarter of it. It is measured once " \
+      "a minute. Above it, letters that were published are deleted, the oldest first: those that " \
+      "are not open any more, then the bodies of others, then others. Letters that are still to "  \
+      "be published stay. A letter counts for its headers, its body, its texts and 2KiB more. "    \
+      "Set it alike on all workers.")                                                              \
     X(BOOLEAN, letters_publish, "letters.publish", "true", 0, 1,                                   \
       "Whether a dead-lettered command is also published to amqp.dead_letter_exchange. Its "       \
       "letter "                                                                                    \

@@ -3,9 +3,9 @@
  * Letters in the simulated world: a dead-lettered command is stored and acknowledged, whatever
  * becomes of its dead letter; and what is not published now, a sweep publishes later.
  *
- * Sections: storing; crashes and unknown commits; publishing. Most tests end with the auditor,
- * which checks that each dead-lettered command has one letter and each letter a dead letter. The
- * clock moves only in run() and world_run_until_idle().
+ * Sections: storing; crashes and unknown commits; publishing; bounds. Most tests end with the
+ * auditor, which checks that each dead-lettered command has one letter and each letter a dead
+ * letter. The clock moves only in run() and world_run_until_idle().
  *
  * Not here: what a store does with letters (tests/contract/test_store_letters.c).
  */
@@ -345,6 +345,90 @@ static void test_a_producer_cannot_name_a_letter(void **state)
     assert_true(text_equal(field.text, letters_of(world).records[0].letter.id));
 }
 
+/* --- bounds --------------------------------------------------------------------------------- */
+
+static size_t count_of(const struct letters *letters, const char *principal)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < letters->count; i++)
+        count += text_is(letters->records[i].letter.principal, principal);
+    return count;
+}
+
+static int64_t bytes_of(const struct letters *letters)
+{
+    int64_t bytes = 0;
+    for (size_t i = 0; i < letters->count; i++)
+        bytes += letters->records[i].bytes;
+    return bytes;
+}
+
+/* Both workers see that `blue` holds too much. */
+static void test_a_flood_by_one_principal_deletes_only_its_letters(void **state)
+{
+    enum { SHARE = 10 * (LETTER_BYTES_REST + 300), FLOOD = 60, OTHERS = 4, MINUTE_MS = 60000 };
+    (void)state;
+    struct world *world = world_new((struct world_options){
+        .seed = 7, .prefetch = PREFETCH, .letters_max_bytes = SHARE * LETTER_SHARES});
+    for (size_t i = 0; i < OTHERS; i++)
+        (void)world_ask(world, "red", i % 2 == 0 ? "even" : "odd",
+                        i < 2 ? GARBAGE : "no JSON, too");
+    run(world, WORKER, 2000);
+    send_garbage(world, FLOOD);
+    run(world, WORKER, 10000);
+    assert_all_settled(world);
+    assert_int_equal(letters_of(world).count, FLOOD + OTHERS);
+    assert_int_equal(dead_letters(world), FLOOD + OTHERS);
+    for (int64_t passed = 0; passed < MINUTE_MS; passed += 20) {
+        for (size_t i = 0; i < WORLD_WORKERS; i++) {
+            world_transport_step(world, i);
+            world_apply_step(world, i);
+        }
+        fake_clock_advance(&world->clock, 20);
+    }
+    struct letters letters = letters_of(world);
+    assert_int_equal(count_of(&letters, "red"), OTHERS);
+    assert_in_range(count_of(&letters, "blue"), 9, 11);
+    assert_true(bytes_of(&letters) <= 2 * SHARE);
+    for (size_t i = 0; i < letters.count; i++)
+        assert_int_equal(letters.records[i].letter.body_dropped,
+                         text_is(letters.records[i].letter.principal, "blue"));
+    world_free(world);
+}
+
+/* Commands go on meanwhile. */
+static void test_a_database_that_fails_while_letters_are_deleted_is_tried_again(void **state)
+{
+    enum { SHARE = 10 * (LETTER_BYTES_REST + 300) };
+    (void)state;
+    struct world *world = world_new((struct world_options){
+        .seed = 7, .prefetch = PREFETCH, .letters_max_bytes = SHARE * LETTER_SHARES});
+    send_garbage(world, 30);
+    run(world, WORKER, 10000);
+    memory_database_fail(
+        world->database,
+        (struct memory_fault){.call = MEMORY_LETTER, .times = 40, .status = STORE_UNAVAILABLE});
+    const struct sent *victim = world_ask(world, "red", "read", READ);
+    run(world, WORKER, 60000);
+    assert_non_null(world_reply(world, victim, 0));
+    memory_database_clear_faults(world->database);
+    run(world, WORKER, 60000);
+    assert_true(letters_of(world).count < 15);
+    world_free(world);
+}
+
+static void test_unpublished_letters_outlive_the_bound(void **state)
+{
+    (void)state;
+    struct world *world = world_new((struct world_options){
+        .seed = 7, .prefetch = PREFETCH, .letters_max_bytes = 4 * LETTER_BYTES_REST});
+    leave_unpublished(world, 20);
+    memory_broker_bind_dead(world->broker, false);
+    run(world, WORKER, 120000);
+    assert_int_equal(letters_of(world).count, 20);
+    world_free(world);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -363,6 +447,9 @@ int main(void)
         TEST(test_two_sweeps_publish_each_letter_once),
         TEST(test_a_letter_that_closes_the_route_is_singled_out),
         TEST(test_a_producer_cannot_name_a_letter),
+        cmocka_unit_test(test_a_flood_by_one_principal_deletes_only_its_letters),
+        cmocka_unit_test(test_a_database_that_fails_while_letters_are_deleted_is_tried_again),
+        cmocka_unit_test(test_unpublished_letters_outlive_the_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }

@@ -33,6 +33,8 @@ enum {
     ROUND_MS = 50,
     SWEEP_MS = 10000,
     SWEEP_LETTERS = 3,
+    TRIM_MS = 60000,
+    LETTERS_MAX_BYTES = 1024 * 1024 * 1024,
     LETTERS_BYTES = 1024 * 1024,
 };
 
@@ -120,6 +122,7 @@ static void start(struct world *world, struct world_worker *worker)
         .max_attempts = WORLD_ATTEMPTS_MAX,
         .sweep_count_max = SWEEP_LETTERS,
         .sweep_bytes_max = LETTERS_BYTES,
+        .letters_max_bytes = world->letters_max_bytes,
         .seed = world_random(world, UINT64_MAX),
         .decode = decode,
         .identify = identify,
@@ -163,6 +166,8 @@ struct world *world_new(struct world_options options)
     world->random = options.seed;
     world->max_commands = options.max_commands > 0 ? options.max_commands : COMMANDS_MAX;
     world->prefetch = options.prefetch > 0 ? options.prefetch : PREFETCH;
+    world->letters_max_bytes =
+        options.letters_max_bytes > 0 ? options.letters_max_bytes : LETTERS_MAX_BYTES;
     world->one_process = options.one_process;
     world->arena = arena_new(0);
     world->clock = fake_clock_make();
@@ -329,6 +334,18 @@ static bool is_swept(struct world_worker *worker, struct job *job)
     return true;
 }
 
+/* Handles what a step of a trim gives. Returns false for all else. */
+static bool is_trimmed(struct world_worker *worker, struct job *job)
+{
+    if (!job->trims)
+        return false;
+    worker->trimming = false;
+    if (!job->trim_over)
+        worker->trim_at_ms = 0;
+    job_free(job);
+    return true;
+}
+
 static void store_letters(struct world_worker *worker)
 {
     struct job_queue unstored = {0};
@@ -348,6 +365,16 @@ static void sweep_letters(struct world_worker *worker)
     submit(worker, job_of_sweep(worker->epoch));
 }
 
+static void trim_letters(struct world_worker *worker)
+{
+    int64_t now_ms = worker->world->clock.monotonic_ms;
+    if (worker->trimming || now_ms < worker->trim_at_ms)
+        return;
+    worker->trimming = true;
+    worker->trim_at_ms = now_ms + TRIM_MS;
+    submit(worker, job_of_trim(worker->epoch));
+}
+
 static void reap_applied(struct world_worker *worker)
 {
     struct job_queue finished = {0};
@@ -358,7 +385,7 @@ static void reap_applied(struct world_worker *worker)
             end_desk_message(worker, job);
             continue;
         }
-        if (is_swept(worker, job))
+        if (is_swept(worker, job) || is_trimmed(worker, job))
             continue;
         bool settled = job->stage == SETTLE_DONE;
         if (!settled && job->answered && job->epoch == worker->epoch) {
@@ -417,6 +444,7 @@ void world_transport_step(struct world *world, size_t index)
     release_jobs(worker, &settled);
     store_letters(worker);
     sweep_letters(worker);
+    trim_letters(worker);
     if (worker->lost)
         drop_connection(worker);
 }

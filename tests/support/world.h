@@ -38,6 +38,8 @@ struct world_worker {
     int64_t apply_from_ms;    /* the applier pauses until this time of the fake clock */
     bool sweeping;            /* the applier looks for unpublished letters */
     int64_t sweep_at_ms;
+    bool trimming; /* the applier makes a step of a trim */
+    int64_t trim_at_ms;
 };
 
 /* A message that was sent. Its texts are owned by the world; its correlation_id is unique. */
@@ -68,6 +70,7 @@ struct world {
     struct journal journal;
     size_t max_commands; /* of a batch */
     uint16_t prefetch;
+    int64_t letters_max_bytes;
     bool one_process;
     struct attempt_turn turn;     /* of the one process */
     unsigned unconfirmed_replies; /* replies that were nacked, or whose confirm was dropped */
@@ -77,9 +80,10 @@ struct world {
 
 struct world_options {
     uint64_t seed;
-    size_t max_commands; /* 0: a small number */
-    uint16_t prefetch;   /* 0: a small number */
-    bool one_process;    /* the workers are two lanes of one; the caller crashes them together */
+    size_t max_commands;       /* 0: a small number */
+    uint16_t prefetch;         /* 0: a small number */
+    int64_t letters_max_bytes; /* 0: a large number */
+    bool one_process; /* the workers are two lanes of one; the caller crashes them together */
 };
 
 /*

@@ -46,6 +46,7 @@
 #include "worker/service/desk.h"
 #include "worker/service/events.h"
 #include "worker/service/job_letter.h"
+#include "worker/service/letter_trim.h"
 #include "worker/service/poison.h"
 
 enum {
@@ -97,9 +98,11 @@ struct applier {
     struct job_queue unstored; /* answered: the letter has to be stored first */
     struct job_queue fates;    /* letters that were published or refused */
     struct job_queue sweeps;
-    struct job_queue desk;             /* messages of the desk queue: is there a letter? */
-    int64_t desk_from_ms;              /* monotonic: no look before, after one that failed */
-    bool desk_failing;                 /* the last look failed */
+    struct job_queue desk; /* messages of the desk queue: is there a letter? */
+    int64_t desk_from_ms;  /* monotonic: no look before, after one that failed */
+    bool desk_failing;     /* the last look failed */
+    struct job_queue trims;
+    struct letter_trim trim;
     struct job_queue attempt_cleanups; /* jobs whose attempt record has to be deleted */
     struct job_queue done;             /* to be reaped */
     unsigned cleanup_tries;            /* of the first of attempt_cleanups */
@@ -140,6 +143,7 @@ struct applier *applier_new(const struct applier_options *options)
     applier->options = *options;
     applier->retry.limit = applier->letter_retry.limit = options->max_commands;
     applier->random = options->seed | 1;
+    applier->trim = letter_trim_make(options->store, options->counters, options->letters_max_bytes);
     applier->arena = arena_new(BATCH_ARENA_BYTES);
     applier->jobs = memory_array(options->max_commands, sizeof(struct job *));
     applier->requests = memory_array(options->max_commands, sizeof(struct request *));
@@ -178,6 +182,8 @@ void applier_free(struct applier *applier)
     job_queue_free_all(&applier->fates);
     job_queue_free_all(&applier->sweeps);
     job_queue_free_all(&applier->desk);
+    job_queue_free_all(&applier->trims);
+    letter_trim_clear(&applier->trim);
     job_queue_free_all(&applier->attempt_cleanups);
     job_queue_free_all(&applier->done);
     policy_release(applier->policy);
@@ -199,6 +205,8 @@ void applier_submit(struct applier *applier, struct job_queue *jobs)
             queue = &applier->sweeps;
         else if (job_is_of_desk(job))
             queue = &applier->desk;
+        else if (job->trims)
+            queue = &applier->trims;
         else if (job->fate != FATE_OPEN)
             queue = &applier->fates;
         else if (job_needs_letter(job))
@@ -480,6 +488,15 @@ static enum applier_next sweep(struct applier *applier)
                   "cannot look for unpublished letters; trying again later");
     for (size_t i = 0; i < count; i++)
         job_queue_push(&applier->done, job_of_letter(&letters[i], job->epoch));
+    job_queue_push(&applier->done, job);
+    return APPLIER_GO_ON;
+}
+
+/* Makes one step only: the lane submits the next, and a batch comes between. */
+static enum applier_next trim_letters(struct applier *applier)
+{
+    struct job *job = job_queue_pop(&applier->trims);
+    job->trim_over = letter_trim_step(&applier->trim);
     job_queue_push(&applier->done, job);
     return APPLIER_GO_ON;
 }
@@ -966,6 +983,8 @@ static enum applier_next gather_batch(struct applier *applier, int64_t *ret_paus
         return sweep(applier);
     if (desk_is_due(applier))
         return look_at_desk(applier);
+    if (applier->trims.head != NULL)
+        return trim_letters(applier);
     if (applier->marked == 0 && !has_sent_record(applier))
         end_turn(applier);
     applier->batch_began_ms = now_ms(applier);

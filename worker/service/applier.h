@@ -32,6 +32,7 @@ struct applier_options {
     int64_t max_attempts;          /* crashes in a batch of one, before it is dead-lettered */
     size_t sweep_count_max;        /* letters that one sweep claims */
     size_t sweep_bytes_max;        /* headers and bodies of these; one may have more */
+    int64_t letters_max_bytes;     /* that all letters may hold; read for trims */
     uint64_t seed;                 /* of the jitter */
     /* Decodes a redelivered command, and clears job.undecoded. */
     void (*decode)(void *context, struct job *job);
@@ -49,11 +50,11 @@ void applier_free(struct applier *applier);
 
 /* Takes ownership of the jobs: accepted commands, redelivered messages that are not decoded,
    answered jobs whose letter has to be stored, jobs whose attempt record has to go or whose letter
-   has a fate, messages of the desk queue, or a sweep. */
+   has a fate, messages of the desk queue, a sweep, or a trim. */
 void applier_submit(struct applier *applier, struct job_queue *jobs);
 /* Moves the finished jobs to `ret_jobs`: answered, with their letters stored or refused; messages
    of the desk queue, answered if they are to be acknowledged; dropped because their connection was
-   lost; or, after a sweep, letters to publish, and then the sweep. */
+   lost; or, after a sweep, letters to publish, and then the sweep; or a trim. */
 void applier_reap(struct applier *applier, struct job_queue *ret_jobs);
 
 enum applier_next {

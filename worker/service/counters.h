@@ -49,6 +49,10 @@
       "size.")                                                                                     \
     X(LETTERS_STORED, "letters_stored", COUNTER, "letters",                                        \
       "Letters written to the database, or counted once more, in committed batches.")              \
+    X(LETTERS_DELETED, "letters_deleted", COUNTER, "letters",                                      \
+      "Letters deleted because letters held more than letters.max_bytes.")                         \
+    X(LETTER_BODIES_DELETED, "letter_bodies_deleted", COUNTER, "letters",                          \
+      "Letters whose body was deleted because letters held more than letters.max_bytes.")          \
     X(RETRIES_CONFLICT, "retries_conflict", COUNTER, "batches",                                    \
       "Failed batches: another transaction wrote the same document.")                              \
     X(RETRIES_LOCK_HELD, "retries_lock_held", COUNTER, "batches",                                  \

@@ -66,6 +66,21 @@
       "The database refuses to store the letter of a command, for good. Its dead letter is "       \
       "published in the old way: the command is acknowledged after the broker has confirmed it.",  \
       "See `error`; look at the message in `allot.dead`, and report a bug.")                       \
+    X(LETTERS_TRIMMED, "letters.trimmed", WARNING,                                                 \
+      "Letters held more than `letters.max_bytes`, or those of one principal more than a quarter " \
+      "of it. `letters` old letters and the bodies of `bodies` others are deleted; all of them "   \
+      "were published. At most once a minute.",                                                    \
+      "Find out who sends so many commands that fail (`allotctl letter list`), or raise "          \
+      "`letters.max_bytes`.")                                                                      \
+    X(LETTERS_TRIM_FAILED, "letters.trim_failed", WARNING,                                         \
+      "The worker cannot measure the letters, or delete old ones. It tries again a minute later.", \
+      "If it repeats, look at the database as `error` says.")                                      \
+    X(LETTERS_OVER_BOUND, "letters.over_bound", WARNING,                                           \
+      "Letters hold more than `letters.max_bytes`, or those of `principal` more than a quarter "   \
+      "of "                                                                                        \
+      "it, and none may be deleted: they are not published. Once a minute while it goes on.",      \
+      "Find out why dead letters are not published (`dead_letter.publish_failed`, "                \
+      "`letter.unpublishable`).")                                                                  \
     X(BROKER_CONNECTED, "broker.connected", INFO,                                                  \
       "The connection to the broker is open and the topology is checked.", "Nothing.")             \
     X(BROKER_CONNECT_FAILED, "broker.connect_failed", ERROR,                                       \

@@ -61,6 +61,8 @@ struct job {
     enum letter_fate fate; /* of the letter; the applier notes it in the database */
     struct text refusal;   /* FATE_REFUSED: what the broker says */
     bool sweeps;           /* it is no delivery: the applier claims letters to publish */
+    bool trims;            /* it is no delivery: the applier keeps letters within their bound */
+    bool trim_over;        /* `trims`: nothing more is to be done now */
 
     /* a message of the desk queue (desk.h); `letter` is made before it is stored */
     bool detached;          /* there is no delivery to acknowledge: any connection will do */

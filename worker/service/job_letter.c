@@ -31,6 +31,13 @@ struct job *job_of_sweep(uint64_t epoch)
     return job;
 }
 
+struct job *job_of_trim(uint64_t epoch)
+{
+    struct job *job = without_delivery(epoch);
+    job->trims = true;
+    return job;
+}
+
 struct job *job_of_letter(const struct letter *letter, uint64_t epoch)
 {
     struct job *job = without_delivery(epoch);

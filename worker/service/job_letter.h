@@ -20,5 +20,7 @@ struct letter job_letter(const struct job *job, struct arena *arena,
 struct job *job_of_letter(const struct letter *letter, uint64_t epoch);
 /* Creates a job without a delivery, for which the applier claims letters. */
 struct job *job_of_sweep(uint64_t epoch);
+/* Creates a job without a delivery, for which the applier makes one step of letter_trim.h. */
+struct job *job_of_trim(uint64_t epoch);
 
 #endif

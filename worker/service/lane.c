@@ -49,6 +49,7 @@ enum {
     PREPARE_PAUSE_MS = 1000,
     SWEEP_MS = 10000,
     SWEEP_LETTERS_MAX = 64,
+    TRIM_MS = 60000,
     LETTERS_PART = 8, /* of amqp.max_bytes_in_flight, for letters to publish */
 };
 
@@ -83,6 +84,8 @@ struct lane {
     bool finished; /* no command was in flight when the lane ended */
     bool sweeping; /* the apply thread looks for unpublished letters */
     int64_t sweep_at_ms;
+    bool trimming; /* the apply thread makes a step of a trim */
+    int64_t trim_at_ms;
 };
 
 /* --- the apply thread ----------------------------------------------------------------------- */
@@ -175,6 +178,7 @@ static struct applier *new_applier(struct lane *lane)
         .max_attempts = settings->delivery_max_attempts,
         .sweep_count_max = SWEEP_LETTERS_MAX,
         .sweep_bytes_max = letters_bytes_max(settings),
+        .letters_max_bytes = settings->letters_max_bytes,
         .seed = (uint64_t)getpid() ^ (uint64_t)(uintptr_t)lane,
         .decode = decode,
         .identify = identify,
@@ -310,6 +314,19 @@ static bool is_swept(struct lane *lane, struct job *job)
     return true;
 }
 
+/* Handles what a step of a trim gives. Returns false for all else. */
+static bool is_trimmed(struct lane *lane, struct job *job)
+{
+    if (!job->trims)
+        return false;
+    lane->applying--;
+    lane->trimming = false;
+    if (!job->trim_over)
+        lane->trim_at_ms = 0;
+    job_free(job);
+    return true;
+}
+
 /* Takes the completed jobs from the apply thread. Answers of this connection are settled; all other
    jobs are released. */
 static void reap_completed(struct lane *lane)
@@ -322,7 +339,7 @@ static void reap_completed(struct lane *lane)
             end_desk_message(lane, job);
             continue;
         }
-        if (is_swept(lane, job))
+        if (is_swept(lane, job) || is_trimmed(lane, job))
             continue;
         lane->applying--;
         bool settled = job->stage == SETTLE_DONE;
@@ -461,6 +478,20 @@ static void sweep_letters(struct lane *lane)
     submit_one(lane, job_of_sweep(atomic_load(&lane->epoch)));
 }
 
+/* Makes the next step that keeps letters within their bound: once a minute, and at once while there
+   is more to do. */
+static void trim_letters(struct lane *lane)
+{
+    struct clock *clock = lane->options.clock;
+    int64_t now_ms = clock->monotonic_ms(clock);
+    if (!lane->options.trims_letters || lane->trimming || atomic_load(&lane->stopping) ||
+        now_ms < lane->trim_at_ms)
+        return;
+    lane->trimming = true;
+    lane->trim_at_ms = now_ms + TRIM_MS;
+    submit_one(lane, job_of_trim(atomic_load(&lane->epoch)));
+}
+
 /* --- the transport thread: loop ------------------------------------------------------------- */
 
 static int poll_ms(int64_t wait_ms)
@@ -493,6 +524,7 @@ static enum transport_status run_once(struct lane *lane, const struct transport_
     release_jobs(lane, &settled);
     store_letters(lane);
     sweep_letters(lane);
+    trim_letters(lane);
     if (is_stalled(lane, clock->monotonic_ms(clock)))
         return TRANSPORT_LOST;
     return lane->connection_lost ? TRANSPORT_LOST : status;

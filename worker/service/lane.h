@@ -22,6 +22,7 @@ struct lane_options {
     struct clock *clock;             /* borrowed */
     struct policy_source *policy;    /* borrowed */
     struct attempt_turn *turn;       /* borrowed; shared by the lanes of the process */
+    bool trims_letters;              /* one lane of the process keeps letters within their bound */
     struct transport *transport;     /* owned by the lane from lane_start on */
     struct store *store;             /* owned by the lane from lane_start on */
 };
