@@ -138,6 +138,14 @@ enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_JSON, LOG_FORMAT_TEXT };
       "letter "                                                                                    \
       "in the database is written in any case. Set it to false where people watch the letters "    \
       "only. Set it alike on all workers.")                                                        \
+    X(BOOLEAN, letters_keep_body, "letters.keep_body", "true", 0, 1,                               \
+      "Whether a letter holds the body of the command. false: only its size and its SHA-256, for " \
+      "commands with private data. The dead letter has the body if the worker publishes it at "    \
+      "once; one that a sweep publishes later has none. Set it alike on all workers.")             \
+    X(TEXT, letters_redact_headers, "letters.redact_headers", "", 0, 0,                            \
+      "Names of message headers whose values are not stored in letters, separated by commas: for " \
+      "headers with private data. The letter keeps the name, with an empty value. A dead letter "  \
+      "that a sweep publishes has them empty as well. Set it alike on all workers.")               \
     X(BOOLEAN, security_trust_user_id, "security.trust_user_id", "true", 0, 1,                     \
       "true: the principal of a command is its user_id, which the broker has verified.\n"          \
       "false: every command counts as sent by security.default_principal, no matter who sent it. " \

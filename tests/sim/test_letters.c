@@ -3,7 +3,8 @@
  * Letters in the simulated world: a dead-lettered command is stored and acknowledged, whatever
  * becomes of its dead letter; and what is not published now, a sweep publishes later.
  *
- * Sections: storing; crashes and unknown commits; publishing; bounds. Most tests end with the
+ * Sections: storing; crashes and unknown commits; publishing; private data; bounds.
+ * Most tests end with the
  * auditor, which checks that each dead-lettered command has one letter and each letter a dead
  * letter. The clock moves only in run() and world_run_until_idle().
  *
@@ -345,6 +346,73 @@ static void test_a_producer_cannot_name_a_letter(void **state)
     assert_true(text_equal(field.text, letters_of(world).records[0].letter.id));
 }
 
+/* --- private data --------------------------------------------------------------------------- */
+
+static void send_secret(struct world *world)
+{
+    struct outgoing_header secret = {
+        .name = "token", .kind = OUTGOING_TEXT, .text = text_of("secret")};
+    struct outgoing outgoing = {.exchange = text_of("allot.commands"),
+                                .routing_key = text_of("allot.commands"),
+                                .properties = {.user_id = text_of("blue")},
+                                .headers = &secret,
+                                .header_count = 1,
+                                .body = text_of(GARBAGE)};
+    assert_true(memory_broker_send(world->broker, &outgoing));
+}
+
+static struct world *private_world(void)
+{
+    return world_new((struct world_options){
+        .seed = 3, .prefetch = PREFETCH, .redaction = {true, text_of("other, token")}});
+}
+
+static void assert_nothing_private(const struct letter *letter)
+{
+    struct field field;
+    assert_false(text_present(letter->body));
+    assert_true(letter->body_dropped);
+    assert_int_equal(letter->body_size, strlen(GARBAGE));
+    assert_true(field_table_find(letter->raw_headers, "token", &field));
+    assert_int_equal(field.kind, FIELD_OTHER);
+}
+
+static void test_private_data_is_published_from_memory_but_not_stored(void **state)
+{
+    (void)state;
+    struct world *world = private_world();
+    struct field field;
+    send_secret(world);
+    assert_true(world_run_until_idle(world));
+    assert_nothing_private(&letters_of(world).records[0].letter);
+    const struct memory_message *dead = memory_broker_message(world->broker, "allot.dead", 0);
+    assert_true(text_is(dead->body, GARBAGE));
+    assert_true(field_table_find(dead->raw_headers, "token", &field));
+    assert_true(text_is(field.text, "secret"));
+    assert_false(field_table_find(dead->raw_headers, "x-allot-body-size", &field));
+    world_free(world);
+}
+
+static void test_a_swept_letter_has_only_what_was_stored(void **state)
+{
+    (void)state;
+    struct world *world = private_world();
+    struct field field;
+    memory_broker_bind_dead(world->broker, false);
+    send_secret(world);
+    run(world, WORKER, 2000);
+    world_crash(world, WORKER, MEMORY_LOST);
+    memory_broker_bind_dead(world->broker, true);
+    run(world, WORKER, 2 * LETTER_SWEEP_AFTER_MS);
+    const struct memory_message *dead = memory_broker_message(world->broker, "allot.dead", 0);
+    assert_int_equal(dead->body.length, 0);
+    assert_true(field_table_find(dead->raw_headers, "x-allot-body-size", &field));
+    assert_int_equal(field.integer, strlen(GARBAGE));
+    assert_true(field_table_find(dead->raw_headers, "token", &field));
+    assert_int_equal(field.kind, FIELD_OTHER);
+    world_free(world);
+}
+
 /* --- bounds --------------------------------------------------------------------------------- */
 
 static size_t count_of(const struct letters *letters, const char *principal)
@@ -447,6 +515,8 @@ int main(void)
         TEST(test_two_sweeps_publish_each_letter_once),
         TEST(test_a_letter_that_closes_the_route_is_singled_out),
         TEST(test_a_producer_cannot_name_a_letter),
+        cmocka_unit_test(test_private_data_is_published_from_memory_but_not_stored),
+        cmocka_unit_test(test_a_swept_letter_has_only_what_was_stored),
         cmocka_unit_test(test_a_flood_by_one_principal_deletes_only_its_letters),
         cmocka_unit_test(test_a_database_that_fails_while_letters_are_deleted_is_tried_again),
         cmocka_unit_test(test_unpublished_letters_outlive_the_bound),

@@ -123,6 +123,7 @@ static void start(struct world *world, struct world_worker *worker)
         .sweep_count_max = SWEEP_LETTERS,
         .sweep_bytes_max = LETTERS_BYTES,
         .letters_max_bytes = world->letters_max_bytes,
+        .redaction = world->redaction,
         .seed = world_random(world, UINT64_MAX),
         .decode = decode,
         .identify = identify,
@@ -168,6 +169,7 @@ struct world *world_new(struct world_options options)
     world->prefetch = options.prefetch > 0 ? options.prefetch : PREFETCH;
     world->letters_max_bytes =
         options.letters_max_bytes > 0 ? options.letters_max_bytes : LETTERS_MAX_BYTES;
+    world->redaction = options.redaction;
     world->one_process = options.one_process;
     world->arena = arena_new(0);
     world->clock = fake_clock_make();

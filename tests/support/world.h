@@ -71,6 +71,7 @@ struct world {
     size_t max_commands; /* of a batch */
     uint16_t prefetch;
     int64_t letters_max_bytes;
+    struct letter_redaction redaction;
     bool one_process;
     struct attempt_turn turn;     /* of the one process */
     unsigned unconfirmed_replies; /* replies that were nacked, or whose confirm was dropped */
@@ -84,6 +85,7 @@ struct world_options {
     uint16_t prefetch;         /* 0: a small number */
     int64_t letters_max_bytes; /* 0: a large number */
     bool one_process; /* the workers are two lanes of one; the caller crashes them together */
+    struct letter_redaction redaction; /* of stored letters */
 };
 
 /*

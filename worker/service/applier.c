@@ -1118,9 +1118,10 @@ static struct letter letter_of(const struct applier *applier, const struct job *
     return job_is_of_desk(job) ? *job->letter : job_letter(job, arena, &origin);
 }
 
-/* Adds a letter to the batch; the same letter is written once. */
-static void add_letter(struct applier *applier, const struct letter *letter)
+/* Adds a letter to the batch, without what is not to be stored; the same letter is written once. */
+static void add_letter(struct applier *applier, struct letter *letter)
 {
+    letter_redact(applier->arena, &applier->options.redaction, letter);
     for (size_t i = 0; i < applier->letter_count; i++) {
         struct letter *earlier = &applier->letters[i];
         if (text_equal(earlier->id, letter->id)) {

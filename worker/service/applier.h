@@ -12,28 +12,30 @@
 
 #include "allot/clock.h"
 #include "allot/store.h"
+#include "common/codec/letter_redact.h"
 #include "worker/service/attempt_turn.h"
 #include "worker/service/counters.h"
 #include "worker/service/job.h"
 #include "worker/service/policy_source.h"
 
 struct applier_options {
-    struct store *store;           /* borrowed */
-    struct clock *clock;           /* borrowed */
-    struct policy_source *policy;  /* borrowed */
-    const _Atomic uint64_t *epoch; /* borrowed: the current one; jobs of another are dropped */
-    struct counters *counters;     /* borrowed; NULL: nothing is counted */
-    struct text queue;             /* that the commands come from; borrowed */
-    struct text worker;            /* the name; borrowed */
-    struct attempt_turn *turn;     /* borrowed; shared by the lanes of the process */
-    size_t max_commands;           /* of one batch */
-    size_t max_documents;          /* of one batch */
-    size_t max_bytes;              /* of the bodies in one batch */
-    int64_t max_attempts;          /* crashes in a batch of one, before it is dead-lettered */
-    size_t sweep_count_max;        /* letters that one sweep claims */
-    size_t sweep_bytes_max;        /* headers and bodies of these; one may have more */
-    int64_t letters_max_bytes;     /* that all letters may hold; read for trims */
-    uint64_t seed;                 /* of the jitter */
+    struct store *store;               /* borrowed */
+    struct clock *clock;               /* borrowed */
+    struct policy_source *policy;      /* borrowed */
+    const _Atomic uint64_t *epoch;     /* borrowed: the current one; jobs of another are dropped */
+    struct counters *counters;         /* borrowed; NULL: nothing is counted */
+    struct text queue;                 /* that the commands come from; borrowed */
+    struct text worker;                /* the name; borrowed */
+    struct attempt_turn *turn;         /* borrowed; shared by the lanes of the process */
+    size_t max_commands;               /* of one batch */
+    size_t max_documents;              /* of one batch */
+    size_t max_bytes;                  /* of the bodies in one batch */
+    int64_t max_attempts;              /* crashes in a batch of one, before it is dead-lettered */
+    size_t sweep_count_max;            /* letters that one sweep claims */
+    size_t sweep_bytes_max;            /* headers and bodies of these; one may have more */
+    int64_t letters_max_bytes;         /* that all letters may hold; read for trims */
+    struct letter_redaction redaction; /* of letters that are stored */
+    uint64_t seed;                     /* of the jitter */
     /* Decodes a redelivered command, and clears job.undecoded. */
     void (*decode)(void *context, struct job *job);
     /* Fills in what is known without decoding it (command_identify). */

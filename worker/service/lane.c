@@ -179,6 +179,8 @@ static struct applier *new_applier(struct lane *lane)
         .sweep_count_max = SWEEP_LETTERS_MAX,
         .sweep_bytes_max = letters_bytes_max(settings),
         .letters_max_bytes = settings->letters_max_bytes,
+        .redaction = {.body = !settings->letters_keep_body,
+                      .headers = settings->letters_redact_headers},
         .seed = (uint64_t)getpid() ^ (uint64_t)(uintptr_t)lane,
         .decode = decode,
         .identify = identify,
