@@ -5,10 +5,31 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/codec/letter_check.h"
+#include "common/host/system_clock.h"
 #include "ctl/commands.h"
 #include "ctl/database.h"
 #include "ctl/output.h"
 #include "ctl/settings.h"
+
+/* The context of the audit's callbacks. */
+struct audience {
+    const struct settings *settings;
+};
+
+/* Without publishing, letters are marked as published at once; so one that is not is left over. */
+static enum audit_finding judge_letter(void *context, const struct letter_record *record,
+                                       struct error *ret_why)
+{
+    const struct audience *audience = context;
+    struct clock *clock = system_clock();
+    if (!letter_check(record, ret_why))
+        return AUDIT_WRONG;
+    if (!audience->settings->letters_publish || !letter_is_overdue(record, clock->wall_ms(clock)))
+        return AUDIT_RIGHT;
+    error_set(ret_why, "its dead letter was not published for more than an hour");
+    return AUDIT_WARNING;
+}
 
 static void print_discrepancy(void *context, const char *text)
 {
@@ -30,13 +51,22 @@ static int print_summary(const struct audit_result *result)
                  " discrepancies, %" PRId64 " repaired\n",
                  result->providers, result->consumers, result->outcomes, result->discrepancies,
                  result->repaired);
+    (void)printf("%" PRId64 " letters, %" PRId64 " warnings\n", result->letters, result->warnings);
     return result->discrepancies == result->repaired ? EXIT_SUCCESS : EXIT_FAILED;
 }
 
-static int audit_database(const struct database *database, bool repair)
+static int audit_database(const struct database *database, const struct settings *settings,
+                          bool repair)
 {
     struct error error = {""};
-    struct audit_options audit = {repair, NULL, print_discrepancy, print_repair};
+    struct audience audience = {settings};
+    struct audit_options audit = {
+        .repair = repair,
+        .context = &audience,
+        .found = print_discrepancy,
+        .repaired = print_repair,
+        .letter = judge_letter,
+    };
     struct audit_result result = {0};
     enum store_status status = mongo_audit(database->store, &audit, &result, &error);
     return status == STORE_OK ? print_summary(&result) : fail_with(&error);
@@ -50,7 +80,7 @@ int audit_command(const struct options *options, struct arena *arena)
     if (!database_settings_load(options, arena, &settings, &error))
         return fail_with(&error);
     int status = database_open(&settings, &database, &error)
-                     ? audit_database(&database, options->repair)
+                     ? audit_database(&database, &settings, options->repair)
                      : fail_with(&error);
     database_close(&database);
     return status;

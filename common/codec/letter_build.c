@@ -38,7 +38,7 @@ struct text letter_id(struct arena *arena, struct text queue, struct text princi
     return text_view(fingerprint_hex(arena, &fingerprint).bytes, LETTER_ID_DIGITS);
 }
 
-static struct text sha256_of(struct arena *arena, struct text body)
+struct text letter_body_sha256(struct arena *arena, struct text body)
 {
     struct digest *digest = digest_new();
     if (body.length > 0)
@@ -135,7 +135,7 @@ static void set_body(struct letter *letter, struct arena *arena, const struct de
     bool cut = delivery->cut_size > 0;
     letter->body = delivery->body;
     letter->body_size = cut ? delivery->cut_size : delivery->body.length;
-    letter->body_sha256 = cut ? delivery->body_sha256 : sha256_of(arena, delivery->body);
+    letter->body_sha256 = cut ? delivery->body_sha256 : letter_body_sha256(arena, delivery->body);
 }
 
 struct letter letter_build(struct arena *arena, const struct delivery *delivery,

@@ -35,6 +35,9 @@ struct letter letter_copy(struct arena *arena, const struct letter *letter);
 struct text letter_id(struct arena *arena, struct text queue, struct text principal,
                       struct text message_id, struct text body_sha256);
 
+/* Returns the digest of a body in hexadecimal digits, in `arena`. */
+struct text letter_body_sha256(struct arena *arena, struct text body);
+
 /*
  * Returns what letters of one cause have in common, in `arena`: reason, command and detail, in
  * which UUIDs, numbers and quoted texts are replaced by a sign.

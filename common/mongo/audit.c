@@ -7,6 +7,7 @@
  *              is compared without a look-up, and sums without a provider are found
  *   ranges     the server finds generations and outcomes that no command can make
  *   trees      checked in memory, from the nodes that the providers left
+ *   letters    read one by one, whole (audit_letters.c)
  * Then, with `repair`, each provider that has a wrong usage gets a transaction of its own.
  *
  * Guarantees. The checks see one point in time, so workers may run meanwhile. A discrepancy does
@@ -23,6 +24,7 @@
 
 #include "common/base/array.h"
 #include "common/mongo/allocations.h"
+#include "common/mongo/audit_letters.h"
 #include "common/mongo/document.h"
 #include "common/mongo/list.h"
 #include "common/mongo/schema.h"
@@ -286,8 +288,8 @@ static enum store_status check_ranges(struct auditor *auditor, struct error *err
 
 static enum store_status check_all(struct auditor *auditor, struct error *error)
 {
-    static const enum mongo_collection shaped[] = {MONGO_PROVIDERS, MONGO_CONSUMERS,
-                                                   MONGO_OUTCOMES};
+    static const enum mongo_collection shaped[] = {MONGO_PROVIDERS, MONGO_CONSUMERS, MONGO_OUTCOMES,
+                                                   MONGO_LETTERS};
     enum store_status status = STORE_OK;
     for (size_t i = 0; i < sizeof shaped / sizeof shaped[0] && status == STORE_OK; i++)
         status = check_shape(auditor, shaped[i], error);
@@ -303,6 +305,9 @@ static enum store_status check_all(struct auditor *auditor, struct error *error)
         status = count(auditor, MONGO_CONSUMERS, &auditor->result.consumers, error);
     if (status == STORE_OK)
         status = count(auditor, MONGO_OUTCOMES, &auditor->result.outcomes, error);
+    if (status == STORE_OK)
+        status = audit_letters(auditor->store, &auditor->session_options, auditor->options,
+                               &auditor->result, error);
     if (status != STORE_OK)
         return status;
     report_orphans(auditor, NULL);

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The consistency check behind `allotctl audit`. It reads the database in one snapshot, recomputes
- * the usages, and checks consumers, outcomes and provider trees. It shares the schema and the
- * readers of documents with the rest of this folder, but no rule of the planner. It writes nothing,
- * unless it is asked to repair usages.
+ * the usages, and checks consumers, outcomes, provider trees and letters. It shares the schema and
+ * the readers of documents with the rest of this folder, but no rule of the planner. It writes
+ * nothing, unless it is asked to repair usages.
  */
 #ifndef ALLOT_MONGO_AUDIT_H
 #define ALLOT_MONGO_AUDIT_H
 
 #include "common/mongo/mongo_store.h"
+
+/* What `letter` of the options says. */
+enum audit_finding { AUDIT_RIGHT, AUDIT_WARNING, AUDIT_WRONG };
 
 struct audit_options {
     /* Set wrong usages to the sums of the allocations, with one transaction for each provider. */
@@ -17,6 +20,9 @@ struct audit_options {
     /* Called for each discrepancy, and for each repaired usage. `text` is borrowed. */
     void (*found)(void *context, const char *text);
     void (*repaired)(void *context, const char *text);
+    /* Judges a letter that fits its validator, and sets `ret_why` unless it is right. */
+    enum audit_finding (*letter)(void *context, const struct letter_record *record,
+                                 struct error *ret_why);
 };
 
 struct audit_result {
@@ -25,6 +31,8 @@ struct audit_result {
     int64_t outcomes;
     int64_t discrepancies;
     int64_t repaired; /* usages */
+    int64_t letters;  /* that fit their validator */
+    int64_t warnings; /* of letters; they are no discrepancies */
 };
 
 /*

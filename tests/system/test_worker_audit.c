@@ -132,6 +132,118 @@ static void test_generations_and_outcomes_out_of_range_are_reported(void **state
     expect_audit("", 1, "outcome with an invalid fingerprint, expiry or body");
 }
 
+/* --- letters --- */
+
+#define LETTER_ID "0123456789abcdef0123456789abcdef"
+#define HELLO_SHA256 "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
+
+/* Sends two commands that are dead-lettered, with a worker that publishes their letters. */
+static void make_letters(void)
+{
+    struct producer producer = open_producer("ALLOT_AMQP_URI_CONDUCTOR", "conductor");
+    pid_t worker = start_worker();
+    send_body(&producer, "garbage-1", "no JSON");
+    send_body(&producer, "garbage-2", "");
+    for (size_t i = 0; i < 2; i++) {
+        struct client_message dead = take_dead_letter();
+        arena_free(dead.arena);
+    }
+    await_stored_letters("{\"published_at\": {\"$exists\": true}}", 2);
+    assert_int_equal(end_worker(worker, SIGTERM), 0);
+    client_close(producer.client);
+}
+
+/* Changes the letter `garbage-1`, past its validator. */
+static void change_letter(const char *update)
+{
+    char json[512];
+    (void)snprintf(json, sizeof json,
+                   "{\"update\":\"letters\",\"bypassDocumentValidation\":true,\"updates\":[{\"q\":"
+                   "{\"key\":\"garbage-1\"},\"u\":%s}]}",
+                   update);
+    change_documents(json);
+}
+
+static void test_letters_of_a_worker_are_right(void **state)
+{
+    (void)state;
+    make_letters();
+    expect_audit("", 0, "0 discrepancies, 0 repaired\n2 letters, 0 warnings\n");
+}
+
+static void test_letters_that_do_not_fit_their_validator_are_reported(void **state)
+{
+    static const char *const updates[] = {
+        "{\"$set\":{\"state\":\"lost\"}}",
+        "{\"$set\":{\"count\":{\"$numberLong\":\"0\"}}}",
+        "[{\"$set\":{\"count\":{\"$numberLong\":\"1\"},\"history\":{\"$map\":{\"input\":{\"$"
+        "range\":"
+        "[0,21]},\"in\":{\"at\":\"$$NOW\"}}}}}]",
+        "{\"$unset\":{\"source\":\"\"}}",
+    };
+    (void)state;
+    make_letters();
+    for (size_t i = 0; i < sizeof updates / sizeof updates[0]; i++) {
+        change_letter(updates[i]);
+        expect_audit("", 1, "malformed document in collection 'letters'");
+        change_letter("{\"$set\":{\"state\":\"open\"}}");
+    }
+}
+
+static void test_letters_whose_fields_do_not_fit_are_reported(void **state)
+{
+    static const struct {
+        const char *update;
+        const char *undo;
+        const char *part;
+    } cases[] = {
+        {"{\"$unset\":{\"published_at\":\"\"}}", "[{\"$set\":{\"published_at\":\"$$NOW\"}}]",
+         "it has an expires_at, but no published_at"},
+        {"{\"$set\":{\"unpublished\":true}}", "{\"$unset\":{\"unpublished\":\"\"}}",
+         "it has a published_at, but is to be published"},
+        {"[{\"$set\":{\"kept\":\"$bytes\"}},{\"$unset\":\"bytes\"}]",
+         "[{\"$set\":{\"bytes\":\"$kept\"}}]", NULL},
+        {"{\"$unset\":{\"bytes\":\"\",\"kept\":\"\"}}",
+         "{\"$set\":{\"bytes\":{\"$numberLong\":\"3000\"}}}",
+         "it has no bytes, so it does not count in letters.max_bytes"},
+        {"{\"$set\":{\"body_size\":{\"$numberLong\":\"6\"}}}",
+         "{\"$set\":{\"body_size\":{\"$numberLong\":\"7\"}}}",
+         "its body is longer than its body_size"},
+        {"{\"$set\":{\"body_size\":{\"$numberLong\":\"8\"}}}",
+         "{\"$set\":{\"body_size\":{\"$numberLong\":\"7\"}}}",
+         "its body is shorter than its body_size"},
+        {"{\"$set\":{\"body_dropped\":true}}", "{\"$set\":{\"body_dropped\":false}}",
+         "it has a body, but also the mark that the body was dropped"},
+        {"{\"$set\":{\"queue\":\"another\"}}", "{\"$set\":{\"queue\":\"allot.commands\"}}",
+         "its id is not the digest of queue, principal, key and body_sha256"},
+        {"{\"$set\":{\"body_sha256\":\"" HELLO_SHA256 "\"}}",
+         "{\"$set\":{\"count\":"
+         "{\"$numberLong\":\"1\"}}}",
+         "its body_sha256 is not the digest of its body"},
+    };
+    (void)state;
+    make_letters();
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        change_letter(cases[i].update);
+        if (cases[i].part != NULL)
+            expect_audit("", 1, cases[i].part);
+        change_letter(cases[i].undo);
+    }
+}
+
+/* That is no fault of the letter: the broker may refuse dead letters for long. */
+static void test_a_letter_that_waits_for_long_is_a_warning(void **state)
+{
+    static const char waits[] =
+        "[{\"$set\":{\"unpublished\":true,\"last_at\":{\"$subtract\":[\"$$NOW\",3700000]}}},"
+        "{\"$unset\":[\"published_at\",\"expires_at\"]}]";
+    (void)state;
+    make_letters();
+    change_letter(waits);
+    expect_audit("", 0, "its dead letter was not published for more than an hour");
+    expect_audit("", 0, "2 letters, 1 warnings");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -142,6 +254,10 @@ int main(void)
         WORKER_TEST(test_allocations_of_a_class_without_inventory_are_reported),
         WORKER_TEST(test_an_inconsistent_provider_tree_is_reported),
         WORKER_TEST(test_generations_and_outcomes_out_of_range_are_reported),
+        WORKER_TEST(test_letters_of_a_worker_are_right),
+        WORKER_TEST(test_letters_that_do_not_fit_their_validator_are_reported),
+        WORKER_TEST(test_letters_whose_fields_do_not_fit_are_reported),
+        WORKER_TEST(test_a_letter_that_waits_for_long_is_a_warning),
     };
     mongoc_init();
     int failed = cmocka_run_group_tests(tests, declare_topology, NULL);
