@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tests `allotctl audit` on documents that the test has changed directly in the database. */
+/*
+ * Design. Tests `allotctl audit` on documents that the test has changed directly in the database.
+ * Sections: allocations, letters. Each test lets a worker write what is right, ends the worker, and
+ * plants one error after another; the validator is bypassed where it would refuse that.
+ *
+ * The audit's exit status and a part of its output are compared.
+ *
+ * Not here: which letters are consistent, case by case (tests/unit/test_letter_check.c).
+ */
 #include "tests/system/worker_fixture.h"
 #include "tests/system/worker_database.h"
 
