@@ -28,7 +28,8 @@
  * - A command whose connection was lost is dropped when it is gathered: the broker redelivers it.
  *
  * Not here: the rules of commands (common/core/plan.c), the choice of pause and batch size
- * (common/core/retry.c), threads (lane.c), replies (settler.c).
+ * (common/core/retry.c), threads (lane.c), replies (settler.c), calls about letters outside of the
+ * transactions (letter_keeper.c).
  */
 #include "worker/service/applier.h"
 
@@ -45,15 +46,15 @@
 #include "worker/service/attempt.h"
 #include "worker/service/desk.h"
 #include "worker/service/events.h"
+#include "worker/service/jitter.h"
 #include "worker/service/job_letter.h"
-#include "worker/service/letter_trim.h"
+#include "worker/service/letter_keeper.h"
 #include "worker/service/poison.h"
 
 enum {
     BATCH_ARENA_BYTES = 256 * 1024,
     CALL_TRIES_MAX = 5, /* of a call outside of transactions, whose effect can wait */
     TURN_PAUSE_MS = 10, /* until another lane is asked for the turn again */
-    DESK_PAUSE_MS = 1000,
 };
 
 /* X(id, name in the log, function), in the order of a batch. */
@@ -96,21 +97,13 @@ struct applier {
     struct job_queue unmarked; /* redelivered: an attempt record has to be written first */
     size_t marked;             /* commands with a record, in `waiting` and in the batch */
     struct job_queue unstored; /* answered: the letter has to be stored first */
-    struct job_queue fates;    /* letters that were published or refused */
-    struct job_queue sweeps;
-    struct job_queue desk; /* messages of the desk queue: is there a letter? */
-    int64_t desk_from_ms;  /* monotonic: no look before, after one that failed */
-    bool desk_failing;     /* the last look failed */
-    struct job_queue trims;
-    struct letter_trim trim;
+    struct letter_keeper *keeper; /* owned */
     struct job_queue attempt_cleanups; /* jobs whose attempt record has to be deleted */
     struct job_queue done;             /* to be reaped */
     unsigned cleanup_tries;            /* of the first of attempt_cleanups */
-    unsigned fate_tries;               /* of the first of `fates` */
     bool has_turn;                     /* for its marked group, among the lanes (attempt_turn.h) */
     bool is_alone;                     /* the turn excludes all other groups */
     bool turn_refused;                 /* the last try to take it failed */
-    struct text *ids;                  /* of the letters in one call */
     struct attempt_key *keys;          /* of the commands in one call for attempts */
     struct attempt_history *histories;
     enum stage stage;
@@ -121,7 +114,7 @@ struct applier {
     struct retry retry;           /* of batches of commands */
     struct retry letter_retry;    /* of batches of letters */
     bool letters_last;            /* the last batch was one of letters */
-    uint64_t random;
+    struct jitter jitter;
 
     /* the batch */
     struct arena *arena; /* owns all but the jobs and the policy; reset for each batch */
@@ -142,13 +135,12 @@ struct applier *applier_new(const struct applier_options *options)
     struct applier *applier = MEMORY_NEW(struct applier);
     applier->options = *options;
     applier->retry.limit = applier->letter_retry.limit = options->max_commands;
-    applier->random = options->seed | 1;
-    applier->trim = letter_trim_make(options->store, options->counters, options->letters_max_bytes);
+    applier->jitter = jitter_make(options->seed);
+    applier->keeper = letter_keeper_new(&applier->options);
     applier->arena = arena_new(BATCH_ARENA_BYTES);
     applier->jobs = memory_array(options->max_commands, sizeof(struct job *));
     applier->requests = memory_array(options->max_commands, sizeof(struct request *));
     applier->letters = memory_array(options->max_commands, sizeof(struct letter));
-    applier->ids = memory_array(options->max_commands, sizeof(struct text));
     applier->keys = memory_array(options->max_commands, sizeof(struct attempt_key));
     applier->histories = memory_array(options->max_commands, sizeof(struct attempt_history));
     return applier;
@@ -179,11 +171,7 @@ void applier_free(struct applier *applier)
     job_queue_free_all(&applier->waiting);
     job_queue_free_all(&applier->unmarked);
     job_queue_free_all(&applier->unstored);
-    job_queue_free_all(&applier->fates);
-    job_queue_free_all(&applier->sweeps);
-    job_queue_free_all(&applier->desk);
-    job_queue_free_all(&applier->trims);
-    letter_trim_clear(&applier->trim);
+    letter_keeper_free(applier->keeper);
     job_queue_free_all(&applier->attempt_cleanups);
     job_queue_free_all(&applier->done);
     policy_release(applier->policy);
@@ -191,7 +179,6 @@ void applier_free(struct applier *applier)
     free(applier->jobs);
     free(applier->requests);
     free(applier->letters);
-    free(applier->ids);
     free(applier->keys);
     free(applier->histories);
     free(applier);
@@ -201,15 +188,11 @@ void applier_submit(struct applier *applier, struct job_queue *jobs)
 {
     for (struct job *job = job_queue_pop(jobs); job != NULL; job = job_queue_pop(jobs)) {
         struct job_queue *queue = &applier->waiting;
-        if (job->sweeps)
-            queue = &applier->sweeps;
-        else if (job_is_of_desk(job))
-            queue = &applier->desk;
-        else if (job->trims)
-            queue = &applier->trims;
-        else if (job->fate != FATE_OPEN)
-            queue = &applier->fates;
-        else if (job_needs_letter(job))
+        if (letter_keeper_wants(job)) {
+            letter_keeper_take(applier->keeper, job);
+            continue;
+        }
+        if (job_needs_letter(job))
             queue = &applier->unstored;
         else if (job->attempt_sent)
             queue = &applier->attempt_cleanups;
@@ -238,18 +221,6 @@ enum applier_next applier_step(struct applier *applier, int64_t *ret_pause_ms)
 {
     *ret_pause_ms = 0;
     return stages[applier->stage].run(applier, ret_pause_ms);
-}
-
-/* Returns a random time from half of the pause to all of it, so that workers that collided do not
-   meet again. xorshift64, seeded by the caller, so that a simulation can be repeated. */
-static int64_t jittered(struct applier *applier, int64_t pause_ms)
-{
-    applier->random ^= applier->random << 13;
-    applier->random ^= applier->random >> 7;
-    applier->random ^= applier->random << 17;
-    if (pause_ms < 2)
-        return pause_ms;
-    return pause_ms / 2 + (int64_t)(applier->random % (uint64_t)(pause_ms / 2 + 1));
 }
 
 static int64_t now_ms(const struct applier *applier)
@@ -396,202 +367,13 @@ static enum applier_next clean_up_attempts(struct applier *applier, int64_t *ret
             : store->ops->withdraw_attempts(store, applier->keys, applier->count, &error);
     if (status != STORE_OK && !awaited && ++applier->cleanup_tries < CALL_TRIES_MAX) {
         return_to(&applier->attempt_cleanups, applier, 0);
-        *ret_pause_ms = jittered(applier, RETRY_CONFLICT_PAUSE_MAX_MS);
+        *ret_pause_ms = jittered(&applier->jitter, RETRY_CONFLICT_PAUSE_MAX_MS);
         return APPLIER_WAIT;
     }
     if (status != STORE_OK && !awaited)
         log_cleanup_failed(applier, applier->count, &error);
     end_cleanup(applier, status == STORE_OK);
     return APPLIER_GO_ON;
-}
-
-/* --- what became of letters ----------------------------------------------------------------- */
-
-/* Moves those jobs from `fates` to `jobs` that one call can handle: all published ones, or one that
-   was refused. */
-static void take_fates(struct applier *applier)
-{
-    size_t max = applier->options.max_commands;
-    while (applier->fates.head != NULL && applier->count < max) {
-        bool published = applier->fates.head->fate == FATE_PUBLISHED;
-        if (applier->count > 0 && !published)
-            break;
-        struct job *job = job_queue_pop(&applier->fates);
-        applier->ids[applier->count] = job->letter->id;
-        applier->jobs[applier->count++] = job;
-        if (!published)
-            break;
-    }
-}
-
-static enum store_status mark_letters(struct applier *applier, struct error *error)
-{
-    struct store *store = applier->options.store;
-    const struct job *first = applier->jobs[0];
-    if (first->fate == FATE_REFUSED)
-        return store->ops->mark_letter_refused(store, first->letter->id, first->refusal, error);
-    return store->ops->mark_letters_published(store, applier->ids, applier->count, error);
-}
-
-static void log_fates_unknown(const struct applier *applier, const struct error *error)
-{
-    event_log(EVENT_LETTER_NOT_MARKED,
-              LOG_FIELDS(LOG_T("letter", applier->jobs[0]->letter->id),
-                         LOG_I("letters", (int64_t)applier->count), LOG_S("error", error->text)),
-              "cannot note that dead letters were published; a sweep publishes them again");
-}
-
-/* Notes in the database what became of the dead letters of the jobs, and hands them back. */
-static enum applier_next note_fates(struct applier *applier, int64_t *ret_pause_ms)
-{
-    struct error error = {""};
-    enum store_status status = mark_letters(applier, &error);
-    if (status != STORE_OK && ++applier->fate_tries < CALL_TRIES_MAX) {
-        return_to(&applier->fates, applier, 0);
-        *ret_pause_ms = jittered(applier, RETRY_CONFLICT_PAUSE_MAX_MS);
-        return APPLIER_WAIT;
-    }
-    if (status != STORE_OK)
-        log_fates_unknown(applier, &error);
-    applier->fate_tries = 0;
-    for (size_t i = 0; i < applier->count; i++) {
-        applier->jobs[i]->fate = FATE_OPEN;
-        finish(applier, applier->jobs[i]);
-    }
-    applier->count = 0;
-    return APPLIER_GO_ON;
-}
-
-/* Marks the letter of a message that the broker dead-lettered as published; then the message is
-   acknowledged. */
-static void end_desk_message(struct applier *applier, struct job *job)
-{
-    job->answered = true;
-    job->letter_stored = true;
-    job->fate = FATE_PUBLISHED;
-    job_queue_push(&applier->fates, job);
-}
-
-/* Claims letters that nobody has published. If that fails, the next sweep tries again. */
-static enum applier_next sweep(struct applier *applier)
-{
-    struct store *store = applier->options.store;
-    struct job *job = job_queue_pop(&applier->sweeps);
-    struct letter *letters = NULL;
-    size_t count = 0;
-    struct error error = {""};
-    enum store_status status = store->ops->claim_letters(store, applier->options.sweep_count_max,
-                                                         applier->options.sweep_bytes_max,
-                                                         job->arena, &letters, &count, &error);
-    if (status != STORE_OK)
-        event_log(EVENT_LETTER_SWEEP_FAILED, LOG_FIELDS(LOG_S("error", error.text)),
-                  "cannot look for unpublished letters; trying again later");
-    for (size_t i = 0; i < count; i++)
-        job_queue_push(&applier->done, job_of_letter(&letters[i], job->epoch));
-    job_queue_push(&applier->done, job);
-    return APPLIER_GO_ON;
-}
-
-/* Makes one step only: the lane submits the next, and a batch comes between. */
-static enum applier_next trim_letters(struct applier *applier)
-{
-    struct job *job = job_queue_pop(&applier->trims);
-    job->trim_over = letter_trim_step(&applier->trim);
-    job_queue_push(&applier->done, job);
-    return APPLIER_GO_ON;
-}
-
-/* --- messages of the desk queue ------------------------------------------------------------- */
-
-static struct letter_origin letter_origin(const struct applier *applier)
-{
-    struct clock *clock = applier->options.clock;
-    return (struct letter_origin){applier->options.queue, applier->options.worker,
-                                  clock->wall_ms(clock)};
-}
-
-/* Moves those messages to `jobs` that one look can handle, and makes their letters. */
-static void take_desk(struct applier *applier)
-{
-    const struct letter_origin origin = letter_origin(applier);
-    while (applier->desk.head != NULL && applier->count < applier->options.max_commands) {
-        struct job *job = job_queue_pop(&applier->desk);
-        if (!is_current(applier, job)) {
-            finish(applier, job);
-            continue;
-        }
-        desk_make_letter(job, &origin);
-        applier->jobs[applier->count++] = job;
-    }
-}
-
-/* Finds for each job what is stored under the id that its message claims, and under its own. */
-static enum store_status find_letters(struct applier *applier, struct letter_sighting **ret_found,
-                                      struct error *error)
-{
-    struct store *store = applier->options.store;
-    size_t count = 2 * applier->count;
-    arena_reset(applier->arena);
-    struct text *ids = ARENA_ARRAY(applier->arena, struct text, count);
-    *ret_found = ARENA_ARRAY(applier->arena, struct letter_sighting, count);
-    for (size_t i = 0; i < applier->count; i++) {
-        ids[2 * i] = desk_claimed_id(applier->jobs[i]);
-        ids[2 * i + 1] = applier->jobs[i]->letter->id;
-    }
-    return store->ops->find_letters(store, ids, count, applier->arena, *ret_found, error);
-}
-
-/* A message that is delivered for the first time is decoded, so that its letter names the command.
-   If that kills the worker, the message is redelivered, and then it is stored as it is. */
-static void store_desk_message(struct applier *applier, struct job *job)
-{
-    const struct letter_origin origin = letter_origin(applier);
-    if (job->undecoded && !job->delivery.redelivered) {
-        applier->options.decode(applier->options.decode_context, job);
-        desk_make_letter(job, &origin);
-    }
-    job_queue_push(&applier->unstored, job);
-}
-
-static enum applier_next desk_failed(struct applier *applier, const struct error *error)
-{
-    event_log_at(applier->desk_failing ? LOG_LEVEL_DEBUG : event_level(EVENT_DESK_LOOK_FAILED),
-                 EVENT_DESK_LOOK_FAILED, LOG_FIELDS(LOG_S("error", error->text)),
-                 "cannot look for the letters of dead letters; trying again");
-    return_to(&applier->desk, applier, 0);
-    applier->desk_failing = true;
-    applier->desk_from_ms = now_ms(applier) + jittered(applier, DESK_PAUSE_MS);
-    return APPLIER_GO_ON;
-}
-
-/* Looks for the letters of the messages. One that has none joins a batch of letters. What the
-   broker has dead-lettered need not be published: the dead-letter queue has it. */
-static enum applier_next look_at_desk(struct applier *applier)
-{
-    struct letter_sighting *found = NULL;
-    struct error error = {""};
-    take_desk(applier);
-    if (applier->count > 0 && find_letters(applier, &found, &error) != STORE_OK)
-        return desk_failed(applier, &error);
-    applier->desk_failing = false;
-    for (size_t i = 0; i < applier->count; i++) {
-        struct job *job = applier->jobs[i];
-        if (desk_is_known(job, &found[2 * i])) {
-            job->answered = true;
-            finish(applier, job);
-        } else if (desk_was_stored(job, &found[2 * i + 1])) {
-            end_desk_message(applier, job);
-        } else {
-            store_desk_message(applier, job);
-        }
-    }
-    applier->count = 0;
-    return APPLIER_GO_ON;
-}
-
-static bool desk_is_due(const struct applier *applier)
-{
-    return applier->desk.head != NULL && now_ms(applier) >= applier->desk_from_ms;
 }
 
 /* --- gathering a batch ---------------------------------------------------------------------- */
@@ -868,7 +650,10 @@ static void return_letters(struct applier *applier)
     while (applier->count > 0) {
         struct job *job = applier->jobs[--applier->count];
         job->repeated = true;
-        job_queue_push_front(job_is_of_desk(job) ? &applier->desk : &applier->unstored, job);
+        if (job_is_of_desk(job))
+            letter_keeper_look_again(applier->keeper, job);
+        else
+            job_queue_push_front(&applier->unstored, job);
     }
 }
 
@@ -895,7 +680,7 @@ static enum applier_next handle_failure(struct applier *applier, enum store_stat
     bool rejected = retry_after(retry_of(applier), cause, applier->count, &pause_ms);
     if (rejected && applier->jobs[0]->decoded.request.rejection_unrecordable)
         pause_ms = RETRY_OUTAGE_PAUSE_MAX_MS; /* the write that answers `internal` failed as well */
-    *ret_pause_ms = jittered(applier, pause_ms);
+    *ret_pause_ms = jittered(&applier->jitter, pause_ms);
     count_failure(applier, cause);
     log_failure(applier, status, rejected, *ret_pause_ms, error);
     end_transaction(applier);
@@ -957,39 +742,43 @@ static bool has_sent_record(const struct applier *applier)
     return applier->unmarked.head != NULL && applier->unmarked.head->attempt_sent;
 }
 
-/* Keeps an applier from idling that has to look at the desk queue again. */
-static enum applier_next or_wait_for_desk(const struct applier *applier, enum applier_next next,
-                                          int64_t *ret_pause_ms)
+/* Makes a call about letters, if one is due. Returns whether it did. */
+static bool keep_letters(struct applier *applier, int64_t *ret_pause_ms)
 {
-    if (next != APPLIER_IDLE || applier->desk.head == NULL)
+    struct job_queue finished = {0};
+    bool called = letter_keeper_step(applier->keeper, ret_pause_ms);
+    letter_keeper_reap(applier->keeper, &finished, &applier->unstored);
+    for (struct job *job = job_queue_pop(&finished); job != NULL; job = job_queue_pop(&finished))
+        finish(applier, job);
+    return called;
+}
+
+/* Keeps an applier from idling whose keeper has something to do later. */
+static enum applier_next or_wait_for_keeper(const struct applier *applier, enum applier_next next,
+                                            int64_t *ret_pause_ms)
+{
+    int64_t due_in_ms = letter_keeper_due_in_ms(applier->keeper);
+    if (next != APPLIER_IDLE || due_in_ms < 0)
         return next;
-    int64_t rest_ms = applier->desk_from_ms - now_ms(applier);
-    *ret_pause_ms = rest_ms > 0 ? rest_ms : 1;
+    *ret_pause_ms = due_in_ms > 0 ? due_in_ms : 1;
     return APPLIER_WAIT;
 }
 
-/* Begins with what comes first: attempt records to delete; redelivered commands to mark, once those
-   that were marked before are done; a batch. While another lane has the turn, others do not wait.
- */
+/* Begins with what comes first: attempt records to delete; a call about letters; redelivered
+   commands to mark, once those that were marked before are done; a batch. While another lane has
+   the turn, others do not wait. */
 static enum applier_next gather_batch(struct applier *applier, int64_t *ret_pause_ms)
 {
     take_cleanups(applier);
     if (applier->count > 0)
         return clean_up_attempts(applier, ret_pause_ms);
-    take_fates(applier);
-    if (applier->count > 0)
-        return note_fates(applier, ret_pause_ms);
-    if (applier->sweeps.head != NULL)
-        return sweep(applier);
-    if (desk_is_due(applier))
-        return look_at_desk(applier);
-    if (applier->trims.head != NULL)
-        return trim_letters(applier);
+    if (keep_letters(applier, ret_pause_ms))
+        return *ret_pause_ms > 0 ? APPLIER_WAIT : APPLIER_GO_ON;
     if (applier->marked == 0 && !has_sent_record(applier))
         end_turn(applier);
     applier->batch_began_ms = now_ms(applier);
     if (applier->marked > 0 || applier->unmarked.head == NULL || applier->turn_refused)
-        return or_wait_for_desk(applier, begin_batch(applier, ret_pause_ms), ret_pause_ms);
+        return or_wait_for_keeper(applier, begin_batch(applier, ret_pause_ms), ret_pause_ms);
     begin_group(applier);
     return APPLIER_GO_ON;
 }
@@ -1114,7 +903,7 @@ static enum applier_next record_attempts(struct applier *applier, int64_t *ret_p
 static struct letter letter_of(const struct applier *applier, const struct job *job,
                                struct arena *arena)
 {
-    const struct letter_origin origin = letter_origin(applier);
+    const struct letter_origin origin = letter_origin_now(&applier->options);
     return job_is_of_desk(job) ? *job->letter : job_letter(job, arena, &origin);
 }
 
@@ -1347,7 +1136,7 @@ static void complete_batch(struct applier *applier)
     for (size_t i = 0; i < applier->count; i++) {
         struct job *job = applier->jobs[i];
         if (job_is_of_desk(job)) {
-            end_desk_message(applier, job);
+            letter_keeper_end_desk(applier->keeper, job);
             continue;
         }
         if (!applier->letters_only) {
@@ -1372,7 +1161,7 @@ static enum applier_next commit(struct applier *applier, int64_t *ret_pause_ms)
     log_commit(applier);
     complete_batch(applier);
     *ret_pause_ms =
-        jittered(applier, retry_succeeded(retry_of(applier), applier->options.max_commands,
+        jittered(&applier->jitter, retry_succeeded(retry_of(applier), applier->options.max_commands,
                                           now_ms(applier) - applier->transaction_began_ms));
     leave_batch(applier);
     return *ret_pause_ms > 0 ? APPLIER_WAIT : APPLIER_GO_ON;
