@@ -55,6 +55,7 @@ enum {
     BATCH_ARENA_BYTES = 256 * 1024,
     CALL_TRIES_MAX = 5, /* of a call outside of transactions, whose effect can wait */
     TURN_PAUSE_MS = 10, /* until another lane is asked for the turn again */
+    REFUSED_LOG_MS = 10000,
 };
 
 /* X(id, name in the log, function), in the order of a batch. */
@@ -93,11 +94,11 @@ static const struct {
 
 struct applier {
     struct applier_options options;
-    struct job_queue waiting;  /* commands for the next batches */
-    struct job_queue unmarked; /* redelivered: an attempt record has to be written first */
-    size_t marked;             /* commands with a record, in `waiting` and in the batch */
-    struct job_queue unstored; /* answered: the letter has to be stored first */
-    struct letter_keeper *keeper; /* owned */
+    struct job_queue waiting;          /* commands for the next batches */
+    struct job_queue unmarked;         /* redelivered: an attempt record has to be written first */
+    size_t marked;                     /* commands with a record, in `waiting` and in the batch */
+    struct job_queue unstored;         /* answered: the letter has to be stored first */
+    struct letter_keeper *keeper;      /* owned */
     struct job_queue attempt_cleanups; /* jobs whose attempt record has to be deleted */
     struct job_queue done;             /* to be reaped */
     unsigned cleanup_tries;            /* of the first of attempt_cleanups */
@@ -113,6 +114,8 @@ struct applier {
     bool in_outage;               /* an outage was logged, and nothing was committed since */
     struct retry retry;           /* of batches of commands */
     struct retry letter_retry;    /* of batches of letters */
+    int64_t letters_from_ms;      /* monotonic: no batch of letters before, after a failure */
+    int64_t refused_log_from_ms;  /* monotonic: no refused letter is a warning before */
     bool letters_last;            /* the last batch was one of letters */
     struct jitter jitter;
 
@@ -622,6 +625,23 @@ static void reject_permanently(struct job *job, const struct error *error)
     request->storage_reason = text_copy(job->arena, text_of(error->text));
 }
 
+/* One line in REFUSED_LOG_MS is a warning: whatever the cause is, it may affect each letter. */
+static void log_letter_refused(struct applier *applier, const struct error *error)
+{
+    const struct job *job = applier->jobs[0];
+    bool warns = now_ms(applier) >= applier->refused_log_from_ms;
+    if (warns)
+        applier->refused_log_from_ms = now_ms(applier) + REFUSED_LOG_MS;
+    event_log_at(warns ? event_level(EVENT_LETTER_REFUSED) : LOG_LEVEL_DEBUG, EVENT_LETTER_REFUSED,
+                 LOG_FIELDS(LOG_T("principal", job->decoded.request.principal),
+                            LOG_T("message_id", job->delivery.properties.message_id),
+                            LOG_S("error", error->text)),
+                 job_is_of_desk(job)
+                     ? "the database refuses the letter of a dead letter; it is in the queue only"
+                     : "the database refuses the letter of a command; its dead letter is published "
+                       "without");
+}
+
 /* Handles that the only job cannot be committed: without its letter next time, or, if it has none
    or that is not the cause, with the answer `internal`. */
 static void reject(struct applier *applier, const struct error *error)
@@ -632,14 +652,7 @@ static void reject(struct applier *applier, const struct error *error)
         return;
     }
     job->letter_refused = true;
-    event_log(EVENT_LETTER_REFUSED,
-              LOG_FIELDS(LOG_T("principal", job->decoded.request.principal),
-                         LOG_T("message_id", job->delivery.properties.message_id),
-                         LOG_S("error", error->text)),
-              job_is_of_desk(job)
-                  ? "the database refuses the letter of a dead letter; it is in the queue only"
-                  : "the database refuses the letter of a command; its dead letter is published "
-                    "without");
+    log_letter_refused(applier, error);
     job->answered |= job_is_of_desk(job); /* such a message is done */
 }
 
@@ -688,9 +701,13 @@ static enum applier_next handle_failure(struct applier *applier, enum store_stat
         applier->options.store->ops->renew(applier->options.store);
     if (rejected)
         reject(applier, error);
+    if (applier->letters_only) { /* commands do not wait for it */
+        applier->letters_from_ms = now_ms(applier) + *ret_pause_ms;
+        *ret_pause_ms = 0;
+    }
     give_back(applier);
     leave_batch(applier);
-    return pause_ms > 0 ? APPLIER_WAIT : APPLIER_GO_ON;
+    return *ret_pause_ms > 0 ? APPLIER_WAIT : APPLIER_GO_ON;
 }
 
 /* --- the stages ----------------------------------------------------------------------------- */
@@ -704,11 +721,16 @@ static void begin_group(struct applier *applier)
             applier->jobs[0]->history_read ? STAGE_RECORD_ATTEMPTS : STAGE_FIND_ATTEMPTS;
 }
 
+static bool letters_are_due(const struct applier *applier)
+{
+    return applier->unstored.head != NULL && now_ms(applier) >= applier->letters_from_ms;
+}
+
 /* Commands and letters take turns, so that neither wait for all of the others. A command that has
    to be alone comes first. */
 static bool letters_are_next(const struct applier *applier)
 {
-    if (applier->unstored.head == NULL || (applier->has_turn && applier->is_alone))
+    if (!letters_are_due(applier) || (applier->has_turn && applier->is_alone))
         return false;
     return !applier->letters_last || applier->waiting.head == NULL;
 }
@@ -717,7 +739,7 @@ static bool letters_are_next(const struct applier *applier)
 static enum applier_next begin_batch(struct applier *applier, int64_t *ret_pause_ms)
 {
     bool turn_refused = applier->turn_refused;
-    bool has_letters = applier->unstored.head != NULL;
+    bool has_letters = letters_are_due(applier);
     applier->turn_refused = false;
     applier->letters_only = letters_are_next(applier);
     applier->letters_last = applier->letters_only;
@@ -743,24 +765,27 @@ static bool has_sent_record(const struct applier *applier)
 }
 
 /* Makes a call about letters, if one is due. Returns whether it did. */
-static bool keep_letters(struct applier *applier, int64_t *ret_pause_ms)
+static bool keep_letters(struct applier *applier)
 {
     struct job_queue finished = {0};
-    bool called = letter_keeper_step(applier->keeper, ret_pause_ms);
+    bool called = letter_keeper_step(applier->keeper);
     letter_keeper_reap(applier->keeper, &finished, &applier->unstored);
     for (struct job *job = job_queue_pop(&finished); job != NULL; job = job_queue_pop(&finished))
         finish(applier, job);
     return called;
 }
 
-/* Keeps an applier from idling whose keeper has something to do later. */
-static enum applier_next or_wait_for_keeper(const struct applier *applier, enum applier_next next,
-                                            int64_t *ret_pause_ms)
+/* Keeps an applier from idling that has something to do later about letters. */
+static enum applier_next or_wait_for_letters(const struct applier *applier, enum applier_next next,
+                                             int64_t *ret_pause_ms)
 {
-    int64_t due_in_ms = letter_keeper_due_in_ms(applier->keeper);
-    if (next != APPLIER_IDLE || due_in_ms < 0)
+    int64_t due_ms = letter_keeper_due_ms(applier->keeper);
+    if (applier->unstored.head != NULL && applier->letters_from_ms < due_ms)
+        due_ms = applier->letters_from_ms;
+    if (next != APPLIER_IDLE || due_ms == INT64_MAX)
         return next;
-    *ret_pause_ms = due_in_ms > 0 ? due_in_ms : 1;
+    int64_t rest_ms = due_ms - now_ms(applier);
+    *ret_pause_ms = rest_ms > 0 ? rest_ms : 1;
     return APPLIER_WAIT;
 }
 
@@ -772,13 +797,13 @@ static enum applier_next gather_batch(struct applier *applier, int64_t *ret_paus
     take_cleanups(applier);
     if (applier->count > 0)
         return clean_up_attempts(applier, ret_pause_ms);
-    if (keep_letters(applier, ret_pause_ms))
-        return *ret_pause_ms > 0 ? APPLIER_WAIT : APPLIER_GO_ON;
+    if (keep_letters(applier))
+        return APPLIER_GO_ON;
     if (applier->marked == 0 && !has_sent_record(applier))
         end_turn(applier);
     applier->batch_began_ms = now_ms(applier);
     if (applier->marked > 0 || applier->unmarked.head == NULL || applier->turn_refused)
-        return or_wait_for_keeper(applier, begin_batch(applier, ret_pause_ms), ret_pause_ms);
+        return or_wait_for_letters(applier, begin_batch(applier, ret_pause_ms), ret_pause_ms);
     begin_group(applier);
     return APPLIER_GO_ON;
 }
@@ -1160,9 +1185,9 @@ static enum applier_next commit(struct applier *applier, int64_t *ret_pause_ms)
     end_transaction(applier);
     log_commit(applier);
     complete_batch(applier);
-    *ret_pause_ms =
-        jittered(&applier->jitter, retry_succeeded(retry_of(applier), applier->options.max_commands,
-                                          now_ms(applier) - applier->transaction_began_ms));
+    *ret_pause_ms = jittered(&applier->jitter,
+                             retry_succeeded(retry_of(applier), applier->options.max_commands,
+                                             now_ms(applier) - applier->transaction_began_ms));
     leave_batch(applier);
     return *ret_pause_ms > 0 ? APPLIER_WAIT : APPLIER_GO_ON;
 }

@@ -63,8 +63,9 @@
       "letter stays open.",                                                                        \
       "Look at the letter (`allotctl letter show`).")                                              \
     X(LETTER_REFUSED, "letter.refused", ERROR,                                                     \
-      "The database refuses to store the letter of a command, for good. Its dead letter is "       \
-      "published in the old way: the command is acknowledged after the broker has confirmed it.",  \
+      "The database refuses to store the letter of a command, for good; one line in 10 s. Its "    \
+      "dead letter is published in the old way: the command is acknowledged after the broker has " \
+      "confirmed it.",                                                                             \
       "See `error`; look at the message in `allot.dead`, and report a bug.")                       \
     X(LETTERS_TRIMMED, "letters.trimmed", WARNING,                                                 \
       "Letters held more than `letters.max_bytes`, or those of one principal more than a quarter " \

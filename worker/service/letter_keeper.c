@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Design. Each kind of call has a queue of jobs. A step takes the first queue that has something to
- * do, and makes one call for as many of its jobs as one call can handle. A call that fails is
- * repeated; none of them is needed for the answer of a command, so after CALL_TRIES_MAX the jobs go
- * on without it, where a later sweep does the same.
+ * do, and makes one call for as many of its jobs as one call can handle. No answer of a command
+ * needs one of them. So a call that fails waits for its own pause only; and letters that cannot be
+ * marked are left to a sweep after MARK_TRIES_MAX.
  *
  * Sections: what became of letters; sweeps; messages of the desk queue; the bound.
  */
@@ -20,7 +20,7 @@
 
 enum {
     ARENA_BYTES = 64 * 1024,
-    CALL_TRIES_MAX = 5,
+    MARK_TRIES_MAX = 5,
     DESK_PAUSE_MS = 1000,
 };
 
@@ -28,6 +28,7 @@ struct letter_keeper {
     const struct applier_options *options; /* borrowed */
     struct job_queue fates;                /* letters that were published or refused */
     unsigned fate_tries;                   /* of the first of `fates` */
+    int64_t fates_from_ms;                 /* monotonic: not before, after a call that failed */
     struct job_queue sweeps;
     struct job_queue desk; /* messages of the desk queue: is there a letter? */
     int64_t desk_from_ms;  /* monotonic: no look before, after one that failed */
@@ -151,14 +152,15 @@ static void log_fates_unknown(const struct letter_keeper *keeper, const struct e
 }
 
 /* Notes in the database what became of the dead letters of the jobs, and finishes these. */
-static void note_fates(struct letter_keeper *keeper, int64_t *ret_pause_ms)
+static void note_fates(struct letter_keeper *keeper)
 {
     struct error error = {""};
     take_fates(keeper);
     enum store_status status = mark_letters(keeper, &error);
-    if (status != STORE_OK && ++keeper->fate_tries < CALL_TRIES_MAX) {
+    if (status != STORE_OK && ++keeper->fate_tries < MARK_TRIES_MAX) {
         return_to(keeper, &keeper->fates);
-        *ret_pause_ms = jittered(&keeper->jitter, RETRY_CONFLICT_PAUSE_MAX_MS);
+        keeper->fates_from_ms =
+            now_ms(keeper) + jittered(&keeper->jitter, RETRY_CONFLICT_PAUSE_MAX_MS);
         return;
     }
     if (status != STORE_OK)
@@ -292,11 +294,6 @@ static void look_at_desk(struct letter_keeper *keeper)
     keeper->count = 0;
 }
 
-static bool desk_is_due(const struct letter_keeper *keeper)
-{
-    return keeper->desk.head != NULL && now_ms(keeper) >= keeper->desk_from_ms;
-}
-
 /* --- the bound ------------------------------------------------------------------------------ */
 
 /* Makes one step only: the lane submits the next, and a batch comes between. */
@@ -307,14 +304,14 @@ static void trim_letters(struct letter_keeper *keeper)
     job_queue_push(&keeper->done, job);
 }
 
-bool letter_keeper_step(struct letter_keeper *keeper, int64_t *ret_pause_ms)
+bool letter_keeper_step(struct letter_keeper *keeper)
 {
-    *ret_pause_ms = 0;
-    if (keeper->fates.head != NULL)
-        note_fates(keeper, ret_pause_ms);
+    int64_t at_ms = now_ms(keeper);
+    if (keeper->fates.head != NULL && at_ms >= keeper->fates_from_ms)
+        note_fates(keeper);
     else if (keeper->sweeps.head != NULL)
         sweep(keeper);
-    else if (desk_is_due(keeper))
+    else if (keeper->desk.head != NULL && at_ms >= keeper->desk_from_ms)
         look_at_desk(keeper);
     else if (keeper->trims.head != NULL)
         trim_letters(keeper);
@@ -323,10 +320,12 @@ bool letter_keeper_step(struct letter_keeper *keeper, int64_t *ret_pause_ms)
     return true;
 }
 
-int64_t letter_keeper_due_in_ms(const struct letter_keeper *keeper)
+int64_t letter_keeper_due_ms(const struct letter_keeper *keeper)
 {
-    if (keeper->desk.head == NULL)
-        return -1;
-    int64_t rest_ms = keeper->desk_from_ms - now_ms(keeper);
-    return rest_ms > 0 ? rest_ms : 0;
+    int64_t due_ms = INT64_MAX;
+    if (keeper->fates.head != NULL)
+        due_ms = keeper->fates_from_ms;
+    if (keeper->desk.head != NULL && keeper->desk_from_ms < due_ms)
+        due_ms = keeper->desk_from_ms;
+    return due_ms;
 }

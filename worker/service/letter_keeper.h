@@ -29,11 +29,11 @@ void letter_keeper_look_again(struct letter_keeper *keeper, struct job *job);
    message is in the dead-letter queue; then the message is finished. Takes ownership. */
 void letter_keeper_end_desk(struct letter_keeper *keeper, struct job *job);
 
-/* Makes the call that is due, if there is one, and returns whether there was. Sets `ret_pause_ms`
-   to how long to wait before the next step: 0, or longer after a call that failed. */
-bool letter_keeper_step(struct letter_keeper *keeper, int64_t *ret_pause_ms);
-/* Returns when the next call is due, in ms from now; -1: never, unless it gets a job. */
-int64_t letter_keeper_due_in_ms(const struct letter_keeper *keeper);
+/* Makes the call that is due, if there is one, and returns whether there was. */
+bool letter_keeper_step(struct letter_keeper *keeper);
+/* Returns when the next call is due (monotonic); INT64_MAX: never, unless it gets a job. Asked
+   after a step that did nothing. */
+int64_t letter_keeper_due_ms(const struct letter_keeper *keeper);
 
 /* Moves out the jobs that are done, and those whose letters have to be stored. */
 void letter_keeper_reap(struct letter_keeper *keeper, struct job_queue *ret_done,
