@@ -79,6 +79,7 @@ static bool start_lane(struct worker *worker, struct error *error)
         .clock = system_clock(),
         .policy = worker->policy,
         .turn = &worker->attempt_turn,
+        .full = worker->full,
         .trims_letters = worker->lane_count == 0,
         .transport = transport,
         .store = store,
@@ -133,6 +134,7 @@ bool worker_start(struct worker *worker, struct error *error)
     worker->pool = new_pool(worker, error);
     if (worker->pool == NULL)
         return false;
+    worker->full = full_principals_new();
     for (int64_t i = 0; i < worker->settings.lanes; i++) {
         if (!start_lane(worker, error))
             return false;
@@ -164,6 +166,8 @@ bool worker_stop(struct worker *worker)
     worker->lane_count = 0;
     mongo_pool_free(worker->pool);
     worker->pool = NULL;
+    full_principals_free(worker->full);
+    worker->full = NULL;
     return finished;
 }
 

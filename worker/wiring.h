@@ -20,6 +20,7 @@ struct worker {
     struct policy_source *policy;     /* owned */
     struct mongo_pool *pool;          /* owned */
     struct attempt_turn attempt_turn; /* of all lanes */
+    struct full_principals *full;     /* owned; of all lanes */
     struct lane *lanes[LANES_MAX];    /* owned */
     size_t lane_count;
 };

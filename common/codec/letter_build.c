@@ -138,18 +138,22 @@ static void set_body(struct letter *letter, struct arena *arena, const struct de
     letter->body_sha256 = cut ? delivery->body_sha256 : letter_body_sha256(arena, delivery->body);
 }
 
+struct text letter_principal(const struct delivery *delivery, const struct decoded *decoded)
+{
+    struct text principal = decoded->request.principal;
+    return text_present(principal) ? principal : delivery->properties.user_id;
+}
+
 struct letter letter_build(struct arena *arena, const struct delivery *delivery,
                            const struct decoded *decoded, const struct letter_cause *cause)
 {
-    const struct request *request = &decoded->request;
     struct letter letter = {
         .source = cause->source,
         .times = 1,
         .at_ms = cause->at_ms,
         .reason = cause->reason,
         .detail = cause->detail,
-        .principal =
-            text_present(request->principal) ? request->principal : delivery->properties.user_id,
+        .principal = letter_principal(delivery, decoded),
         .key = delivery->properties.message_id,
         .command = decoded->command,
         .queue = cause->queue,
@@ -160,7 +164,7 @@ struct letter letter_build(struct arena *arena, const struct delivery *delivery,
         .raw_headers = delivery->raw_headers,
     };
     if (decoded->accepted)
-        set_subjects(&letter, arena, &request->command);
+        set_subjects(&letter, arena, &decoded->request.command);
     set_body(&letter, arena, delivery);
     letter.group = letter_group(arena, cause->reason, decoded->command, cause->detail);
     letter.id = letter_id(arena, cause->queue, letter.principal, letter.key, letter.body_sha256);

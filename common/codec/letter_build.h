@@ -25,6 +25,10 @@ struct letter_cause {
 struct letter letter_build(struct arena *arena, const struct delivery *delivery,
                            const struct decoded *decoded, const struct letter_cause *cause);
 
+/* Returns the principal of the letter of a message, borrowed: as decoded, else as the broker says;
+   absent if it has none. */
+struct text letter_principal(const struct delivery *delivery, const struct decoded *decoded);
+
 /* Returns a copy of the letter with all it points to, in `arena`. */
 struct letter letter_copy(struct arena *arena, const struct letter *letter);
 

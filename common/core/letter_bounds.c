@@ -18,6 +18,11 @@ int64_t letter_shares_bytes(const struct letter_share *shares, size_t count)
     return sum_of(shares, count).bytes;
 }
 
+bool letter_share_is_full(const struct letter_share *share, int64_t max_bytes)
+{
+    return share->bytes - share->published >= max_bytes / LETTER_SHARES;
+}
+
 static enum letter_cut_kind kind_for(const struct letter_share *share)
 {
     if (share->closed > 0)

@@ -58,6 +58,9 @@ struct letter_cut {
 struct letter_cut letter_cut_choose(const struct letter_share *shares, size_t count,
                                     int64_t max_bytes);
 
+/* Returns whether a principal's unpublished letters alone fill its part. */
+bool letter_share_is_full(const struct letter_share *share, int64_t max_bytes);
+
 /* Returns how many bytes the letters hold together. */
 int64_t letter_shares_bytes(const struct letter_share *shares, size_t count);
 

@@ -295,6 +295,27 @@ static void test_a_consumer_restarted_beside_unacknowledged_deliveries_gets_the_
     assert_int_equal(fixture_count(fixture, TRANSPORT_DELIVERY), 0);
 }
 
+/* Flow control depends on it: held deliveries must not fill the prefetch for good. */
+static void test_deliveries_of_a_cancelled_consumer_do_not_count_for_the_next(void **state)
+{
+    enum { PREFETCH = 2, ROUNDS = 3 };
+    struct fixture *fixture = *state;
+    struct transport *transport = fixture->transport;
+    fixture_send_some(fixture, PREFETCH * (ROUNDS + 1));
+    for (size_t round = 1; round <= ROUNDS; round++) {
+        fixture_consume(fixture, PREFETCH);
+        fixture_await(fixture, TRANSPORT_DELIVERY, round * PREFETCH);
+        fixture_poll_a_while(fixture);
+        assert_int_equal(fixture_count(fixture, TRANSPORT_DELIVERY), round * PREFETCH);
+        assert_int_equal(transport->ops->cancel(transport, &fixture->error), TRANSPORT_OK);
+        fixture_poll_a_while(fixture);
+    }
+    for (size_t i = 0; i < ROUNDS * PREFETCH; i++)
+        fixture_ack(fixture, fixture_delivery(fixture, i)->tag);
+    fixture_consume(fixture, PREFETCH);
+    fixture_await(fixture, TRANSPORT_DELIVERY, (ROUNDS + 1) * PREFETCH);
+}
+
 static void test_a_deleted_queue_cancels_the_consumer(void **state)
 {
     struct fixture *fixture = *state;
@@ -355,6 +376,7 @@ int main(void)
         BOTH(test_an_unknown_tag_loses_the_connection),
         BOTH(test_cancel_stops_deliveries_and_consume_resumes_them),
         BOTH(test_a_consumer_restarted_beside_unacknowledged_deliveries_gets_the_rest),
+        BOTH(test_deliveries_of_a_cancelled_consumer_do_not_count_for_the_next),
         BOTH(test_a_deleted_queue_cancels_the_consumer),
 #define X(test) BOTH(test),
         PUBLISHING_TESTS(X) DESK_TESTS(X)

@@ -218,6 +218,7 @@ struct fixture {
     struct one_command broker;
     struct blocking_store store;
     struct attempt_turn turn;
+    struct full_principals *full;
     struct lane *lane;
 };
 
@@ -248,6 +249,7 @@ static void set_up(struct fixture *fixture)
     fixture->broker.base.ops = &one_command_ops;
     fixture->store.base.ops = &blocking_ops;
     assert_int_equal(sem_init(&fixture->store.release, 0, 0), 0);
+    fixture->full = full_principals_new();
     log_configure(LOG_LEVEL_ERROR, LOG_FORMAT_JSON, "lane test");
 }
 
@@ -255,6 +257,7 @@ static void start(struct fixture *fixture, struct clock *clock)
 {
     struct lane_options options = {
         .turn = &fixture->turn,
+        .full = fixture->full,
         .settings = &fixture->settings,
         .worker = text_of("lane test"),
         .clock = clock,
@@ -271,6 +274,7 @@ static void tear_down(struct fixture *fixture)
     assert_true(lane_join(fixture->lane));
     (void)sem_destroy(&fixture->store.release);
     policy_source_free(fixture->policy);
+    full_principals_free(fixture->full);
     arena_free(fixture->arena);
 }
 

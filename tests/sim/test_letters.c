@@ -3,10 +3,10 @@
  * Letters in the simulated world: a dead-lettered command is stored and acknowledged, whatever
  * becomes of its dead letter; and what is not published now, a sweep publishes later.
  *
- * Sections: storing; crashes and unknown commits; publishing; private data; bounds.
- * Most tests end with the
- * auditor, which checks that each dead-lettered command has one letter and each letter a dead
- * letter. The clock moves only in run() and world_run_until_idle().
+ * Sections: storing; crashes and unknown commits; publishing; private data; bounds; principals
+ * whose letters are not stored. Most tests end with the auditor, which checks that each
+ * dead-lettered command has one letter and each letter a dead letter. The clock moves only in run()
+ * and world_run_until_idle().
  *
  * Not here: what a store does with letters (tests/contract/test_store_letters.c).
  */
@@ -464,6 +464,36 @@ static void test_a_flood_by_one_principal_deletes_only_its_letters(void **state)
     world_free(world);
 }
 
+/* `kind` of the calls about letters fails for a minute, in which commands are answered. */
+static void assert_commands_go_on_while_letters_fail(enum memory_call call, bool publishing)
+{
+    enum { MINUTE_MS = 60000, COMMANDS = 10 };
+    struct world *world = world_new((struct world_options){.seed = 7, .prefetch = PREFETCH});
+    memory_broker_bind_dead(world->broker, publishing);
+    memory_database_fail(
+        world->database,
+        (struct memory_fault){.call = call, .times = 1000000, .status = STORE_UNAVAILABLE});
+    send_garbage(world, 3);
+    for (size_t i = 0; i < COMMANDS; i++) {
+        struct text key = text_format(world->arena, "read-%zu", i);
+        const struct sent *read = world_ask(world, "red", key.bytes, READ);
+        run(world, WORKER, MINUTE_MS / COMMANDS);
+        assert_non_null(world_reply(world, read, 0));
+    }
+    memory_database_clear_faults(world->database);
+    memory_broker_bind_dead(world->broker, true);
+    assert_auditor_accepts(world);
+    assert_int_equal(letters_of(world).count, 3);
+    world_free(world);
+}
+
+static void test_a_call_about_letters_that_fails_lets_no_command_wait(void **state)
+{
+    (void)state;
+    assert_commands_go_on_while_letters_fail(MEMORY_LETTER, true);
+    assert_commands_go_on_while_letters_fail(MEMORY_LETTER, false);
+}
+
 /* Commands go on meanwhile. */
 static void test_a_database_that_fails_while_letters_are_deleted_is_tried_again(void **state)
 {
@@ -497,6 +527,96 @@ static void test_unpublished_letters_outlive_the_bound(void **state)
     world_free(world);
 }
 
+/* --- principals whose unpublished letters fill their part --------------------------------------
+ */
+
+enum { FULL = 20, WITHOUT_LETTER = PREFETCH / 4, MEASURED_MS = 65000 };
+
+/* Makes a world in which unpublished letters of `blue` fill its part, and no dead letter can be
+   published. */
+static struct world *new_full_world(void)
+{
+    struct world *world = world_new((struct world_options){
+        .seed = 7, .prefetch = PREFETCH, .letters_max_bytes = LETTER_SHARES * LETTER_BYTES_REST});
+    memory_broker_bind_dead(world->broker, false);
+    send_garbage(world, FULL);
+    run(world, WORKER, MEASURED_MS);
+    assert_all_settled(world);
+    assert_int_equal(letters_of(world).count, FULL);
+    return world;
+}
+
+static const struct sent *send_more(struct world *world, size_t number)
+{
+    struct text key = text_format(world->arena, "more-%zu", number);
+    return world_ask(world, "blue", key.bytes, GARBAGE);
+}
+
+/* Its commands need a multiple of the prefetch. The commands of others are behind them. */
+static void test_a_full_principal_waits_for_the_broker_and_others_do_not(void **state)
+{
+    enum { MORE = 5 * PREFETCH };
+    (void)state;
+    struct world *world = new_full_world();
+    const struct sent *more[MORE];
+    for (size_t i = 0; i < MORE; i++)
+        more[i] = send_more(world, i);
+    const struct sent *read = world_ask(world, "red", "read", READ);
+    (void)world_ask(world, "red", "garbage", GARBAGE);
+    run(world, WORKER, 5000);
+    struct letters letters = letters_of(world);
+    assert_non_null(world_reply(world, read, 0));
+    assert_int_equal(count_of(&letters, "red"), 1);
+    assert_int_equal(count_of(&letters, "blue"), FULL);
+    assert_int_equal(settler_without_letter(world->workers[WORKER].settler), WITHOUT_LETTER);
+    assert_int_equal(memory_broker_unacked(world->broker), MORE);
+    assert_int_equal(dead_letters(world), 0);
+    memory_broker_bind_dead(world->broker, true);
+    assert_true(world_run_until_idle(world));
+    for (size_t i = 0; i < MORE; i++)
+        assert_non_null(world_dead_letter(world, more[i]));
+    assert_true(dead_letters(world) >= FULL + MORE + 1);
+    world_free(world);
+}
+
+static void test_letters_of_a_full_principal_are_stored_again_once_some_are_published(void **state)
+{
+    (void)state;
+    struct world *world = new_full_world();
+    memory_broker_bind_dead(world->broker, true);
+    run(world, WORKER, 2 * MEASURED_MS);
+    memory_broker_bind_dead(world->broker, false);
+    (void)send_more(world, 0);
+    run(world, WORKER, 2000);
+    assert_all_settled(world);
+    struct letters letters = letters_of(world);
+    size_t unpublished = 0;
+    for (size_t i = 0; i < letters.count; i++)
+        unpublished += letters.records[i].unpublished;
+    assert_int_equal(unpublished, 1);
+    world_free(world);
+}
+
+/* The broker delivers them to the next connection. */
+static void test_a_lost_connection_gives_held_commands_back(void **state)
+{
+    enum { MORE = 3 * PREFETCH };
+    (void)state;
+    struct world *world = new_full_world();
+    const struct sent *more[MORE];
+    for (size_t i = 0; i < MORE; i++)
+        more[i] = send_more(world, i);
+    run(world, WORKER, 2000);
+    world->workers[WORKER].lost = true;
+    run(world, WORKER, 2000);
+    assert_int_equal(memory_broker_unacked(world->broker), MORE);
+    memory_broker_bind_dead(world->broker, true);
+    assert_true(world_run_until_idle(world));
+    for (size_t i = 0; i < MORE; i++)
+        assert_non_null(world_dead_letter(world, more[i]));
+    world_free(world);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -518,8 +638,12 @@ int main(void)
         cmocka_unit_test(test_private_data_is_published_from_memory_but_not_stored),
         cmocka_unit_test(test_a_swept_letter_has_only_what_was_stored),
         cmocka_unit_test(test_a_flood_by_one_principal_deletes_only_its_letters),
+        cmocka_unit_test(test_a_call_about_letters_that_fails_lets_no_command_wait),
         cmocka_unit_test(test_a_database_that_fails_while_letters_are_deleted_is_tried_again),
         cmocka_unit_test(test_unpublished_letters_outlive_the_bound),
+        cmocka_unit_test(test_a_full_principal_waits_for_the_broker_and_others_do_not),
+        cmocka_unit_test(test_letters_of_a_full_principal_are_stored_again_once_some_are_published),
+        cmocka_unit_test(test_a_lost_connection_gives_held_commands_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }

@@ -33,6 +33,7 @@ enum {
     PREFETCH = 400,
     BLAMED_MAX = PREFETCH / 2,
     BYTES_MAX = 64 * 1024 * 1024,
+    LETTERS_BYTES_MAX = BYTES_MAX / 8,
     STEP_MS = 50,
     ATTEMPTS = 3,
     CONFIRM_MS = 10000
@@ -71,6 +72,7 @@ static int setup(void **state)
                                       .queue = text_of("allot.commands"),
                                       .worker = text_of("test"),
                                       .dead_letter_exchange = text_of("allot.dead"),
+                                      .letters_bytes_max = LETTERS_BYTES_MAX,
                                       .confirm_timeout_ms = CONFIRM_MS,
                                       .reply_max_attempts = ATTEMPTS};
     fixture->settler = settler_new(&options);
@@ -85,6 +87,7 @@ static int teardown(void **state)
 {
     struct fixture *fixture = *state;
     settler_free(fixture->settler);
+    flow_clear(&fixture->flow);
     fixture->transport->ops->free(fixture->transport);
     memory_broker_free(fixture->broker);
     free(fixture);
@@ -186,6 +189,8 @@ static void free_settled(struct fixture *fixture)
     struct job_queue jobs = {0};
     settler_reap(fixture->settler, &jobs);
     for (struct job *job = job_queue_pop(&jobs); job != NULL; job = job_queue_pop(&jobs)) {
+        if (job->held)
+            flow_hold(&fixture->flow, job->delivery.tag);
         flow_remove(&fixture->flow, job->counted_bytes);
         job_free(job);
     }
@@ -195,6 +200,11 @@ static void control_flow(struct fixture *fixture)
 {
     settler_limit_blamed(fixture->settler, flow_blamed_count(&fixture->flow),
                          flow_blamed_bytes(&fixture->flow));
+    settler_limit_without_letter(fixture->settler, flow_without_letter_count(&fixture->flow));
+    if (settler_without_letter(fixture->settler) == 0)
+        assert_int_equal(flow_release_held(&fixture->flow, fixture->transport,
+                                           fixture->clock.monotonic_ms, &fixture->error),
+                         TRANSPORT_OK);
     assert_int_equal(flow_update(&fixture->flow, fixture->transport, false,
                                  fixture->clock.monotonic_ms, &fixture->error),
                      TRANSPORT_OK);
@@ -888,6 +898,49 @@ static void test_a_dead_letter_that_was_nacked_waits_behind_the_others(void **st
     assert_int_equal(replies(fixture, "allot.dead"), 21);
 }
 
+/* `kept` commands wait for their dead letters, and no other command is in memory. */
+static void assert_kept_without_letter(struct fixture *fixture, size_t sent, size_t kept)
+{
+    assert_int_equal(settler_without_letter(fixture->settler), kept);
+    assert_int_equal(settler_count(fixture->settler), kept);
+    assert_int_equal(fixture->flow.count, kept);
+    assert_int_equal(count(fixture, COUNTER_DELIVERIES_HELD), sent - kept);
+    assert_int_equal(unsettled(fixture), sent);
+    send(fixture, "victim", "victim.replies", 50);
+    run(fixture, 200);
+    assert_int_equal(replies(fixture, "victim.replies"), 50);
+    memory_broker_bind_dead(fixture->broker, true);
+    run(fixture, 60000);
+    assert_int_equal(replies(fixture, "allot.dead"), sent);
+    assert_int_equal(unsettled(fixture), 0);
+}
+
+static void test_few_dead_letters_without_a_letter_wait_in_memory(void **state)
+{
+    enum { SENT = 2 * PREFETCH };
+    struct fixture *fixture = *state;
+    size_t most = PREFETCH / 4 < 64 ? PREFETCH / 4 : 64;
+    memory_broker_bind_dead(fixture->broker, false);
+    send_garbage(fixture, SENT);
+    run(fixture, 5000);
+    assert_kept_without_letter(fixture, SENT, most);
+}
+
+static void test_few_bytes_of_dead_letters_without_a_letter_wait_in_memory(void **state)
+{
+    static const char zeros[BODY_BYTES_MAX];
+    enum { SENT = 2 * LETTERS_BYTES_MAX / BODY_BYTES_MAX };
+    struct fixture *fixture = *state;
+    memory_broker_bind_dead(fixture->broker, false);
+    for (size_t i = 0; i < SENT; i++)
+        send_command(fixture, "culprit", "culprit.replies", text_view(zeros, sizeof zeros),
+                     VERDICT_MALFORMED);
+    run(fixture, 5000);
+    size_t kept = settler_without_letter(fixture->settler);
+    assert_in_range(kept, 1, LETTERS_BYTES_MAX / BODY_BYTES_MAX);
+    assert_kept_without_letter(fixture, SENT, kept);
+}
+
 /* --- one producer with many queues ---------------------------------------------------------- */
 
 enum { SILENT_QUEUES = 40 };
@@ -987,6 +1040,8 @@ int main(void)
         TEST(test_a_missing_permission_is_an_outage_of_replies),
         TEST(test_dead_letters_that_are_not_accepted_stop_no_reply),
         TEST(test_a_silent_dead_letter_queue_stops_no_reply),
+        TEST(test_few_dead_letters_without_a_letter_wait_in_memory),
+        TEST(test_few_bytes_of_dead_letters_without_a_letter_wait_in_memory),
         TEST(test_a_dead_letter_that_was_nacked_waits_behind_the_others),
     };
 #undef TEST

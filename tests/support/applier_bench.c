@@ -62,9 +62,11 @@ void applier_bench_run(const struct applier_bench *bench, struct store *store, s
     struct fake_clock clock = fake_clock_make();
     _Atomic uint64_t epoch = 1;
     struct attempt_turn turn = {0};
+    struct full_principals *full = full_principals_new();
     int64_t pause_ms = 0;
     struct applier *applier = applier_new(&(struct applier_options){
         .turn = &turn,
+        .full = full,
         .store = store,
         .clock = &clock.base,
         .policy = bench->policy,
@@ -79,4 +81,5 @@ void applier_bench_run(const struct applier_bench *bench, struct store *store, s
         continue;
     applier_reap(applier, jobs);
     applier_free(applier);
+    full_principals_free(full);
 }

@@ -43,6 +43,7 @@ struct memory_pending {
 struct memory_unacked {
     struct memory_unacked *next;
     uint64_t tag;
+    unsigned consumer; /* number of the AMQP consumer that it was delivered to */
     struct memory_message *message;
 };
 
@@ -74,7 +75,8 @@ struct memory_transport {
     uint16_t prefetch;
     uint64_t last_tag;
     size_t unacked_count;
-    size_t unacked_of[2]; /* the same, by enum delivery_source */
+    unsigned consumer;    /* number of the present AMQP consumer */
+    size_t unacked_of[2]; /* those of the present consumer, by enum delivery_source */
     struct memory_unacked *unacked;
     struct memory_event *events;
     struct memory_event **events_end;

@@ -18,6 +18,7 @@
 #include "tests/support/memory_transport.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "allot/limits.h"
 #include "common/base/memory.h"
@@ -151,7 +152,7 @@ static struct memory_message *take_unacked(struct memory_transport *self, uint64
     struct memory_message *message = entry->message;
     *at = entry->next;
     self->unacked_count--;
-    self->unacked_of[message->source]--;
+    self->unacked_of[message->source] -= entry->consumer == self->consumer;
     free(entry);
     return message;
 }
@@ -159,7 +160,7 @@ static struct memory_message *take_unacked(struct memory_transport *self, uint64
 static void add_unacked(struct memory_transport *self, struct memory_message *message)
 {
     struct memory_unacked *entry = MEMORY_NEW(struct memory_unacked);
-    *entry = (struct memory_unacked){self->unacked, ++self->last_tag, message};
+    *entry = (struct memory_unacked){self->unacked, ++self->last_tag, self->consumer, message};
     self->unacked = entry;
     self->unacked_count++;
     self->unacked_of[message->source]++;
@@ -255,6 +256,8 @@ static enum transport_status consume(struct transport *transport, uint16_t prefe
     }
     self->consuming = true;
     self->prefetch = prefetch;
+    self->consumer++;
+    memset(self->unacked_of, 0, sizeof self->unacked_of);
     return end_call(self, call);
 }
 

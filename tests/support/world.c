@@ -95,6 +95,8 @@ static void start(struct world *world, struct world_worker *worker)
     worker->epoch = epoch;
     worker->transport = memory_transport_new(world->broker);
     worker->store = memory_store_new(world->database);
+    worker->full = full_principals_new();
+    flow_init(&worker->flow, SIZE_MAX / 2, world->prefetch, NULL);
     struct settler_options settling = {
         .transport = worker->transport,
         .clock = &world->clock.base,
@@ -108,6 +110,7 @@ static void start(struct world *world, struct world_worker *worker)
     };
     worker->settler = settler_new(&settling);
     settler_limit_blamed(worker->settler, PREFETCH / 2, SIZE_MAX);
+    settler_limit_without_letter(worker->settler, flow_without_letter_count(&worker->flow));
     struct applier_options applying = {
         .store = worker->store,
         .clock = &world->clock.base,
@@ -116,6 +119,7 @@ static void start(struct world *world, struct world_worker *worker)
         .queue = text_of("allot.commands"),
         .worker = text_of("simulated"),
         .turn = world->one_process ? &world->turn : &worker->turn,
+        .full = worker->full,
         .max_commands = world->max_commands,
         .max_documents = DOCUMENTS_MAX,
         .max_bytes = BATCH_BYTES,
@@ -138,6 +142,8 @@ static void stop(struct world_worker *worker)
     settler_free(worker->settler);
     worker->transport->ops->free(worker->transport);
     worker->store->ops->free(worker->store);
+    full_principals_free(worker->full);
+    flow_clear(&worker->flow);
 }
 
 static struct policy_source *make_policy(void)
@@ -410,19 +416,35 @@ static void drop_connection(struct world_worker *worker)
     settler_abandon(worker->settler, &jobs);
     release_jobs(worker, &jobs);
     worker->transport->ops->close(worker->transport);
+    flow_reset(&worker->flow);
     worker->connected = false;
     worker->lost = false;
     reap_applied(worker);
+}
+
+/* Keeps the tags of deliveries that are not settled now. */
+static void hold(struct world_worker *worker, const struct job_queue *settled)
+{
+    for (const struct job *job = settled->head; job != NULL; job = job->next) {
+        if (job->held)
+            flow_hold(&worker->flow, job->delivery.tag);
+    }
+}
+
+static void release_held(struct world_worker *worker)
+{
+    struct error error = {""};
+    if (settler_without_letter(worker->settler) == 0)
+        worker->lost |=
+            flow_release_held(&worker->flow, worker->transport, worker->world->clock.monotonic_ms,
+                              &error) != TRANSPORT_OK;
 }
 
 static bool connect_worker(struct world_worker *worker)
 {
     struct error error = {""};
     if (!worker->connected)
-        worker->connected =
-            worker->transport->ops->open(worker->transport, &error) == TRANSPORT_OK &&
-            worker->transport->ops->consume(worker->transport, worker->world->prefetch, &error) ==
-                TRANSPORT_OK;
+        worker->connected = worker->transport->ops->open(worker->transport, &error) == TRANSPORT_OK;
     return worker->connected;
 }
 
@@ -440,10 +462,15 @@ void world_transport_step(struct world *world, size_t index)
     reap_applied(worker);
     worker->lost |= settler_tick(worker->settler, &wait_ms, &error) != TRANSPORT_OK;
     if (!worker->lost)
+        worker->lost |= flow_update(&worker->flow, worker->transport, false,
+                                    world->clock.monotonic_ms, &error) != TRANSPORT_OK;
+    if (!worker->lost)
         worker->lost |= worker->transport->ops->poll(worker->transport, 0, -1, &handler, &error) !=
                         TRANSPORT_OK;
     settler_reap(worker->settler, &settled);
+    hold(worker, &settled);
     release_jobs(worker, &settled);
+    release_held(worker);
     store_letters(worker);
     sweep_letters(worker);
     trim_letters(worker);

@@ -17,6 +17,7 @@
 #include "tests/support/memory_store.h"
 #include "tests/support/memory_transport.h"
 #include "worker/service/applier.h"
+#include "worker/service/flow.h"
 #include "worker/service/settler.h"
 
 /* WORLD_ATTEMPTS_MAX is the max_attempts of each worker. Its other settings are in world.c. */
@@ -31,12 +32,14 @@ struct world_worker {
     struct settler *settler;
     struct applier *applier;
     _Atomic uint64_t epoch;
+    struct flow flow; /* of the subscription; bytes in flight are not counted */
     bool connected;
     bool lost;
     struct attempt_turn turn; /* unless the workers are lanes of one process */
-    bool idle;                /* the applier has nothing to do */
-    int64_t apply_from_ms;    /* the applier pauses until this time of the fake clock */
-    bool sweeping;            /* the applier looks for unpublished letters */
+    struct full_principals *full;
+    bool idle;             /* the applier has nothing to do */
+    int64_t apply_from_ms; /* the applier pauses until this time of the fake clock */
+    bool sweeping;         /* the applier looks for unpublished letters */
     int64_t sweep_at_ms;
     bool trimming; /* the applier makes a step of a trim */
     int64_t trim_at_ms;

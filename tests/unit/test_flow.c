@@ -5,7 +5,8 @@
  * `struct recorder` is a transport that notes consume, cancel and requeue; `update` runs one step
  * of flow_update at a given time. The tests cover the start, the limit of bytes in flight
  * (deliveries over it are requeued after the subscription ended), the cut of the prefetch for large
- * bodies, its growth in quiet times, a lost connection, and the two log events of a pause.
+ * bodies, its growth in quiet times, deliveries that are held, a lost connection, and the two log
+ * events of a pause.
  *
  * Not here: a real broker's answer to cancel and requeue; that is in
  * tests/contract/test_transport.c.
@@ -27,10 +28,11 @@
 struct recorder {
     struct transport base;
     bool consuming;
-    bool refuses; /* consume fails */
+    bool refuses;  /* consume fails */
+    bool requeues; /* while it consumes, too */
     unsigned consumes;
     uint16_t prefetch;
-    uint64_t requeued[8];
+    uint64_t requeued[200];
     size_t requeued_count;
 };
 
@@ -59,7 +61,8 @@ static enum transport_status record_requeue(struct transport *transport, uint64_
 {
     struct recorder *self = (struct recorder *)transport;
     (void)error;
-    assert_false(self->consuming); /* else the broker would deliver it again at once */
+    if (!self->requeues)
+        assert_false(self->consuming); /* else the broker would deliver it again at once */
     self->requeued[self->requeued_count++] = tag;
     return TRANSPORT_OK;
 }
@@ -220,6 +223,70 @@ static void test_a_lost_connection_leaves_nothing_to_requeue(void **state)
     assert_true(recorder.consuming);
 }
 
+/* Each subscription with an eighth of held deliveries is replaced by one that has room. */
+static void test_held_deliveries_take_no_room_from_the_next(void **state)
+{
+    enum { PREFETCH = 24, HELD = 100 };
+    (void)state;
+    struct recorder recorder = {.base = {&record_ops}};
+    struct counters counters = {0};
+    struct flow flow;
+    flow_init(&flow, 1000, PREFETCH, &counters);
+    update(&flow, &recorder, false, 0);
+    for (uint64_t tag = 1; tag <= HELD; tag++) {
+        flow_hold(&flow, tag);
+        update(&flow, &recorder, false, 0);
+        update(&flow, &recorder, false, 0);
+        assert_true(recorder.consuming);
+    }
+    assert_int_equal(recorder.consumes, 1 + HELD / (PREFETCH / 8 + 1));
+    assert_int_equal(recorder.prefetch, PREFETCH);
+    assert_int_equal(counter_read(&counters, COUNTER_DELIVERIES_HELD), HELD);
+    flow_clear(&flow);
+}
+
+static void release_held(struct flow *flow, struct recorder *recorder, int64_t now_ms)
+{
+    assert_int_equal(flow_release_held(flow, &recorder->base, now_ms, NULL), TRANSPORT_OK);
+}
+
+static void test_held_deliveries_are_requeued_a_few_at_a_time_and_oldest_first(void **state)
+{
+    enum { HELD = 150, AT_A_TIME = 64, PAUSE_MS = 100 };
+    (void)state;
+    struct recorder recorder = {.base = {&record_ops}, .requeues = true};
+    struct flow flow;
+    flow_init(&flow, 1000, 1000, NULL);
+    update(&flow, &recorder, false, 0);
+    for (uint64_t tag = 1; tag <= HELD; tag++)
+        flow_hold(&flow, tag);
+    release_held(&flow, &recorder, 5000);
+    assert_int_equal(recorder.requeued_count, AT_A_TIME);
+    release_held(&flow, &recorder, 5000 + PAUSE_MS - 1);
+    assert_int_equal(recorder.requeued_count, AT_A_TIME);
+    for (int64_t i = 1; i <= 3; i++)
+        release_held(&flow, &recorder, 5000 + i * PAUSE_MS);
+    assert_int_equal(recorder.requeued_count, HELD);
+    for (size_t i = 0; i < HELD; i++)
+        assert_int_equal(recorder.requeued[i], i + 1);
+    flow_clear(&flow);
+}
+
+static void test_a_lost_connection_leaves_nothing_held(void **state)
+{
+    (void)state;
+    struct recorder recorder = {.base = {&record_ops}, .requeues = true};
+    struct flow flow;
+    flow_init(&flow, 1000, 100, NULL);
+    update(&flow, &recorder, false, 0);
+    flow_hold(&flow, 1);
+    flow_reset(&flow);
+    update(&flow, &recorder, false, 0);
+    release_held(&flow, &recorder, 5000);
+    assert_int_equal(recorder.requeued_count, 0);
+    flow_clear(&flow);
+}
+
 /* Runs `flow_update` and returns what it logged; the text is valid until the next call. */
 static const char *log_of_update(struct flow *flow, struct recorder *recorder, int64_t now_ms)
 {
@@ -297,6 +364,7 @@ static void test_blamed_replies_may_have_half_of_the_present_prefetch(void **sta
     assert_int_equal(flow_blamed_count(&flow), 4);
     flow.prefetch = 1;
     assert_int_equal(flow_blamed_count(&flow), 1);
+    assert_int_equal(flow_without_letter_count(&flow), 0); /* the settler always takes one */
 }
 
 int main(void)
@@ -311,6 +379,9 @@ int main(void)
         cmocka_unit_test(test_the_prefetch_is_cut_at_once_to_what_fits_of_large_bodies),
         cmocka_unit_test(test_the_prefetch_grows_back_in_quiet_times_up_to_what_is_set),
         cmocka_unit_test(test_a_lost_connection_leaves_nothing_to_requeue),
+        cmocka_unit_test(test_held_deliveries_take_no_room_from_the_next),
+        cmocka_unit_test(test_held_deliveries_are_requeued_a_few_at_a_time_and_oldest_first),
+        cmocka_unit_test(test_a_lost_connection_leaves_nothing_held),
         cmocka_unit_test(test_a_pause_and_its_end_are_logged_with_its_length),
         cmocka_unit_test(
             test_it_counts_what_is_in_flight_the_pauses_and_the_deliveries_over_the_limit),

@@ -93,6 +93,17 @@ static void test_all_together_lose_from_all_and_then_from_the_largest(void **sta
     assert_int_equal(cut.bytes, SHARE + 9);
 }
 
+static void test_a_principal_is_full_of_its_unpublished_letters_only(void **state)
+{
+    (void)state;
+    struct letter_share one = published("a", 3 * SHARE);
+    assert_false(letter_share_is_full(&one, MAX));
+    one.bytes += SHARE - 1;
+    assert_false(letter_share_is_full(&one, MAX));
+    one.bytes++;
+    assert_true(letter_share_is_full(&one, MAX));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -101,6 +112,7 @@ int main(void)
         cmocka_unit_test(test_closed_letters_go_first_then_bodies_then_letters),
         cmocka_unit_test(test_unpublished_letters_of_one_do_not_protect_another),
         cmocka_unit_test(test_all_together_lose_from_all_and_then_from_the_largest),
+        cmocka_unit_test(test_a_principal_is_full_of_its_unpublished_letters_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }

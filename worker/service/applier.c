@@ -39,6 +39,7 @@
 
 #include "allot/limits.h"
 #include "common/base/memory.h"
+#include "common/codec/letter_build.h"
 #include "common/codec/reply_encode.h"
 #include "common/core/disposition.h"
 #include "common/core/plan.h"
@@ -451,6 +452,15 @@ static void gather(struct applier *applier)
     applier->waiting = later;
 }
 
+/* Returns whether no more letters of the job's principal are stored now. What the broker has
+   dead-lettered is published already. */
+static bool is_full(const struct applier *applier, const struct job *job)
+{
+    return !job_is_of_desk(job) &&
+           full_principals_has(applier->options.full,
+                               letter_principal(&job->delivery, &job->decoded));
+}
+
 /* Fills a batch of letters. */
 static void gather_letters(struct applier *applier)
 {
@@ -462,7 +472,8 @@ static void gather_letters(struct applier *applier)
         if (applier->count > 0 && bytes > applier->options.max_bytes)
             break;
         job = job_queue_pop(&applier->unstored);
-        if (is_current(applier, job))
+        job->letter_refused = is_full(applier, job);
+        if (is_current(applier, job) && !job->letter_refused)
             applier->jobs[applier->count++] = job;
         else
             finish(applier, job);
@@ -1068,8 +1079,10 @@ static void add_letters(struct applier *applier)
     for (size_t i = 0; i < applier->count; i++) {
         const struct verdict *verdict = &applier->verdicts[i];
         struct job decided = *applier->jobs[i];
-        if (decided.letter_refused ||
-            !disposition_of(verdict->code, verdict->reply_allowed).dead_letter)
+        bool dead_letter = disposition_of(verdict->code, verdict->reply_allowed).dead_letter;
+        if (dead_letter && is_full(applier, &decided))
+            applier->jobs[i]->letter_refused = true;
+        if (!dead_letter || applier->jobs[i]->letter_refused)
             continue;
         decided.code = verdict->code;
         decided.detail = job_detail(applier->arena, verdict, applier->bodies[i]);

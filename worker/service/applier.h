@@ -14,6 +14,7 @@
 #include "allot/store.h"
 #include "common/codec/letter_redact.h"
 #include "worker/service/attempt_turn.h"
+#include "worker/service/full_principals.h"
 #include "worker/service/counters.h"
 #include "worker/service/job.h"
 #include "worker/service/policy_source.h"
@@ -27,6 +28,7 @@ struct applier_options {
     struct text queue;                 /* that the commands come from; borrowed */
     struct text worker;                /* the name; borrowed */
     struct attempt_turn *turn;         /* borrowed; shared by the lanes of the process */
+    struct full_principals *full;      /* borrowed; shared by the lanes of the process */
     size_t max_commands;               /* of one batch */
     size_t max_documents;              /* of one batch */
     size_t max_bytes;                  /* of the bodies in one batch */

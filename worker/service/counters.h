@@ -22,6 +22,9 @@
     X(DELIVERIES_OVER_LIMIT, "deliveries_over_limit", COUNTER, "deliveries",                       \
       "Deliveries that were not kept because amqp.max_bytes_in_flight was reached; they go back "  \
       "to the queue.")                                                                             \
+    X(DELIVERIES_HELD, "deliveries_held", COUNTER, "deliveries",                                   \
+      "Deliveries that are dead-lettered but have to wait: no letter of them is stored, and the "  \
+      "dead-letter queue is slow. They go back to the queue later.")                               \
     X(DELIVERIES_ACKNOWLEDGED, "deliveries_acknowledged", COUNTER, "deliveries",                   \
       "Deliveries acknowledged to the broker: the command is answered or dead-lettered.")          \
     X(COMMANDS_SUCCEEDED, "commands_succeeded", COUNTER, "commands",                               \

@@ -14,15 +14,29 @@
  * subscription is cancelled. If they were requeued earlier, the broker would deliver them
  * again at once.
  *
+ * Held deliveries are not settled for a long time, but count in the prefetch of the subscription
+ * that they came with. So when they are an eighth of it, the subscription is replaced: the new one
+ * has the whole prefetch. Nothing but their tags is kept.
+ *
+ * The parts of the prefetch that wait for something leave room for the rest: half of it for blamed
+ * replies, a quarter for dead letters without a letter, an eighth for what is held.
+ *
  * One delivery may exceed the limit, because any command must be answered, whatever its size.
  */
 #include "worker/service/flow.h"
 
 #include <assert.h>
+#include <stdlib.h>
+#include <string.h>
 
+#include "common/base/memory.h"
 #include "worker/service/events.h"
 
-enum { GROW_AFTER_MS = 10000 };
+enum {
+    GROW_AFTER_MS = 10000,
+    RELEASE_MS = 100,
+    RELEASE_MAX = 64,
+};
 
 /* Above this, the subscription is cancelled. */
 static size_t pause_bytes(const struct flow *flow)
@@ -46,6 +60,14 @@ void flow_reset(struct flow *flow)
 {
     flow->consuming = false;
     flow->over_limit_count = 0; /* the broker redelivers them by itself */
+    flow->held_count = flow->held_now = 0;
+}
+
+void flow_clear(struct flow *flow)
+{
+    free(flow->held);
+    flow->held = NULL;
+    flow->held_count = flow->held_capacity = 0;
 }
 
 bool flow_admit(struct flow *flow, uint64_t tag)
@@ -55,6 +77,31 @@ bool flow_admit(struct flow *flow, uint64_t tag)
     flow->over_limit[flow->over_limit_count++] = tag;
     counter_add(flow->counters, COUNTER_DELIVERIES_OVER_LIMIT, 1);
     return false;
+}
+
+void flow_hold(struct flow *flow, uint64_t tag)
+{
+    flow->held =
+        memory_grown(flow->held, flow->held_count, &flow->held_capacity, sizeof *flow->held);
+    flow->held[flow->held_count++] = tag;
+    flow->held_now++;
+    counter_add(flow->counters, COUNTER_DELIVERIES_HELD, 1);
+}
+
+enum transport_status flow_release_held(struct flow *flow, struct transport *transport,
+                                        int64_t now_ms, struct error *error)
+{
+    enum transport_status status = TRANSPORT_OK;
+    size_t released = 0;
+    if (flow->held_count == 0 || now_ms < flow->release_at_ms)
+        return TRANSPORT_OK;
+    flow->release_at_ms = now_ms + RELEASE_MS;
+    for (; released < RELEASE_MAX && released < flow->held_count && status == TRANSPORT_OK;
+         released++)
+        status = transport->ops->requeue(transport, flow->held[released], error);
+    flow->held_count -= released;
+    memmove(flow->held, flow->held + released, flow->held_count * sizeof *flow->held);
+    return status;
 }
 
 static void set_gauges(const struct flow *flow)
@@ -121,6 +168,7 @@ static enum transport_status subscribe(struct flow *flow, struct transport *tran
                                        int64_t now_ms, struct error *error)
 {
     enum transport_status status = transport->ops->consume(transport, flow->prefetch, error);
+    flow->held_now = 0;
     flow->consuming = status == TRANSPORT_OK;
     if (flow->consuming && flow->paused) {
         event_log(EVENT_FLOW_RESUMED,
@@ -156,6 +204,8 @@ enum transport_status flow_update(struct flow *flow, struct transport *transport
         grow(flow, now_ms);
         return end_subscription(flow, transport, error); /* the next update subscribes */
     }
+    if (flow->consuming && flow->held_now > flow->prefetch / 8U)
+        return end_subscription(flow, transport, error); /* the next one has the whole prefetch */
     if (!flow->consuming && flow->over_limit_count > 0)
         return end_subscription(flow, transport, error); /* deliveries that were on their way */
     if (!flow->consuming && !stopping && flow->bytes <= flow->bytes_max / 2)
@@ -166,6 +216,11 @@ enum transport_status flow_update(struct flow *flow, struct transport *transport
 size_t flow_blamed_count(const struct flow *flow)
 {
     return flow->prefetch > 1 ? flow->prefetch / 2 : 1;
+}
+
+size_t flow_without_letter_count(const struct flow *flow)
+{
+    return flow->prefetch / 4U;
 }
 
 size_t flow_blamed_bytes(const struct flow *flow)

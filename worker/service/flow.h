@@ -23,10 +23,17 @@ struct flow {
     int64_t paused_at_ms;              /* monotonic */
     uint64_t over_limit[PREFETCH_MAX]; /* delivery tags to requeue */
     size_t over_limit_count;
+    uint64_t *held; /* owned; delivery tags to requeue later, oldest first */
+    size_t held_count;
+    size_t held_capacity;
+    size_t held_now;       /* of this subscription */
+    int64_t release_at_ms; /* monotonic: none of them is requeued before */
 };
 
+/* Makes a flow without a subscription; flow_clear() frees what it owns. */
 void flow_init(struct flow *flow, size_t bytes_max, uint16_t prefetch_max,
                struct counters *counters);
+void flow_clear(struct flow *flow);
 /* Forgets the subscription and the tags to requeue, because the connection is lost. Commands in
    flight stay counted until they are removed. */
 void flow_reset(struct flow *flow);
@@ -39,10 +46,21 @@ void flow_add(struct flow *flow, size_t bytes);
 /* Ends the count of one command; `bytes` as in flow_add. */
 void flow_remove(struct flow *flow, size_t bytes);
 
+/* Keeps the tag of a delivery that cannot be settled for a long time, and nothing else of it. It
+   takes no room from the commands that come later. */
+void flow_hold(struct flow *flow, uint64_t tag);
+/* Requeues the oldest held deliveries: a few from time to time, since they may be held again.
+   Called while they could be settled. */
+enum transport_status flow_release_held(struct flow *flow, struct transport *transport,
+                                        int64_t now_ms, struct error *error);
+
 /* Starts or cancels the subscription, as the bytes in flight and `stopping` demand, and requeues
    the deliveries over the limit. Call it between polls. */
 enum transport_status flow_update(struct flow *flow, struct transport *transport, bool stopping,
                                   int64_t now_ms, struct error *error);
+/* Returns how many of the commands in flight may wait for dead letters whose letters are not
+   stored. */
+size_t flow_without_letter_count(const struct flow *flow);
 /* Returns how many of the commands in flight may wait for replies of blamed destinations
    (isolation.h): half of the present prefetch, at least 1. The rest is for the others. */
 size_t flow_blamed_count(const struct flow *flow);

@@ -56,7 +56,8 @@ struct job {
 
     /* the letter (applier.c); due if a dead letter is due */
     bool letter_stored;
-    bool letter_refused;   /* by the database; the dead letter is published without it */
+    bool letter_refused;   /* it is not stored: the dead letter is published without it */
+    bool held;             /* the delivery is not settled now, but returns to the queue later */
     struct letter *letter; /* once it is stored; in the job's arena */
     enum letter_fate fate; /* of the letter; the applier notes it in the database */
     struct text refusal;   /* FATE_REFUSED: what the broker says */

@@ -172,6 +172,7 @@ static struct applier *new_applier(struct lane *lane)
         .queue = settings->amqp_queue,
         .worker = lane->options.worker,
         .turn = lane->options.turn,
+        .full = lane->options.full,
         .max_commands = (size_t)settings->batch_max_commands,
         .max_documents = (size_t)settings->batch_max_documents,
         .max_bytes = (size_t)settings->batch_max_bytes,
@@ -265,6 +266,13 @@ static void release_job(struct lane *lane, struct job *job)
     }
     flow_remove(&lane->flow, job->counted_bytes);
     job_free(job);
+}
+
+/* Keeps the tag of a delivery that is not settled now. */
+static void hold(struct lane *lane, const struct job *job)
+{
+    if (job->held && job->epoch == atomic_load(&lane->epoch))
+        flow_hold(&lane->flow, job->delivery.tag);
 }
 
 static void release_jobs(struct lane *lane, struct job_queue *jobs)
@@ -466,6 +474,17 @@ static void store_letters(struct lane *lane)
         submit(lane, &unstored);
 }
 
+/* Returns held deliveries to the queue when no dead letter without a letter is left to publish. */
+static void release_held(struct lane *lane)
+{
+    struct clock *clock = lane->options.clock;
+    if (settler_without_letter(lane->settler) > 0 || atomic_load(&lane->stopping))
+        return;
+    lane->connection_lost |=
+        flow_release_held(&lane->flow, lane->options.transport, clock->monotonic_ms(clock),
+                          &lane->error) != TRANSPORT_OK;
+}
+
 /* Looks for unpublished letters of workers that died, from time to time, and again at once after
    one that found some. */
 static void sweep_letters(struct lane *lane)
@@ -511,6 +530,7 @@ static enum transport_status run_once(struct lane *lane, const struct transport_
     reap_completed(lane);
     settler_limit_blamed(lane->settler, flow_blamed_count(&lane->flow),
                          flow_blamed_bytes(&lane->flow));
+    settler_limit_without_letter(lane->settler, flow_without_letter_count(&lane->flow));
     enum transport_status status = settler_tick(lane->settler, &wait_ms, &lane->error);
     if (status == TRANSPORT_OK && !lane->connection_lost)
         status = flow_update(&lane->flow, lane->options.transport, atomic_load(&lane->stopping),
@@ -523,7 +543,10 @@ static enum transport_status run_once(struct lane *lane, const struct transport_
     if (lane->incoming.head != NULL)
         submit(lane, &lane->incoming);
     settler_reap(lane->settler, &settled);
+    for (const struct job *job = settled.head; job != NULL; job = job->next)
+        hold(lane, job);
     release_jobs(lane, &settled);
+    release_held(lane);
     store_letters(lane);
     sweep_letters(lane);
     trim_letters(lane);
@@ -741,6 +764,7 @@ bool lane_join(struct lane *lane)
     lane->options.transport->ops->free(lane->options.transport);
     lane->options.store->ops->free(lane->options.store);
     work_queue_free(lane->work_queue);
+    flow_clear(&lane->flow);
     free(lane);
     return finished;
 }

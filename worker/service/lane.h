@@ -12,6 +12,7 @@
 #include "allot/store.h"
 #include "allot/transport.h"
 #include "worker/service/attempt_turn.h"
+#include "worker/service/full_principals.h"
 #include "worker/service/counters.h"
 #include "worker/service/policy_source.h"
 
@@ -22,6 +23,7 @@ struct lane_options {
     struct clock *clock;             /* borrowed */
     struct policy_source *policy;    /* borrowed */
     struct attempt_turn *turn;       /* borrowed; shared by the lanes of the process */
+    struct full_principals *full;    /* borrowed; shared by the lanes of the process */
     bool trims_letters;              /* one lane of the process keeps letters within their bound */
     struct transport *transport;     /* owned by the lane from lane_start on */
     struct store *store;             /* owned by the lane from lane_start on */

@@ -51,7 +51,8 @@ struct letter_keeper *letter_keeper_new(const struct applier_options *options)
     struct letter_keeper *keeper = MEMORY_NEW(struct letter_keeper);
     keeper->options = options;
     keeper->jitter = jitter_make(options->seed);
-    keeper->trim = letter_trim_make(options->store, options->counters, options->letters_max_bytes);
+    keeper->trim = letter_trim_make(options->store, options->counters, options->full,
+                                    options->letters_max_bytes);
     keeper->jobs = memory_array(options->max_commands, sizeof(struct job *));
     keeper->ids = memory_array(options->max_commands, sizeof(struct text));
     keeper->arena = arena_new(ARENA_BYTES);

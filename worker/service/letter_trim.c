@@ -4,10 +4,13 @@
 #include "worker/service/events.h"
 
 struct letter_trim letter_trim_make(struct store *store, struct counters *counters,
-                                    int64_t max_bytes)
+                                    struct full_principals *full, int64_t max_bytes)
 {
-    return (struct letter_trim){
-        .store = store, .counters = counters, .max_bytes = max_bytes, .arena = arena_new(0)};
+    return (struct letter_trim){.store = store,
+                                .counters = counters,
+                                .full = full,
+                                .max_bytes = max_bytes,
+                                .arena = arena_new(0)};
 }
 
 void letter_trim_clear(struct letter_trim *trim)
@@ -56,7 +59,8 @@ static void log_over(const struct letter_trim *trim, const struct letter_measure
               LOG_FIELDS(LOG_I("bytes", bytes), LOG_I("max_bytes", trim->max_bytes),
                          LOG_T("principal", largest->principal),
                          LOG_I("principal_bytes", largest->bytes)),
-              "unpublished letters hold more than letters.max_bytes allows; they are kept");
+              "unpublished letters hold more than letters.max_bytes allows; they are kept, and "
+              "dead letters of a principal that holds a quarter of it are published without");
 }
 
 /* Plans the next cut. Returns whether the round is over: nothing is to be done. */
@@ -69,7 +73,9 @@ static bool measure(struct letter_trim *trim)
                                                                  trim->arena, &measured, &error);
     if (status != STORE_OK)
         log_failed(&error);
-    else if (measured.cut.kind == LETTER_CUT_NONE)
+    else
+        full_principals_set(trim->full, measured.shares, measured.count, trim->max_bytes);
+    if (status == STORE_OK && measured.cut.kind == LETTER_CUT_NONE)
         log_over(trim, &measured);
     trim->cut = measured.cut;
     return trim->cut.kind == LETTER_CUT_NONE;

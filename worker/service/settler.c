@@ -1,21 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Design. A job goes through the stages of SETTLE_STAGES: REPLY, DEAD_LETTER, DONE. The disposition
- * of its verdict decides which of the first two it needs. In each stage the job is in one of two
- * places. Either it waits to be published: in `due` of its route, or in the isolation of its
- * destination (isolation.c). Or it is published: in `slots`, and in the window of its route
- * (settle_route.h). The message's sequence number finds the job of a confirm, nack or return.
+ * Design. A job goes through some of the stages of SETTLE_STAGES:
+ *   REPLY        its reply is published. The disposition of its verdict says whether it has one
+ *   LETTER       it waits in `unstored` for the database to store its letter
+ *   DEAD_LETTER  its letter is not stored: its dead letter is published, then it is acknowledged
+ *   PUBLISH      its letter is stored and it is acknowledged: its dead letter is published, too
+ * In a stage that publishes, the job is in one of two places. Either it waits: in `due` of its
+ * route, or in the isolation of its destination (isolation.c). Or it is published: in `slots`, and
+ * in the window of its route (settle_route.h). The message's sequence number finds the job of a
+ * confirm, nack or return.
  *
  * Sections: routes; stages; failures of one message; the end of a route; confirms; time;
  * publishing; end of a connection.
  *
  * Guarantees:
- * - A delivery is acknowledged only after every message that it needs was confirmed, or its reply
- *   was given up as unroutable.
+ * - A delivery is acknowledged only after its reply was confirmed, or given up as unroutable; and,
+ *   if it is dead-lettered, after its letter was stored or its dead letter was confirmed.
  * - A reply is given up after reply_max_attempts publishes, or when it is found to close
  *   connections (isolation.h), or when its destination is blamed and the replies of such
- *   destinations hold too much (settler_limit_blamed). A dead letter is never given up: the command
- *   would be lost, so the delivery stays unacknowledged.
+ *   destinations hold too much (settler_limit_blamed). A dead letter without a stored letter is
+ * never given up: the command would be lost, so the delivery stays unacknowledged. A stored letter
+ * is given up when the broker refuses it alone (its fate is REFUSED), or left to a sweep (OPEN).
  * - What ends a route counts as an attempt of a message only where there is evidence against it. A
  *   route that ended for an outside reason, or for lack of a permission, costs no message an
  *   attempt: all are published again.
@@ -48,6 +53,7 @@
 enum {
     REPLY_PAUSE_MS = 100,
     LETTERS_MAX = 256,     /* to be published, in memory */
+    UNSTORED_MAX = 64,     /* dead letters without a stored letter, at a time */
     LETTER_CLOSES_MAX = 2, /* of the route while one letter was alone on it: it is refused */
     LETTER_PAUSE_MAX_MS = 10000,
     READY_PAUSE_MS = 20, /* until a route that was not ready is asked again */
@@ -63,8 +69,10 @@ struct settler {
     struct unroutable_log unroutable_log;
     struct job_queue done;     /* to be reaped */
     struct job_queue unstored; /* to be reaped: their letters have to be stored */
-    size_t publishing;         /* jobs in the stage PUBLISH */
-    size_t publishing_bytes;   /* what flow control counts for them */
+    size_t without_letter;     /* jobs in the stage DEAD_LETTER */
+    size_t without_letter_max;
+    size_t publishing;       /* jobs in the stage PUBLISH */
+    size_t publishing_bytes; /* what flow control counts for both */
 };
 
 struct settler *settler_new(const struct settler_options *options)
@@ -72,6 +80,7 @@ struct settler *settler_new(const struct settler_options *options)
     struct settler *settler = MEMORY_NEW(struct settler);
     settler->options = *options;
     settler->blamed_max = (struct isolation_load){SIZE_MAX, SIZE_MAX};
+    settler->without_letter_max = UNSTORED_MAX;
     settler->unroutable_log.destinations = &settler->isolation.destinations;
     patience_init(&settler->patience, options->confirm_timeout_ms);
     for (size_t i = 0; i < ROUTE_COUNT; i++)
@@ -96,6 +105,11 @@ void settler_free(struct settler *settler)
 void settler_limit_blamed(struct settler *settler, size_t count, size_t bytes)
 {
     settler->blamed_max = (struct isolation_load){count, bytes};
+}
+
+void settler_limit_without_letter(struct settler *settler, size_t count)
+{
+    settler->without_letter_max = count < UNSTORED_MAX ? count : UNSTORED_MAX;
 }
 
 static int64_t now(const struct settler *settler)
@@ -199,6 +213,11 @@ static void schedule_dead_letter(struct settler *settler, struct job *job, enum 
     job_queue_push(&settler->routes[ROUTE_DEAD_LETTERS].due, job);
 }
 
+static bool bytes_fit(const struct settler *settler, const struct job *job)
+{
+    return settler->publishing_bytes + job->counted_bytes <= settler->options.letters_bytes_max;
+}
+
 /* Publishes the dead letter of a stored letter now, unless too many wait: those are left to a
    sweep. */
 static void publish_letter(struct settler *settler, struct job *job)
@@ -206,7 +225,7 @@ static void publish_letter(struct settler *settler, struct job *job)
     if (!settler->options.publish_letters)
         job->fate = FATE_PUBLISHED; /* so that it expires */
     if (!settler->options.publish_letters || settler->publishing >= LETTERS_MAX ||
-        settler->publishing_bytes + job->counted_bytes > settler->options.letters_bytes_max) {
+        !bytes_fit(settler, job)) {
         finish(settler, job);
         return;
     }
@@ -247,6 +266,29 @@ static void make_letter(struct settler *settler, struct job *job)
     *job->letter = job_letter(job, job->arena, &origin);
 }
 
+/* Publishes the dead letter of a job that has no stored letter, and keeps the delivery until it is
+   confirmed. While too many do that, the delivery is held: the lane keeps its tag only. */
+static void settle_without_letter(struct settler *settler, struct job *job)
+{
+    if (settler->without_letter > 0 &&
+        (settler->without_letter >= settler->without_letter_max || !bytes_fit(settler, job))) {
+        job->held = true;
+        job->answered = false;
+        job_queue_push(&settler->done, job);
+        return;
+    }
+    settler->without_letter++;
+    settler->publishing_bytes += job->counted_bytes;
+    make_letter(settler, job);
+    schedule_dead_letter(settler, job, SETTLE_DEAD_LETTER);
+}
+
+static void end_without_letter(struct settler *settler, const struct job *job)
+{
+    settler->without_letter--;
+    settler->publishing_bytes -= job->counted_bytes;
+}
+
 /* Continues with a command that is dead-lettered, after its reply. */
 static enum transport_status settle_letter(struct settler *settler, struct job *job,
                                            struct error *error)
@@ -254,8 +296,7 @@ static enum transport_status settle_letter(struct settler *settler, struct job *
     if (job->letter_stored)
         return acknowledge(settler, job, error);
     if (job->letter_refused) {
-        make_letter(settler, job);
-        schedule_dead_letter(settler, job, SETTLE_DEAD_LETTER);
+        settle_without_letter(settler, job);
         return TRANSPORT_OK;
     }
     job->stage = SETTLE_LETTER;
@@ -299,8 +340,10 @@ static enum transport_status finish_dead_letter(struct settler *settler, struct 
                                                 struct error *error)
 {
     counter_add(settler->options.counters, COUNTER_DEAD_LETTERS_PUBLISHED, 1);
-    if (job->stage == SETTLE_DEAD_LETTER)
+    if (job->stage == SETTLE_DEAD_LETTER) {
+        end_without_letter(settler, job);
         return acknowledge(settler, job, error);
+    }
     finish_publish(settler, job, FATE_PUBLISHED);
     return TRANSPORT_OK;
 }
@@ -841,6 +884,8 @@ static void drop(struct settler *settler, struct job *job, struct job_queue *ret
               "connection ended before the delivery was acknowledged; it will be redelivered");
     if (job->destination != NULL)
         isolation_remove(&settler->isolation, job);
+    if (job->stage == SETTLE_DEAD_LETTER)
+        end_without_letter(settler, job);
     job->answered = false;
     job_queue_push(ret_jobs, job);
 }
@@ -866,6 +911,11 @@ void settler_abandon(struct settler *settler, struct job_queue *ret_jobs)
             drop(settler, job, ret_jobs);
     }
     job_queue_append(ret_jobs, &settler->done);
+}
+
+size_t settler_without_letter(const struct settler *settler)
+{
+    return settler->without_letter;
 }
 
 size_t settler_count(const struct settler *settler)

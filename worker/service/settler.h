@@ -39,6 +39,11 @@ void settler_free(struct settler *settler);
    replies up. Without this call there is no bound. */
 void settler_limit_blamed(struct settler *settler, size_t count, size_t bytes);
 
+/* Sets how many jobs whose letter is not stored may have a dead letter that is not confirmed: 64 at
+   most, and always one. Above it, settler_reap() returns them as `held`. Without this call the
+   bound is 64. */
+void settler_limit_without_letter(struct settler *settler, size_t count);
+
 /* The functions that return a status return OK, or LOST with an error if the connection is gone. */
 
 /* Takes ownership of an answered job, and settles its delivery. A job that settler_reap_unstored()
@@ -55,7 +60,8 @@ enum transport_status settler_tick(struct settler *settler, int64_t *ret_wait_ms
  */
 void settler_publish(struct settler *settler, struct job *job);
 /* Moves the jobs that are done to `ret_jobs`: their deliveries are acknowledged, and nothing more
-   is to be published for them. */
+   is to be published for them. Deliveries that are `held` are not acknowledged: the caller requeues
+   them later, while settler_without_letter() is 0. */
 void settler_reap(struct settler *settler, struct job_queue *ret_jobs);
 /* Moves the jobs to `ret_jobs` whose letters have to be stored before they go on. */
 void settler_reap_unstored(struct settler *settler, struct job_queue *ret_jobs);
@@ -64,6 +70,8 @@ void settler_reap_unstored(struct settler *settler, struct job_queue *ret_jobs);
 void settler_abandon(struct settler *settler, struct job_queue *ret_jobs);
 /* Returns the number of jobs that are not acknowledged. */
 size_t settler_count(const struct settler *settler);
+/* Returns the number of jobs whose dead letter is published without a stored letter. */
+size_t settler_without_letter(const struct settler *settler);
 /* Returns the number of letters that are being published. */
 size_t settler_publishing(const struct settler *settler);
 /* Returns whether the broker takes dead letters, as far as is known. */
