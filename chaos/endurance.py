@@ -75,8 +75,7 @@ def reconnect(harness, options, _):
     last = Footprint(cutter.worker)
     healed = time.monotonic()
     harness.stop_load()
-    facts = {"idle_s": harness.wait_until_idle(healed), "open": harness.book.open_ids(), "queue": harness.queue_length(),
-             "faults_min": 1, "first": first, "last": last,
+    facts = {**harness.settle(healed), "faults_min": 1, "first": first, "last": last,
              "summary": [f"{times} cuts in {took_s:.0f} s, each followed by an answer; before: {first}; after: {last}"]}
     return harness.gather(facts), judge.RULES + [nothing_is_held_back]
 
@@ -132,7 +131,7 @@ def soak(harness, options, _):
     sampler.over.set()
     sampler.join()
     settled = load.finish(FINISH_S)
-    harness.wait_until_idle(time.monotonic())
+    harness.settle(time.monotonic())
     facts = {"idle_s": settled, "open": load.open_ids(), "queue": harness.queue_length(), "commands": load.sent,
              "sends_min": int(options.rate * 60 * options.minutes / 4), "problems": load.problems,
              "seen": sampler.seen, "dead": (load.garbage, harness.book.dead.total()),

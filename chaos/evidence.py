@@ -4,6 +4,8 @@ import uuid
 
 import bson
 
+import letters
+
 ORDINARY = bson.codec_options.CodecOptions(uuid_representation=bson.binary.UuidRepresentation.STANDARD)
 
 
@@ -61,13 +63,13 @@ def without_touches(inserted, removed):
             [id for id in removed if id not in touched])
 
 
-NONE = {"outcomes": {}, "providers": {}, "consumers": {}, "transactions": []}
+NONE = {"outcomes": {}, "providers": {}, "consumers": {}, "transactions": [], "letters": {}}
 
 
 def look(client, name):
     database = client[name]
     return {"outcomes": outcomes(database), "providers": providers(database), "consumers": consumers(database),
-            "transactions": transactions(client, name)}
+            "transactions": transactions(client, name), "letters": letters.read(database)}
 
 
 def outcomes(database):

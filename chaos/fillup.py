@@ -129,9 +129,8 @@ def fill_up(harness, options, _):
     for name, (command, code) in LASTING.items():
         refusals.lasting(name, command, code)
     healed = time.monotonic()
-    facts = {"idle_s": harness.wait_until_idle(healed), "open": harness.book.open_ids(), "queue": harness.queue_length(),
-             "faults_min": 1 + len(PASSING) + len(LASTING), "sends_min": GOOD * (1 + len(PASSING) + len(LASTING)),
-             "largest": largest, "refused": refused,
+    facts = {**harness.settle(healed), "faults_min": 1 + len(PASSING) + len(LASTING),
+             "sends_min": GOOD * (1 + len(PASSING) + len(LASTING)), "largest": largest, "refused": refused,
              "summary": [f"the culprit was found in {refused} refused batches, the largest of {largest} commands"]}
     return harness.gather(facts), judge.RULES + [the_culprit_alone_is_dead_lettered, all_others_succeed,
                                              the_culprit_succeeds_once_the_cause_is_fixed, it_is_found_by_bisection]

@@ -3,6 +3,8 @@
 import hashlib
 import json
 
+import letters
+import load
 import model
 
 READS = {"provider.get", "provider.list", "provider.allocations", "allocation.get", "usage.get"}
@@ -38,6 +40,10 @@ class Case:
         self.of_key = {}
         for send in self.sends.values():
             self.of_key.setdefault((send["user"], send["key"]), []).append(send)
+        self.letters = evidence["letters"]
+        self.letters_of = {}  # what a letter says of its command -> ids of the letters
+        for id, letter in self.letters.items():
+            self.letters_of.setdefault((letter["principal"], letter["key"], letter["body_sha256"]), []).append(id)
 
     def is_read(self, send):
         return send["expect"] == "valid" and json.loads(send["body"])["command"] in READS
@@ -48,6 +54,22 @@ class Case:
         if outcome is None or "body" not in send or send["expect"] not in ("valid", "forbidden"):
             return None
         return outcome if bytes(outcome["fingerprint"]) == fingerprint(send["body"]) else None
+
+    def must_be_dead_lettered(self, send):
+        """Why, or None. A command may be dead-lettered for another reason as well, if its reply comes back."""
+        for code in sorted({code_of(reply["said"]) for reply in self.replied[send["id"]]} & ALWAYS_DEAD):
+            return f"answered {code}"
+        if send["expect"] in ALWAYS_DEAD:
+            return send["expect"]
+        outcome = self.recorded(send)
+        if send["reply_to"] is None and outcome is not None and outcome["code"] != "success":
+            return f"{outcome['code']} without a reply"
+        return None
+
+
+def names_of(send):
+    """What the letter of a command says of it: principal, key and digest of the body."""
+    return send["user"] if send["signed"] else None, send["key"], letters.body_sha256(load.send_body(send))
 
 
 def code_of(said):
@@ -138,21 +160,63 @@ def refusals_fit_what_was_sent(case):
 
 def dead_letters_are_due(case):
     for id, send in case.sends.items():
-        codes = {code_of(reply["said"]) for reply in case.replied[id]}
-        for code in codes & ALWAYS_DEAD:
-            if not case.dead_lettered[id]:
-                yield f"{where(send)}: answered {code}, and no dead letter"
-        if send["expect"] in ALWAYS_DEAD and not case.dead_lettered[id]:
-            yield f"{where(send)}: {send['expect']}, and no dead letter"
-        outcome = case.recorded(send)
-        if send["reply_to"] is None and outcome is not None and outcome["code"] != "success" and not case.dead_lettered[id]:
-            yield f"{where(send)}: {outcome['code']} without a reply, and no dead letter"
+        due = case.must_be_dead_lettered(send)
+        if due and not case.dead_lettered[id]:
+            yield f"{where(send)}: {due}, and no dead letter"
     for letter in case.dead:
         send = case.sends.get(letter["id"])
         if letter["reason"] not in ALWAYS_DEAD and send and send["reply_to"] is not None and send["expect"] != "forbidden":
             yield f"{where(letter)}: {letter['reason']} dead-lettered, though it could be answered"
         if send and "body" in send and letter["body"] != send["body"]:
             yield f"{where(letter)}: another body than was sent"
+
+
+def each_dead_letter_has_one_letter(case):
+    """A command that is dead-lettered, or has to be, has one letter, under the id that docs/architecture.md gives it.
+    Its dead letters name this letter."""
+    for id, send in case.sends.items():
+        if not case.dead_lettered[id] and not case.must_be_dead_lettered(send):
+            continue
+        names = names_of(send)
+        found, expected = case.letters_of.get(names, []), letters.letter_id(*names)
+        if found != [expected]:
+            yield f"{where(send)}: letters {found}, not {expected} alone"
+        for dead in case.dead_lettered[id]:
+            if dead["letter"] != expected:
+                yield f"{where(dead)}: x-allot-letter {dead['letter']}, not {expected}"
+
+
+def each_letter_belongs_to_a_command(case):
+    """Each letter is about a command that was sent, and has the reason of one of its answers."""
+    sent = {}
+    for send in case.sends.values():
+        sent.setdefault(names_of(send), []).append(send)
+    for id, letter in case.letters.items():
+        sends = sent.get((letter["principal"], letter["key"], letter["body_sha256"]), [])
+        if not sends:
+            yield f"letter {id}: not about a command that was sent: {letter}"
+        if letter["source"] != "worker" or letter["state"] != "open":
+            yield f"letter {id}: source {letter['source']}, state {letter['state']}"
+        reasons = {record["reason"] for send in sends for record in case.dead_lettered[send["id"]]}
+        reasons |= {code_of(reply["said"]) for send in sends for reply in case.replied[send["id"]]}
+        if sends and letter["reason"] not in reasons:
+            yield f"letter {id}: {letter['reason']}, and its command was answered {sorted(map(str, reasons))}"
+
+
+def each_letter_is_published(case):
+    """Each letter has a dead letter, or says why the broker refused it. None is unpublished in the end."""
+    named = {dead["letter"] for dead in case.dead}
+    for id, letter in case.letters.items():
+        if letter["unpublished"]:
+            yield f"letter {id} is unpublished: {letter}"
+        elif id not in named and not letter["refused"]:
+            yield f"letter {id} has no dead letter: {letter}"
+
+
+def all_letters_are_published_in_time(case):
+    waited_s, limit_s = case.facts["letters_s"], case.facts["letters_limit_s"]
+    if waited_s is None or waited_s > limit_s:
+        yield f"not all letters are published {limit_s} s after all was answered"
 
 
 def exhausted_only_after_deaths(case):
@@ -294,9 +358,11 @@ def enough_was_sent(case):
 
 
 RULES = [sent_is_answered_or_dead_lettered, each_command_has_one_outcome, recorded_once_and_with_the_effect,
-         answers_say_what_is_on_record, refusals_fit_what_was_sent, dead_letters_are_due, exhausted_only_after_deaths,
-         effects_are_the_fold, books_balance, reads_see_what_was_answered, nothing_is_left_in_the_queue,
-         all_is_answered_in_time, no_worker_ends_by_itself, the_auditor_agrees, enough_was_injected, enough_was_sent]
+         answers_say_what_is_on_record, refusals_fit_what_was_sent, dead_letters_are_due,
+         each_dead_letter_has_one_letter, each_letter_belongs_to_a_command, each_letter_is_published,
+         all_letters_are_published_in_time, exhausted_only_after_deaths, effects_are_the_fold, books_balance,
+         reads_see_what_was_answered, nothing_is_left_in_the_queue, all_is_answered_in_time, no_worker_ends_by_itself, the_auditor_agrees,
+         enough_was_injected, enough_was_sent]
 
 
 def judge(case, rules=None):

@@ -169,4 +169,5 @@ def dead_record(properties, body):
     text = lambda name: str(headers[name]) if name in headers else None
     return {"t": "dead", "id": properties.correlation_id, "key": properties.message_id, "reason": text("x-allot-reason"),
             "detail": text("x-allot-detail"), "principal": text("x-allot-principal"), "worker": text("x-allot-worker"),
-            "size": len(body), "body": body.decode("utf-8", "replace") if len(body) < 65536 else None}
+            "letter": text("x-allot-letter"), "size": len(body),
+            "body": body.decode("utf-8", "replace") if len(body) < 65536 else None}

@@ -12,9 +12,12 @@ import tempfile
 import threading
 import time
 
+import pymongo
+
 import evidence
 import journal as journals
 import judge
+import letters
 import report
 import scenarios
 from faults import Faults
@@ -24,6 +27,7 @@ from producer import HOT, HOT_TOTAL, Producer
 
 DATABASE = "allot_chaos"
 IDLE_LIMIT_S, IDLE_WAIT_S = 30, 90
+LETTERS_WAIT_S = 90  # a sweep publishes what is 30 s old, and looks every 10 s; an old claim ends after 60 s
 AGAIN_MS = 120_000
 
 
@@ -120,20 +124,49 @@ class Harness:
             if producer.ident is not None:
                 producer.join(60)
 
-    def queue_length(self):
+    def queue_length(self, queues="allot."):
+        """The messages of all queues whose name begins so."""
         rows = self.stack.rabbitmqctl("list_queues", "name", "messages").splitlines()
-        return sum(int(row.split()[1]) for row in rows if row.startswith("allot."))
+        return sum(int(row.split("\t")[1]) for row in rows if row.startswith(queues))
+
+    def settle(self, since):
+        """Waits until all is answered, and then until all dead letters are published. Returns the facts about both."""
+        facts = {"idle_s": self.wait_until_idle(since), "letters_s": self.wait_until_published(time.monotonic())}
+        return {**facts, "open": self.book.open_ids(), "queue": self.queue_length()}
 
     def wait_until_idle(self, since):
-        """Seconds since `since` until all was answered and the queues were empty; None if that did not happen."""
+        """Seconds since `since` until all was answered and the queue of the commands was empty; None if that did not
+        happen. A command with a stored letter is answered."""
         deadline = since + IDLE_WAIT_S
-        while self.book.open_ids() and time.monotonic() < deadline:
+        while self.open_without_letter() and time.monotonic() < deadline:
             time.sleep(0.05)
         idle = time.monotonic() - since
-        while self.queue_length() > 0 and time.monotonic() < deadline:
+        while self.queue_length("allot.commands\t") > 0 and time.monotonic() < deadline:
             idle = time.monotonic() - since
             time.sleep(0.3)
-        return round(idle, 1) if not self.book.open_ids() else None
+        return round(idle, 1) if not self.open_without_letter() else None
+
+    def open_without_letter(self):
+        ids = self.book.open_ids()
+        return set(ids) - self.ask_database(lambda found: letters.stored_commands(found, ids), set()) if ids else set()
+
+    def wait_until_published(self, since):
+        """Seconds since `since` until no letter is unpublished, and the queues of the dead letters are empty; None if
+        that did not happen."""
+        deadline = since + LETTERS_WAIT_S
+        while time.monotonic() < deadline:
+            if self.ask_database(letters.count_unpublished, None) == 0 and self.queue_length() == 0:
+                return round(time.monotonic() - since, 1)
+            time.sleep(0.3)
+        return None
+
+    def ask_database(self, what, otherwise):
+        """What a majority has; `otherwise` while there is no primary."""
+        try:
+            with self.stack.client(readConcernLevel="majority") as client:
+                return what(client[DATABASE])
+        except pymongo.errors.PyMongoError:
+            return otherwise
 
     def gather(self, facts, look=True):
         """Stops the workers and returns the case for the judge; `look`: with the documents of the database."""
@@ -142,7 +175,8 @@ class Harness:
                 self.journal.note("stop", worker=worker.name, status=worker.end(15))
         audit = self.run_ctl("audit")
         facts = {"audit": (audit.returncode, audit.stdout[-500:] + audit.stderr[-500:]), "faults_min": 0,
-                 "kinds_min": {}, "sends_min": 50, "idle_limit_s": IDLE_LIMIT_S, **facts}
+                 "kinds_min": {}, "sends_min": 50, "idle_limit_s": IDLE_LIMIT_S,
+                 "letters_limit_s": LETTERS_WAIT_S, **facts}
         with self.stack.client() as client:
             found = evidence.look(client, DATABASE) if look else evidence.NONE
         return judge.Case(journals.read(self.journal.path), found, facts)

@@ -25,7 +25,7 @@ def tell(case, results):
         print("chaos:", what)
     print("chaos:", f"{sent(case)} commands, {len(case.replies)} replies, {len(case.dead)} dead letters,",
           f"{len(case.outcomes)} outcomes, {len(case.evidence['transactions'])} transactions,",
-          f"idle after {case.facts['idle_s']} s")
+          f"{len(case.letters)} letters, idle after {case.facts['idle_s']} s, all published {case.facts.get('letters_s')} s later")
     if codes:
         print("chaos:", ", ".join(f"{code} {count}" for code, count in codes.most_common()))
     for name, row in sorted(fault_rows(case).items()):

@@ -97,9 +97,8 @@ def chaos(harness, options, faults_of):
     healed = time.monotonic()
     harness.stop_load()
     kinds_min = {name: 1 for name in faults.kinds} if options.minutes >= ALL_KINDS_FROM_MINUTES else {}
-    facts = {"idle_s": harness.wait_until_idle(healed), "open": harness.book.open_ids(), "queue": harness.queue_length(),
-             "faults_min": int(FAULTS_PER_MINUTE_MIN * options.minutes), "kinds_min": kinds_min,
-             "sends_min": int(options.rate * options.minutes * 60 / 4)}
+    facts = {**harness.settle(healed), "faults_min": int(FAULTS_PER_MINUTE_MIN * options.minutes),
+             "kinds_min": kinds_min, "sends_min": int(options.rate * options.minutes * 60 / 4)}
     return harness.gather(facts), judge.RULES
 
 
@@ -133,12 +132,11 @@ def poison(harness, options, _, kind="write"):
         producer.send(producer.make(body, key=f"poison-{i}" if i == 50 else f"red-{i}"))
     begun = time.monotonic()
     harness.start_workers()
-    settled = harness.wait_until_idle(begun)
+    settled = harness.settle(begun)
     time.sleep(1)
     crashes = sum(record["t"] == "crash" for record in read_all(harness))
     alive = all(worker.is_running() for worker in harness.workers)
-    facts = {"idle_s": settled, "open": harness.book.open_ids(), "queue": harness.queue_length(), "crashes": crashes,
-             "alive": alive, "idle_limit_s": 60}
+    facts = {**settled, "crashes": crashes, "alive": alive, "idle_limit_s": 60}
     rules = [rule for rule in judge.RULES if rule not in (judge.no_worker_ends_by_itself, judge.enough_was_injected)]
     return harness.gather(facts), rules + [the_poison_alone_is_dead_lettered, good_ones_succeed, the_other_workers_survive]
 
@@ -193,8 +191,8 @@ def contention(harness, options, _):
     for thread in threads:
         thread.join()
     sent = time.monotonic()
-    facts = {"idle_s": harness.wait_until_idle(sent), "open": harness.book.open_ids(), "queue": harness.queue_length(),
-             "idle_limit_s": 60, "sends_min": CONTENTION_COMMANDS, "retried": retried(harness)}
+    facts = {**harness.settle(sent), "idle_limit_s": 60, "sends_min": CONTENTION_COMMANDS,
+             "retried": retried(harness)}
     rules = [rule for rule in judge.RULES if rule is not judge.enough_was_injected]
     return harness.gather(facts), rules + [no_dead_letter, retries_are_bounded]
 
@@ -268,9 +266,8 @@ def stop_and_go(harness, options, _):
         time.sleep(2)
     healed = time.monotonic()
     harness.stop_load()
-    facts = {"idle_s": harness.wait_until_idle(healed), "open": harness.book.open_ids(), "queue": harness.queue_length(),
-             "faults_min": times + 4, "rolling_from": rolling_from, "sends_min": 100, "in_flight": in_flight,
-             "redelivered": redelivered, "counted": counted,
+    facts = {**harness.settle(healed), "faults_min": times + 4, "rolling_from": rolling_from, "sends_min": 100,
+             "in_flight": in_flight, "redelivered": redelivered, "counted": counted,
              "summary": [f"{times} SIGTERMs: {redelivered} redeliveries, {sum(in_flight)} commands were in flight; "
                       f"one SIGKILL: {counted} redeliveries"]}
     return harness.gather(facts), judge.RULES + [redeliveries_are_counted, no_more_is_redelivered_than_was_in_flight,

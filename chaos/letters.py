@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Letters, the stored records of dead-lettered commands: their ids, and how they are read. See docs/architecture.md,
+"Letters"."""
+import hashlib
+
+COMMANDS = "allot.commands"
+ID_DIGITS = 32
+FIELDS = ("source", "state", "reason", "principal", "key", "count", "body_sha256", "unpublished", "refused")
+COMMAND = "properties.correlation_id"
+
+
+def body_sha256(body):
+    return hashlib.sha256(body).hexdigest()
+
+
+def letter_id(principal, key, sha256, queue=COMMANDS):
+    """As letter_id() of common/codec/letter_build.c: the digest of four texts, each after its length. An absent text is
+    empty."""
+    digest = hashlib.sha256()
+    for text in (queue, principal, key, sha256):
+        raw = (text or "").encode()
+        digest.update(len(raw).to_bytes(8, "big") + raw)
+    return digest.hexdigest()[:ID_DIGITS]
+
+
+def read(database):
+    """{id: what the rules need of the letter}"""
+    return {letter["_id"]: {name: letter.get(name) for name in FIELDS}
+            for letter in database["letters"].find({}, dict.fromkeys(FIELDS, 1))}
+
+
+def count_unpublished(database):
+    """Letters whose dead letter must still be published. One that the broker refuses is none of them."""
+    return database["letters"].count_documents({"unpublished": True})
+
+
+def stored_commands(database, ids):
+    """Those of the commands that have a letter."""
+    found = database["letters"].find({COMMAND: {"$in": list(ids)}}, {COMMAND: 1})
+    return {letter["properties"]["correlation_id"] for letter in found}
