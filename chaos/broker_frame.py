@@ -36,6 +36,9 @@ PROCESS = """
 {{ok, Queue}} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"{queue}">>)),
 Process = case amqqueue:get_pid(Queue) of {{Name, _}} -> whereis(Name); Pid -> Pid end,
 """
+COUNT_MESSAGES = """
+{ok, {_, Count}, _} = ra:leader_query(amqqueue:get_pid(Queue), fun rabbit_fifo:query_messages_total/1), Count
+"""
 
 
 class NotInjected(Exception):
@@ -166,6 +169,11 @@ class Frame:
         """The messages of a queue that are ready."""
         return self.as_tester(lambda channel: channel.queue_declare(queue, passive=True)).method.message_count
 
+    def count_commands(self):
+        """All messages of allot.commands, with those that the worker holds, as its process has them now. (backlog()
+        reads the broker's metrics, which lag by seconds.)"""
+        return int(self.eval(PROCESS.format(queue="allot.commands") + COUNT_MESSAGES))
+
     def backlog(self):
         """All messages of allot.commands, with those that the worker holds."""
         rows = self.stack.rabbitmqctl("list_queues", "name", "messages").splitlines()
@@ -199,6 +207,12 @@ class Frame:
         connected = self.worker.events()["broker.connected"]
         self.worker.start()
         await_true(lambda: self.worker.events()["broker.connected"] > connected, WAIT_S, "the worker is connected")
+
+    # --- what the database has -------------------------------------------------------------------
+
+    def in_database(self, what):
+        with self.stack.client(readConcernLevel="majority") as client:
+            return what(client[DATABASE])
 
     # --- principals ------------------------------------------------------------------------------
 
@@ -235,6 +249,12 @@ class Frame:
         known = len(self.victim.commands)
         later = lambda: [command for command in list(self.victim.commands.values())[known:] if command.answers]
         self.expect(lambda: len(later()) >= ANSWERS, "the victim is answered")
+
+    def await_acknowledgements(self):
+        """Waits until each command is acknowledged. The victim pauses meanwhile."""
+        self.victim.stop_sending()
+        self.expect(lambda: self.count_commands() == 0, "all commands are acknowledged")
+        self.victim.start_sending()
 
     def run(self, fault):
         """From before the fault until after it. Returns the facts for the rules."""
@@ -278,6 +298,7 @@ class Frame:
         self.problems += fault.stop()
         events = self.worker.events()
         status = self.end_worker()
+        fault.tidy()
         lines = sum(count for event, count in events.items() if event not in LINES_OF_COMMANDS)
         codes = {client.user: client.codes() for client in self.clients if client is not self.victim}
         return {"victim": figures, "wrong": self.victim.wrong[:3], "injected": injected, "alive": alive, "status": status,
@@ -327,6 +348,9 @@ class Fault:
     def stop(self):
         """Called last; returns violations. The worker is ended by SIGTERM after it."""
         return []
+
+    def tidy(self):
+        """Called after the end of the worker: removes what would reach the next fault of the stack."""
 
 
 # --- rules -----------------------------------------------------------------------------------------------------------

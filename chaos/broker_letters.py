@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faults of dead letters: a dead-letter queue that takes nothing, a command that stays open for that reason, letters
-with forged headers, and large bodies."""
+"""Faults of dead letters: a dead-letter queue that takes nothing, a flood of garbage meanwhile, a command that stays
+open because its letter is not stored, dead letters with forged headers, and large bodies."""
 import hashlib
 import json
 import os
@@ -10,7 +10,8 @@ import time
 
 import pika
 
-from broker_frame import Fault, NotInjected
+import letters
+from broker_frame import DATABASE, Fault, NotInjected
 from broker_headers import READ
 from servers import WAIT_S, await_true
 from victim import code_of
@@ -21,30 +22,39 @@ KEPT = 64 << 10  # bytes of a body over the limit that a dead letter has
 
 
 class DeadLettersRefused(Fault):
-    """The broker does not take dead letters while the culprit sends garbage."""
+    """The broker does not take dead letters while the culprit sends garbage. It is stored and acknowledged nevertheless.
+    Its dead letters are published afterwards."""
 
     seconds = 20
     lines_max = 200
     heals = False  # whether the worker itself ends the fault
-    settings = {"ALLOT_SHUTDOWN_TIMEOUT": "5s"}  # SIGTERM waits so long for what the broker does not take
-    HEALED_S = 75  # the topology is verified once a minute
+    settings = {"ALLOT_SHUTDOWN_TIMEOUT": "5s"}
+    PUBLISHED_S = 90  # a sweep publishes what is 30 s old, and looks every 10 s; an old claim ends after 60 s
+    HEALED_S = 75 + PUBLISHED_S  # the topology is verified once a minute
 
     def prepare(self):
         self.garbage = 20 if self.short else 300
         self.culprit = self.frame.client("culprit")
         self.before = self.frame.count(DEAD)
-        self.sent = 0
+        self.commands = []
 
     def send_garbage(self, count):
-        """Garbage without a reply_to has to become dead letters."""
-        self.sent += count
-        self.frame.publish_confirmed([self.culprit.make(GARBAGE, reply_to=None) for _ in range(count)])
+        """Garbage without a reply_to has to become letters, and then dead letters."""
+        commands = [self.culprit.make(GARBAGE, reply_to=None) for _ in range(count)]
+        self.commands += commands
+        self.frame.publish_confirmed(commands)
 
     def inject(self):
         self.refuse()
         self.send_garbage(self.garbage)
+        self.await_letters()
+        self.frame.await_acknowledgements()
         if self.heals and not self.short:
             self.frame.expect(self.all_have_arrived, "the worker declares what is missing", self.HEALED_S)
+
+    def await_letters(self):
+        self.frame.expect(lambda: self.frame.in_database(lambda found: letters.count_stored(found, self.commands))
+                          == len(self.commands), "each piece of garbage has a letter during the fault")
 
     def refuse(self):
         raise NotImplementedError
@@ -57,18 +67,22 @@ class DeadLettersRefused(Fault):
 
     def all_have_arrived(self):
         try:
-            return self.frame.count(DEAD) >= self.before + self.sent
+            return self.frame.count(DEAD) >= self.before + len(self.commands)
         except pika.exceptions.ChannelClosedByBroker:
             return False  # the queue does not exist
 
+    def are_all_published(self):
+        return self.frame.in_database(letters.count_unpublished) == 0 and self.all_have_arrived()
+
     def settle(self):
-        self.frame.expect(self.all_have_arrived, "all dead letters arrive after the fault")
+        if not self.short:
+            self.frame.expect(self.are_all_published, "all dead letters arrive after the fault", self.PUBLISHED_S)
 
     def stop(self):
-        """SIGTERM during the fault ends the worker with 0; the next one publishes the letters."""
+        """SIGTERM during the fault ends the worker with 0; the next one publishes the dead letters."""
         self.refuse()
         self.send_garbage(5)
-        time.sleep(0.5)
+        self.await_letters()
         status = self.frame.worker.end(signal.SIGTERM)
         self.accept()
         self.frame.worker.start()
@@ -77,7 +91,12 @@ class DeadLettersRefused(Fault):
 
     def settle_again(self):
         await_true(lambda: self.frame.worker.is_running(), WAIT_S, "the worker runs")
-        self.frame.expect(self.all_have_arrived, "all dead letters arrive after the restart")
+        if not self.short:
+            self.frame.expect(self.are_all_published, "all dead letters arrive after the restart", self.PUBLISHED_S)
+
+    def tidy(self):
+        """The short form does not wait for a sweep."""
+        self.frame.in_database(lambda found: found["letters"].delete_many({"unpublished": True}))
 
 
 class DeadLettersRefusedFull(DeadLettersRefused):
@@ -86,7 +105,7 @@ class DeadLettersRefusedFull(DeadLettersRefused):
     name = "dead-letters-refused-full"
 
     def refuse(self):
-        self.frame.as_tester(lambda channel: [channel.basic_publish(DEAD, "", b"") for _ in range(2)])
+        self.frame.as_tester(lambda channel: [channel.basic_publish("", DEAD, b"") for _ in range(2)])
         self.before += 2
         self.frame.stack.rabbitmqctl("set_policy", "chaos", "^allot.dead$", json.dumps(
             {"max-length": 1, "overflow": "reject-publish"}), "--apply-to", "queues")
@@ -94,7 +113,7 @@ class DeadLettersRefusedFull(DeadLettersRefused):
 
     def is_refused(self):
         try:
-            self.frame.as_tester(lambda channel: channel.basic_publish(DEAD, "", b""))
+            self.frame.as_tester(lambda channel: channel.basic_publish("", DEAD, b""))
             self.before += 1
             return False
         except pika.exceptions.NackError:
@@ -124,7 +143,7 @@ class DeadLettersRefusedQueue(DeadLettersRefused):
 
     def refuse(self):
         self.frame.as_tester(lambda channel: channel.queue_delete(DEAD))
-        self.before = -self.sent  # its letters are gone
+        self.before = -len(self.commands)  # its messages are gone
 
     def accept(self):
         def declare(channel):
@@ -143,22 +162,98 @@ class DeadLettersRefusedSuspended(DeadLettersRefused):
         self.frame.resume(DEAD)
 
 
-class ManyAcks(DeadLettersRefusedFull):
-    """One command stays open, since its dead letter is refused; many others finish meanwhile."""
+class LettersFlood(DeadLettersRefusedFull):
+    """The culprit sends more garbage than the worker keeps in memory. Nobody else notices; the sweep publishes it."""
 
-    name = "many-acks"
-    seconds = 1
-    lines_max = None
-    WINDOW = 1000
+    name = "letters-flood"
+    OTHERS = 20  # letters of another principal, from before
+    STORED_S, SWEPT_S = 120, 300
 
     def prepare(self):
         super().prepare()
-        self.half = 500 if self.short else 10000
+        self.garbage = 300 if self.short else 20000
         self.bystander = self.frame.client("bystander")
+        self.commands = [self.bystander.make(GARBAGE, reply_to=None) for _ in range(self.OTHERS)]
+        self.frame.publish_confirmed(self.commands, "bystander")
+        self.frame.expect(self.are_all_published, "the letters of the other principal are published")
+        self.others = self.find(self.bystander)
+        self.before, self.commands = self.frame.count(DEAD), []
+
+    def find(self, client):
+        return self.frame.in_database(lambda found: list(found["letters"].find(letters.of_client(client))))
 
     def inject(self):
         self.refuse()
-        self.send_garbage(1)
+        self.begun = time.monotonic()
+        self.commands = [self.culprit.send(GARBAGE, reply_to=None) for _ in range(self.garbage)]
+        with self.frame.stack.client(readConcernLevel="majority") as client:
+            stored = client[DATABASE]["letters"]
+            self.frame.expect(lambda: stored.count_documents(letters.of_client(self.culprit)) >= self.garbage,
+                              "each piece of garbage has a letter during the fault", self.STORED_S)
+        took_s = time.monotonic() - self.begun
+        self.figures.append(f"{self.garbage} letters stored in {took_s:.1f} s, {self.garbage / took_s:.0f} a second")
+        self.frame.await_acknowledgements()
+
+    def prove(self):
+        left = self.frame.in_database(letters.count_unpublished)
+        if left < self.garbage / 2:
+            raise NotInjected(f"{self.garbage - left} of {self.garbage} dead letters were accepted")
+
+    def settle(self):
+        if self.short:
+            self.frame.in_database(letters.age)
+        begun = time.monotonic()
+        self.frame.expect(self.are_all_published, "all dead letters arrive after the fault", self.SWEPT_S)
+        self.figures.append(f"all published {time.monotonic() - begun:.0f} s after the fault")
+
+    def check(self):
+        expected = {letters.id_of(command): command.id for command in self.commands}
+        found = {letter["_id"]: letter["key"] for letter in self.find(self.culprit)}
+        if found != expected:
+            yield f"{len(found)} letters for {len(expected)} commands; {len(found.items() ^ expected.items())} differ"
+        others = self.find(self.bystander)
+        if others != self.others:
+            yield f"letters of another principal changed; {len(others)} of {len(self.others)} are left"
+        arrived = self.frame.as_tester(self.take_all)
+        missing = [command.id for command in self.commands if command.id not in arrived]
+        if missing:
+            yield f"{len(missing)} commands have no dead letter: {missing[:5]}"
+
+    def take_all(self, channel):
+        """The message ids of all dead letters."""
+        found = set()
+        for method, properties, _ in channel.consume(DEAD, auto_ack=True, inactivity_timeout=1):
+            if method is None:
+                return found
+            found.add(properties.message_id)
+
+    def stop(self):
+        return []
+
+
+class ManyAcks(Fault):
+    """One command stays open, since the database does not store its letter; many others finish meanwhile."""
+
+    name = "many-acks"
+    seconds = 1
+    WINDOW = 1000
+    WRITE_CONFLICT = 112  # the worker tries again as long as it lasts
+
+    def prepare(self):
+        self.half = 500 if self.short else 10000
+        self.culprit, self.bystander = self.frame.client("culprit"), self.frame.client("bystander")
+        self.port = self.frame.stack.primary_port()
+        self.garbage = self.culprit.make(GARBAGE, reply_to=None)
+
+    def fail_point(self, mode, **data):
+        """Returns how often it was met before."""
+        with self.frame.stack.node(self.port, 20000) as client:
+            return client.admin.command("configureFailPoint", "failCommand", mode=mode, data=data)["count"]
+
+    def inject(self):
+        self.met = self.fail_point("alwaysOn", failCommands=["update"], namespace=f"{DATABASE}.letters",
+                                   errorCode=self.WRITE_CONFLICT, errorLabels=["TransientTransactionError"])
+        self.frame.publish_confirmed([self.garbage])
         self.rates = [self.finish_half(), self.finish_half()]
 
     def finish_half(self):
@@ -171,18 +266,30 @@ class ManyAcks(DeadLettersRefusedFull):
         self.frame.expect(lambda: not self.bystander.open_ids, "the half is answered", 240)
         return self.half / (time.monotonic() - begun)
 
+    def is_stored(self):
+        return self.frame.in_database(lambda found: letters.count_stored(found, [self.garbage])) == 1
+
     def prove(self):
         """The command is still open. It is the oldest: all that finished are behind it."""
-        if self.all_have_arrived():
-            raise NotInjected("the dead letter was accepted")
+        if self.is_stored():
+            raise NotInjected("the letter was stored")
+        if self.frame.count_commands() == 0:
+            raise NotInjected("the command was acknowledged")
         self.figures.append(f"{self.rates[0]:.0f} commands a second in the first half, {self.rates[1]:.0f} in the second")
 
+    def clear(self):
+        self.met = self.fail_point("off") - self.met
+        self.figures.append(f"the database rejected the letter {self.met} times")
+
+    def settle(self):
+        self.frame.expect(self.is_stored, "the letter is stored after the fault")
+        self.frame.expect(lambda: self.frame.count_commands() == 0, "all commands are acknowledged")
+
     def check(self):
+        if self.met == 0:
+            yield "the database rejected no letter"
         if not self.short and self.rates[1] < self.rates[0] / 2:
             yield f"throughput falls from {self.rates[0]:.0f} to {self.rates[1]:.0f} commands a second"
-
-    def stop(self):
-        return []
 
 
 class ForgedLetters(Fault):
@@ -225,9 +332,9 @@ class ForgedLetters(Fault):
     def check(self):
         for arguments in ((), ("--json",)):
             yield from self.check_list(*arguments)
-        letters = self.frame.drain(DEAD)
-        yield from self.check_forbidden(letters)
-        clusters = [properties.cluster_id for properties, _ in letters
+        dead = self.frame.drain(DEAD)
+        yield from self.check_forbidden(dead)
+        clusters = [properties.cluster_id for properties, _ in dead
                     if properties.message_id == self.with_cluster.id]
         if clusters != ["cluster-7"]:
             yield f"cluster_id is {clusters}"
@@ -244,13 +351,13 @@ class ForgedLetters(Fault):
             if len(lines) != 1 or not re.search(r'\texpired\tculprit\t|"reason":"expired","principal":"culprit"', lines[0]):
                 yield f"an expired command is listed as {lines}"
 
-    def check_forbidden(self, letters):
-        found = {properties.message_id: properties.headers or {} for properties, _ in letters}
+    def check_forbidden(self, dead):
+        found = {properties.message_id: properties.headers or {} for properties, _ in dead}
         for command in self.to_service:
             reason = found.get(command.id, {}).get("x-allot-reason")
             if reason != "forbidden":
                 yield f"reply_to {command.properties.reply_to}: the dead letter has the reason {reason}"
-        replies = [body[:200] for properties, body in letters if properties.type == "allot.reply"]
+        replies = [body[:200] for properties, body in dead if properties.type == "allot.reply"]
         if replies:
             yield f"replies in the dead-letter queue: {replies}"
 
@@ -281,11 +388,11 @@ class LargeBodies(Fault):
         self.frame.expect(lambda: not self.culprit.unanswered(), "too_large is answered")
 
     def check(self):
-        letters = self.frame.drain(DEAD)
-        yield from self.check_letters(letters)
-        total = sum(len(body) for _, body in letters)
+        dead = self.frame.drain(DEAD)
+        yield from self.check_letters(dead)
+        total = sum(len(body) for _, body in dead)
         peak_kb = self.frame.worker.peak_kb()
-        self.figures.append(f"{len(letters)} dead letters of {total} bytes in all; the broker's memory alarm was on "
+        self.figures.append(f"{len(dead)} dead letters of {total} bytes in all; the broker's memory alarm was on "
                             f"{self.alarms} times of {self.count}")
         if total > self.DEAD_BYTES_MAX:
             yield f"the dead letters have {total} bytes (limit {self.DEAD_BYTES_MAX})"
@@ -296,8 +403,8 @@ class LargeBodies(Fault):
         yield from (f"answered {code_of(command.answers[0][1])}" for command in self.culprit.commands.values()
                     if command.answers and code_of(command.answers[0][1]) != "too_large")
 
-    def check_letters(self, letters):
-        for properties, body in letters:
+    def check_letters(self, dead):
+        for properties, body in dead:
             size, digest = self.sizes.get(properties.message_id, (None, None))
             headers = properties.headers or {}
             given = headers.get("x-allot-body-size"), headers.get("x-allot-body-sha256")
@@ -308,4 +415,4 @@ class LargeBodies(Fault):
 
 
 FAULTS = [DeadLettersRefusedFull, DeadLettersRefusedExchange, DeadLettersRefusedQueue, DeadLettersRefusedSuspended,
-          ManyAcks, ForgedLetters, LargeBodies]
+          LettersFlood, ManyAcks, ForgedLetters, LargeBodies]

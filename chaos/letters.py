@@ -34,6 +34,25 @@ def count_unpublished(database):
     return database["letters"].count_documents({"unpublished": True})
 
 
+def id_of(command):
+    """The id of the letter of a command of broker_frame.py."""
+    return letter_id(command.properties.user_id, command.properties.message_id, body_sha256(command.body))
+
+
+def of_client(client):
+    """The condition for the letters of a client of victim.py; there may be others of its principal."""
+    return {"principal": client.user, "key": {"$regex": f"^{client.prefix}-"}}
+
+
+def count_stored(database, commands):
+    return database["letters"].count_documents({"_id": {"$in": [id_of(command) for command in commands]}})
+
+
+def age(database):
+    """Makes unpublished letters a minute older, so that the next sweep publishes them."""
+    database["letters"].update_many({"unpublished": True}, [{"$set": {"last_at": {"$subtract": ["$last_at", 60000]}}}])
+
+
 def stored_commands(database, ids):
     """Those of the commands that have a letter."""
     found = database["letters"].find({COMMAND: {"$in": list(ids)}}, {COMMAND: 1})
