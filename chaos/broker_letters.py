@@ -147,7 +147,7 @@ class DeadLettersRefusedQueue(DeadLettersRefused):
 
     def accept(self):
         def declare(channel):
-            channel.queue_declare(DEAD, durable=True, arguments={"x-queue-type": "quorum"})
+            channel.queue_declare(DEAD, durable=True, arguments={"x-queue-type": "quorum", "x-delivery-limit": 1000000})
             channel.queue_bind(DEAD, DEAD, "")
         self.frame.as_tester(declare)
 

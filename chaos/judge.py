@@ -233,7 +233,7 @@ def exhausted_only_after_deaths(case):
 
 def is_crash(record):
     return record["t"] == "crash" or (record["t"] == "fault" and record["phase"] == "inject"
-                                      and record["name"] == "worker SIGKILL")
+                                      and record["name"] in ("worker SIGKILL", "everything SIGKILL"))
 
 
 def effects_are_the_fold(case):

@@ -12,6 +12,7 @@ import broker_frame
 import endurance
 import fillup
 import judge
+import letters_crash
 from servers import await_true
 from producer import HOT, claim_body
 
@@ -324,5 +325,6 @@ def nobody_waits_during_a_rolling_restart(case):
 SCENARIOS = {"chaos": chaos, "poison": poison, "poison-read": poison_read, "poison-decode": poison_decode,
              "contention": contention, "fill-up": fillup.fill_up,
              "stop-and-go": stop_and_go, "reconnect": endurance.reconnect, "soak": endurance.soak,
+             "letters-crash": letters_crash.letters_crash,
              "broker-short": broker_faults.all_short,
              **{kind.name: broker_frame.scenario(kind) for kind in broker_faults.FAULTS}}
