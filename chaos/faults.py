@@ -286,7 +286,7 @@ class Faults:
             stack.rabbitmqctl("set_vm_memory_high_watermark", "absolute", "1MB")
 
         def unbind():
-            self.as_operator(lambda channel: channel.queue_unbind("allot.dead", "allot.dead", ""))
+            self.as_operator(lambda channel: channel.queue_unbind("allot.dead", "allot.dead", "allot.dead"))
 
         self.add("broker restart", touches, restart, start)
         self.add("broker SIGKILL", touches, kill, start)
@@ -296,7 +296,7 @@ class Faults:
         self.add("broker memory alarm", touches, alarm, lambda _: stack.rabbitmqctl(
             "set_vm_memory_high_watermark", "absolute", "1GiB") and None)
         self.add("broker allot.dead unbound", touches, unbind, lambda _: self.as_operator(
-            lambda channel: channel.queue_bind("allot.dead", "allot.dead", "")) and None)
+            lambda channel: channel.queue_bind("allot.dead", "allot.dead", "allot.dead")) and None)
 
     # --- proxies ---------------------------------------------------------------------------------
 

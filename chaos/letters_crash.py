@@ -5,17 +5,20 @@ import signal
 import time
 
 import judge
+import letters
+from broker_frame import PROCESS, QUEUE_MS
 from faults import Faults
 
 USERS = ["conductor", "conductor", "team-blue"]
 RATE_MIN = 120  # commands a second; about half of them are garbage
 GARBAGE_PER_STEP = 2  # chances of four that a step sends garbage, whatever else it would send
 ROUNDS, KILLS = 2, 6
+SUSPENDED = "broker allot.dead suspended"
 
 
 def letters_crash(harness, options, _):
-    """Rounds of kills: of single workers while dead letters are accepted, and while allot.dead has no binding, so that
-    letters wait for a sweep; then of broker, database and workers at once."""
+    """Rounds of kills: of single workers while dead letters are accepted, and while the process of allot.dead is
+    suspended, so that letters wait for a sweep; then of broker, database and workers at once."""
     rng = random.Random(options.seed)
     harness.up(3, USERS, max(RATE_MIN, options.rate))
     harness.start_workers()
@@ -24,21 +27,21 @@ def letters_crash(harness, options, _):
     for producer in harness.producers:
         send_garbage_too(producer)
         producer.start()
-    rounds = options.times or ROUNDS
+    rounds, unpublished = options.times or ROUNDS, []
     for _ in range(rounds):
         kill_workers(faults, rng)
-        unbound = faults.kinds["broker allot.dead unbound"]
-        harness.journal.note("fault", name="broker allot.dead unbound", phase="inject")
-        unbound[1]()
+        harness.journal.note("fault", name=SUSPENDED, phase="inject")
+        harness.stack.rabbitmqctl("eval", PROCESS.format(queue="allot.dead") + f"sys:suspend(Process, {QUEUE_MS}).")
         kill_workers(faults, rng)
-        unbound[2](None)
-        harness.journal.note("fault", name="broker allot.dead unbound", phase="clear", count=1)
-        restart_everything(harness, faults)
+        unpublished.append(harness.ask_database(letters.count_unpublished, 0))
+        restart_everything(harness, faults)  # which ends the suspension
+        harness.journal.note("fault", name=SUSPENDED, phase="clear", count=1)
         time.sleep(3)
     healed = time.monotonic()
     harness.stop_load()
-    facts = {**harness.settle(healed), "faults_min": rounds * (2 * KILLS + 2), "idle_limit_s": 60}
-    return harness.gather(facts), judge.RULES + [much_was_dead_lettered]
+    facts = {**harness.settle(healed), "faults_min": rounds * (2 * KILLS + 2), "idle_limit_s": 60,
+             "unpublished": unpublished, "summary": [f"unpublished letters when everything was killed: {unpublished}"]}
+    return harness.gather(facts), judge.RULES + [much_was_dead_lettered, letters_waited_for_a_sweep]
 
 
 def send_garbage_too(producer):
@@ -74,3 +77,8 @@ def restart_everything(harness, faults):
 def much_was_dead_lettered(case):
     if len(case.letters) < len(case.sends) / 5:
         yield f"{len(case.letters)} letters for {len(case.sends)} commands"
+
+
+def letters_waited_for_a_sweep(case):
+    if min(case.facts["unpublished"]) == 0:
+        yield f"unpublished letters when everything was killed: {case.facts['unpublished']}"
