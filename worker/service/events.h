@@ -78,8 +78,9 @@
       "If it repeats, look at the database as `error` says.")                                      \
     X(LETTERS_OVER_BOUND, "letters.over_bound", WARNING,                                           \
       "Letters hold more than `letters.max_bytes`, or those of `principal` more than a quarter "   \
-      "of "                                                                                        \
-      "it, and none may be deleted: they are not published. Once a minute while it goes on.",      \
+      "of it, and none may be deleted: they are not published. The dead letters of such a "        \
+      "principal are published without a stored letter, few at a time; others do not notice. "     \
+      "Once a minute while it goes on.",                                                           \
       "Find out why dead letters are not published (`dead_letter.publish_failed`, "                \
       "`letter.unpublishable`).")                                                                  \
     X(BROKER_CONNECTED, "broker.connected", INFO,                                                  \
@@ -178,7 +179,7 @@
     X(COMMAND_SUCCEEDED, "command.succeeded", DEBUG,                                               \
       "A command succeeded, and its delivery is acknowledged.", "Nothing.")                        \
     X(COMMAND_FAILED, "command.failed", INFO,                                                      \
-      "A command failed with `code`. At level warning, it is in the dead-letter queue.",           \
+      "A command failed with `code`. At level warning, it is dead-lettered: it has a letter.",     \
       "Look up `code` in docs/protocol.md; for a dead letter see \"Dead letters\".")               \
     X(AUDIT_DENIED, "audit.denied", WARNING,                                                       \
       "The policy denied a command of `principal`. Logged in place of `command.failed`.",          \
