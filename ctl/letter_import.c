@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Design. Takes one message after the other from the dead-letter queue. For each: looks whether it
- * has a stored letter; if not, stores one in a transaction of its own; marks the letter as
- * published, since its dead letter was in the queue; and then acknowledges the message. What cannot
- * be stored or read stays unacknowledged to the end, and the broker requeues it. Sections: the
- * stored letter, storing, a message, the queue.
+ * has a stored letter, and marks that as published, since its dead letter was in the queue; if not,
+ * stores one as published in a transaction of its own; and then acknowledges the message. What
+ * cannot be stored or read stays unacknowledged to the end, and the broker requeues it. Sections:
+ * the stored letter, storing, a message, the queue.
  *
  * Guarantees. A message is acknowledged only after its letter is committed (majority), so none is
  * lost. The id of a letter depends on the command only, so that a run that was killed in between
@@ -184,8 +184,6 @@ static enum store_status keep_letter(struct import *import, const struct import_
     }
     if (!import->options->dry_run) {
         status = store_letter(store, &item->letter, error);
-        if (status == STORE_OK)
-            status = mark_published(store, item->letter.id, error);
     }
     if (status != STORE_OK)
         return status;

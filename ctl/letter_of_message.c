@@ -72,5 +72,7 @@ struct letter letter_of_message(struct arena *arena, const struct client_message
         .worker = dead->worker,
         .at_ms = dead->has_dead_at ? dead->dead_at_ms : 0,
     };
-    return letter_build(arena, delivery, decoded, &cause);
+    struct letter letter = letter_build(arena, delivery, decoded, &cause);
+    letter.published = true;
+    return letter;
 }

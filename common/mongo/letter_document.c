@@ -11,7 +11,8 @@
  * Two clocks. Operators can set a field of the document to the database's time ($currentDate), but
  * no field of an array element, and none only on insert. So `last_at`, which the sweep compares
  * with the database's time, is the database's; `first_at` and the times of the history are the
- * worker's (`at_ms`).
+ * worker's (`at_ms`). So is `published_at` of a letter that is written as published, from which its
+ * expiry is counted.
  */
 #include "common/mongo/letter_document.h"
 
@@ -125,10 +126,15 @@ static void append_content(bson_t *document, const struct letter *letter)
 /* Names the fields that the letter must not have after the write. */
 static void append_removed(bson_t *document, const struct letter *letter)
 {
-    static const char *const removed[] = {"published_at", "expires_at", "claimed_by",
-                                          "claimed_until", "refused"};
+    static const char *const removed[] = {"claimed_by", "claimed_until", "refused"};
     for (size_t i = 0; i < sizeof removed / sizeof removed[0]; i++)
         BSON_APPEND_UTF8(document, removed[i], "");
+    if (letter->published) {
+        BSON_APPEND_UTF8(document, "unpublished", "");
+    } else {
+        BSON_APPEND_UTF8(document, "published_at", "");
+        BSON_APPEND_UTF8(document, "expires_at", "");
+    }
     if (!text_present(letter->raw_headers))
         BSON_APPEND_UTF8(document, "headers", "");
     if (!text_present(letter->body))
@@ -156,7 +162,19 @@ static void append_push(bson_t *document, const struct letter *letter)
     bson_append_document_end(document, &history);
 }
 
-void letter_append_upsert(bson_t *update, const struct letter *letter)
+static void append_publishing(bson_t *document, const struct letter *letter, int64_t now_ms,
+                              int64_t retention_ms)
+{
+    if (!letter->published) {
+        BSON_APPEND_BOOL(document, "unpublished", true);
+        return;
+    }
+    BSON_APPEND_DATE_TIME(document, "published_at", now_ms);
+    BSON_APPEND_DATE_TIME(document, "expires_at", now_ms + retention_ms);
+}
+
+void letter_append_upsert(bson_t *update, const struct letter *letter, int64_t now_ms,
+                          int64_t retention_ms)
 {
     bson_t part;
     bson_append_document_begin(update, "$setOnInsert", -1, &part);
@@ -166,7 +184,7 @@ void letter_append_upsert(bson_t *update, const struct letter *letter)
     append_latest(&part, letter);
     append_content(&part, letter);
     BSON_APPEND_UTF8(&part, "state", letter_state_name(LETTER_OPEN));
-    BSON_APPEND_BOOL(&part, "unpublished", true);
+    append_publishing(&part, letter, now_ms, retention_ms);
     bson_append_document_end(update, &part);
     bson_append_document_begin(update, "$unset", -1, &part);
     append_removed(&part, letter);

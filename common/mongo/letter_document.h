@@ -20,8 +20,10 @@ void letter_append_text(bson_t *document, const char *key, struct text value);
    something else. */
 ALLOT_CHECK bool letter_read_text(const bson_iter_t *iter, struct text *ret_borrowed);
 
-/* Appends the operators of an upsert that inserts the letter, or adds to the stored one. */
-void letter_append_upsert(bson_t *update, const struct letter *letter);
+/* Appends the operators of an upsert that inserts the letter, or adds to the stored one. A
+   published letter expires `retention_ms` after `now_ms`. */
+void letter_append_upsert(bson_t *update, const struct letter *letter, int64_t now_ms,
+                          int64_t retention_ms);
 
 /* Fills a record from a stored document. All texts and lists are copied into the arena. Returns
    false if the document is malformed; the record may then be filled in part. */

@@ -48,13 +48,15 @@ static enum store_status check_size(const bson_t *update, struct text id, struct
     return STORE_REFUSED;
 }
 
-static enum store_status add_upsert(mongoc_bulk_operation_t *bulk, const struct letter *letter,
-                                    struct error *error)
+static enum store_status add_upsert(const struct mongo_store *store, mongoc_bulk_operation_t *bulk,
+                                    const struct letter *letter, struct error *error)
 {
+    const struct mongo_pool *pool = store->pool;
     bson_t selector = BSON_INITIALIZER, update = BSON_INITIALIZER, options = BSON_INITIALIZER;
     bson_error_t cause;
     document_append_text(&selector, "_id", letter->id);
-    letter_append_upsert(&update, letter);
+    letter_append_upsert(&update, letter, pool->clock->wall_ms(pool->clock),
+                         pool->letters_retention_ms);
     BSON_APPEND_BOOL(&options, "upsert", true);
     enum store_status status = check_size(&update, letter->id, error);
     if (status == STORE_OK &&
@@ -95,7 +97,7 @@ enum store_status mongo_write_letters(struct store *base, const struct letter *l
             store->collections[MONGO_LETTERS], &options);
         status = STORE_OK;
         for (size_t i = 0; status == STORE_OK && i < count; i++)
-            status = add_upsert(bulk, &letters[i], error);
+            status = add_upsert(store, bulk, &letters[i], error);
         if (status == STORE_OK)
             status = execute(store, bulk, error);
         mongoc_bulk_operation_destroy(bulk);

@@ -130,6 +130,7 @@ struct letter {
     bool body_dropped;            /* the body is not stored (letters.keep_body), or no more */
     uint64_t body_size;           /* of all of it */
     struct text body_sha256;      /* of all of it, in hexadecimal digits */
+    bool published;               /* the dead-letter queue has it already: nobody publishes it */
 };
 
 /* What is stored under an id, as far as it tells whether a message is known. */
@@ -196,9 +197,9 @@ struct letter_record {
     int64_t last_at_ms;                 /* by the clock of the database, like all times below */
     const struct letter_event *history; /* newest last; at most LETTER_HISTORY_MAX */
     size_t history_count;
-    int64_t bytes;    /* that it counts for, as letter_bytes() says; 0: it is missing */
-    bool unpublished; /* its dead letter must still be published */
-    int64_t published_at_ms;
+    int64_t bytes;           /* that it counts for, as letter_bytes() says; 0: it is missing */
+    bool unpublished;        /* its dead letter must still be published */
+    int64_t published_at_ms; /* by the clock of the store, if it was written as published */
     int64_t expires_at_ms;
     struct text claimed_by; /* a store that publishes it, until `claimed_until_ms` */
     int64_t claimed_until_ms;

@@ -358,6 +358,32 @@ static void test_a_published_letter_expires_after_the_retention(void **state)
     session_close(&session);
 }
 
+/* Also if the letter was unpublished before. */
+static void assert_written_as_published(struct store_world *world, bool there_before)
+{
+    struct session session = session_open(world);
+    struct letter letter = full_letter(world);
+    if (there_before)
+        world_add_letter(world, &letter);
+    letter.published = true;
+    world_add_letter(world, &letter);
+    struct letter_record record = world_letter(world, letter.id, NULL);
+    assert_same_letter(&letter, &record.letter);
+    assert_int_equal(record.state, LETTER_OPEN);
+    assert_false(record.unpublished);
+    assert_true(record.published_at_ms > record.last_at_ms - SECOND_MS);
+    assert_int_equal(record.expires_at_ms - record.published_at_ms, MEMORY_LETTERS_RETENTION_MS);
+    world_pass_time(world, SWEEP_MS);
+    assert_int_equal(session_claim(&session, 10).count, 0);
+    session_close(&session);
+}
+
+static void test_a_letter_may_be_written_as_published(void **state)
+{
+    assert_written_as_published(*state, false);
+    assert_written_as_published(*state, true);
+}
+
 static void test_a_repeated_mark_does_not_extend_the_retention(void **state)
 {
     struct store_world *world = *state;
@@ -664,6 +690,7 @@ static const struct CMUnitTest tests[] = {
     LETTER_TEST(test_a_mark_conflicts_with_a_write_on_an_older_snapshot),
     LETTER_TEST(test_an_invalid_letter_is_refused),
     LETTER_TEST(test_a_published_letter_expires_after_the_retention),
+    LETTER_TEST(test_a_letter_may_be_written_as_published),
     LETTER_TEST(test_a_repeated_mark_does_not_extend_the_retention),
     LETTER_TEST(test_no_ids_and_unknown_ids_are_ignored),
     LETTER_TEST(test_a_letter_that_comes_again_is_to_be_published_again),

@@ -323,6 +323,23 @@ static void submit_unreadable(struct world *world)
     world->workers[0].idle = false;
 }
 
+/* A call that marks it later could fail, and then a sweep would publish it. */
+static void test_a_letter_of_the_broker_is_stored_as_published(void **state)
+{
+    enum { STEPS_MAX = 1000 };
+    (void)state;
+    struct world *world = new_world();
+    (void)world_ask(world, "blue", "key", CLAIM);
+    assert_true(memory_broker_dead_letter(world->broker, "expired"));
+    for (size_t i = 0; i < STEPS_MAX && letters_of(world).count == 0; i++) {
+        world_transport_step(world, 0);
+        world_apply_step(world, 0);
+        fake_clock_advance(&world->clock, 1);
+    }
+    assert_false(only_letter(world)->unpublished);
+    world_free(world);
+}
+
 static void test_an_unreadable_message_leaves_a_letter_that_says_so(void **state)
 {
     (void)state;
@@ -353,6 +370,7 @@ int main(void)
         cmocka_unit_test(test_an_unknown_commit_counts_a_letter_once),
         cmocka_unit_test(test_a_failed_look_keeps_the_message),
         cmocka_unit_test(test_a_message_that_cannot_be_stored_is_acknowledged),
+        cmocka_unit_test(test_a_letter_of_the_broker_is_stored_as_published),
         cmocka_unit_test(test_an_unreadable_message_leaves_a_letter_that_says_so),
     };
     log_configure(LOG_LEVEL_ERROR, LOG_FORMAT_JSON, "simulated");

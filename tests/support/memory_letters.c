@@ -134,8 +134,10 @@ static void add_dead_letter(struct letter_record *record, struct arena *arena,
     record->state = LETTER_OPEN;
     record->count += (int64_t)letter->times;
     record->last_at_ms = record->letter.at_ms = now;
-    record->unpublished = true;
-    record->published_at_ms = record->expires_at_ms = record->claimed_until_ms = 0;
+    record->unpublished = !letter->published;
+    record->published_at_ms = letter->published ? now : 0;
+    record->expires_at_ms = letter->published ? now + MEMORY_LETTERS_RETENTION_MS : 0;
+    record->claimed_until_ms = 0;
     record->claimed_by = record->refused = TEXT_NONE;
     add_event(record, arena,
               (struct letter_event){letter->at_ms, record->letter.reason, record->letter.detail,

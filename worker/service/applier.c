@@ -950,9 +950,9 @@ static void add_letter(struct applier *applier, struct letter *letter)
     for (size_t i = 0; i < applier->letter_count; i++) {
         struct letter *earlier = &applier->letters[i];
         if (text_equal(earlier->id, letter->id)) {
-            size_t times = earlier->times + letter->times;
+            letter->times += earlier->times;
+            letter->published &= earlier->published;
             *earlier = *letter;
-            earlier->times = times;
             return;
         }
     }
@@ -1174,7 +1174,8 @@ static void complete_batch(struct applier *applier)
     for (size_t i = 0; i < applier->count; i++) {
         struct job *job = applier->jobs[i];
         if (job_is_of_desk(job)) {
-            letter_keeper_end_desk(applier->keeper, job);
+            job->answered = true;
+            finish(applier, job);
             continue;
         }
         if (!applier->letters_only) {

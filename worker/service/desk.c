@@ -160,6 +160,7 @@ void desk_make_letter(struct job *job, const struct letter_origin *origin)
         job->letter = ARENA_NEW(job->arena, struct letter);
     *job->letter = text_present(job->unreadable) ? letter_of_unreadable(job, origin)
                                                  : letter_of_message(job, origin);
+    job->letter->published = true;
 }
 
 /* --- is it known? --------------------------------------------------------------------------- */

@@ -20,9 +20,9 @@ static inline bool job_is_of_desk(const struct job *job)
 struct job *job_of_unreadable(struct text reason);
 
 /*
- * Sets the letter that the message gets, unless it has one. If the job was decoded, it names the
- * command and what this is about. Its id and all else is the same each time the message is
- * delivered. Texts are borrowed from the job, or in its arena.
+ * Sets the letter that the message gets; it is published, since the dead-letter queue has the
+ * message. If the job was decoded, it names the command and what this is about. Its id and all else
+ * is the same each time the message is delivered. Texts are borrowed from the job, or in its arena.
  */
 void desk_make_letter(struct job *job, const struct letter_origin *origin);
 

@@ -202,14 +202,6 @@ void letter_keeper_look_again(struct letter_keeper *keeper, struct job *job)
     job_queue_push_front(&keeper->desk, job);
 }
 
-void letter_keeper_end_desk(struct letter_keeper *keeper, struct job *job)
-{
-    job->answered = true;
-    job->letter_stored = true;
-    job->fate = FATE_PUBLISHED;
-    job_queue_push(&keeper->fates, job);
-}
-
 static bool is_current(const struct letter_keeper *keeper, const struct job *job)
 {
     return job->detached || job->epoch == atomic_load(keeper->options->epoch);
@@ -269,8 +261,7 @@ static void desk_failed(struct letter_keeper *keeper, const struct error *error)
     keeper->desk_from_ms = now_ms(keeper) + jittered(&keeper->jitter, DESK_PAUSE_MS);
 }
 
-/* Looks for the letters of the messages. One that has none joins a batch of letters. What the
-   broker has dead-lettered need not be published: the dead-letter queue has it. */
+/* Looks for the letters of the messages. One that has none joins a batch of letters. */
 static void look_at_desk(struct letter_keeper *keeper)
 {
     struct letter_sighting *found = NULL;
@@ -283,11 +274,9 @@ static void look_at_desk(struct letter_keeper *keeper)
     keeper->desk_failing = false;
     for (size_t i = 0; i < keeper->count; i++) {
         struct job *job = keeper->jobs[i];
-        if (desk_is_known(job, &found[2 * i])) {
+        if (desk_is_known(job, &found[2 * i]) || desk_was_stored(job, &found[2 * i + 1])) {
             job->answered = true;
             job_queue_push(&keeper->done, job);
-        } else if (desk_was_stored(job, &found[2 * i + 1])) {
-            letter_keeper_end_desk(keeper, job);
         } else {
             store_desk_message(keeper, job);
         }

@@ -25,10 +25,6 @@ void letter_keeper_take(struct letter_keeper *keeper, struct job *job);
 /* Takes back a message of the desk queue whose letter may have been stored: it comes first, and is
    looked for again. Takes ownership. */
 void letter_keeper_look_again(struct letter_keeper *keeper, struct job *job);
-/* Takes a message of the desk queue whose letter is stored: marks that as published, since the
-   message is in the dead-letter queue; then the message is finished. Takes ownership. */
-void letter_keeper_end_desk(struct letter_keeper *keeper, struct job *job);
-
 /* Makes the call that is due, if there is one, and returns whether there was. */
 bool letter_keeper_step(struct letter_keeper *keeper);
 /* Returns when the next call is due (monotonic); INT64_MAX: never, unless it gets a job. Asked
