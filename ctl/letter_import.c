@@ -317,6 +317,10 @@ int letter_import_command(const struct options *options, struct arena *arena)
                             .queue = dead_queue_of(options, &settings, arena),
                             .arena = arena};
     import.queue.body_bytes_max = BODY_BYTES_MAX;
+    if (!settings.letters_keep_body && !options->dry_run)
+        (void)fputs("allotctl: letters.keep_body is false: letters are stored without bodies, and "
+                    "the bodies are lost with the messages\n",
+                    stderr);
     int status = run_import(&import);
     tdestroy(import.stored_ids, keep_key);
     return status;

@@ -4,6 +4,7 @@
 #include "common/codec/digest.h"
 #include "common/codec/field_table.h"
 #include "common/codec/letter_build.h"
+#include "common/codec/letter_redact.h"
 
 static struct text unless_empty(struct text text)
 {
@@ -58,6 +59,8 @@ static void decode(struct arena *arena, const struct delivery *delivery, bool by
 struct letter letter_of_message(struct arena *arena, const struct client_message *message,
                                 const struct dead_letter *dead, const struct settings *settings)
 {
+    const struct letter_redaction redaction = {.body = !settings->letters_keep_body,
+                                               .headers = settings->letters_redact_headers};
     bool known = text_present(dead->reason);
     struct delivery *delivery = ARENA_NEW(arena, struct delivery);
     struct decoded *decoded = ARENA_NEW(arena, struct decoded);
@@ -74,5 +77,6 @@ struct letter letter_of_message(struct arena *arena, const struct client_message
     };
     struct letter letter = letter_build(arena, delivery, decoded, &cause);
     letter.published = true;
+    letter_redact(arena, &redaction, &letter);
     return letter;
 }

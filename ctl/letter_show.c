@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/host/system_clock.h"
@@ -34,12 +35,26 @@ static int write_to(FILE *stream, const char *path, struct text body)
     return written && closed ? EXIT_SUCCESS : write_failed(path);
 }
 
-/* Only the user may read the file: a body may hold what others must not see. */
+/* Returns whether only the user may read the open file, or it is no file but a pipe or a device. */
+static bool make_private(int fd)
+{
+    struct stat status;
+    return fstat(fd, &status) == 0 &&
+           (!S_ISREG(status.st_mode) || fchmod(fd, S_IRUSR | S_IWUSR) == 0);
+}
+
+/* A body may hold what others must not see, so only the user may read the file, also one that was
+   there before. */
 static int write_file(const char *path, struct text body)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, S_IRUSR | S_IWUSR);
-    FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
-    return file != NULL ? write_to(file, path, body) : write_failed(path);
+    FILE *file = fd >= 0 && make_private(fd) ? fdopen(fd, "w") : NULL;
+    if (file != NULL)
+        return write_to(file, path, body);
+    int status = write_failed(path);
+    if (fd >= 0)
+        (void)close(fd);
+    return status;
 }
 
 static int write_body(const struct letter *letter, const char *path)

@@ -144,10 +144,29 @@ static bool has_subcommands(const char *name)
     return false;
 }
 
+/* Prints the help of all commands that begin with this word. */
+static void print_group_help(const char *name)
+{
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        if (strcmp(commands[i].name, name) == 0)
+            print_command_help(&commands[i]);
+    }
+    (void)fputs(exit_statuses, stdout);
+}
+
+static int fail_missing_subcommand(const char *name)
+{
+    (void)fprintf(stderr, "allotctl: '%s' needs a subcommand; see 'allotctl %s --help'\n", name,
+                  name);
+    return EXIT_USAGE;
+}
+
 static int fail_unknown_command(int argc, char **argv)
 {
     if (argc < 2)
         (void)fputs("allotctl: missing command; see 'allotctl --help'\n", stderr);
+    else if (argc == 2 && has_subcommands(argv[1]))
+        return fail_missing_subcommand(argv[1]);
     else if (argc > 2 && has_subcommands(argv[1]))
         (void)fprintf(stderr, "allotctl: unknown command '%s %s'; see 'allotctl --help'\n", argv[1],
                       argv[2]);
@@ -169,6 +188,10 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         if (matches_command(&commands[i], argc, argv))
             return finish_output(run_command(&commands[i], argc, argv));
+    }
+    if (argc > 1 && has_subcommands(argv[1]) && is_only_option(argc - 1, argv + 1, "--help")) {
+        print_group_help(argv[1]);
+        return finish_output(EXIT_SUCCESS);
     }
     return fail_unknown_command(argc, argv);
 }

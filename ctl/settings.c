@@ -82,7 +82,8 @@ bool broker_settings_load(const struct options *options, struct arena *arena,
 bool database_settings_load(const struct options *options, struct arena *arena,
                             struct settings *ret_settings, struct error *error)
 {
-    const struct scope database = {{"ALLOT_MONGODB_"}, {{"ALLOT_MONGODB_URI", options->uri}}};
+    const struct scope database = {{"ALLOT_MONGODB_", "ALLOT_LETTERS_"},
+                                   {{"ALLOT_MONGODB_URI", options->uri}}};
     return load(options, &database, arena, ret_settings, error);
 }
 

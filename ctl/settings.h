@@ -17,7 +17,8 @@
 ALLOT_CHECK bool broker_settings_load(const struct options *options, struct arena *arena,
                                       struct settings *ret_settings, struct error *error);
 
-/* Loads the database's settings: mongodb.* and ALLOT_MONGODB_*. Texts are copied to `arena`. */
+/* Loads the settings of the database and of letters: mongodb.*, letters.* and their variables.
+   Texts are copied to `arena`. */
 ALLOT_CHECK bool database_settings_load(const struct options *options, struct arena *arena,
                                         struct settings *ret_settings, struct error *error);
 

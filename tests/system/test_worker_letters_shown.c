@@ -148,6 +148,22 @@ static void test_control_characters_never_reach_the_terminal(void **state)
     arena_free(arena);
 }
 
+/* Writes the body of the letter dddddddd to the file, which only the user may read then. */
+static void assert_body_is_written(const char *path, const char *body, size_t length)
+{
+    char command[128], read[64];
+    struct stat status;
+    (void)snprintf(command, sizeof command, "letter show dddddddd --body %s", path);
+    assert_non_null(strstr(run_allotctl(command, 0), "only the first 9 of 2000000 bytes"));
+    FILE *file = fopen(path, "re");
+    assert_non_null(file);
+    assert_int_equal(fstat(fileno(file), &status), 0);
+    assert_int_equal(status.st_mode & 0777, 0600);
+    assert_int_equal(fread(read, 1, sizeof read, file), length);
+    assert_memory_equal(read, body, length);
+    (void)fclose(file);
+}
+
 static void test_a_binary_body_is_shown_in_base64_and_written_as_it_came(void **state)
 {
     (void)state;
@@ -158,24 +174,17 @@ static void test_a_binary_body_is_shown_in_base64_and_written_as_it_came(void **
                             .body = text_view(body, sizeof body - 1),
                             .body_size = 2000000};
     store_letter(&letter);
-    char path[] = "/tmp/allot-body-XXXXXX", command[128], read[64];
+    char path[] = "/tmp/allot-body-XXXXXX";
     int fd = mkstemp(path);
     assert_true(fd >= 0);
     assert_int_equal(unlink(path), 0);
     assert_non_null(strstr(run_allotctl("letter show dddddddd", 0), "  /wABYmluYXJ5\n"));
     assert_non_null(
         strstr(run_allotctl("letter show dddddddd --json", 0), "\"body_base64\":\"/wABYmluYXJ5\""));
-    (void)snprintf(command, sizeof command, "letter show dddddddd --body %s", path);
-    assert_non_null(strstr(run_allotctl(command, 0), "only the first 9 of 2000000 bytes"));
+    assert_body_is_written(path, body, sizeof body - 1);
+    assert_int_equal(chmod(path, 0666), 0); /* as if the file was there before */
+    assert_body_is_written(path, body, sizeof body - 1);
     (void)close(fd);
-    FILE *file = fopen(path, "re");
-    assert_non_null(file);
-    struct stat status;
-    assert_int_equal(fstat(fileno(file), &status), 0);
-    assert_int_equal(status.st_mode & 0777, 0600);
-    assert_int_equal(fread(read, 1, sizeof read, file), sizeof body - 1);
-    assert_memory_equal(read, body, sizeof body - 1);
-    (void)fclose(file);
     (void)unlink(path);
     assert_non_null(
         strstr(run_allotctl("letter show dddddddd --body /nowhere/file", 1), "/nowhere/file"));
@@ -210,6 +219,15 @@ static void test_what_a_worker_stores_can_be_looked_at_and_stays_the_same(void *
     client_close(producer.client);
 }
 
+static void test_a_group_of_commands_has_help(void **state)
+{
+    (void)state;
+    assert_non_null(strstr(run_allotctl("letter --help", 0), "allotctl letter import"));
+    assert_non_null(strstr(run_allotctl("topology --help", 0), "allotctl topology check"));
+    assert_non_null(strstr(run_allotctl("letter", 2), "'letter' needs a subcommand"));
+    assert_non_null(strstr(run_allotctl("letter shwo", 2), "unknown command 'letter shwo'"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -219,6 +237,7 @@ int main(void)
         WORKER_TEST(test_control_characters_never_reach_the_terminal),
         WORKER_TEST(test_a_binary_body_is_shown_in_base64_and_written_as_it_came),
         WORKER_TEST(test_what_a_worker_stores_can_be_looked_at_and_stays_the_same),
+        WORKER_TEST(test_a_group_of_commands_has_help),
     };
     return cmocka_run_group_tests_name("letters_shown", tests, declare_topology, NULL) != 0;
 }

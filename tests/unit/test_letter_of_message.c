@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <string.h>
+
 #include "common/codec/field_table.h"
 #include "common/codec/letter_build.h"
 #include "ctl/letter_of_message.h"
@@ -14,7 +16,7 @@
 #define SHA256 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define READ "{\"version\":1,\"command\":\"usage.get\",\"params\":{\"project_id\":\"p\"}}"
 
-static const struct settings settings = {.security_trust_user_id = true};
+static const struct settings settings = {.security_trust_user_id = true, .letters_keep_body = true};
 
 static struct outgoing_header text_header(const char *name, const char *value)
 {
@@ -132,6 +134,29 @@ static void test_a_message_without_a_reason_says_so(void **state)
     arena_free(arena);
 }
 
+static void test_private_data_is_not_in_the_letter(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_new(0);
+    struct settings private = settings;
+    const struct outgoing_header headers[] = {text_header("x-allot-reason", "internal"),
+                                              text_header("token", "secret")};
+    struct client_message message = message_with(arena, READ, headers, 2);
+    struct dead_letter dead = dead_letter_read(&message, text_of(QUEUE), arena);
+    private.amqp_queue = text_of(QUEUE);
+    private.letters_keep_body = false;
+    private.letters_redact_headers = text_of("token");
+    struct letter letter = letter_of_message(arena, &message, &dead, &private);
+    struct field field;
+    assert_false(text_present(letter.body));
+    assert_true(letter.body_dropped);
+    assert_int_equal(letter.body_size, strlen(READ));
+    assert_true(field_table_find(letter.raw_headers, "token", &field));
+    assert_int_equal(field.kind, FIELD_OTHER);
+    assert_true(text_equal(letter.id, made_of(arena, &message).id));
+    arena_free(arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -139,6 +164,7 @@ int main(void)
         cmocka_unit_test(test_a_body_that_the_worker_cut_keeps_its_size_and_digest),
         cmocka_unit_test(test_a_size_without_a_digest_is_not_believed),
         cmocka_unit_test(test_a_message_without_a_reason_says_so),
+        cmocka_unit_test(test_private_data_is_not_in_the_letter),
     };
     return cmocka_run_group_tests_name("letter_of_message", tests, NULL, NULL) != 0;
 }
