@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/mongo/mongo_store.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 #include <mongoc/mongoc.h>
 
 /* Libmongoc has one log handler per process, so this is a global too. It is set before threads
@@ -31,9 +34,20 @@ void mongo_set_log(mongo_log_callback callback, void *context)
         mongoc_log_set_handler(forward, NULL);
 }
 
+/* Libmongoc makes shared memory for its counters when it is loaded, named after the process. Nobody
+   reads it here. A process that is killed would leave it, and libmongoc would print a warning in
+   the next one with the same process id. */
+static void remove_shared_counters(void)
+{
+    char name[32];
+    (void)snprintf(name, sizeof name, "/mongoc-%d", (int)getpid());
+    (void)shm_unlink(name);
+}
+
 void mongo_library_init(void)
 {
     mongoc_init();
+    remove_shared_counters();
     mongo_set_log(NULL, NULL);
 }
 

@@ -162,6 +162,20 @@ static void test_defect_3_a_database_outage_is_never_answered(void **state)
     client_close(producer.client);
 }
 
+/* What a killed worker leaves there makes programs with the same process id print a warning. */
+static void test_a_killed_worker_leaves_nothing_in_shared_memory(void **state)
+{
+    (void)state;
+    char path[64];
+    struct producer producer = open_producer("ALLOT_AMQP_URI_CONDUCTOR", "conductor");
+    pid_t worker = start_worker();
+    make_providers(&producer);
+    (void)snprintf(path, sizeof path, "/dev/shm/mongoc-%d", (int)worker);
+    (void)end_worker(worker, SIGKILL);
+    assert_int_equal(access(path, F_OK), -1);
+    client_close(producer.client);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -170,6 +184,7 @@ int main(void)
         WORKER_TEST(test_the_same_key_gets_the_same_bytes_and_no_second_effect),
         WORKER_TEST(test_defect_3_a_database_outage_is_never_answered),
         WORKER_TEST(test_a_principal_cannot_change_another_projects_consumer),
+        WORKER_TEST(test_a_killed_worker_leaves_nothing_in_shared_memory),
     };
     mongoc_init();
     int failed = cmocka_run_group_tests(tests, declare_topology, NULL);
