@@ -245,18 +245,17 @@ static bool delete_batch(struct mongo_store *store, const bson_t *filter, bson_t
                                          ret_cause);
 }
 
-/* A malformed letter, which the validator would refuse, loses its body like all others. */
+/* A malformed letter loses its body like all others: its validator does not check updates of
+   malformed documents (prepare.c). */
 static bool drop_bodies(struct mongo_store *store, const bson_t *filter, bson_t *ret_reply,
                         bson_error_t *ret_cause)
 {
-    bson_t *options = document_from_json("{\"bypassDocumentValidation\": true}");
     bson_t *update = document_from_json(
         "[{\"$set\": {\"body_dropped\": true, \"bytes\": {\"$subtract\": [\"$bytes\", "
         "{\"$binarySize\": {\"$ifNull\": [\"$body\", \"\"]}}]}}}, {\"$unset\": \"body\"}]");
     bool done = mongoc_collection_update_many(store->collections[MONGO_LETTERS], filter, update,
-                                              options, ret_reply, ret_cause);
+                                              NULL, ret_reply, ret_cause);
     bson_destroy(update);
-    bson_destroy(options);
     return done;
 }
 

@@ -17,6 +17,7 @@
 #include "tests/contract/store_letters.h"
 #include "tests/contract/store_pair.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { AGE_MS = 1000, BODY_BYTES = 1000 };
@@ -340,6 +341,26 @@ static void test_measuring_and_planning_read_no_document(void **state)
     session_close(&session);
 }
 
+/* The worker may not bypass the validator, and the other letters of the batch must lose their
+   bodies as well. */
+static void test_a_malformed_letter_loses_its_body_like_the_others(void **state)
+{
+    struct store_world *world = *state;
+    struct letter malformed = add_published(world, "a"), other = add_published(world, "a");
+    char json[512];
+    (void)snprintf(json, sizeof json,
+                   "{\"update\": \"letters\", \"bypassDocumentValidation\": true, \"updates\": "
+                   "[{\"q\": {\"_id\": \"%.*s\"}, \"u\": {\"$set\": {\"attempts\": \"many\"}}}], "
+                   "\"writeConcern\": {\"w\": \"majority\"}}",
+                   TEXT_ARGS(malformed.id));
+    admin_run(world->database, json);
+    trim_all(world, LETTER_SHARES * 2 * (letter_bytes(&other) - BODY_BYTES));
+    (void)snprintf(json, sizeof json,
+                   "{\"_id\": {\"$in\": [\"%.*s\", \"%.*s\"]}, \"body\": {\"$exists\": false}}",
+                   TEXT_ARGS(malformed.id), TEXT_ARGS(other.id));
+    assert_int_equal(admin_count(world->database, "letters", json), 2);
+}
+
 #define BOUNDS_TEST(test) cmocka_unit_test_teardown(test, tear_down)
 
 /* clang-format off */
@@ -361,6 +382,7 @@ static const struct CMUnitTest tests[] = {TESTS};
 static const struct CMUnitTest tests_on_mongo[] = {
     TESTS,
     BOUNDS_TEST(test_a_failed_batch_can_be_repeated),
+    BOUNDS_TEST(test_a_malformed_letter_loses_its_body_like_the_others),
     BOUNDS_TEST(test_measuring_and_planning_read_no_document),
 };
 
