@@ -53,7 +53,7 @@ class FaultRunner:
         for proxy in harness.proxies.values():
             if proxy.process.poll() is not None:
                 proxy.start()
-        self.faults.as_operator(lambda channel: channel.queue_bind("allot.dead", "allot.dead", "allot.dead"))
+        self.faults.bind_dead()
         self.faults.primary()
         for port in harness.stack.mongo_ports:
             with harness.stack.node(port) as client:
