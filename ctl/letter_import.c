@@ -103,33 +103,44 @@ static enum store_status find_letter(struct import *import, struct text id, stru
     return status;
 }
 
+/* The stored letter of a message. */
+struct known {
+    struct text id; /* absent: there is none */
+    bool published; /* the message is the dead letter of its newest entry */
+    bool bodyless;  /* its body is not stored, or no more */
+};
+
+static void set_known(struct known *known, struct text id, const struct letter *letter,
+                      bool published)
+{
+    *known = (struct known){id, published, letter->body_dropped};
+}
+
 /*
  * Looks for the letter of a message: the one that it names, if that has the same body, or the one
- * with the id of its command. `ret_published` tells whether this message is the dead letter of the
- * newest entry: the worker would otherwise publish another.
+ * with the id of its command. Unless the letter is `published`, a worker publishes another dead
+ * letter.
  */
 static enum store_status find_known(struct import *import, const struct import_message *item,
-                                    struct text *ret_id, bool *ret_published, struct error *error)
+                                    struct known *ret_known, struct error *error)
 {
     struct arena *arena = item->message->arena;
     struct letter_record record;
     bool found = false;
-    *ret_id = TEXT_NONE;
+    *ret_known = (struct known){.id = TEXT_NONE};
     enum store_status status = find_letter(import, item->named, arena, &record, &found, error);
     if (status != STORE_OK)
         return status;
     if (found && text_equal(record.letter.body_sha256, item->letter.body_sha256)) {
-        *ret_id = item->named;
-        *ret_published = true;
+        set_known(ret_known, item->named, &record.letter, true);
         return STORE_OK;
     }
     if (is_stored_by_this_run(import, item->letter.id))
         return STORE_OK;
     status = find_letter(import, item->letter.id, arena, &record, &found, error);
-    if (status == STORE_OK && found) {
-        *ret_id = item->letter.id;
-        *ret_published = same_event(&record.letter, &item->letter);
-    }
+    if (status == STORE_OK && found)
+        set_known(ret_known, item->letter.id, &record.letter,
+                  same_event(&record.letter, &item->letter));
     return status;
 }
 
@@ -167,24 +178,30 @@ static enum store_status mark_published(struct store *store, struct text id, str
     return store->ops->mark_letters_published(store, &id, 1, error);
 }
 
+/* Notes that a message has a letter. */
+static enum store_status keep_known(struct import *import, const struct import_message *item,
+                                    const struct known *known, struct error *error)
+{
+    if (known->bodyless && text_present(item->letter.body)) {
+        error_set(error, "its letter has no body any more, but the message has it");
+        return STORE_REFUSED;
+    }
+    import->known++;
+    return known->published && !import->options->dry_run
+               ? mark_published(import->database.store, known->id, error)
+               : STORE_OK;
+}
+
 /* Stores the letter, unless there is one. Afterwards the message is not needed any more. */
 static enum store_status keep_letter(struct import *import, const struct import_message *item,
                                      struct error *error)
 {
-    struct store *store = import->database.store;
-    struct text known = TEXT_NONE;
-    bool published = false;
-    enum store_status status = find_known(import, item, &known, &published, error);
-    if (status != STORE_OK)
-        return status;
-    if (text_present(known)) {
-        import->known++;
-        return published && !import->options->dry_run ? mark_published(store, known, error)
-                                                      : STORE_OK;
-    }
-    if (!import->options->dry_run) {
-        status = store_letter(store, &item->letter, error);
-    }
+    struct known known;
+    enum store_status status = find_known(import, item, &known, error);
+    if (status == STORE_OK && text_present(known.id))
+        return keep_known(import, item, &known, error);
+    if (status == STORE_OK && !import->options->dry_run)
+        status = store_letter(import->database.store, &item->letter, error);
     if (status != STORE_OK)
         return status;
     import->stored++;

@@ -9,7 +9,10 @@
 #include "common/codec/text_cut.h"
 #include "common/core/command_subjects.h"
 
-enum { GROUP_DETAIL_BYTES_MAX = 256 };
+enum {
+    GROUP_DETAIL_BYTES_MAX = 256,
+    COMMAND_BYTES_MAX = 128 /* one that does not exist may be as long as the body */
+};
 
 static_assert((int)LETTER_NAMES_MAX == (int)COMMAND_SUBJECTS_MAX, "a letter names all subjects");
 
@@ -115,8 +118,9 @@ struct text letter_group(struct arena *arena, struct text reason, struct text co
 
 static const struct uuid *copy_ids(struct arena *arena, const struct uuid *ids, size_t count)
 {
-    struct uuid *copy = ARENA_ARRAY(arena, struct uuid, count > 0 ? count : 1);
-    memcpy(copy, ids, count * sizeof *ids);
+    struct uuid *copy = ARENA_ARRAY(arena, struct uuid, count);
+    if (count > 0)
+        memcpy(copy, ids, count * sizeof *ids);
     return copy;
 }
 
@@ -155,7 +159,7 @@ struct letter letter_build(struct arena *arena, const struct delivery *delivery,
         .detail = cause->detail,
         .principal = letter_principal(delivery, decoded),
         .key = delivery->properties.message_id,
-        .command = decoded->command,
+        .command = text_cut(decoded->command, COMMAND_BYTES_MAX),
         .queue = cause->queue,
         .worker = cause->worker,
         .attempts = cause->attempts,
@@ -166,7 +170,7 @@ struct letter letter_build(struct arena *arena, const struct delivery *delivery,
     if (decoded->accepted)
         set_subjects(&letter, arena, &decoded->request.command);
     set_body(&letter, arena, delivery);
-    letter.group = letter_group(arena, cause->reason, decoded->command, cause->detail);
+    letter.group = letter_group(arena, cause->reason, letter.command, cause->detail);
     letter.id = letter_id(arena, cause->queue, letter.principal, letter.key, letter.body_sha256);
     return letter;
 }

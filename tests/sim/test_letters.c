@@ -306,6 +306,20 @@ static void test_two_sweeps_publish_each_letter_once(void **state)
     assert_int_equal(dead_letters(world), 20);
 }
 
+/* Nothing else is dead-lettered afterwards that would show that the broker takes dead letters. */
+static void test_a_worker_sweeps_again_after_the_broker_refused_and_was_restarted(void **state)
+{
+    struct world *world = *state;
+    memory_broker_bind_dead(world->broker, false);
+    send_garbage(world, 20);
+    run(world, WORKER, 2000);
+    world->workers[WORKER].lost = true;
+    run(world, WORKER, 100);
+    memory_broker_bind_dead(world->broker, true);
+    run(world, WORKER, 3 * LETTER_SWEEP_AFTER_MS);
+    assert_int_equal(dead_letters(world), 20);
+}
+
 static void test_a_letter_that_closes_the_route_is_singled_out(void **state)
 {
     struct world *world = *state;
@@ -467,7 +481,7 @@ static void test_a_flood_by_one_principal_deletes_only_its_letters(void **state)
 /* `kind` of the calls about letters fails for a minute, in which commands are answered. */
 static void assert_commands_go_on_while_letters_fail(enum memory_call call, bool publishing)
 {
-    enum { MINUTE_MS = 60000, COMMANDS = 10 };
+    enum { MINUTE_MS = 60000, COMMANDS = 10, ANSWER_MS = 200 };
     struct world *world = world_new((struct world_options){.seed = 7, .prefetch = PREFETCH});
     memory_broker_bind_dead(world->broker, publishing);
     memory_database_fail(
@@ -477,8 +491,9 @@ static void assert_commands_go_on_while_letters_fail(enum memory_call call, bool
     for (size_t i = 0; i < COMMANDS; i++) {
         struct text key = text_format(world->arena, "read-%zu", i);
         const struct sent *read = world_ask(world, "red", key.bytes, READ);
-        run(world, WORKER, MINUTE_MS / COMMANDS);
+        run(world, WORKER, ANSWER_MS);
         assert_non_null(world_reply(world, read, 0));
+        run(world, WORKER, MINUTE_MS / COMMANDS);
     }
     memory_database_clear_faults(world->database);
     memory_broker_bind_dead(world->broker, true);
@@ -597,6 +612,25 @@ static void test_letters_of_a_full_principal_are_stored_again_once_some_are_publ
     world_free(world);
 }
 
+/* Without a stored letter nobody may give up a dead letter. The others do not wait for it. */
+static void test_a_dead_letter_that_the_broker_refuses_holds_no_other(void **state)
+{
+    enum { MORE = 2 * PREFETCH, REFUSED = 17 };
+    (void)state;
+    struct world *world = new_full_world();
+    const struct sent *more[MORE];
+    for (size_t i = 0; i < MORE; i++)
+        more[i] = send_more(world, i);
+    memory_broker_close_over(world->broker, "more-17");
+    run(world, WORKER, 2000);
+    memory_broker_bind_dead(world->broker, true);
+    run(world, WORKER, 50000);
+    for (size_t i = 0; i < MORE; i++)
+        assert_int_equal(world_dead_letter(world, more[i]) != NULL, i != REFUSED);
+    assert_int_equal(memory_broker_unacked(world->broker), 1);
+    world_free(world);
+}
+
 /* The broker delivers them to the next connection. */
 static void test_a_lost_connection_gives_held_commands_back(void **state)
 {
@@ -633,6 +667,7 @@ int main(void)
         TEST(test_an_unknown_commit_makes_no_second_letter),
         TEST(test_a_sweep_publishes_what_a_dead_worker_has_left),
         TEST(test_two_sweeps_publish_each_letter_once),
+        TEST(test_a_worker_sweeps_again_after_the_broker_refused_and_was_restarted),
         TEST(test_a_letter_that_closes_the_route_is_singled_out),
         TEST(test_a_producer_cannot_name_a_letter),
         cmocka_unit_test(test_private_data_is_published_from_memory_but_not_stored),
@@ -643,6 +678,7 @@ int main(void)
         cmocka_unit_test(test_unpublished_letters_outlive_the_bound),
         cmocka_unit_test(test_a_full_principal_waits_for_the_broker_and_others_do_not),
         cmocka_unit_test(test_letters_of_a_full_principal_are_stored_again_once_some_are_published),
+        cmocka_unit_test(test_a_dead_letter_that_the_broker_refuses_holds_no_other),
         cmocka_unit_test(test_a_lost_connection_gives_held_commands_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;

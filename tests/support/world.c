@@ -272,6 +272,8 @@ static void submit(struct world_worker *worker, struct job *job)
     job_queue_push(&one, job);
     applier_submit(worker->applier, &one);
     worker->idle = false;
+    if (worker->idle_until_submitted)
+        worker->apply_from_ms = 0;
 }
 
 static void release_jobs(struct world_worker *worker, struct job_queue *jobs)
@@ -293,6 +295,7 @@ static void settle(struct world_worker *worker, struct job *job)
 static void take_delivery(struct world_worker *worker, const struct transport_event *event)
 {
     struct job *job = job_new(event->arena, &event->delivery, worker->epoch);
+    job->subscription = worker->flow.subscription;
     if (!job->delivery.redelivered && !job_is_of_desk(job))
         decode(worker, job);
     if (job->undecoded || job->decoded.accepted) {
@@ -335,8 +338,9 @@ static bool is_swept(struct world_worker *worker, struct job *job)
         job_free(job);
         return true;
     }
-    if (job->letter == NULL || job->stage != SETTLE_REPLY || job->answered)
+    if (!job->swept || job->stage != SETTLE_REPLY) /* later it comes with its fate noted */
         return false;
+    assert(job->delivery.tag == 0); /* it has no delivery */
     worker->sweep_at_ms = 0;
     settler_publish(worker->settler, job);
     return true;
@@ -427,17 +431,16 @@ static void hold(struct world_worker *worker, const struct job_queue *settled)
 {
     for (const struct job *job = settled->head; job != NULL; job = job->next) {
         if (job->held)
-            flow_hold(&worker->flow, job->delivery.tag);
+            flow_hold(&worker->flow, job->delivery.tag, job->subscription);
     }
 }
 
 static void release_held(struct world_worker *worker)
 {
     struct error error = {""};
-    if (settler_without_letter(worker->settler) == 0)
-        worker->lost |=
-            flow_release_held(&worker->flow, worker->transport, worker->world->clock.monotonic_ms,
-                              &error) != TRANSPORT_OK;
+    worker->lost |= flow_release_held(&worker->flow, worker->transport,
+                                      settler_room_without_letter(worker->settler),
+                                      worker->world->clock.monotonic_ms, &error) != TRANSPORT_OK;
 }
 
 static bool connect_worker(struct world_worker *worker)
@@ -485,8 +488,9 @@ void world_apply_step(struct world *world, size_t index)
     if (world->clock.monotonic_ms < worker->apply_from_ms)
         return;
     enum applier_next next = applier_step(worker->applier, &pause_ms);
-    worker->idle = next == APPLIER_IDLE;
-    worker->apply_from_ms = world->clock.monotonic_ms + (next == APPLIER_WAIT ? pause_ms : 0);
+    worker->idle = next == APPLIER_IDLE && pause_ms == 0;
+    worker->idle_until_submitted = next == APPLIER_IDLE;
+    worker->apply_from_ms = world->clock.monotonic_ms + pause_ms;
 }
 
 void world_crash(struct world *world, size_t index, enum memory_fate fate)

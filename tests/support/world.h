@@ -37,9 +37,10 @@ struct world_worker {
     bool lost;
     struct attempt_turn turn; /* unless the workers are lanes of one process */
     struct full_principals *full;
-    bool idle;             /* the applier has nothing to do */
-    int64_t apply_from_ms; /* the applier pauses until this time of the fake clock */
-    bool sweeping;         /* the applier looks for unpublished letters */
+    bool idle;                 /* the applier has nothing to do */
+    bool idle_until_submitted; /* what is submitted ends the pause */
+    int64_t apply_from_ms;     /* the applier pauses until this time of the fake clock */
+    bool sweeping;             /* the applier looks for unpublished letters */
     int64_t sweep_at_ms;
     bool trimming; /* the applier makes a step of a trim */
     int64_t trim_at_ms;

@@ -205,6 +205,25 @@ static void test_an_import_that_is_killed_during_the_commit_loses_and_doubles_no
     expect_no_dead_letter();
 }
 
+/* Letters lose their bodies first when they hold too much. */
+static void test_a_message_is_not_removed_if_it_has_the_only_body(void **state)
+{
+    (void)state;
+    put_dead_letter("one", "why", NULL, READ);
+    await_messages(1);
+    (void)run_allotctl("letter import", 0);
+    run_on_database(fixture_database(),
+                    "{\"update\":\"letters\",\"updates\":[{\"q\":{},\"u\":{\"$set\":"
+                    "{\"body_dropped\":true},\"$unset\":{\"body\":\"\"}}}]}");
+    put_dead_letter("one", "why", NULL, READ);
+    await_messages(1);
+    const char *output = run_allotctl("letter import", 1);
+    assert_part(output, "its letter has no body any more, but the message has it");
+    assert_part(output, "0 imported, 0 stored before, 1 left in the queue");
+    await_messages(1);
+    drain_dead(1);
+}
+
 /* --- the letter that a message names -------------------------------------------------------- */
 
 static void test_a_message_that_names_a_stored_letter_makes_no_other(void **state)
@@ -331,6 +350,7 @@ int main(void)
         WORKER_TEST(test_an_import_takes_no_more_than_the_limit),
         WORKER_TEST(test_a_message_whose_letter_is_stored_is_only_removed),
         WORKER_TEST(test_an_import_that_is_killed_during_the_commit_loses_and_doubles_nothing),
+        WORKER_TEST(test_a_message_is_not_removed_if_it_has_the_only_body),
         WORKER_TEST(test_a_message_that_names_a_stored_letter_makes_no_other),
         WORKER_TEST(test_a_letter_of_the_broker_does_not_believe_the_producer),
         WORKER_TEST(test_a_message_that_cannot_be_stored_stays_and_is_named),

@@ -234,7 +234,7 @@ static void test_held_deliveries_take_no_room_from_the_next(void **state)
     flow_init(&flow, 1000, PREFETCH, &counters);
     update(&flow, &recorder, false, 0);
     for (uint64_t tag = 1; tag <= HELD; tag++) {
-        flow_hold(&flow, tag);
+        flow_hold(&flow, tag, flow.subscription);
         update(&flow, &recorder, false, 0);
         update(&flow, &recorder, false, 0);
         assert_true(recorder.consuming);
@@ -247,7 +247,8 @@ static void test_held_deliveries_take_no_room_from_the_next(void **state)
 
 static void release_held(struct flow *flow, struct recorder *recorder, int64_t now_ms)
 {
-    assert_int_equal(flow_release_held(flow, &recorder->base, now_ms, NULL), TRANSPORT_OK);
+    assert_int_equal(flow_release_held(flow, &recorder->base, SIZE_MAX, now_ms, NULL),
+                     TRANSPORT_OK);
 }
 
 static void test_held_deliveries_are_requeued_a_few_at_a_time_and_oldest_first(void **state)
@@ -259,7 +260,7 @@ static void test_held_deliveries_are_requeued_a_few_at_a_time_and_oldest_first(v
     flow_init(&flow, 1000, 1000, NULL);
     update(&flow, &recorder, false, 0);
     for (uint64_t tag = 1; tag <= HELD; tag++)
-        flow_hold(&flow, tag);
+        flow_hold(&flow, tag, flow.subscription);
     release_held(&flow, &recorder, 5000);
     assert_int_equal(recorder.requeued_count, AT_A_TIME);
     release_held(&flow, &recorder, 5000 + PAUSE_MS - 1);
@@ -272,6 +273,40 @@ static void test_held_deliveries_are_requeued_a_few_at_a_time_and_oldest_first(v
     flow_clear(&flow);
 }
 
+static void test_no_more_held_deliveries_are_requeued_than_could_be_settled(void **state)
+{
+    (void)state;
+    struct recorder recorder = {.base = {&record_ops}, .requeues = true};
+    struct flow flow;
+    flow_init(&flow, 1000, 1000, NULL);
+    update(&flow, &recorder, false, 0);
+    for (uint64_t tag = 1; tag <= 5; tag++)
+        flow_hold(&flow, tag, flow.subscription);
+    assert_int_equal(flow_release_held(&flow, &recorder.base, 0, 5000, NULL), TRANSPORT_OK);
+    assert_int_equal(recorder.requeued_count, 0);
+    assert_int_equal(flow_release_held(&flow, &recorder.base, 2, 5000, NULL), TRANSPORT_OK);
+    assert_int_equal(recorder.requeued_count, 2);
+    flow_clear(&flow);
+}
+
+/* They take no room from the present subscription, so it is not replaced again for them. */
+static void test_held_deliveries_of_older_subscriptions_do_not_count(void **state)
+{
+    (void)state;
+    struct recorder recorder = {.base = {&record_ops}};
+    struct flow flow;
+    flow_init(&flow, 1000, 24, NULL);
+    update(&flow, &recorder, false, 0);
+    unsigned first = flow.subscription;
+    for (uint64_t tag = 1; tag <= 24; tag++) {
+        flow_hold(&flow, tag, first);
+        update(&flow, &recorder, false, 0);
+        update(&flow, &recorder, false, 0);
+    }
+    assert_int_equal(recorder.consumes, 2);
+    flow_clear(&flow);
+}
+
 static void test_a_lost_connection_leaves_nothing_held(void **state)
 {
     (void)state;
@@ -279,7 +314,7 @@ static void test_a_lost_connection_leaves_nothing_held(void **state)
     struct flow flow;
     flow_init(&flow, 1000, 100, NULL);
     update(&flow, &recorder, false, 0);
-    flow_hold(&flow, 1);
+    flow_hold(&flow, 1, flow.subscription);
     flow_reset(&flow);
     update(&flow, &recorder, false, 0);
     release_held(&flow, &recorder, 5000);
@@ -381,6 +416,8 @@ int main(void)
         cmocka_unit_test(test_a_lost_connection_leaves_nothing_to_requeue),
         cmocka_unit_test(test_held_deliveries_take_no_room_from_the_next),
         cmocka_unit_test(test_held_deliveries_are_requeued_a_few_at_a_time_and_oldest_first),
+        cmocka_unit_test(test_no_more_held_deliveries_are_requeued_than_could_be_settled),
+        cmocka_unit_test(test_held_deliveries_of_older_subscriptions_do_not_count),
         cmocka_unit_test(test_a_lost_connection_leaves_nothing_held),
         cmocka_unit_test(test_a_pause_and_its_end_are_logged_with_its_length),
         cmocka_unit_test(

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "worker/service/job.h"
+#include "worker/service/job_letter.h"
 
 static struct job *new_job(uint64_t tag)
 {
@@ -77,6 +77,23 @@ static void test_each_settle_stage_has_a_name(void **state)
     assert_string_equal(settle_stage_name(SETTLE_DONE), "done");
 }
 
+/* Flow control counts it: more than its size would keep others from being published. */
+static void test_a_swept_letter_counts_for_what_it_holds(void **state)
+{
+    enum { HEADERS = 100000, BODY = 1000000 };
+    static const char headers[HEADERS], body[BODY];
+    (void)state;
+    const struct letter letter = {.id = text_of("0123456789abcdef0123456789abcdef"),
+                                  .reason = text_of("internal"),
+                                  .detail = text_of("why"),
+                                  .raw_headers = text_view(headers, HEADERS),
+                                  .body = text_view(body, BODY),
+                                  .body_sha256 = text_of("00")};
+    struct job *job = job_of_letter(&letter, 7);
+    assert_in_range(job->counted_bytes, HEADERS + BODY, HEADERS + BODY + 10000);
+    job_free(job);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -84,6 +101,7 @@ int main(void)
         cmocka_unit_test(test_an_appended_queue_is_empty_afterwards),
         cmocka_unit_test(test_an_answer_outlives_the_arena_of_its_batch),
         cmocka_unit_test(test_each_settle_stage_has_a_name),
+        cmocka_unit_test(test_a_swept_letter_counts_for_what_it_holds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }

@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <string.h>
+
 #include "common/codec/letter_build.h"
 
 static int setup(void **state)
@@ -100,6 +102,19 @@ static void test_what_cannot_be_decoded_has_a_letter(void **state)
                         "29ecbeb830e3244605e5a88493e4088424a71780e5cf59bb3475f278f294335b"));
 }
 
+static void test_the_name_of_an_unknown_command_is_cut(void **state)
+{
+    char name[1000];
+    memset(name, 'x', sizeof name);
+    struct delivery delivery = delivery_of("key", "{}");
+    struct decoded decoded = {.accepted = false, .command = text_view(name, sizeof name)};
+    struct letter letter = letter_build(*state, &delivery, &decoded, &malformed);
+    assert_int_equal(letter.command.length, 128);
+    decoded.command.length = 128;
+    assert_true(
+        text_equal(letter.group, letter_build(*state, &delivery, &decoded, &malformed).group));
+}
+
 static void test_a_body_over_the_limit_is_known_by_its_whole_digest(void **state)
 {
     struct delivery delivery = delivery_of("key", "kept");
@@ -149,6 +164,7 @@ int main(void)
         TEST(test_the_same_command_has_the_same_id),
         TEST(test_each_part_makes_another_id),
         TEST(test_what_differs_from_letter_to_letter_is_replaced),
+        TEST(test_the_name_of_an_unknown_command_is_cut),
         TEST(test_a_group_has_no_command_or_detail_if_there_is_none),
         TEST(test_what_cannot_be_decoded_has_a_letter),
         TEST(test_a_body_over_the_limit_is_known_by_its_whole_digest),

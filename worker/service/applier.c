@@ -797,7 +797,7 @@ static enum applier_next or_wait_for_letters(const struct applier *applier, enum
         return next;
     int64_t rest_ms = due_ms - now_ms(applier);
     *ret_pause_ms = rest_ms > 0 ? rest_ms : 1;
-    return APPLIER_WAIT;
+    return next;
 }
 
 /* Begins with what comes first: attempt records to delete; a call about letters; redelivered
@@ -1199,9 +1199,10 @@ static enum applier_next commit(struct applier *applier, int64_t *ret_pause_ms)
     end_transaction(applier);
     log_commit(applier);
     complete_batch(applier);
-    *ret_pause_ms = jittered(&applier->jitter,
-                             retry_succeeded(retry_of(applier), applier->options.max_commands,
-                                             now_ms(applier) - applier->transaction_began_ms));
+    int64_t yield_ms = retry_succeeded(retry_of(applier), applier->options.max_commands,
+                                       now_ms(applier) - applier->transaction_began_ms);
+    if (!applier->letters_only) /* commands do not wait for letters */
+        *ret_pause_ms = jittered(&applier->jitter, yield_ms);
     leave_batch(applier);
     return *ret_pause_ms > 0 ? APPLIER_WAIT : APPLIER_GO_ON;
 }

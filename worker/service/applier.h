@@ -64,7 +64,7 @@ void applier_reap(struct applier *applier, struct job_queue *ret_jobs);
 enum applier_next {
     APPLIER_GO_ON, /* step again */
     APPLIER_WAIT,  /* step again after `ret_pause_ms` */
-    APPLIER_IDLE,  /* nothing to do until jobs are submitted */
+    APPLIER_IDLE,  /* nothing to do until jobs are submitted, or after `ret_pause_ms` if not 0 */
 };
 
 /* Runs one stage of the batch and says when to run the next; may block in a call to the store. */

@@ -16,7 +16,8 @@
  *
  * Held deliveries are not settled for a long time, but count in the prefetch of the subscription
  * that they came with. So when they are an eighth of it, the subscription is replaced: the new one
- * has the whole prefetch. Nothing but their tags is kept.
+ * has the whole prefetch. Nothing but their tags is kept. Those of older subscriptions do not
+ * count: what came with these is settled or held first, so less than two prefetches are in flight.
  *
  * The parts of the prefetch that wait for something leave room for the rest: half of it for blamed
  * replies, a quarter for dead letters without a letter, an eighth for what is held.
@@ -79,25 +80,25 @@ bool flow_admit(struct flow *flow, uint64_t tag)
     return false;
 }
 
-void flow_hold(struct flow *flow, uint64_t tag)
+void flow_hold(struct flow *flow, uint64_t tag, unsigned subscription)
 {
     flow->held =
         memory_grown(flow->held, flow->held_count, &flow->held_capacity, sizeof *flow->held);
     flow->held[flow->held_count++] = tag;
-    flow->held_now++;
+    flow->held_now += subscription == flow->subscription;
     counter_add(flow->counters, COUNTER_DELIVERIES_HELD, 1);
 }
 
-enum transport_status flow_release_held(struct flow *flow, struct transport *transport,
+enum transport_status flow_release_held(struct flow *flow, struct transport *transport, size_t max,
                                         int64_t now_ms, struct error *error)
 {
+    size_t most = max < RELEASE_MAX ? max : RELEASE_MAX;
     enum transport_status status = TRANSPORT_OK;
     size_t released = 0;
-    if (flow->held_count == 0 || now_ms < flow->release_at_ms)
+    if (flow->held_count == 0 || most == 0 || now_ms < flow->release_at_ms)
         return TRANSPORT_OK;
     flow->release_at_ms = now_ms + RELEASE_MS;
-    for (; released < RELEASE_MAX && released < flow->held_count && status == TRANSPORT_OK;
-         released++)
+    for (; released < most && released < flow->held_count && status == TRANSPORT_OK; released++)
         status = transport->ops->requeue(transport, flow->held[released], error);
     flow->held_count -= released;
     memmove(flow->held, flow->held + released, flow->held_count * sizeof *flow->held);
@@ -169,6 +170,7 @@ static enum transport_status subscribe(struct flow *flow, struct transport *tran
 {
     enum transport_status status = transport->ops->consume(transport, flow->prefetch, error);
     flow->held_now = 0;
+    flow->subscription++;
     flow->consuming = status == TRANSPORT_OK;
     if (flow->consuming && flow->paused) {
         event_log(EVENT_FLOW_RESUMED,

@@ -27,6 +27,7 @@ struct flow {
     size_t held_count;
     size_t held_capacity;
     size_t held_now;       /* of this subscription */
+    unsigned subscription; /* its number */
     int64_t release_at_ms; /* monotonic: none of them is requeued before */
 };
 
@@ -47,11 +48,12 @@ void flow_add(struct flow *flow, size_t bytes);
 void flow_remove(struct flow *flow, size_t bytes);
 
 /* Keeps the tag of a delivery that cannot be settled for a long time, and nothing else of it. It
-   takes no room from the commands that come later. */
-void flow_hold(struct flow *flow, uint64_t tag);
-/* Requeues the oldest held deliveries: a few from time to time, since they may be held again.
-   Called while they could be settled. */
-enum transport_status flow_release_held(struct flow *flow, struct transport *transport,
+   takes no room from the commands that come later. `subscription` is the number of the one that it
+   came with. */
+void flow_hold(struct flow *flow, uint64_t tag, unsigned subscription);
+/* Requeues the oldest held deliveries: at most `max`, and a few from time to time, since they may
+   be held again. `max` is how many of them could be settled now. */
+enum transport_status flow_release_held(struct flow *flow, struct transport *transport, size_t max,
                                         int64_t now_ms, struct error *error);
 
 /* Starts or cancels the subscription, as the bytes in flight and `stopping` demand, and requeues

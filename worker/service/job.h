@@ -42,9 +42,10 @@ struct job {
     struct job *next;    /* in a queue */
     struct arena *arena; /* owned; holds the job itself and all its texts */
     struct delivery delivery;
-    uint64_t epoch;       /* number of the broker connection that delivered it */
-    int64_t received_ms;  /* monotonic */
-    size_t counted_bytes; /* bytes that flow control counts for it */
+    uint64_t epoch;        /* number of the broker connection that delivered it */
+    unsigned subscription; /* number of the subscription that it came with (flow.h) */
+    int64_t received_ms;   /* monotonic */
+    size_t counted_bytes;  /* bytes that flow control counts for it */
     struct decoded decoded;
 
     /* the answer */
@@ -62,6 +63,7 @@ struct job {
     enum letter_fate fate; /* of the letter; the applier notes it in the database */
     struct text refusal;   /* FATE_REFUSED: what the broker says */
     bool sweeps;           /* it is no delivery: the applier claims letters to publish */
+    bool swept;            /* it is no delivery: a sweep claimed its letter */
     bool trims;            /* it is no delivery: the applier keeps letters within their bound */
     bool trim_over;        /* `trims`: nothing more is to be done now */
 

@@ -3,6 +3,8 @@
 
 #include "common/codec/letter_build.h"
 
+enum { ROOM_BYTES = sizeof(struct job) + sizeof(struct letter) + 1024 }; /* and for alignment */
+
 struct letter job_letter(const struct job *job, struct arena *arena,
                          const struct letter_origin *origin)
 {
@@ -16,34 +18,35 @@ struct letter job_letter(const struct job *job, struct arena *arena,
     return letter_build(arena, &job->delivery, &job->decoded, &cause);
 }
 
-static struct job *without_delivery(uint64_t epoch)
+static struct job *without_delivery(uint64_t epoch, size_t bytes)
 {
     const struct delivery none = {0};
-    struct job *job = job_new(arena_new(0), &none, epoch);
+    struct job *job = job_new(arena_new(bytes), &none, epoch);
     job->undecoded = false;
     return job;
 }
 
 struct job *job_of_sweep(uint64_t epoch)
 {
-    struct job *job = without_delivery(epoch);
+    struct job *job = without_delivery(epoch, 0);
     job->sweeps = true;
     return job;
 }
 
 struct job *job_of_trim(uint64_t epoch)
 {
-    struct job *job = without_delivery(epoch);
+    struct job *job = without_delivery(epoch, 0);
     job->trims = true;
     return job;
 }
 
+/* All is in one block of the arena, so that the job counts for what it holds. */
 struct job *job_of_letter(const struct letter *letter, uint64_t epoch)
 {
-    struct job *job = without_delivery(epoch);
+    struct job *job = without_delivery(epoch, (size_t)letter_bytes(letter) + ROOM_BYTES);
     job->letter = ARENA_NEW(job->arena, struct letter);
     *job->letter = letter_copy(job->arena, letter);
-    job->letter_stored = true;
+    job->letter_stored = job->swept = true;
     job->counted_bytes = job_bytes(job);
     return job;
 }

@@ -204,7 +204,7 @@ static void *apply_main(void *argument)
         struct transfer transfer = work_queue_transfer(lane->work_queue, applier);
         open = transfer.open;
         if (open && next == APPLIER_IDLE && !transfer.submitted)
-            open = work_queue_wait(lane->work_queue, applier, -1);
+            open = work_queue_idle(lane->work_queue, applier, pause_ms);
         else if (open && next == APPLIER_WAIT)
             open = work_queue_wait(lane->work_queue, applier, pause_ms);
     }
@@ -232,6 +232,7 @@ static void receive_delivery(struct lane *lane, const struct transport_event *ev
         return;
     }
     struct job *job = job_new(event->arena, &event->delivery, atomic_load(&lane->epoch));
+    job->subscription = lane->flow.subscription;
     job->received_ms = lane->options.clock->monotonic_ms(lane->options.clock);
     if (!job->delivery.redelivered && !job_is_of_desk(job))
         decode(lane, job); /* a redelivered one is decoded after its attempt record is durable */
@@ -272,7 +273,7 @@ static void release_job(struct lane *lane, struct job *job)
 static void hold(struct lane *lane, const struct job *job)
 {
     if (job->held && job->epoch == atomic_load(&lane->epoch))
-        flow_hold(&lane->flow, job->delivery.tag);
+        flow_hold(&lane->flow, job->delivery.tag, job->subscription);
 }
 
 static void release_jobs(struct lane *lane, struct job_queue *jobs)
@@ -316,7 +317,7 @@ static bool is_swept(struct lane *lane, struct job *job)
         job_free(job);
         return true;
     }
-    if (job->letter == NULL || job->stage != SETTLE_REPLY || job->answered)
+    if (!job->swept || job->stage != SETTLE_REPLY) /* later it comes with its fate noted */
         return false;
     lane->sweep_at_ms = 0; /* there may be more */
     flow_add(&lane->flow, job->counted_bytes);
@@ -474,14 +475,15 @@ static void store_letters(struct lane *lane)
         submit(lane, &unstored);
 }
 
-/* Returns held deliveries to the queue when no dead letter without a letter is left to publish. */
+/* Returns as many held deliveries to the queue as could be settled now. */
 static void release_held(struct lane *lane)
 {
     struct clock *clock = lane->options.clock;
-    if (settler_without_letter(lane->settler) > 0 || atomic_load(&lane->stopping))
+    if (atomic_load(&lane->stopping))
         return;
     lane->connection_lost |=
-        flow_release_held(&lane->flow, lane->options.transport, clock->monotonic_ms(clock),
+        flow_release_held(&lane->flow, lane->options.transport,
+                          settler_room_without_letter(lane->settler), clock->monotonic_ms(clock),
                           &lane->error) != TRANSPORT_OK;
 }
 

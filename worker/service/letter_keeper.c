@@ -217,7 +217,8 @@ static void take_desk(struct letter_keeper *keeper)
             job_queue_push(&keeper->done, job);
             continue;
         }
-        desk_make_letter(job, &origin);
+        if (job->letter == NULL)
+            desk_make_letter(job, &origin);
         keeper->jobs[keeper->count++] = job;
     }
 }

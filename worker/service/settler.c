@@ -225,7 +225,7 @@ static void publish_letter(struct settler *settler, struct job *job)
     if (!settler->options.publish_letters)
         job->fate = FATE_PUBLISHED; /* so that it expires */
     if (!settler->options.publish_letters || settler->publishing >= LETTERS_MAX ||
-        !bytes_fit(settler, job)) {
+        (settler->publishing > 0 && !bytes_fit(settler, job))) {
         finish(settler, job);
         return;
     }
@@ -933,5 +933,17 @@ size_t settler_publishing(const struct settler *settler)
 
 bool settler_takes_letters(const struct settler *settler)
 {
-    return settler->routes[ROUTE_DEAD_LETTERS].failures == 0;
+    const struct settle_route *route = &settler->routes[ROUTE_DEAD_LETTERS];
+    bool may_try =
+        route->due.count == 0 && route->window.count == 0 && now(settler) >= route->pause_until_ms;
+    return route->failures == 0 || may_try;
+}
+
+size_t settler_room_without_letter(const struct settler *settler)
+{
+    bool bytes_left = settler->publishing_bytes <= settler->options.letters_bytes_max / 2;
+    size_t most = settler->without_letter_max;
+    if (settler->without_letter == 0)
+        return most > 0 ? most : 1;
+    return bytes_left && settler->without_letter < most ? most - settler->without_letter : 0;
 }

@@ -61,7 +61,7 @@ enum transport_status settler_tick(struct settler *settler, int64_t *ret_wait_ms
 void settler_publish(struct settler *settler, struct job *job);
 /* Moves the jobs that are done to `ret_jobs`: their deliveries are acknowledged, and nothing more
    is to be published for them. Deliveries that are `held` are not acknowledged: the caller requeues
-   them later, while settler_without_letter() is 0. */
+   them later, while settler_room_without_letter() is not 0. */
 void settler_reap(struct settler *settler, struct job_queue *ret_jobs);
 /* Moves the jobs to `ret_jobs` whose letters have to be stored before they go on. */
 void settler_reap_unstored(struct settler *settler, struct job_queue *ret_jobs);
@@ -74,7 +74,10 @@ size_t settler_count(const struct settler *settler);
 size_t settler_without_letter(const struct settler *settler);
 /* Returns the number of letters that are being published. */
 size_t settler_publishing(const struct settler *settler);
-/* Returns whether the broker takes dead letters, as far as is known. */
+/* Returns how many more there may be; see settler_limit_without_letter(). */
+size_t settler_room_without_letter(const struct settler *settler);
+/* Returns whether dead letters may be tried: the broker takes them, as far as is known; or it did
+   not, and none is left here to find out whether it does now. */
 bool settler_takes_letters(const struct settler *settler);
 
 #endif

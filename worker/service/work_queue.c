@@ -151,13 +151,13 @@ static struct timespec deadline_after(int64_t pause_ms)
     return deadline;
 }
 
-bool work_queue_wait(struct work_queue *work_queue, struct applier *applier, int64_t pause_ms)
+static bool wait_for(struct work_queue *work_queue, struct applier *applier, bool timed,
+                     int64_t pause_ms, bool until_submitted)
 {
-    bool timed = pause_ms >= 0;
     struct timespec deadline = deadline_after(timed ? pause_ms : 0);
     lock(work_queue);
     for (int waited = 0; !work_queue->closing && !work_queue->kicked && waited == 0;) {
-        if (!timed && work_queue->to_apply.head != NULL)
+        if (until_submitted && work_queue->to_apply.head != NULL)
             break;
         waited = timed
                      ? pthread_cond_timedwait(&work_queue->submitted, &work_queue->lock, &deadline)
@@ -168,4 +168,14 @@ bool work_queue_wait(struct work_queue *work_queue, struct applier *applier, int
     applier_submit(applier, &work_queue->to_apply);
     unlock(work_queue);
     return open;
+}
+
+bool work_queue_wait(struct work_queue *work_queue, struct applier *applier, int64_t pause_ms)
+{
+    return wait_for(work_queue, applier, true, pause_ms, false);
+}
+
+bool work_queue_idle(struct work_queue *work_queue, struct applier *applier, int64_t pause_ms)
+{
+    return wait_for(work_queue, applier, pause_ms > 0, pause_ms, true);
 }

@@ -43,10 +43,12 @@ struct transfer {
 /* Moves completed jobs from the applier to the queue, and submitted jobs to the applier. */
 struct transfer work_queue_transfer(struct work_queue *work_queue, struct applier *applier);
 /*
- * Waits, then moves submitted jobs to the applier. `pause_ms` -1: waits until jobs are submitted;
- * else waits so long, whatever is submitted meanwhile. A kick or the close ends both. Returns false
- * if the queue was closed.
+ * Waits, then moves submitted jobs to the applier. work_queue_wait() waits for `pause_ms`, whatever
+ * is submitted meanwhile. work_queue_idle() waits until jobs are submitted, but at most for
+ * `pause_ms` if that is not 0. A kick or the close ends both. Returns false if the queue was
+ * closed.
  */
 bool work_queue_wait(struct work_queue *work_queue, struct applier *applier, int64_t pause_ms);
+bool work_queue_idle(struct work_queue *work_queue, struct applier *applier, int64_t pause_ms);
 
 #endif
