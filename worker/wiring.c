@@ -3,7 +3,7 @@
  * Design. worker_load reads settings and policy into the worker's arena. worker_check makes each
  * client once, without connecting, so that a wrong URI is found before the start. worker_start
  * makes the pool of the database and the lanes; each lane owns its transport and its store. The
- * lanes share the policy, the pool and the turn for attempt records.
+ * lanes share the policy, the pool, the turn for attempt records and the set of full principals.
  *
  * Not here: what a lane does (service/lane.c), signals (signals.c).
  */

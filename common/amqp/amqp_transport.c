@@ -44,7 +44,8 @@
 
 enum { POLL_SLICE_MS_MAX = 1000, SLICES_OF_HEARTBEAT = 4 };
 
-/* Delivery tags count from 1 on each channel. In the port's tags this bit tells the desk's. */
+/* Delivery tags count from 1 on each channel. In the port's tags, this bit marks the tags
+   of CHANNEL_DESK. */
 #define DESK_TAG (UINT64_C(1) << 63)
 
 struct amqp_transport {

@@ -46,7 +46,7 @@ enum transport_status topology_check(struct text uri, const struct amqp_tls *tls
 
 struct connection;
 
-/* What does not keep a worker from its commands; empty: nothing. */
+/* Differences that do not stop a worker from serving commands; an empty text stands for none. */
 struct topology_findings {
     struct error warning; /* as in topology_declare() */
     struct error lacking; /* why the desk queue cannot be used */

@@ -197,7 +197,8 @@ static enum topology_step accepted(struct topology_watch *watch)
     return after_object(watch);
 }
 
-/* A queue with another limit was told of when the connection was opened. */
+/* Accepts a queue with another limit. The observer was told of such a queue when the connection was
+   opened. */
 static bool adopt_limit(struct topology_watch *watch, const struct incoming *refusal)
 {
     struct topology_object object = object_of(watch);

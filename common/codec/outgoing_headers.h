@@ -14,7 +14,7 @@
 /*
  * Returns those headers of a command, in `arena`, that its dead letter keeps: without those that
  * only the worker or the broker write (x-allot-..., but for x-allot-deadline, and x-death,
- * x-first-death-..., x-last-death-...). A reader of the letter trusts these. Absent if
+ * x-first-death-..., x-last-death-...). A reader of the dead letter trusts these. Absent if
  * `raw_headers` are.
  */
 struct text outgoing_headers_original(struct arena *arena, struct text raw_headers);

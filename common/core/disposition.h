@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Disposition: what is published for a decided command before its delivery is acknowledged.
- * Source: docs/protocol.md, section 5. It knows the rules only, not the broker.
+ * Disposition: what is published for a decided command. The reply is confirmed before the delivery
+ * is acknowledged; the dead letter of a stored letter is published after that. Source:
+ * docs/protocol.md, section 5. It knows the rules only, not the broker.
  */
 #ifndef ALLOT_CORE_DISPOSITION_H
 #define ALLOT_CORE_DISPOSITION_H

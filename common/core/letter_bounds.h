@@ -53,12 +53,14 @@ struct letter_cut {
  * Returns the next cut, without `until_ms`. A principal that holds more than its part comes first,
  * and loses only its own letters. Then all letters together are looked at. In both cases closed
  * letters go first, then bodies, then published letters: those of the principal that holds most.
- * Unpublished letters never go. The principal is borrowed from the shares.
+ * Letters that are not published never go: those that are still to be published, and those whose
+ * dead letter the broker refused. The principal is borrowed from the shares.
  */
 struct letter_cut letter_cut_choose(const struct letter_share *shares, size_t count,
                                     int64_t max_bytes);
 
-/* Returns whether a principal's unpublished letters alone fill its part. */
+/* Returns whether the letters of a principal that are not published alone fill its part. Those
+   whose dead letter the broker refused count, too. */
 bool letter_share_is_full(const struct letter_share *share, int64_t max_bytes);
 
 /* Returns how many bytes the letters hold together. */

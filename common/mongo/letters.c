@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Design. Letters are documents of the collection `letters` (letter_document.h). Sections: the
- * write in the transaction, the marks after a publish, the claims of the sweep, the look for
+ * write in the transaction, the marks after a publish, the claims of the sweep, the search for
  * letters that a message names.
  *
  * A claim is three commands. The first finds the oldest letters that may be claimed. The second

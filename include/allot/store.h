@@ -140,11 +140,11 @@ struct store_ops {
                                struct error *error);
     /*
      * Writes letters, whose ids are different: inserts each, or adds to the one that is stored. Its
-     * state becomes `open`, and it is to be published, again. `count` grows by `times`; reason,
-     * detail and worker become the latest, and are added to the history, which keeps the newest
-     * LETTER_HISTORY_MAX entries. Headers and body become the latest too, since a bound may have
-     * deleted the body. All else stays as it was first written. It may be the only write of the
-     * transaction.
+     * state becomes `open`. It has to be published, also if it was before; but if it is written as
+     * `published`, it is marked as published. `count` grows by `times`; reason, detail and worker
+     * become the latest, and are added to the history, which keeps the newest LETTER_HISTORY_MAX
+     * entries. Headers and body become the latest too, since a bound may have deleted the body. All
+     * else stays as it was first written. It may be the only write of the transaction.
      */
     enum store_status (*write_letters)(struct store *store, const struct letter *letters,
                                        size_t count, struct error *error);
@@ -204,7 +204,8 @@ struct store_ops {
     /*
      * Looks for letters, outside of any transaction, in one read for all ids. Sees what was
      * committed on a majority before the call. Sets `ret_sightings`, one for each id; the same id
-     * may be given twice. Texts are in `arena`. An id that cannot be one is one that is not stored.
+     * may be given twice. Texts are in `arena`. A text that cannot be an id, or is absent, counts
+     * as an id that is not stored.
      */
     enum store_status (*find_letters)(struct store *store, const struct text *ids, size_t count,
                                       struct arena *arena, struct letter_sighting *ret_sightings,
@@ -216,9 +217,9 @@ struct store_ops {
      *                    (letter_cut_choose). Reads no document. Shares and cut are in `arena`
      *   trim_letters     makes one batch of a cut: the oldest of its letters, until cut->bytes are
      *                    freed, and at most LETTER_TRIM_MAX. It changes only letters that were
-     *                    last dead-lettered until cut->until_ms and that are still as the cut
-     *                    wants them. So several stores that have planned the same do it once.
-     *                    Durable (majority)
+     *                    last dead-lettered until cut->until_ms and that still meet the
+     *                    conditions of the cut. So if several stores have planned the same cut,
+     *                    each letter is changed once. Durable (majority)
      * A cut is planned for a bounded number of letters, so after a cut that is done, measure again.
      */
     enum store_status (*measure_letters)(struct store *store, int64_t max_bytes,

@@ -2,8 +2,9 @@
 /*
  * Runs each batch as one transaction: gather, load, plan, write, commit. On a write conflict the
  * batch is retried; if the database permanently rejects it, it is halved; a single command that is
- * rejected is answered `internal`. Knows the storage port, never the broker. A step makes at most
- * one port call, so that a simulator can stop it between any two. Belongs to one thread.
+ * rejected is answered `internal`. If only its letter is rejected, the command keeps its answer and
+ * loses the letter. Knows the storage port, never the broker. A step makes at most one port call,
+ * so that a simulator can stop it between any two. Belongs to one thread.
  */
 #ifndef ALLOT_SERVICE_APPLIER_H
 #define ALLOT_SERVICE_APPLIER_H

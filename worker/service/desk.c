@@ -3,9 +3,9 @@
  * Design. A message that the broker has dead-lettered has the header x-death, whatever else its
  * producer wrote; one that a worker publishes never has it (outgoing_headers_original). So with an
  * x-death no header x-allot-... is believed. Without one, somebody who may write to the dead-letter
- * exchange has published the message: usually a worker that stored a letter, or one that could not
- * (the database refused it, or its version had no letters). Then its headers say what they say in
- * every dead letter.
+ * exchange has published the message: usually a worker that stored a letter, or one that did not
+ * (the database refused it, the principal was full, or its version had no letters). Then its
+ * headers say what they say in every dead letter.
  */
 #include "worker/service/desk.h"
 

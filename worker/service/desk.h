@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Messages of the desk queue, which gets a copy of each dead letter. Those that workers published
- * have a letter already; the others were dead-lettered by the broker, and get one. Pure: the
- * applier reads and writes the letters.
+ * Messages of the desk queue, which gets a copy of each dead letter. Those whose letter a worker
+ * has stored need nothing more. All others get a letter: the broker dead-lettered them, or they
+ * were published without a stored letter. Pure: the applier reads and writes the letters.
  */
 #ifndef ALLOT_SERVICE_DESK_H
 #define ALLOT_SERVICE_DESK_H
@@ -21,8 +21,9 @@ struct job *job_of_unreadable(struct text reason);
 
 /*
  * Sets the letter that the message gets; it is published, since the dead-letter queue has the
- * message. If the job was decoded, it names the command and what this is about. Its id and all else
- * is the same each time the message is delivered. Texts are borrowed from the job, or in its arena.
+ * message. If the job was decoded, it names the command and what this is about. Its id, reason and
+ * detail are the same at each delivery of the message. Texts are borrowed from the job, or in its
+ * arena.
  */
 void desk_make_letter(struct job *job, const struct letter_origin *origin);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The principals whose unpublished letters fill their part of letters.max_bytes. No more of their
- * letters are stored, until dead letters of them are published. Shared by the lanes of a process:
- * one of them measures, all ask. Any thread may call these functions.
+ * The principals whose part of letters.max_bytes is filled by letters that are not published. Their
+ * next dead-lettered commands are not stored first: they are acknowledged after their dead letter
+ * is confirmed. Their letters are stored afterwards, from the desk queue. Shared by the lanes of a
+ * process: one of them measures, all ask. Any thread may call these functions.
  */
 #ifndef ALLOT_SERVICE_FULL_PRINCIPALS_H
 #define ALLOT_SERVICE_FULL_PRINCIPALS_H

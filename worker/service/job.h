@@ -16,7 +16,7 @@
 #define SETTLE_STAGES(X)                                                                           \
     X(REPLY, "reply")                                                                              \
     X(LETTER, "letter")           /* none: the applier stores the letter */                        \
-    X(DEAD_LETTER, "dead_letter") /* of a letter that the database refuses */                      \
+    X(DEAD_LETTER, "dead_letter") /* of a command without a stored letter */                       \
     X(PUBLISH, "publish")         /* of a stored letter; the delivery is acknowledged */           \
     X(DONE, "done")               /* none: the delivery is acknowledged */
 
@@ -59,7 +59,7 @@ struct job {
     bool letter_stored;
     bool letter_refused;   /* it is not stored: the dead letter is published without it */
     bool held;             /* the delivery is not settled now, but returns to the queue later */
-    struct letter *letter; /* once it is stored; in the job's arena */
+    struct letter *letter; /* NULL until it is made; in the job's arena */
     enum letter_fate fate; /* of the letter; the applier notes it in the database */
     struct text refusal;   /* FATE_REFUSED: what the broker says */
     bool sweeps;           /* it is no delivery: the applier claims letters to publish */

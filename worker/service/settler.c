@@ -18,9 +18,11 @@
  *   if it is dead-lettered, after its letter was stored or its dead letter was confirmed.
  * - A reply is given up after reply_max_attempts publishes, or when it is found to close
  *   connections (isolation.h), or when its destination is blamed and the replies of such
- *   destinations hold too much (settler_limit_blamed). A dead letter without a stored letter is
- * never given up: the command would be lost, so the delivery stays unacknowledged. A stored letter
- * is given up when the broker refuses it alone (its fate is REFUSED), or left to a sweep (OPEN).
+ *   destinations hold too much (settler_limit_blamed).
+ * - A dead letter without a stored letter is never given up: the command would be lost, so the
+ *   delivery stays unacknowledged.
+ * - The dead letter of a stored letter is given up when the broker closes the route over it alone
+ *   (its fate is REFUSED), or left to a sweep (OPEN).
  * - What ends a route counts as an attempt of a message only where there is evidence against it. A
  *   route that ended for an outside reason, or for lack of a permission, costs no message an
  *   attempt: all are published again.

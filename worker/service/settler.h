@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Settles answered deliveries: publishes the reply, then the dead letter if one is due, waits for
- * the confirms, and acknowledges the delivery. Failed publishes are retried. Knows the transport
- * port, never the database. Belongs to the transport thread and never blocks. The contract is in
- * docs/protocol.md, sections 3 and 5.
+ * Settles answered deliveries: publishes the reply, waits for its confirm, and acknowledges the
+ * delivery. If the command is dead-lettered, its letter is stored before the acknowledgement
+ * (settler_reap_unstored), and its dead letter is published after it. If no letter is stored, the
+ * dead letter is confirmed before the acknowledgement. Failed publishes are retried. Knows the
+ * transport port, never the database. Belongs to the transport thread and never blocks. The
+ * contract is in docs/protocol.md, sections 3 and 5.
  */
 #ifndef ALLOT_SERVICE_SETTLER_H
 #define ALLOT_SERVICE_SETTLER_H
