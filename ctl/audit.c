@@ -27,7 +27,7 @@ static enum audit_finding judge_letter(void *context, const struct letter_record
         return AUDIT_WRONG;
     if (!audience->settings->letters_publish || !letter_is_overdue(record, clock->wall_ms(clock)))
         return AUDIT_RIGHT;
-    error_set(ret_why, "its dead letter was not published for more than an hour");
+    error_set(ret_why, "its dead letter has waited for more than an hour to be published");
     return AUDIT_WARNING;
 }
 

@@ -51,9 +51,9 @@ bool delivery_limit_check(struct client *client, const char *queue, struct error
         return true;
     error_set(
         error,
-        "queue %s: RabbitMQ %.*s removes a message that was looked at too often; this is safe "
-        "only if the queue's one argument beside x-queue-type is x-delivery-limit %d or %d, "
-        "and that is not known; 'allotctl letter list' reads the database instead",
+        "queue %s: refused, because RabbitMQ %.*s removes messages that are requeued too often, "
+        "and the limit of the queue is not known to be high enough (expected x-delivery-limit %d "
+        "or %d as the only argument beside x-queue-type); use 'allotctl letter list'",
         queue, TEXT_ARGS(version), DELIVERY_LIMIT_HIGH, DELIVERY_LIMIT_NONE);
     return false;
 }

@@ -99,7 +99,7 @@ static int show_letter(const struct options *options, struct store *store, struc
     if (matches == 1)
         return print_letter(options, &record, arena);
     if (matches == 0)
-        error_set(&error, "no letter begins with %.*s", TEXT_ARGS(id));
+        error_set(&error, "no letter has an id that begins with '%.*s'", TEXT_ARGS(id));
     else
         error_set(&error, "two or more letters begin with %.*s; give more digits", TEXT_ARGS(id));
     return fail_with(&error);

@@ -62,7 +62,8 @@ static const struct command commands[] = {
      "    Columns: age, reason, principal, command, message id, detail.\n"},
     {"audit", NULL, NULL, DATABASE_OPTIONS | OPTION_REPAIR, audit_command,
      "    check the database: recompute usages, consumers and provider trees in one\n"
-     "    snapshot and report every mismatch; exit 1 if any is left\n"},
+     "    snapshot, check each letter, and report every mismatch; exit 1 if any is left.\n"
+     "    Warnings are printed too, and do not change the exit status.\n"},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 

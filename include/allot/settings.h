@@ -64,7 +64,9 @@ enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_JSON, LOG_FORMAT_TEXT };
       "create them with \"allotctl topology declare\".\n"                                          \
       "Either way, existing objects are never changed or deleted. An object with other "           \
       "arguments is logged as an error that names the difference, and the worker consumes "        \
-      "nothing until an operator has fixed it.")                                                   \
+      "nothing until an operator has fixed it. Two differences stop no worker, and are only "      \
+      "logged: another x-delivery-limit of the dead-letter queue, and any difference of the desk " \
+      "queue.")                                                                                    \
     X(BYTES, amqp_max_bytes_in_flight, "amqp.max_bytes_in_flight", "64MiB", 2097152, 17179869184,  \
       "Size of all command bodies that the worker holds before it stops consuming. This bounds "   \
       "the memory when many large commands are waiting; one command has at most 1MiB.")            \
@@ -129,10 +131,13 @@ enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_JSON, LOG_FORMAT_TEXT };
       "new value applies to letters that are published from then on.")                             \
     X(BYTES, letters_max_bytes, "letters.max_bytes", "1GiB", 1048576, 1099511627776,               \
       "Size of all letters together; one principal may hold a quarter of it. It is measured once " \
-      "a minute. Above it, letters that were published are deleted, the oldest first: those that " \
-      "are not open any more, then the bodies of others, then others. Letters that are still to "  \
-      "be published stay. A letter counts for its headers, its body, its texts and 2KiB more. "    \
-      "Set it alike on all workers.")                                                              \
+      "a minute. Above either limit, published letters are deleted, oldest first: first letters "  \
+      "that are not open, then the bodies of open letters, then open letters. Above its quarter, " \
+      "a principal loses only its own. A letter is never deleted while its dead letter is still "  \
+      "to be published, nor if the broker refused the dead letter. If such letters of a "          \
+      "principal fill its quarter, its next dead-lettered commands are acknowledged only after "   \
+      "their dead letter is confirmed. A letter counts for its headers, its body, its texts and "  \
+      "2KiB more. Set it alike on all workers.")                                                   \
     X(BOOLEAN, letters_publish, "letters.publish", "true", 0, 1,                                   \
       "Whether a dead-lettered command is also published to amqp.dead_letter_exchange. Its "       \
       "letter "                                                                                    \

@@ -248,7 +248,7 @@ static void test_a_letter_that_waits_for_long_is_a_warning(void **state)
     (void)state;
     make_letters();
     change_letter(waits);
-    expect_audit("", 0, "its dead letter was not published for more than an hour");
+    expect_audit("", 0, "its dead letter has waited for more than an hour to be published");
     expect_audit("", 0, "2 letters, 1 warnings");
 }
 

@@ -91,7 +91,7 @@ static void test_a_prefix_names_one_letter_or_the_error_says_why(void **state)
     assert_non_null(strstr(run_allotctl("letter show aaaaaaaa", 1),
                            "allotctl: two or more letters begin with aaaaaaaa"));
     assert_non_null(strstr(run_allotctl("letter show 12ab34cd", 1),
-                           "allotctl: no letter begins with 12ab34cd"));
+                           "allotctl: no letter has an id that begins with '12ab34cd'"));
     assert_non_null(strstr(run_allotctl("letter show 12ab34cd --uri "
                                         "'mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=500'",
                                         1),

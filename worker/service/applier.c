@@ -116,7 +116,7 @@ struct applier {
     struct retry retry;           /* of batches of commands */
     struct retry letter_retry;    /* of batches of letters */
     int64_t letters_from_ms;      /* monotonic: no batch of letters before, after a failure */
-    int64_t refused_log_from_ms;  /* monotonic: no refused letter is a warning before */
+    int64_t refused_log_from_ms;  /* monotonic: no refused letter is an error before */
     bool letters_last;            /* the last batch was one of letters */
     struct jitter jitter;
 
@@ -636,21 +636,23 @@ static void reject_permanently(struct job *job, const struct error *error)
     request->storage_reason = text_copy(job->arena, text_of(error->text));
 }
 
-/* One line in REFUSED_LOG_MS is a warning: whatever the cause is, it may affect each letter. */
+/* One line in REFUSED_LOG_MS is an error: whatever the cause is, it may affect each letter. */
 static void log_letter_refused(struct applier *applier, const struct error *error)
 {
     const struct job *job = applier->jobs[0];
-    bool warns = now_ms(applier) >= applier->refused_log_from_ms;
-    if (warns)
+    bool is_error = now_ms(applier) >= applier->refused_log_from_ms;
+    if (is_error)
         applier->refused_log_from_ms = now_ms(applier) + REFUSED_LOG_MS;
-    event_log_at(warns ? event_level(EVENT_LETTER_REFUSED) : LOG_LEVEL_DEBUG, EVENT_LETTER_REFUSED,
+    event_log_at(is_error ? event_level(EVENT_LETTER_REFUSED) : LOG_LEVEL_DEBUG,
+                 EVENT_LETTER_REFUSED,
                  LOG_FIELDS(LOG_T("principal", job->decoded.request.principal),
                             LOG_T("message_id", job->delivery.properties.message_id),
                             LOG_S("error", error->text)),
                  job_is_of_desk(job)
-                     ? "the database refuses the letter of a dead letter; it is in the queue only"
-                     : "the database refuses the letter of a command; its dead letter is published "
-                       "without");
+                     ? "the database rejects the letter of a message of the desk queue; the "
+                       "message stays in the dead-letter queue only"
+                     : "the database rejects the letter of a command; publishing its dead letter "
+                       "without a stored letter");
 }
 
 /* Handles that the only job cannot be committed: without its letter next time, or, if it has none
@@ -737,7 +739,7 @@ static bool letters_are_due(const struct applier *applier)
     return applier->unstored.head != NULL && now_ms(applier) >= applier->letters_from_ms;
 }
 
-/* Commands and letters take turns, so that neither wait for all of the others. A command that has
+/* Commands and letters take turns, so that neither waits for all of the others. A command that has
    to be alone comes first. */
 static bool letters_are_next(const struct applier *applier)
 {
@@ -786,7 +788,7 @@ static bool keep_letters(struct applier *applier)
     return called;
 }
 
-/* Keeps an applier from idling that has something to do later about letters. */
+/* Makes the applier wait instead of idle if a call about letters is due later. */
 static enum applier_next or_wait_for_letters(const struct applier *applier, enum applier_next next,
                                              int64_t *ret_pause_ms)
 {

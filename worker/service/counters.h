@@ -26,7 +26,8 @@
       "Deliveries that are dead-lettered but have to wait: no letter of them is stored, and the "  \
       "dead-letter queue is slow. They go back to the queue later.")                               \
     X(DELIVERIES_ACKNOWLEDGED, "deliveries_acknowledged", COUNTER, "deliveries",                   \
-      "Deliveries acknowledged to the broker: the command is answered or dead-lettered.")          \
+      "Deliveries acknowledged to the broker: commands that are answered or dead-lettered, and "   \
+      "messages of the desk queue that are done.")                                                 \
     X(COMMANDS_SUCCEEDED, "commands_succeeded", COUNTER, "commands",                               \
       "Settled commands with a success, replays included.")                                        \
     X(COMMANDS_FAILED, "commands_failed", COUNTER, "commands",                                     \
@@ -46,7 +47,7 @@
     X(ROUTES_CLOSED, "routes_closed", COUNTER, "connections",                                      \
       "Ends of a connection for publishing, or of its channel. Deliveries are not affected.")      \
     X(TRANSACTIONS_COMMITTED, "transactions_committed", COUNTER, "transactions",                   \
-      "Batches committed to the database.")                                                        \
+      "Batches of commands committed to the database; batches of letters alone do not count.")     \
     X(COMMANDS_COMMITTED, "commands_committed", COUNTER, "commands",                               \
       "Commands in committed batches; divided by transactions_committed it is the mean batch "     \
       "size.")                                                                                     \

@@ -14,7 +14,7 @@
 /*
  * X(id, name, level, what happened and what it means, what to do)
  *
- * `level` is one of ERROR, WARNING, INFO, DEBUG: the level of event_log. Seven events vary and are
+ * `level` is one of ERROR, WARNING, INFO, DEBUG: the level of event_log. Nine events vary and are
  * logged with event_log_at; for them the list has the level of the line that matters most:
  *   storage.prepare_failed, broker.connect_failed   DEBUG from the second attempt of an outage on
  *   batch.failed                                    ERROR for a misconfigured database; DEBUG for
@@ -23,6 +23,8 @@
  *   worker.stopped                                  WARNING where commands were left unanswered
  *   reply.unroutable                                DEBUG for what `not_logged` counts
  *   storage.library                                 DEBUG for what the driver does not warn of
+ *   letter.refused                                  DEBUG for repeats within 10 s
+ *   desk.look_failed                                DEBUG from the second failure in a row on
  */
 #define EVENTS(X)                                                                                  \
     X(WORKER_STARTED, "worker.started", INFO,                                                      \
@@ -63,9 +65,10 @@
       "letter stays open.",                                                                        \
       "Look at the letter (`allotctl letter show`).")                                              \
     X(LETTER_REFUSED, "letter.refused", ERROR,                                                     \
-      "The database refuses to store the letter of a command, for good; one line in 10 s. Its "    \
-      "dead letter is published in the old way: the command is acknowledged after the broker has " \
-      "confirmed it.",                                                                             \
+      "The database permanently rejects a letter. The dead letter of a command is then published " \
+      "without a stored letter, and the command is acknowledged after the confirm. A message of "  \
+      "the desk queue stays in the dead-letter queue only. At error once in 10 s; repeats are "    \
+      "logged at debug.",                                                                          \
       "See `error`; look at the message in `allot.dead`, and report a bug.")                       \
     X(LETTERS_TRIMMED, "letters.trimmed", WARNING,                                                 \
       "Letters held more than `letters.max_bytes`, or those of one principal more than a quarter " \
@@ -78,11 +81,12 @@
       "If it repeats, look at the database as `error` says.")                                      \
     X(LETTERS_OVER_BOUND, "letters.over_bound", WARNING,                                           \
       "Letters hold more than `letters.max_bytes`, or those of `principal` more than a quarter "   \
-      "of it, and none may be deleted: they are not published. The dead letters of such a "        \
-      "principal are published without a stored letter, few at a time; others do not notice. "     \
-      "Once a minute while it goes on.",                                                           \
+      "of it, and none of them may be deleted, because their dead letters are not published: "     \
+      "they wait, or the broker refused them. The dead letters of a principal that fills its "     \
+      "quarter are published without a stored letter, few at a time; others do not notice. Once "  \
+      "a minute while it goes on.",                                                                \
       "Find out why dead letters are not published (`dead_letter.publish_failed`, "                \
-      "`letter.unpublishable`).")                                                                  \
+      "`letter.unpublishable`). If the broker refused them, raise `letters.max_bytes`.")           \
     X(BROKER_CONNECTED, "broker.connected", INFO,                                                  \
       "The connection to the broker is open and the topology is checked.", "Nothing.")             \
     X(BROKER_CONNECT_FAILED, "broker.connect_failed", ERROR,                                       \
@@ -160,11 +164,14 @@
       "A message of the MongoDB driver: an error, or at debug anything else.",                     \
       "Read it together with the events around it.")                                               \
     X(BATCH_COMMITTED, "batch.committed", DEBUG,                                                   \
-      "A transaction is committed; `duration_ms` counts from gathering the batch.", "Nothing.")    \
+      "A transaction is committed; `duration_ms` counts from gathering the batch. In a batch of "  \
+      "letters alone, `commands` counts letters.",                                                 \
+      "Nothing.")                                                                                  \
     X(BATCH_FAILED, "batch.failed", WARNING,                                                       \
       "A transaction failed in `stage`, and is retried after `retry_in_ms`. It took no effect, "   \
-      "unless `status` is `unknown`: then the retry finds out. At debug for a conflict and for "   \
-      "repeats within an outage, at error for `misconfigured`.",                                   \
+      "unless `status` is `unknown`: then the retry finds out. In a batch of letters alone, "      \
+      "`commands` counts letters. At debug for a conflict and for repeats within an outage, at "   \
+      "error for `misconfigured`.",                                                                \
       "Look at `status` and `error`. `unavailable`: check the replica set. `misconfigured`: "      \
       "correct the database. `refused`, `expired`: see docs/debugging.md.")                        \
     X(COMMANDS_SUSPECTED, "commands.suspected", WARNING,                                           \
@@ -179,7 +186,8 @@
     X(COMMAND_SUCCEEDED, "command.succeeded", DEBUG,                                               \
       "A command succeeded, and its delivery is acknowledged.", "Nothing.")                        \
     X(COMMAND_FAILED, "command.failed", INFO,                                                      \
-      "A command failed with `code`. At level warning, it is dead-lettered: it has a letter.",     \
+      "A command failed with `code`. At level warning, it is dead-lettered; its letter is stored " \
+      "unless `letter.refused` or `letters.over_bound` says otherwise.",                           \
       "Look up `code` in docs/protocol.md; for a dead letter see \"Dead letters\".")               \
     X(AUDIT_DENIED, "audit.denied", WARNING,                                                       \
       "The policy denied a command of `principal`. Logged in place of `command.failed`.",          \
@@ -211,25 +219,25 @@
       "over the broker's `max_message_size`. Tell the producer, or restrict its `reply_to`.")      \
     X(DEAD_LETTER_PUBLISH_FAILED, "dead_letter.publish_failed", ERROR,                             \
       "The broker does not accept dead letters: one was returned, nacked or not confirmed, or "    \
-      "its "                                                                                       \
-      "connection was closed. The letters are stored; the worker tries one at a time. Once a "     \
-      "minute "                                                                                    \
-      "while it goes on; `route.recovered` tells the end.",                                        \
-      "Check the dead-letter exchange, its binding and its queue (`allotctl topology check`).")    \
+      "its connection was closed. Commands whose letter is stored do not wait. The worker tries "  \
+      "one dead letter at a time. Once a minute while it goes on; `route.recovered` tells the "    \
+      "end.",                                                                                      \
+      "Check the dead-letter exchange, its bindings and its queues (`allotctl topology check`).")  \
     X(DELIVERY_DROPPED, "delivery.dropped", DEBUG,                                                 \
       "The connection was lost in settle stage `stage`, before the delivery was acknowledged. "    \
       "The broker redelivers it, so its reply may be published twice.",                            \
       "Nothing.")                                                                                  \
     X(COMMANDS_RETURNED, "commands.returned", WARNING,                                             \
       "The worker stops, `shutdown.timeout` has passed, and the broker has not accepted the "      \
-      "replies "                                                                                   \
-      "or dead letters of `commands` commands. They go back to the queue and are answered from "   \
-      "their recorded outcomes.",                                                                  \
+      "replies of `commands` commands, or the dead letters of those without a stored letter. "     \
+      "They go back to the queue, and are answered from their recorded outcomes, or processed "    \
+      "again where none is recorded.",                                                             \
       "Look for `dead_letter.publish_failed`, `replies.refused` and `reply.queue_silent` before.") \
     X(DELIVERY_UNREADABLE, "delivery.unreadable", WARNING,                                         \
       "The client library cannot read a command: a header over 1 MiB, or values nested too "       \
       "deeply. The worker rejects it, so the broker dead-letters it with the reason `rejected`, "  \
-      "and reconnects.",                                                                           \
+      "and reconnects. A message of the desk queue is dropped there instead, and leaves a letter " \
+      "with the reason `unreadable`.",                                                             \
       "Look for the message in the dead-letter queue, and correct its producer.")                  \
     X(FLOW_PAUSED, "flow.paused", INFO,                                                            \
       "Three quarters of `amqp.max_bytes_in_flight` are reached. The worker cancels its "          \

@@ -8,10 +8,13 @@
  *   4. poll the socket: deliveries are decoded, confirms go to the settler;
  *   5. submit the deliveries of this poll to the apply thread, all at once, so that they become one
  *      batch;
- *   6. release the settled jobs, and check the apply thread's progress.
+ *   6. release the settled jobs; of deliveries that are held, keep the tag, and requeue it later;
+ *   7. submit the jobs whose letters have to be stored, and the sweep and the trim that are due;
+ *   8. check the apply thread's progress.
  * apply_main prepares the database, then repeats applier_step.
  *
- * Sections: the apply thread; the transport thread: jobs, events, watchdog, loop; start and stop.
+ * Sections: the apply thread; the transport thread: jobs, events, watchdog, letters, loop; start
+ * and stop.
  *
  * Guarantees:
  * - A job belongs to one thread at a time; the work queue hands it over. What both threads read is
@@ -389,12 +392,14 @@ static void log_broker_event(const struct transport_event *event)
                   "the broker accepts messages again");
         return;
     case TRANSPORT_UNREADABLE:
-        event_log(EVENT_DELIVERY_UNREADABLE,
-                  LOG_FIELDS(LOG_I("delivery_tag", (int64_t)event->delivery.tag),
-                             LOG_S("error", event->reason)),
-                  event->delivery.source == DELIVERY_DESK
-                      ? "a dead letter cannot be read; its letter says so, reconnecting"
-                      : "a command cannot be read; rejected it, reconnecting");
+        event_log(
+            EVENT_DELIVERY_UNREADABLE,
+            LOG_FIELDS(LOG_I("delivery_tag", (int64_t)event->delivery.tag),
+                       LOG_S("error", event->reason)),
+            event->delivery.source == DELIVERY_DESK
+                ? "cannot read a message of the desk queue; it is dropped there, and a letter "
+                  "with the reason unreadable is stored; reconnecting"
+                : "a command cannot be read; rejected it, reconnecting");
         return;
     case TRANSPORT_ROUTE_CLOSED: /* logged by the settler */
     case TRANSPORT_DELIVERY:
@@ -561,8 +566,8 @@ static void log_returned(const struct lane *lane)
 {
     event_log(EVENT_COMMANDS_RETURNED,
               LOG_FIELDS(LOG_I("commands", (int64_t)settler_count(lane->settler))),
-              "shutdown.timeout passed; commands whose reply or dead letter the broker has not "
-              "accepted go back to the queue");
+              "shutdown.timeout passed; commands go back to the queue, because the broker has not "
+              "accepted their reply, or the dead letter of a command without a stored letter");
 }
 
 /*

@@ -55,12 +55,13 @@ static void log_over(const struct letter_trim *trim, const struct letter_measure
     if (largest == NULL ||
         (bytes <= trim->max_bytes && largest->bytes <= trim->max_bytes / LETTER_SHARES))
         return;
-    event_log(EVENT_LETTERS_OVER_BOUND,
-              LOG_FIELDS(LOG_I("bytes", bytes), LOG_I("max_bytes", trim->max_bytes),
-                         LOG_T("principal", largest->principal),
-                         LOG_I("principal_bytes", largest->bytes)),
-              "unpublished letters hold more than letters.max_bytes allows; they are kept, and "
-              "dead letters of a principal that holds a quarter of it are published without");
+    event_log(
+        EVENT_LETTERS_OVER_BOUND,
+        LOG_FIELDS(LOG_I("bytes", bytes), LOG_I("max_bytes", trim->max_bytes),
+                   LOG_T("principal", largest->principal),
+                   LOG_I("principal_bytes", largest->bytes)),
+        "letters that cannot be deleted hold more than letters.max_bytes allows; dead letters "
+        "of a principal that fills its quarter are published without a stored letter");
 }
 
 /* Plans the next cut. Returns whether the round is over: nothing is to be done. */
