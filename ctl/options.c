@@ -57,7 +57,7 @@ static const struct option_row rows[] = {
     {OPTION_FROM_QUEUE, "from-queue", NULL, NULL,
      "list the dead letters in the queue, as 'dead list' does"},
     {OPTION_BODY, "body", "FILE|-", NULL,
-     "write the body, byte for byte, to FILE or standard output, instead of printing the letter"},
+     "write only the body, byte for byte, to FILE or standard output"},
     {OPTION_DRY_RUN, "dry-run", NULL, NULL,
      "change nothing in the database, and requeue every message"},
     {OPTION_REPAIR, "repair", NULL, NULL, "set wrong usage counters to the sum of allocations"},
