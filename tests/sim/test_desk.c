@@ -20,7 +20,7 @@
 #include "tests/support/auditor.h"
 #include "worker/service/desk.h"
 
-enum { LETTERS_MAX = 16, STEPS = 40 };
+enum { LETTERS_MAX = 64, STEPS = 40 };
 
 #define CLAIM                                                                                      \
     "{\"version\":1,\"command\":\"allocation.delete\",\"params\":{\"consumer_uuid\":"              \
@@ -340,6 +340,27 @@ static void test_a_letter_of_the_broker_is_stored_as_published(void **state)
     world_free(world);
 }
 
+/* With small batches, each call about letters leaves some for the next. */
+static void test_many_messages_of_the_desk_let_commands_have_their_turn(void **state)
+{
+    enum { DEAD = 60, TURNS = 60 };
+    (void)state;
+    struct world *world = world_new((struct world_options){.seed = 7, .max_commands = 1});
+    for (size_t i = 0; i < DEAD; i++)
+        publish_dead(world, text_format(world->arena, "{\"number\":%zu}", i).bytes, NULL, 0);
+    world_transport_step(world, 0);
+    const struct sent *read = world_ask(
+        world, "red", "read",
+        "{\"version\":1,\"command\":\"usage.get\",\"params\":{\"project_id\":\"red-1\"}}");
+    for (size_t i = 0; i < TURNS; i++) {
+        world_transport_step(world, 0);
+        world_apply_step(world, 0);
+    }
+    assert_non_null(world_reply(world, read, 0));
+    assert_true(letters_of(world).count < DEAD / 2);
+    world_free(world);
+}
+
 static void test_an_unreadable_message_leaves_a_letter_that_says_so(void **state)
 {
     (void)state;
@@ -371,6 +392,7 @@ int main(void)
         cmocka_unit_test(test_a_failed_look_keeps_the_message),
         cmocka_unit_test(test_a_message_that_cannot_be_stored_is_acknowledged),
         cmocka_unit_test(test_a_letter_of_the_broker_is_stored_as_published),
+        cmocka_unit_test(test_many_messages_of_the_desk_let_commands_have_their_turn),
         cmocka_unit_test(test_an_unreadable_message_leaves_a_letter_that_says_so),
     };
     log_configure(LOG_LEVEL_ERROR, LOG_FORMAT_JSON, "simulated");

@@ -118,6 +118,7 @@ struct applier {
     int64_t letters_from_ms;      /* monotonic: no batch of letters before, after a failure */
     int64_t refused_log_from_ms;  /* monotonic: no refused letter is an error before */
     bool letters_last;            /* the last batch was one of letters */
+    bool kept_letters;            /* the last step was a call about letters */
     struct jitter jitter;
 
     /* the batch */
@@ -777,10 +778,13 @@ static bool has_sent_record(const struct applier *applier)
     return applier->unmarked.head != NULL && applier->unmarked.head->attempt_sent;
 }
 
-/* Makes a call about letters, if one is due. Returns whether it did. */
+/* Makes a call about letters, if one is due. Returns whether it did. After one, commands that wait
+   have their turn. */
 static bool keep_letters(struct applier *applier)
 {
     struct job_queue finished = {0};
+    if (applier->kept_letters && (applier->waiting.head != NULL || applier->unmarked.head != NULL))
+        return false;
     bool called = letter_keeper_step(applier->keeper);
     letter_keeper_reap(applier->keeper, &finished, &applier->unstored);
     for (struct job *job = job_queue_pop(&finished); job != NULL; job = job_queue_pop(&finished))
@@ -810,7 +814,8 @@ static enum applier_next gather_batch(struct applier *applier, int64_t *ret_paus
     take_cleanups(applier);
     if (applier->count > 0)
         return clean_up_attempts(applier, ret_pause_ms);
-    if (keep_letters(applier))
+    applier->kept_letters = keep_letters(applier);
+    if (applier->kept_letters)
         return APPLIER_GO_ON;
     if (applier->marked == 0 && !has_sent_record(applier))
         end_turn(applier);
