@@ -321,6 +321,7 @@ class Fault:
     p99_max_ms = 5000
     lines_max = None  # lines of the log that are not about one command
     losses_max = 0  # connections to the broker
+    long_only = False  # not in the short form
 
     def __init__(self, frame):
         self.frame, self.short = frame, frame.short

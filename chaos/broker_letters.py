@@ -227,6 +227,9 @@ class LettersFlood(DeadLettersRefusedFull):
         others = self.find(self.bystander)
         if others != self.others:
             yield f"letters of another principal changed; {len(others)} of {len(self.others)} are left"
+        yield from self.missing_dead_letters()
+
+    def missing_dead_letters(self):
         arrived = self.frame.as_tester(self.take_all)
         missing = [command.id for command in self.commands if command.id not in arrived]
         if missing:
@@ -242,6 +245,41 @@ class LettersFlood(DeadLettersRefusedFull):
 
     def stop(self):
         return []
+
+
+class LettersFull(LettersFlood):
+    """Unpublished letters of the culprit fill its part of letters.max_bytes. What it sends then has to wait for its dead
+    letters, and nobody else notices."""
+
+    name = "letters-full"
+    long_only = True  # letters are measured once a minute
+    settings = {"ALLOT_LETTERS_MAX_BYTES": "1MiB"}
+    FILL = 300  # at least 2 KiB each
+    MEASURED_S = 90
+
+    def prepare(self):
+        super().prepare()
+        self.garbage = self.FILL
+
+    def inject(self):
+        super().inject()
+        self.frame.expect(lambda: self.frame.worker.events()["letters.over_bound"] > 0, "the letters are measured",
+                          self.MEASURED_S)
+        self.commands += [self.culprit.send(GARBAGE, reply_to=None) for _ in range(20000)]
+        self.frame.expect(lambda: not self.culprit.outbox and self.frame.count("allot.commands") == 0,
+                          "the worker holds all commands", self.STORED_S)
+
+    def prove(self):
+        held = self.frame.count_commands()
+        if len(self.find(self.culprit)) != self.FILL or held < len(self.commands) - self.FILL:
+            raise NotInjected(f"{len(self.find(self.culprit))} letters, {held} commands are not acknowledged")
+        self.figures.append(f"{held} commands waited for their dead letters")
+
+    def check(self):
+        yield from self.missing_dead_letters()
+        left = self.frame.count_commands()
+        if left > 0:
+            yield f"{left} commands are not acknowledged"
 
 
 class ManyAcks(Fault):
@@ -428,4 +466,4 @@ class LargeBodies(Fault):
 
 
 FAULTS = [DeadLettersRefusedFull, DeadLettersRefusedExchange, DeadLettersRefusedQueue, DeadLettersRefusedSuspended,
-          LettersFlood, ManyAcks, ForgedLetters, LargeBodies]
+          LettersFlood, LettersFull, ManyAcks, ForgedLetters, LargeBodies]
