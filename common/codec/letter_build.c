@@ -9,10 +9,8 @@
 #include "common/codec/text_cut.h"
 #include "common/core/command_subjects.h"
 
-enum {
-    GROUP_DETAIL_BYTES_MAX = 256,
-    COMMAND_BYTES_MAX = 128 /* one that does not exist may be as long as the body */
-};
+/* The name of a command that does not exist may be as long as the body. */
+enum { GROUP_DETAIL_BYTES_MAX = 256, COMMAND_BYTES_MAX = 128 };
 
 static_assert((int)LETTER_NAMES_MAX == (int)COMMAND_SUBJECTS_MAX, "a letter names all subjects");
 
@@ -108,8 +106,7 @@ struct text letter_group(struct arena *arena, struct text reason, struct text co
                          struct text detail)
 {
     struct text parts = text_present(detail) ? normalised(arena, detail) : text_of("");
-    struct text name =
-        text_present(command) ? text_cut(command, GROUP_DETAIL_BYTES_MAX) : text_of("");
+    struct text name = text_present(command) ? text_cut(command, COMMAND_BYTES_MAX) : text_of("");
     return text_format(arena, "%.*s|%.*s|%.*s", TEXT_ARGS(reason), TEXT_ARGS(name),
                        TEXT_ARGS(parts));
 }
