@@ -149,12 +149,7 @@ static void update_each(mongoc_bulk_operation_t *bulk, const struct attempt_key 
 static enum store_status execute(struct mongo_store *store, mongoc_bulk_operation_t *bulk,
                                  struct error *error)
 {
-    bson_t reply;
-    bson_error_t cause;
-    enum store_status status = STORE_OK;
-    if (mongoc_bulk_operation_execute(bulk, &reply, &cause) == 0)
-        status = mongo_failed(store, PHASE_RUN, &cause, &reply, error);
-    bson_destroy(&reply);
+    enum store_status status = mongo_execute(store, bulk, error);
     mongoc_bulk_operation_destroy(bulk);
     return status;
 }

@@ -70,18 +70,6 @@ static enum store_status add_upsert(const struct mongo_store *store, mongoc_bulk
     return status;
 }
 
-static enum store_status execute(struct mongo_store *store, mongoc_bulk_operation_t *bulk,
-                                 struct error *error)
-{
-    bson_t reply;
-    bson_error_t cause;
-    enum store_status status = STORE_OK;
-    if (mongoc_bulk_operation_execute(bulk, &reply, &cause) == 0)
-        status = mongo_failed(store, PHASE_RUN, &cause, &reply, error);
-    bson_destroy(&reply);
-    return status;
-}
-
 /* Libmongoc sends the operations as one command, or as several if they are larger than 48 MB. */
 enum store_status mongo_write_letters(struct store *base, const struct letter *letters,
                                       size_t count, struct error *error)
@@ -99,7 +87,7 @@ enum store_status mongo_write_letters(struct store *base, const struct letter *l
         for (size_t i = 0; status == STORE_OK && i < count; i++)
             status = add_upsert(store, bulk, &letters[i], error);
         if (status == STORE_OK)
-            status = execute(store, bulk, error);
+            status = mongo_execute(store, bulk, error);
         mongoc_bulk_operation_destroy(bulk);
     }
     bson_destroy(&options);

@@ -32,6 +32,9 @@ ALLOT_CHECK bool mongo_session_options(struct mongo_store *store, bson_t *ret_op
 /* Returns the status of a failed operation of this store, and sets `error`. `reply` may be NULL. */
 enum store_status mongo_failed(const struct mongo_store *store, enum mongo_phase phase,
                                const bson_error_t *cause, const bson_t *reply, struct error *error);
+/* Runs a bulk operation whose counts do not matter. It stays the caller's. */
+enum store_status mongo_execute(struct mongo_store *store, mongoc_bulk_operation_t *bulk,
+                                struct error *error);
 
 /* Handles one document, which is borrowed for the call. A status other than OK ends the cursor. */
 typedef enum store_status (*mongo_row)(void *context, const bson_t *document, struct error *error);

@@ -54,6 +54,18 @@ enum store_status mongo_failed(const struct mongo_store *store, enum mongo_phase
     return mongo_status(&failure, error);
 }
 
+enum store_status mongo_execute(struct mongo_store *store, mongoc_bulk_operation_t *bulk,
+                                struct error *error)
+{
+    bson_t reply;
+    bson_error_t cause;
+    enum store_status status = STORE_OK;
+    if (mongoc_bulk_operation_execute(bulk, &reply, &cause) == 0)
+        status = mongo_failed(store, PHASE_RUN, &cause, &reply, error);
+    bson_destroy(&reply);
+    return status;
+}
+
 bool mongo_session_options(struct mongo_store *store, bson_t *ret_options, struct error *error)
 {
     bson_error_t cause;

@@ -6,13 +6,13 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <amqp_tcp_socket.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/amqp/client.h"
+#include "tests/support/broker_admin.h"
 
 enum { CHANNEL = 1, LIMIT = 1000000, ARGUMENTS_MAX = 3 };
 
@@ -27,21 +27,8 @@ static int setup(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof *fixture);
     assert_non_null(fixture);
-    const char *uri = getenv("ALLOT_AMQP_URI");
-    if (uri == NULL || uri[0] == '\0')
-        fail_msg("ALLOT_AMQP_URI is not set: this suite needs a RabbitMQ (script/stack up)");
-    char *copy = strdup(uri);
-    struct amqp_connection_info info;
-    assert_int_equal(amqp_parse_url(copy, &info), AMQP_STATUS_OK);
-    fixture->admin = amqp_new_connection();
-    amqp_socket_t *socket = amqp_tcp_socket_new(fixture->admin);
-    assert_int_equal(amqp_socket_open(socket, info.host, info.port), AMQP_STATUS_OK);
-    assert_int_equal(amqp_login(fixture->admin, info.vhost, 0, 131072, 0, AMQP_SASL_METHOD_PLAIN,
-                                info.user, info.password)
-                         .reply_type,
-                     AMQP_RESPONSE_NORMAL);
-    free(copy);
-    (void)amqp_channel_open(fixture->admin, CHANNEL);
+    const char *uri = broker_admin_uri();
+    fixture->admin = broker_admin_open(uri);
     (void)snprintf(fixture->queue, sizeof fixture->queue, "allot.limit-%d", (int)getpid());
     fixture->client = client_open(text_of(uri), &(struct amqp_tls){0}, &fixture->error);
     if (fixture->client == NULL)

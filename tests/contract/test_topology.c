@@ -20,7 +20,6 @@
 
 #include <cmocka.h>
 
-#include <amqp_tcp_socket.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +27,7 @@
 #include <sys/time.h>
 
 #include "common/amqp/topology.h"
+#include "tests/support/broker_admin.h"
 
 enum { NAME_MAX_BYTES = 64, ARGUMENTS_MAX = 5, DURABLE = 1, WAIT_S = 10 };
 
@@ -45,30 +45,6 @@ static void open_channel(struct fixture *fixture)
     assert_int_equal(amqp_get_rpc_reply(fixture->admin).reply_type, AMQP_RESPONSE_NORMAL);
 }
 
-static const char *broker_uri(void)
-{
-    const char *uri = getenv("ALLOT_AMQP_URI");
-    if (uri == NULL || uri[0] == '\0')
-        fail_msg("ALLOT_AMQP_URI is not set: this suite needs a RabbitMQ (script/stack up)");
-    return uri;
-}
-
-static void log_in(struct fixture *fixture)
-{
-    char *copy = strdup(broker_uri());
-    struct amqp_connection_info info;
-    assert_int_equal(amqp_parse_url(copy, &info), AMQP_STATUS_OK);
-    fixture->admin = amqp_new_connection();
-    amqp_socket_t *socket = amqp_tcp_socket_new(fixture->admin);
-    assert_int_equal(amqp_socket_open(socket, info.host, info.port), AMQP_STATUS_OK);
-    assert_int_equal(amqp_login(fixture->admin, info.vhost, 0, 131072, 0, AMQP_SASL_METHOD_PLAIN,
-                                info.user, info.password)
-                         .reply_type,
-                     AMQP_RESPONSE_NORMAL);
-    free(copy);
-    open_channel(fixture);
-}
-
 static int setup(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof *fixture);
@@ -81,12 +57,13 @@ static int setup(void **state)
                    (unsigned long long)number);
     (void)snprintf(fixture->desk, sizeof fixture->desk, "allot.topology-%016llx.dead.desk",
                    (unsigned long long)number);
-    log_in(fixture);
+    fixture->admin = broker_admin_open(broker_admin_uri());
+    fixture->channel = 1;
     struct topology topology = {text_of(fixture->commands), text_of(fixture->commands),
                                 text_of(fixture->dead), text_of(fixture->dead),
                                 text_of(fixture->desk)};
     struct error error = {""}, warning = {""};
-    if (topology_declare(text_of(broker_uri()), &(struct amqp_tls){0}, &topology, &warning,
+    if (topology_declare(text_of(broker_admin_uri()), &(struct amqp_tls){0}, &topology, &warning,
                          &error) != TRANSPORT_OK)
         fail_msg("%s", error.text);
     assert_string_equal(warning.text, "");

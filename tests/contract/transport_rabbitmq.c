@@ -2,13 +2,13 @@
 /* The transport suite's backend on RabbitMQ; exchanges and queues get random names. */
 #include "tests/contract/transport_rabbitmq.h"
 
-#include <amqp_tcp_socket.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 
+#include "tests/support/broker_admin.h"
 enum { FDS = 1024, CONFIRM_TIMEOUT_MS = 10000 };
 
 struct rabbitmq *rabbitmq_of(struct fixture *fixture)
@@ -37,24 +37,6 @@ static void choose_names(struct fixture *fixture)
                                .missing = name_of(fixture, prefix, ".missing")};
 }
 
-static amqp_connection_state_t open_admin(struct text uri)
-{
-    char *copy = strdup(uri.bytes);
-    struct amqp_connection_info info;
-    assert_int_equal(amqp_parse_url(copy, &info), AMQP_STATUS_OK);
-    amqp_connection_state_t admin = amqp_new_connection();
-    amqp_socket_t *socket = amqp_tcp_socket_new(admin);
-    assert_int_equal(amqp_socket_open(socket, info.host, info.port), AMQP_STATUS_OK);
-    assert_int_equal(amqp_login(admin, info.vhost, 0, 131072, 0, AMQP_SASL_METHOD_PLAIN, info.user,
-                                info.password)
-                         .reply_type,
-                     AMQP_RESPONSE_NORMAL);
-    (void)amqp_channel_open(admin, 1);
-    assert_int_equal(amqp_get_rpc_reply(admin).reply_type, AMQP_RESPONSE_NORMAL);
-    free(copy);
-    return admin;
-}
-
 struct amqp_options rabbitmq_options(struct fixture *fixture)
 {
     return (struct amqp_options){
@@ -69,6 +51,19 @@ struct amqp_options rabbitmq_options(struct fixture *fixture)
         .connection_name = text_of("transport contract")};
 }
 
+void rabbitmq_observe(struct fixture *fixture, bool declare, int64_t check_ms,
+                      void (*notify)(void *context, enum amqp_notice notice, const char *text))
+{
+    struct amqp_options options = rabbitmq_options(fixture);
+    options.declare = declare;
+    options.topology_check_ms = check_ms;
+    options.observer.notify = notify;
+    fixture->transport->ops->free(fixture->transport);
+    fixture->transport = amqp_transport_new(&options, &fixture->error);
+    assert_non_null(fixture->transport);
+    fixture_open(fixture);
+}
+
 static void start(struct fixture *fixture)
 {
     const char *uri = getenv("ALLOT_AMQP_URI");
@@ -78,7 +73,7 @@ static void start(struct fixture *fixture)
     fixture->data = self;
     self->uri = text_of(uri);
     choose_names(fixture);
-    self->admin = open_admin(self->uri);
+    self->admin = broker_admin_open(self->uri.bytes);
     self->client = client_open(self->uri, &(struct amqp_tls){0}, &fixture->error);
     if (self->client == NULL ||
         !client_declare_queue(self->client, fixture->names.reply_queue, &fixture->error))

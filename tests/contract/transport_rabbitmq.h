@@ -19,6 +19,10 @@ struct rabbitmq *rabbitmq_of(struct fixture *fixture);
 /* Returns the options of the fixture's transport. */
 struct amqp_options rabbitmq_options(struct fixture *fixture);
 
+/* Replaces the fixture's transport by one that tells `notify`, and checks every `check_ms`. */
+void rabbitmq_observe(struct fixture *fixture, bool declare, int64_t check_ms,
+                      void (*notify)(void *context, enum amqp_notice notice, const char *text));
+
 /* The tests in transport_only.c, transport_watch.c and transport_desk.c. */
 #define RABBITMQ_TESTS(X)                                                                          \
     X(test_a_wrong_password_is_refused)                                                            \

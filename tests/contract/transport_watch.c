@@ -28,18 +28,10 @@ static void notify(void *context, enum amqp_notice notice, const char *text)
         error_set(&told.objects, "%s", text);
 }
 
-/* Replaces the fixture's transport by one that is observed, and checks every `check_ms`. */
 static void observe(struct fixture *fixture, bool declare, int64_t check_ms)
 {
-    struct amqp_options options = rabbitmq_options(fixture);
     memset(&told, 0, sizeof told);
-    options.declare = declare;
-    options.topology_check_ms = check_ms;
-    options.observer.notify = notify;
-    fixture->transport->ops->free(fixture->transport);
-    fixture->transport = amqp_transport_new(&options, &fixture->error);
-    assert_non_null(fixture->transport);
-    fixture_open(fixture);
+    rabbitmq_observe(fixture, declare, check_ms, notify);
 }
 
 static void poll_until(struct fixture *fixture, const unsigned *count, unsigned wanted)

@@ -86,15 +86,21 @@ static void test_a_command_that_expires_in_the_queue_gets_a_letter_of_the_broker
     client_close(producer.client);
 }
 
+/* Lets the worker dead-letter a command, and takes the dead letter. */
+static void dead_letter_garbage(struct producer *producer)
+{
+    struct outgoing command = command_message("garbage", NULL, "not JSON");
+    assert_int_equal(publish(producer, &command), CLIENT_CONFIRMED);
+    struct client_message dead = take_dead_letter();
+    arena_free(dead.arena);
+}
+
 static void test_the_dead_letter_of_a_worker_makes_no_second_letter(void **state)
 {
     (void)state;
     struct producer producer = open_producer("ALLOT_AMQP_URI_CONDUCTOR", "conductor");
     pid_t worker = start_worker();
-    struct outgoing command = command_message("garbage", NULL, "not JSON");
-    assert_int_equal(publish(&producer, &command), CLIENT_CONFIRMED);
-    struct client_message dead = take_dead_letter();
-    arena_free(dead.arena);
+    dead_letter_garbage(&producer);
     await_stored_letters("{\"source\": \"worker\", \"reason\": \"malformed\", \"count\": 1, "
                          "\"published_at\": {\"$exists\": true}}",
                          1);
@@ -110,10 +116,7 @@ static void test_a_forged_header_hides_no_expired_command(void **state)
     (void)state;
     struct producer producer = open_producer("ALLOT_AMQP_URI_CONDUCTOR", "conductor");
     pid_t worker = start_worker();
-    struct outgoing command = command_message("garbage", NULL, "not JSON");
-    assert_int_equal(publish(&producer, &command), CLIENT_CONFIRMED);
-    struct client_message dead = take_dead_letter();
-    arena_free(dead.arena);
+    dead_letter_garbage(&producer);
     await_stored_letters("{\"source\": \"worker\"}", 1);
     (void)usleep(10 * PAUSE_US);
     end_with_empty_desk(worker);
