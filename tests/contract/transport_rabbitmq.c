@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "tests/support/broker_admin.h"
+
 enum { FDS = 1024, CONFIRM_TIMEOUT_MS = 10000 };
 
 struct rabbitmq *rabbitmq_of(struct fixture *fixture)
