@@ -132,7 +132,8 @@ static enum store_status find_known(struct import *import, const struct import_m
     if (status != STORE_OK)
         return status;
     if (found && text_equal(record.letter.body_sha256, item->letter.body_sha256)) {
-        set_known(ret_known, item->named, &record.letter, true);
+        set_known(ret_known, item->named, &record.letter,
+                  same_event(&record.letter, &item->letter));
         return STORE_OK;
     }
     if (is_stored_by_this_run(import, item->letter.id))

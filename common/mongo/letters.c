@@ -234,8 +234,7 @@ static enum store_status id_row(void *context, const bson_t *document, struct er
     return STORE_OK;
 }
 
-/* Passes over malformed letters, which `allotctl audit` is for. The validator would reject the
-   update of one, and with it the claim of all others. */
+/* Passes over malformed letters, which `allotctl audit` is for: they cannot be read. */
 static enum store_status find_claimable(struct letter_claim *claim, struct error *error)
 {
     bson_t filter = BSON_INITIALIZER;

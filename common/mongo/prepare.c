@@ -16,6 +16,7 @@
  */
 #include "common/mongo/session.h"
 
+#include <string.h>
 #include <time.h>
 
 #include "common/mongo/document.h"
@@ -130,11 +131,27 @@ static enum store_status run(struct mongo_store *store, bson_t *command, bool ma
     return status;
 }
 
+/* What a worker does to many letters at a time must not fail because one of them is malformed. Only
+   the administrator of a database may bypass a validator. */
+static const char *validation_level(enum mongo_collection collection)
+{
+    return collection == MONGO_LETTERS ? "moderate" : "strict";
+}
+
 struct found {
     bool exists;
     bool same_validator;
     const bson_t *validator; /* that of schema.c; borrowed */
+    const char *level;       /* of validation */
 };
+
+static bool has_level(const bson_t *document, const char *level)
+{
+    bson_iter_t iter, found;
+    return bson_iter_init(&iter, document) &&
+           bson_iter_find_descendant(&iter, "options.validationLevel", &found) &&
+           BSON_ITER_HOLDS_UTF8(&found) && strcmp(bson_iter_utf8(&found, NULL), level) == 0;
+}
 
 static enum store_status found_collection(void *context, const bson_t *document,
                                           struct error *error)
@@ -147,7 +164,8 @@ static enum store_status found_collection(void *context, const bson_t *document,
     found->same_validator = bson_iter_init(&iter, document) &&
                             bson_iter_find_descendant(&iter, "options.validator", &validator) &&
                             document_view(&validator, &stored) &&
-                            bson_equal(&stored, found->validator);
+                            bson_equal(&stored, found->validator) &&
+                            has_level(document, found->level);
     return STORE_OK;
 }
 
@@ -165,25 +183,18 @@ static enum store_status look_up(struct mongo_store *store, enum mongo_collectio
     return status;
 }
 
-/* What a worker does to many letters at a time must not fail because one of them is malformed. Only
-   the administrator of a database may bypass a validator. */
-static const char *validation_level(enum mongo_collection collection)
-{
-    return collection == MONGO_LETTERS ? "moderate" : "strict";
-}
-
 static enum store_status ensure_collection(struct mongo_store *store,
                                            enum mongo_collection collection, struct error *error)
 {
     bson_t command = BSON_INITIALIZER;
     bson_t *validator = document_from_json(schema_validator(collection));
-    struct found found = {.validator = validator};
+    struct found found = {.validator = validator, .level = validation_level(collection)};
     enum store_status status = look_up(store, collection, &found, error);
     if (status == STORE_OK && !found.same_validator) {
         BSON_APPEND_UTF8(&command, found.exists ? "collMod" : "create",
                          mongo_collection_name(collection));
         BSON_APPEND_DOCUMENT(&command, "validator", validator);
-        BSON_APPEND_UTF8(&command, "validationLevel", validation_level(collection));
+        BSON_APPEND_UTF8(&command, "validationLevel", found.level);
         BSON_APPEND_UTF8(&command, "validationAction", "error");
         status = run(store, &command, !found.exists, error);
     }

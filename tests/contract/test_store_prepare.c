@@ -166,6 +166,25 @@ static void test_prepare_restores_a_changed_validator(void **state)
     assert_status(&session, STORE_OK, again);
 }
 
+/* A malformed letter can be changed by all who may write letters. */
+static void test_prepare_restores_a_changed_level_of_validation(void **state)
+{
+    struct store_world other;
+    use_database(&other, *state, "level");
+    struct session session = session_open(&other);
+    assert_status(&session, STORE_OK, session_prepare(&session));
+    admin_run(other.database, "{\"collMod\": \"letters\", \"validationLevel\": \"strict\"}");
+    assert_status(&session, STORE_OK, session_prepare(&session));
+    admin_run(other.database, "{\"insert\": \"letters\", \"bypassDocumentValidation\": true, "
+                              "\"documents\": [{\"_id\": \"malformed\"}]}");
+    admin_run(other.database, "{\"update\": \"letters\", \"updates\": [{\"q\": {}, \"u\": "
+                              "{\"$set\": {\"body_dropped\": true}}}]}");
+    int64_t changed = admin_count(other.database, "letters", "{\"body_dropped\": true}");
+    session_close(&session);
+    drop(&other);
+    assert_int_equal(changed, 1);
+}
+
 /* Makes a pool whose URI is the suite's, with `user` before its hosts and `options` at its end. */
 static struct mongo_pool *pool_with(const struct store_world *world, const char *user,
                                     const char *options)
@@ -286,6 +305,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_the_error_names_an_index_of_another_kind),
     cmocka_unit_test(test_duplicate_names_are_misconfigured),
     cmocka_unit_test(test_prepare_restores_a_changed_validator),
+    cmocka_unit_test(test_prepare_restores_a_changed_level_of_validation),
     cmocka_unit_test(test_a_wrong_password_is_misconfigured_in_prepare_and_unavailable_in_begin),
     cmocka_unit_test(test_the_uri_cannot_weaken_the_concerns),
     cmocka_unit_test(test_an_invalid_uri_gives_an_error),

@@ -549,16 +549,21 @@ enum { FULL = 20, WITHOUT_LETTER = PREFETCH / 4, MEASURED_MS = 65000 };
 
 /* Makes a world in which unpublished letters of `blue` fill its part, and no dead letter can be
    published. */
-static struct world *new_full_world(void)
+static struct world *new_full_world_with(uint16_t prefetch)
 {
     struct world *world = world_new((struct world_options){
-        .seed = 7, .prefetch = PREFETCH, .letters_max_bytes = LETTER_SHARES * LETTER_BYTES_REST});
+        .seed = 7, .prefetch = prefetch, .letters_max_bytes = LETTER_SHARES * LETTER_BYTES_REST});
     memory_broker_bind_dead(world->broker, false);
     send_garbage(world, FULL);
     run(world, WORKER, MEASURED_MS);
     assert_all_settled(world);
     assert_int_equal(letters_of(world).count, FULL);
     return world;
+}
+
+static struct world *new_full_world(void)
+{
+    return new_full_world_with(PREFETCH);
 }
 
 static const struct sent *send_more(struct world *world, size_t number)
@@ -612,23 +617,46 @@ static void test_letters_of_a_full_principal_are_stored_again_once_some_are_publ
     world_free(world);
 }
 
-/* Without a stored letter nobody may give up a dead letter. The others do not wait for it. */
-static void test_a_dead_letter_that_the_broker_refuses_holds_no_other(void **state)
+/* Without a stored letter nobody may give up a dead letter. The others do not wait for it, even if
+   there are more such ones than may wait in memory. */
+static void test_dead_letters_that_the_broker_refuses_hold_no_others(void **state)
 {
-    enum { MORE = 2 * PREFETCH, REFUSED = 17 };
+    enum { MORE = 2 * PREFETCH };
+    static const char refused[] = "more-1";
     (void)state;
+    size_t refused_count = 0;
     struct world *world = new_full_world();
     const struct sent *more[MORE];
     for (size_t i = 0; i < MORE; i++)
         more[i] = send_more(world, i);
-    memory_broker_close_over(world->broker, "more-17");
+    memory_broker_close_over(world->broker, refused);
     run(world, WORKER, 2000);
     memory_broker_bind_dead(world->broker, true);
     run(world, WORKER, 50000);
-    for (size_t i = 0; i < MORE; i++)
-        assert_int_equal(world_dead_letter(world, more[i]) != NULL, i != REFUSED);
-    assert_int_equal(memory_broker_unacked(world->broker), 1);
+    for (size_t i = 0; i < MORE; i++) {
+        bool is_refused = strncmp(more[i]->key.bytes, refused, sizeof refused - 1) == 0;
+        refused_count += is_refused;
+        assert_int_equal(world_dead_letter(world, more[i]) != NULL, !is_refused);
+    }
+    assert_true(refused_count > WITHOUT_LETTER);
+    assert_int_equal(memory_broker_unacked(world->broker), refused_count);
+    assert_true(settler_takes_letters(world->workers[WORKER].settler));
     world_free(world);
+}
+
+/* The smallest prefetch has no part that can be set aside. */
+static void test_a_full_principal_stops_nobody_with_the_smallest_prefetch(void **state)
+{
+    (void)state;
+    for (uint16_t prefetch = 1; prefetch <= 4; prefetch++) {
+        struct world *world = new_full_world_with(prefetch);
+        for (size_t i = 0; i < 20; i++)
+            (void)send_more(world, i);
+        const struct sent *read = world_ask(world, "red", "read", READ);
+        run(world, WORKER, 10000);
+        assert_non_null(world_reply(world, read, 0));
+        world_free(world);
+    }
 }
 
 /* The broker delivers them to the next connection. */
@@ -678,7 +706,8 @@ int main(void)
         cmocka_unit_test(test_unpublished_letters_outlive_the_bound),
         cmocka_unit_test(test_a_full_principal_waits_for_the_broker_and_others_do_not),
         cmocka_unit_test(test_letters_of_a_full_principal_are_stored_again_once_some_are_published),
-        cmocka_unit_test(test_a_dead_letter_that_the_broker_refuses_holds_no_other),
+        cmocka_unit_test(test_dead_letters_that_the_broker_refuses_hold_no_others),
+        cmocka_unit_test(test_a_full_principal_stops_nobody_with_the_smallest_prefetch),
         cmocka_unit_test(test_a_lost_connection_gives_held_commands_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;

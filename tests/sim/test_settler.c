@@ -193,7 +193,7 @@ static void free_settled(struct fixture *fixture)
     settler_reap(fixture->settler, &jobs);
     for (struct job *job = job_queue_pop(&jobs); job != NULL; job = job_queue_pop(&jobs)) {
         if (job->held)
-            flow_hold(&fixture->flow, job->delivery.tag, job->subscription);
+            flow_hold(&fixture->flow, job->delivery.tag, job->subscription, job->held_until_ms);
         flow_remove(&fixture->flow, job->counted_bytes);
         job_free(job);
     }
@@ -964,6 +964,21 @@ static void test_a_stored_letter_over_the_limit_is_published_alone(void **state)
     }
 }
 
+/* It would hold the memory of many commands as long as the broker takes no dead letters. */
+static void test_a_stored_letter_over_the_limit_does_not_wait_in_memory(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct letter letter = {.id = text_of("0123456789abcdef0123456789abcdef"), .times = 1};
+    struct job *job = job_of_letter(&letter, 1);
+    memory_broker_bind_dead(fixture->broker, false);
+    job->counted_bytes = LETTERS_BYTES_MAX + 1;
+    flow_add(&fixture->flow, job->counted_bytes);
+    settler_publish(fixture->settler, job);
+    run(fixture, 1000);
+    assert_int_equal(settler_publishing(fixture->settler), 0);
+    assert_int_equal(fixture->flow.bytes, 0);
+}
+
 /* --- one producer with many queues ---------------------------------------------------------- */
 
 enum { SILENT_QUEUES = 40 };
@@ -1065,6 +1080,7 @@ int main(void)
         TEST(test_a_silent_dead_letter_queue_stops_no_reply),
         TEST(test_few_dead_letters_without_a_letter_wait_in_memory),
         TEST(test_a_stored_letter_over_the_limit_is_published_alone),
+        TEST(test_a_stored_letter_over_the_limit_does_not_wait_in_memory),
         TEST(test_few_bytes_of_dead_letters_without_a_letter_wait_in_memory),
         TEST(test_a_dead_letter_that_was_nacked_waits_behind_the_others),
     };

@@ -431,7 +431,7 @@ static void hold(struct world_worker *worker, const struct job_queue *settled)
 {
     for (const struct job *job = settled->head; job != NULL; job = job->next) {
         if (job->held)
-            flow_hold(&worker->flow, job->delivery.tag, job->subscription);
+            flow_hold(&worker->flow, job->delivery.tag, job->subscription, job->held_until_ms);
     }
 }
 
@@ -464,6 +464,8 @@ void world_transport_step(struct world *world, size_t index)
     }
     reap_applied(worker);
     worker->lost |= settler_tick(worker->settler, &wait_ms, &error) != TRANSPORT_OK;
+    flow_set_waiting(&worker->flow,
+                     settler_without_letter_of(worker->settler, worker->flow.subscription));
     if (!worker->lost)
         worker->lost |= flow_update(&worker->flow, worker->transport, false,
                                     world->clock.monotonic_ms, &error) != TRANSPORT_OK;

@@ -236,6 +236,8 @@ static void test_a_message_that_names_a_stored_letter_makes_no_other(void **stat
     struct letter letter = {.id = text_of("aaaaaaaa000000000000000000000001"),
                             .times = 1,
                             .reason = text_of("internal"),
+                            .detail = text_of("why"),
+                            .worker = text_of("w-1"),
                             .body = text_of(READ),
                             .body_size = sizeof READ - 1,
                             .body_sha256 = fingerprint_hex(arena, &fingerprint)};

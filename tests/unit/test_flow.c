@@ -234,7 +234,7 @@ static void test_held_deliveries_take_no_room_from_the_next(void **state)
     flow_init(&flow, 1000, PREFETCH, &counters);
     update(&flow, &recorder, false, 0);
     for (uint64_t tag = 1; tag <= HELD; tag++) {
-        flow_hold(&flow, tag, flow.subscription);
+        flow_hold(&flow, tag, flow.subscription, 0);
         update(&flow, &recorder, false, 0);
         update(&flow, &recorder, false, 0);
         assert_true(recorder.consuming);
@@ -260,7 +260,7 @@ static void test_held_deliveries_are_requeued_a_few_at_a_time_and_oldest_first(v
     flow_init(&flow, 1000, 1000, NULL);
     update(&flow, &recorder, false, 0);
     for (uint64_t tag = 1; tag <= HELD; tag++)
-        flow_hold(&flow, tag, flow.subscription);
+        flow_hold(&flow, tag, flow.subscription, 0);
     release_held(&flow, &recorder, 5000);
     assert_int_equal(recorder.requeued_count, AT_A_TIME);
     release_held(&flow, &recorder, 5000 + PAUSE_MS - 1);
@@ -281,12 +281,48 @@ static void test_no_more_held_deliveries_are_requeued_than_could_be_settled(void
     flow_init(&flow, 1000, 1000, NULL);
     update(&flow, &recorder, false, 0);
     for (uint64_t tag = 1; tag <= 5; tag++)
-        flow_hold(&flow, tag, flow.subscription);
+        flow_hold(&flow, tag, flow.subscription, 0);
     assert_int_equal(flow_release_held(&flow, &recorder.base, 0, 5000, NULL), TRANSPORT_OK);
     assert_int_equal(recorder.requeued_count, 0);
     assert_int_equal(flow_release_held(&flow, &recorder.base, 2, 5000, NULL), TRANSPORT_OK);
     assert_int_equal(recorder.requeued_count, 2);
     flow_clear(&flow);
+}
+
+static void test_a_held_delivery_may_have_to_wait_longer_than_others(void **state)
+{
+    (void)state;
+    struct recorder recorder = {.base = {&record_ops}, .requeues = true};
+    struct flow flow;
+    flow_init(&flow, 1000, 1000, NULL);
+    update(&flow, &recorder, false, 0);
+    flow_hold(&flow, 1, flow.subscription, 9000);
+    flow_hold(&flow, 2, flow.subscription, 0);
+    release_held(&flow, &recorder, 5000);
+    release_held(&flow, &recorder, 8999);
+    assert_int_equal(recorder.requeued_count, 1);
+    assert_int_equal(recorder.requeued[0], 2);
+    release_held(&flow, &recorder, 9100);
+    assert_int_equal(recorder.requeued[1], 1);
+    flow_clear(&flow);
+}
+
+/* A quarter of a small prefetch is nothing. */
+static void test_what_waits_takes_no_room_from_a_small_prefetch(void **state)
+{
+    (void)state;
+    for (uint16_t prefetch = 1; prefetch <= 16; prefetch *= 2) {
+        struct recorder recorder = {.base = {&record_ops}};
+        struct flow flow;
+        flow_init(&flow, 1000, prefetch, NULL);
+        update(&flow, &recorder, false, 0);
+        for (size_t i = 0; i < 3; i++) {
+            flow_set_waiting(&flow, i == 0 ? 1 : 0); /* of the present subscription */
+            update(&flow, &recorder, false, 0);
+        }
+        assert_int_equal(recorder.consumes, prefetch < 8 ? 2 : 1);
+        assert_true(recorder.consuming);
+    }
 }
 
 /* They take no room from the present subscription, so it is not replaced again for them. */
@@ -299,7 +335,7 @@ static void test_held_deliveries_of_older_subscriptions_do_not_count(void **stat
     update(&flow, &recorder, false, 0);
     unsigned first = flow.subscription;
     for (uint64_t tag = 1; tag <= 24; tag++) {
-        flow_hold(&flow, tag, first);
+        flow_hold(&flow, tag, first, 0);
         update(&flow, &recorder, false, 0);
         update(&flow, &recorder, false, 0);
     }
@@ -314,7 +350,7 @@ static void test_a_lost_connection_leaves_nothing_held(void **state)
     struct flow flow;
     flow_init(&flow, 1000, 100, NULL);
     update(&flow, &recorder, false, 0);
-    flow_hold(&flow, 1, flow.subscription);
+    flow_hold(&flow, 1, flow.subscription, 0);
     flow_reset(&flow);
     update(&flow, &recorder, false, 0);
     release_held(&flow, &recorder, 5000);
@@ -417,6 +453,8 @@ int main(void)
         cmocka_unit_test(test_held_deliveries_take_no_room_from_the_next),
         cmocka_unit_test(test_held_deliveries_are_requeued_a_few_at_a_time_and_oldest_first),
         cmocka_unit_test(test_no_more_held_deliveries_are_requeued_than_could_be_settled),
+        cmocka_unit_test(test_a_held_delivery_may_have_to_wait_longer_than_others),
+        cmocka_unit_test(test_what_waits_takes_no_room_from_a_small_prefetch),
         cmocka_unit_test(test_held_deliveries_of_older_subscriptions_do_not_count),
         cmocka_unit_test(test_a_lost_connection_leaves_nothing_held),
         cmocka_unit_test(test_a_pause_and_its_end_are_logged_with_its_length),

@@ -792,7 +792,7 @@ static bool keep_letters(struct applier *applier)
     return called;
 }
 
-/* Makes the applier wait instead of idle if a call about letters is due later. */
+/* Bounds the time for which the applier idles if a call about letters is due later. */
 static enum applier_next or_wait_for_letters(const struct applier *applier, enum applier_next next,
                                              int64_t *ret_pause_ms)
 {

@@ -62,8 +62,9 @@
       "If it repeats, look at the database as `error` says.")                                      \
     X(LETTER_UNPUBLISHABLE, "letter.unpublishable", ERROR,                                         \
       "The broker closes the connection over one dead letter. It is not published any more; its "  \
-      "letter stays open.",                                                                        \
-      "Look at the letter (`allotctl letter show`).")                                              \
+      "letter stays open. If its letter is not stored, the command stays unacknowledged, and is "  \
+      "tried again after 10 minutes.",                                                             \
+      "Look at the letter (`allotctl letter show`), or for `reason` in the log of the broker.")    \
     X(LETTER_REFUSED, "letter.refused", ERROR,                                                     \
       "The database permanently rejects a letter. The dead letter of a command is then published " \
       "without a stored letter, and the command is acknowledged after the confirm. A message of "  \

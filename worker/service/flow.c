@@ -17,10 +17,12 @@
  * Held deliveries are not settled for a long time, but count in the prefetch of the subscription
  * that they came with. So when they are an eighth of it, the subscription is replaced: the new one
  * has the whole prefetch. Nothing but their tags is kept. Those of older subscriptions do not
- * count: what came with these is settled or held first, so less than two prefetches are in flight.
+ * count. What came with these is mostly settled or held first, so about two prefetches are in
+ * flight; where much else waits, amqp.max_bytes_in_flight is the limit.
  *
  * The parts of the prefetch that wait for something leave room for the rest: half of it for blamed
- * replies, a quarter for dead letters without a letter, an eighth for what is held.
+ * replies, a quarter for dead letters without a letter, an eighth for what is held. Parts of a
+ * small prefetch are nothing, so there each dead letter without a letter counts as held.
  *
  * One delivery may exceed the limit, because any command must be answered, whatever its size.
  */
@@ -28,7 +30,6 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "common/base/memory.h"
 #include "worker/service/events.h"
@@ -37,6 +38,7 @@ enum {
     GROW_AFTER_MS = 10000,
     RELEASE_MS = 100,
     RELEASE_MAX = 64,
+    SMALL_PREFETCH = 8, /* below, no part of it can be set aside */
 };
 
 /* Above this, the subscription is cancelled. */
@@ -80,28 +82,39 @@ bool flow_admit(struct flow *flow, uint64_t tag)
     return false;
 }
 
-void flow_hold(struct flow *flow, uint64_t tag, unsigned subscription)
+void flow_hold(struct flow *flow, uint64_t tag, unsigned subscription, int64_t until_ms)
 {
     flow->held =
         memory_grown(flow->held, flow->held_count, &flow->held_capacity, sizeof *flow->held);
-    flow->held[flow->held_count++] = tag;
+    flow->held[flow->held_count++] = (struct flow_held){tag, until_ms};
     flow->held_now += subscription == flow->subscription;
     counter_add(flow->counters, COUNTER_DELIVERIES_HELD, 1);
+}
+
+void flow_set_waiting(struct flow *flow, size_t waiting)
+{
+    flow->waiting = flow->prefetch < SMALL_PREFETCH ? waiting : 0;
 }
 
 enum transport_status flow_release_held(struct flow *flow, struct transport *transport, size_t max,
                                         int64_t now_ms, struct error *error)
 {
-    size_t most = max < RELEASE_MAX ? max : RELEASE_MAX;
     enum transport_status status = TRANSPORT_OK;
-    size_t released = 0;
+    size_t most = max < RELEASE_MAX ? max : RELEASE_MAX;
+    size_t released = 0, kept = 0;
     if (flow->held_count == 0 || most == 0 || now_ms < flow->release_at_ms)
         return TRANSPORT_OK;
     flow->release_at_ms = now_ms + RELEASE_MS;
-    for (; released < most && released < flow->held_count && status == TRANSPORT_OK; released++)
-        status = transport->ops->requeue(transport, flow->held[released], error);
-    flow->held_count -= released;
-    memmove(flow->held, flow->held + released, flow->held_count * sizeof *flow->held);
+    for (size_t i = 0; i < flow->held_count; i++) {
+        struct flow_held held = flow->held[i];
+        if (status != TRANSPORT_OK || released == most || now_ms < held.until_ms) {
+            flow->held[kept++] = held;
+            continue;
+        }
+        status = transport->ops->requeue(transport, held.tag, error);
+        released++;
+    }
+    flow->held_count = kept;
     return status;
 }
 
@@ -169,7 +182,7 @@ static enum transport_status subscribe(struct flow *flow, struct transport *tran
                                        int64_t now_ms, struct error *error)
 {
     enum transport_status status = transport->ops->consume(transport, flow->prefetch, error);
-    flow->held_now = 0;
+    flow->held_now = flow->waiting = 0;
     flow->subscription++;
     flow->consuming = status == TRANSPORT_OK;
     if (flow->consuming && flow->paused) {
@@ -206,7 +219,7 @@ enum transport_status flow_update(struct flow *flow, struct transport *transport
         grow(flow, now_ms);
         return end_subscription(flow, transport, error); /* the next update subscribes */
     }
-    if (flow->consuming && flow->held_now > flow->prefetch / 8U)
+    if (flow->consuming && flow->held_now + flow->waiting > flow->prefetch / 8U)
         return end_subscription(flow, transport, error); /* the next one has the whole prefetch */
     if (!flow->consuming && flow->over_limit_count > 0)
         return end_subscription(flow, transport, error); /* deliveries that were on their way */

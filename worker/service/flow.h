@@ -10,6 +10,12 @@
 #include "allot/transport.h"
 #include "worker/service/counters.h"
 
+/* A delivery that is requeued later. */
+struct flow_held {
+    uint64_t tag;
+    int64_t until_ms; /* monotonic: not before */
+};
+
 struct flow {
     struct counters *counters; /* borrowed; NULL: nothing is counted */
     size_t bytes_max;
@@ -23,11 +29,12 @@ struct flow {
     int64_t paused_at_ms;              /* monotonic */
     uint64_t over_limit[PREFETCH_MAX]; /* delivery tags to requeue */
     size_t over_limit_count;
-    uint64_t *held; /* owned; delivery tags to requeue later, oldest first */
+    struct flow_held *held; /* owned; oldest first */
     size_t held_count;
     size_t held_capacity;
     size_t held_now;       /* of this subscription */
     unsigned subscription; /* its number */
+    size_t waiting;        /* deliveries of it that wait for a long time */
     int64_t release_at_ms; /* monotonic: none of them is requeued before */
 };
 
@@ -49,8 +56,12 @@ void flow_remove(struct flow *flow, size_t bytes);
 
 /* Keeps the tag of a delivery that cannot be settled for a long time, and nothing else of it. It
    takes no room from the commands that come later. `subscription` is the number of the one that it
-   came with. */
-void flow_hold(struct flow *flow, uint64_t tag, unsigned subscription);
+   came with; it is not requeued before `until_ms`. */
+void flow_hold(struct flow *flow, uint64_t tag, unsigned subscription, int64_t until_ms);
+/* Sets how many deliveries of the present subscription wait for a long time without being held.
+   They take room too. It counts only while the prefetch is too small for a part of it to be set
+   aside. */
+void flow_set_waiting(struct flow *flow, size_t waiting);
 /* Requeues the oldest held deliveries: at most `max`, and a few from time to time, since they may
    be held again. `max` is how many of them could be settled now. */
 enum transport_status flow_release_held(struct flow *flow, struct transport *transport, size_t max,

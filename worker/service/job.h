@@ -59,6 +59,7 @@ struct job {
     bool letter_stored;
     bool letter_refused;   /* it is not stored: the dead letter is published without it */
     bool held;             /* the delivery is not settled now, but returns to the queue later */
+    int64_t held_until_ms; /* monotonic */
     struct letter *letter; /* NULL until it is made; in the job's arena */
     enum letter_fate fate; /* of the letter; the applier notes it in the database */
     struct text refusal;   /* FATE_REFUSED: what the broker says */

@@ -276,7 +276,7 @@ static void release_job(struct lane *lane, struct job *job)
 static void hold(struct lane *lane, const struct job *job)
 {
     if (job->held && job->epoch == atomic_load(&lane->epoch))
-        flow_hold(&lane->flow, job->delivery.tag, job->subscription);
+        flow_hold(&lane->flow, job->delivery.tag, job->subscription, job->held_until_ms);
 }
 
 static void release_jobs(struct lane *lane, struct job_queue *jobs)
@@ -538,6 +538,8 @@ static enum transport_status run_once(struct lane *lane, const struct transport_
     settler_limit_blamed(lane->settler, flow_blamed_count(&lane->flow),
                          flow_blamed_bytes(&lane->flow));
     settler_limit_without_letter(lane->settler, flow_without_letter_count(&lane->flow));
+    flow_set_waiting(&lane->flow,
+                     settler_without_letter_of(lane->settler, lane->flow.subscription));
     enum transport_status status = settler_tick(lane->settler, &wait_ms, &lane->error);
     if (status == TRANSPORT_OK && !lane->connection_lost)
         status = flow_update(&lane->flow, lane->options.transport, atomic_load(&lane->stopping),
@@ -553,7 +555,8 @@ static enum transport_status run_once(struct lane *lane, const struct transport_
     for (const struct job *job = settled.head; job != NULL; job = job->next)
         hold(lane, job);
     release_jobs(lane, &settled);
-    release_held(lane);
+    if (status == TRANSPORT_OK && !lane->connection_lost)
+        release_held(lane);
     store_letters(lane);
     sweep_letters(lane);
     trim_letters(lane);

@@ -20,7 +20,7 @@
  *   connections (isolation.h), or when its destination is blamed and the replies of such
  *   destinations hold too much (settler_limit_blamed).
  * - A dead letter without a stored letter is never given up: the command would be lost, so the
- *   delivery stays unacknowledged.
+ *   delivery stays unacknowledged. If the broker closes the route over it alone, it is held.
  * - The dead letter of a stored letter is given up when the broker closes the route over it alone
  *   (its fate is REFUSED), or left to a sweep (OPEN).
  * - What ends a route counts as an attempt of a message only where there is evidence against it. A
@@ -58,7 +58,8 @@ enum {
     UNSTORED_MAX = 64,     /* dead letters without a stored letter, at a time */
     LETTER_CLOSES_MAX = 2, /* of the route while one letter was alone on it: it is refused */
     LETTER_PAUSE_MAX_MS = 10000,
-    READY_PAUSE_MS = 20, /* until a route that was not ready is asked again */
+    REFUSED_PAUSE_MS = 600000, /* until a dead letter that has no letter is tried again */
+    READY_PAUSE_MS = 20,       /* until a route that was not ready is asked again */
 };
 
 struct settler {
@@ -268,15 +269,28 @@ static void make_letter(struct settler *settler, struct job *job)
     *job->letter = job_letter(job, job->arena, &origin);
 }
 
+/* Gives the job back. The lane keeps its tag only, and requeues it later. */
+static void hold(struct settler *settler, struct job *job, int64_t until_ms)
+{
+    job->held = true;
+    job->held_until_ms = until_ms;
+    job->answered = false;
+    job_queue_push(&settler->done, job);
+}
+
+/* Returns whether there are bytes left for another job without a letter, whatever its size. */
+static bool has_bytes_left(const struct settler *settler)
+{
+    return settler->publishing_bytes <= settler->options.letters_bytes_max / 2;
+}
+
 /* Publishes the dead letter of a job that has no stored letter, and keeps the delivery until it is
-   confirmed. While too many do that, the delivery is held: the lane keeps its tag only. */
+   confirmed. While too many do that, the delivery is held. */
 static void settle_without_letter(struct settler *settler, struct job *job)
 {
     if (settler->without_letter > 0 &&
-        (settler->without_letter >= settler->without_letter_max || !bytes_fit(settler, job))) {
-        job->held = true;
-        job->answered = false;
-        job_queue_push(&settler->done, job);
+        (settler->without_letter >= settler->without_letter_max || !has_bytes_left(settler))) {
+        hold(settler, job, now(settler));
         return;
     }
     settler->without_letter++;
@@ -396,9 +410,13 @@ static enum transport_status reply_failed(struct settler *settler, struct job *j
    them waiting if it is refused for a reason of its own. */
 static void dead_letter_failed(struct settler *settler, struct job *job, const char *reason)
 {
+    route_failed(settler, ROUTE_DEAD_LETTERS, reason);
+    if (job->stage == SETTLE_PUBLISH && job->counted_bytes > settler->options.letters_bytes_max) {
+        finish_publish(settler, job, FATE_OPEN); /* it would hold the memory of many */
+        return;
+    }
     job->due_ms = now(settler) + settle_route_pause_ms(job->tries, LETTER_PAUSE_MAX_MS);
     job_queue_push(&settler->routes[ROUTE_DEAD_LETTERS].due, job);
-    route_failed(settler, ROUTE_DEAD_LETTERS, reason);
 }
 
 /* --- the end of a route --------------------------------------------------------------------- */
@@ -466,21 +484,33 @@ static void replies_closed(struct settler *settler, struct job_queue *jobs, enum
         route_failed(settler, ROUTE_REPLIES, reason);
 }
 
+static void refuse_letter(struct settler *settler, struct job *job, const char *reason)
+{
+    bool stored = job->stage == SETTLE_PUBLISH;
+    job->refusal = text_copy(job->arena, text_of(reason != NULL ? reason : "closed"));
+    event_log(EVENT_LETTER_UNPUBLISHABLE,
+              LOG_FIELDS(LOG_T("letter", job->letter->id), LOG_T("reason", job->refusal)),
+              stored ? "the broker closes the connection over this dead letter; it is not published"
+                     : "the broker closes the connection over this dead letter, and its letter is "
+                       "not stored; the command stays unacknowledged and is tried again later");
+    if (stored) {
+        finish_publish(settler, job, FATE_REFUSED);
+        return;
+    }
+    end_without_letter(settler, job);
+    hold(settler, job, now(settler) + REFUSED_PAUSE_MS);
+}
+
 /* The message was alone on the route, so it is blamed: its publish counts, and it waits behind the
-   others. A letter that is stored is refused the second time. */
+   others. The second time it is refused. */
 static void dead_letter_closed(struct settler *settler, struct job *job, const char *reason)
 {
     job->tries++;
     job->closes++;
-    if (job->stage == SETTLE_PUBLISH && job->closes >= LETTER_CLOSES_MAX) {
-        job->refusal = text_copy(job->arena, text_of(reason != NULL ? reason : "closed"));
-        event_log(EVENT_LETTER_UNPUBLISHABLE,
-                  LOG_FIELDS(LOG_T("letter", job->letter->id), LOG_T("reason", job->refusal)),
-                  "the broker closes the connection over this dead letter; it is not published");
-        finish_publish(settler, job, FATE_REFUSED);
-        return;
-    }
-    dead_letter_failed(settler, job, reason);
+    if (job->closes >= LETTER_CLOSES_MAX)
+        refuse_letter(settler, job, reason);
+    else
+        dead_letter_failed(settler, job, reason);
 }
 
 static void dead_letters_closed(struct settler *settler, struct job_queue *jobs,
@@ -920,6 +950,19 @@ size_t settler_without_letter(const struct settler *settler)
     return settler->without_letter;
 }
 
+size_t settler_without_letter_of(const struct settler *settler, unsigned subscription)
+{
+    const struct settle_route *route = &settler->routes[ROUTE_DEAD_LETTERS];
+    size_t count = 0;
+    if (settler->without_letter == 0)
+        return 0;
+    for (const struct job *job = route->due.head; job != NULL; job = job->next)
+        count += job->stage == SETTLE_DEAD_LETTER && job->subscription == subscription;
+    for (const struct job *job = route->window.oldest; job != NULL; job = job->newer)
+        count += job->stage == SETTLE_DEAD_LETTER && job->subscription == subscription;
+    return count;
+}
+
 size_t settler_count(const struct settler *settler)
 {
     size_t count = settler->slots.count + settler->isolation.waiting;
@@ -943,9 +986,10 @@ bool settler_takes_letters(const struct settler *settler)
 
 size_t settler_room_without_letter(const struct settler *settler)
 {
-    bool bytes_left = settler->publishing_bytes <= settler->options.letters_bytes_max / 2;
     size_t most = settler->without_letter_max;
     if (settler->without_letter == 0)
         return most > 0 ? most : 1;
-    return bytes_left && settler->without_letter < most ? most - settler->without_letter : 0;
+    return has_bytes_left(settler) && settler->without_letter < most
+               ? most - settler->without_letter
+               : 0;
 }
