@@ -131,8 +131,9 @@ static enum store_status run(struct mongo_store *store, bson_t *command, bool ma
     return status;
 }
 
-/* What a worker does to many letters at a time must not fail because one of them is malformed. Only
-   the administrator of a database may bypass a validator. */
+/* Workers update many letters in one command, which must not fail because one of them is malformed.
+   With "moderate", MongoDB does not check updates of documents that violate the validator already.
+   Workers may not bypass it: that takes a right of administrators. */
 static const char *validation_level(enum mongo_collection collection)
 {
     return collection == MONGO_LETTERS ? "moderate" : "strict";
@@ -140,7 +141,7 @@ static const char *validation_level(enum mongo_collection collection)
 
 struct found {
     bool exists;
-    bool same_validator;
+    bool same_validation;
     const bson_t *validator; /* that of schema.c; borrowed */
     const char *level;       /* of validation */
 };
@@ -161,11 +162,11 @@ static enum store_status found_collection(void *context, const bson_t *document,
     bson_t stored;
     (void)error;
     found->exists = true;
-    found->same_validator = bson_iter_init(&iter, document) &&
-                            bson_iter_find_descendant(&iter, "options.validator", &validator) &&
-                            document_view(&validator, &stored) &&
-                            bson_equal(&stored, found->validator) &&
-                            has_level(document, found->level);
+    found->same_validation = bson_iter_init(&iter, document) &&
+                             bson_iter_find_descendant(&iter, "options.validator", &validator) &&
+                             document_view(&validator, &stored) &&
+                             bson_equal(&stored, found->validator) &&
+                             has_level(document, found->level);
     return STORE_OK;
 }
 
@@ -190,7 +191,7 @@ static enum store_status ensure_collection(struct mongo_store *store,
     bson_t *validator = document_from_json(schema_validator(collection));
     struct found found = {.validator = validator, .level = validation_level(collection)};
     enum store_status status = look_up(store, collection, &found, error);
-    if (status == STORE_OK && !found.same_validator) {
+    if (status == STORE_OK && !found.same_validation) {
         BSON_APPEND_UTF8(&command, found.exists ? "collMod" : "create",
                          mongo_collection_name(collection));
         BSON_APPEND_DOCUMENT(&command, "validator", validator);

@@ -199,7 +199,7 @@ struct letter_record {
     size_t history_count;
     int64_t bytes;           /* that it counts for, as letter_bytes() says; 0: it is missing */
     bool unpublished;        /* its dead letter must still be published */
-    int64_t published_at_ms; /* by the clock of the store, if it was written as published */
+    int64_t published_at_ms; /* by the writer's clock, if it was written as published */
     int64_t expires_at_ms;
     struct text claimed_by; /* a store that publishes it, until `claimed_until_ms` */
     int64_t claimed_until_ms;

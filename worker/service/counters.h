@@ -23,8 +23,9 @@
       "Deliveries that were not kept because amqp.max_bytes_in_flight was reached; they go back "  \
       "to the queue.")                                                                             \
     X(DELIVERIES_HELD, "deliveries_held", COUNTER, "deliveries",                                   \
-      "Deliveries that are dead-lettered but have to wait: no letter of them is stored, and the "  \
-      "dead-letter queue is slow. They go back to the queue later.")                               \
+      "Deliveries that are requeued later: they have to be dead-lettered without a stored "        \
+      "letter, "                                                                                   \
+      "and too many such dead letters wait for the broker, or it refuses this one.")               \
     X(DELIVERIES_ACKNOWLEDGED, "deliveries_acknowledged", COUNTER, "deliveries",                   \
       "Deliveries acknowledged to the broker: commands that are answered or dead-lettered, and "   \
       "messages of the desk queue that are done.")                                                 \

@@ -21,8 +21,9 @@
  * flight; where much else waits, amqp.max_bytes_in_flight is the limit.
  *
  * The parts of the prefetch that wait for something leave room for the rest: half of it for blamed
- * replies, a quarter for dead letters without a letter, an eighth for what is held. Parts of a
- * small prefetch are nothing, so there each dead letter without a letter counts as held.
+ * replies, a quarter for dead letters without a stored letter, an eighth for what is held. With a
+ * small prefetch these parts are less than one delivery, so each dead letter without a stored
+ * letter counts as held there.
  *
  * One delivery may exceed the limit, because any command must be answered, whatever its size.
  */

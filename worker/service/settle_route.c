@@ -32,13 +32,13 @@ static void log_failed(struct settle_route *route, const char *reason, int64_t p
     if (now_ms < route->failed_log_ms)
         return;
     route->failed_log_ms = now_ms + LOG_AGAIN_MS;
-    event_log(
-        letters ? EVENT_DEAD_LETTER_PUBLISH_FAILED : EVENT_REPLIES_REFUSED,
-        LOG_FIELDS(LOG_S("route", route_name(route->id)), LOG_S("reason", reason),
-                   LOG_I("due", (int64_t)route->due.count), LOG_I("retry_in_ms", pause_ms)),
-        letters ? "the broker does not accept dead letters; commands whose letter is stored do not "
-                  "wait, retrying"
-                : "the broker refuses all replies; keeping the commands, retrying");
+    event_log(letters ? EVENT_DEAD_LETTER_PUBLISH_FAILED : EVENT_REPLIES_REFUSED,
+              LOG_FIELDS(LOG_S("route", route_name(route->id)), LOG_S("reason", reason),
+                         LOG_I("due", (int64_t)route->due.count), LOG_I("retry_in_ms", pause_ms)),
+              letters
+                  ? "the broker does not accept dead letters, retrying; commands whose letter is "
+                    "stored do not wait"
+                  : "the broker refuses all replies; keeping the commands, retrying");
 }
 
 void settle_route_failed(struct settle_route *route, const char *reason, int64_t now_ms)
