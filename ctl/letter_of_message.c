@@ -59,8 +59,7 @@ static void decode(struct arena *arena, const struct delivery *delivery, bool by
 struct letter letter_of_message(struct arena *arena, const struct client_message *message,
                                 const struct dead_letter *dead, const struct settings *settings)
 {
-    const struct letter_redaction redaction = {.body = !settings->letters_keep_body,
-                                               .headers = settings->letters_redact_headers};
+    const struct letter_redaction redaction = letter_redaction_of(settings);
     bool known = text_present(dead->reason);
     struct delivery *delivery = ARENA_NEW(arena, struct delivery);
     struct decoded *decoded = ARENA_NEW(arena, struct decoded);

@@ -155,19 +155,13 @@ static void print_group_help(const char *name)
     (void)fputs(exit_statuses, stdout);
 }
 
-static int fail_missing_subcommand(const char *name)
-{
-    (void)fprintf(stderr, "allotctl: '%s' needs a subcommand; see 'allotctl %s --help'\n", name,
-                  name);
-    return EXIT_USAGE;
-}
-
 static int fail_unknown_command(int argc, char **argv)
 {
     if (argc < 2)
         (void)fputs("allotctl: missing command; see 'allotctl --help'\n", stderr);
     else if (argc == 2 && has_subcommands(argv[1]))
-        return fail_missing_subcommand(argv[1]);
+        (void)fprintf(stderr, "allotctl: '%s' needs a subcommand; see 'allotctl %s --help'\n",
+                      argv[1], argv[1]);
     else if (argc > 2 && has_subcommands(argv[1]))
         (void)fprintf(stderr, "allotctl: unknown command '%s %s'; see 'allotctl --help'\n", argv[1],
                       argv[2]);

@@ -57,6 +57,12 @@ static struct text redacted_headers(struct arena *arena, struct text names, stru
     return text_view(out, length);
 }
 
+struct letter_redaction letter_redaction_of(const struct settings *settings)
+{
+    return (struct letter_redaction){.body = !settings->letters_keep_body,
+                                     .headers = settings->letters_redact_headers};
+}
+
 void letter_redact(struct arena *arena, const struct letter_redaction *redaction,
                    struct letter *letter)
 {

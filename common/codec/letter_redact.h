@@ -4,6 +4,7 @@
 #define ALLOT_CODEC_LETTER_REDACT_H
 
 #include "allot/letter.h"
+#include "allot/settings.h"
 
 /* What is not stored. Borrowed. */
 struct letter_redaction {
@@ -11,6 +12,9 @@ struct letter_redaction {
     struct text
         headers; /* names of headers, separated by commas; spaces around them do not count */
 };
+
+/* Returns what the settings say of it; its text is borrowed from them. */
+struct letter_redaction letter_redaction_of(const struct settings *settings);
 
 /*
  * Changes the letter. A header that is named keeps its name, and gets the value "void" of AMQP; a

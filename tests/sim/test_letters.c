@@ -566,10 +566,13 @@ static struct world *new_full_world(void)
     return new_full_world_with(PREFETCH);
 }
 
-static const struct sent *send_more(struct world *world, size_t number)
+/* Sends garbage of `blue`; `ret_sent` are the messages. */
+static void send_more(struct world *world, size_t count, const struct sent **ret_sent)
 {
-    struct text key = text_format(world->arena, "more-%zu", number);
-    return world_ask(world, "blue", key.bytes, GARBAGE);
+    for (size_t i = 0; i < count; i++) {
+        struct text key = text_format(world->arena, "more-%zu", i);
+        ret_sent[i] = world_ask(world, "blue", key.bytes, GARBAGE);
+    }
 }
 
 /* Its commands need a multiple of the prefetch. The commands of others are behind them. */
@@ -579,8 +582,7 @@ static void test_a_full_principal_waits_for_the_broker_and_others_do_not(void **
     (void)state;
     struct world *world = new_full_world();
     const struct sent *more[MORE];
-    for (size_t i = 0; i < MORE; i++)
-        more[i] = send_more(world, i);
+    send_more(world, MORE, more);
     const struct sent *read = world_ask(world, "red", "read", READ);
     (void)world_ask(world, "red", "garbage", GARBAGE);
     run(world, WORKER, 5000);
@@ -606,7 +608,8 @@ static void test_letters_of_a_full_principal_are_stored_again_once_some_are_publ
     memory_broker_bind_dead(world->broker, true);
     run(world, WORKER, 2 * MEASURED_MS);
     memory_broker_bind_dead(world->broker, false);
-    (void)send_more(world, 0);
+    const struct sent *more[1];
+    send_more(world, 1, more);
     run(world, WORKER, 2000);
     assert_all_settled(world);
     struct letters letters = letters_of(world);
@@ -627,8 +630,7 @@ static void test_dead_letters_that_the_broker_refuses_hold_no_others(void **stat
     size_t refused_count = 0;
     struct world *world = new_full_world();
     const struct sent *more[MORE];
-    for (size_t i = 0; i < MORE; i++)
-        more[i] = send_more(world, i);
+    send_more(world, MORE, more);
     memory_broker_close_over(world->broker, refused);
     run(world, WORKER, 2000);
     memory_broker_bind_dead(world->broker, true);
@@ -647,11 +649,12 @@ static void test_dead_letters_that_the_broker_refuses_hold_no_others(void **stat
 /* The smallest prefetch has no part that can be set aside. */
 static void test_a_full_principal_stops_nobody_with_the_smallest_prefetch(void **state)
 {
+    enum { MORE = 20 };
+    const struct sent *more[MORE];
     (void)state;
     for (uint16_t prefetch = 1; prefetch <= 4; prefetch++) {
         struct world *world = new_full_world_with(prefetch);
-        for (size_t i = 0; i < 20; i++)
-            (void)send_more(world, i);
+        send_more(world, MORE, more);
         const struct sent *read = world_ask(world, "red", "read", READ);
         run(world, WORKER, 10000);
         assert_non_null(world_reply(world, read, 0));
@@ -666,8 +669,7 @@ static void test_a_lost_connection_gives_held_commands_back(void **state)
     (void)state;
     struct world *world = new_full_world();
     const struct sent *more[MORE];
-    for (size_t i = 0; i < MORE; i++)
-        more[i] = send_more(world, i);
+    send_more(world, MORE, more);
     run(world, WORKER, 2000);
     world->workers[WORKER].lost = true;
     run(world, WORKER, 2000);

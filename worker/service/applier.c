@@ -792,18 +792,16 @@ static bool keep_letters(struct applier *applier)
     return called;
 }
 
-/* Bounds the time for which the applier idles if a call about letters is due later. */
-static enum applier_next or_wait_for_letters(const struct applier *applier, enum applier_next next,
-                                             int64_t *ret_pause_ms)
+/* Returns how long the applier may idle until a call about letters is due; 0: any time. */
+static int64_t idle_ms(const struct applier *applier)
 {
     int64_t due_ms = letter_keeper_due_ms(applier->keeper);
     if (applier->unstored.head != NULL && applier->letters_from_ms < due_ms)
         due_ms = applier->letters_from_ms;
-    if (next != APPLIER_IDLE || due_ms == INT64_MAX)
-        return next;
+    if (due_ms == INT64_MAX)
+        return 0;
     int64_t rest_ms = due_ms - now_ms(applier);
-    *ret_pause_ms = rest_ms > 0 ? rest_ms : 1;
-    return next;
+    return rest_ms > 0 ? rest_ms : 1;
 }
 
 /* Begins with what comes first: attempt records to delete; a call about letters; redelivered
@@ -820,10 +818,14 @@ static enum applier_next gather_batch(struct applier *applier, int64_t *ret_paus
     if (applier->marked == 0 && !has_sent_record(applier))
         end_turn(applier);
     applier->batch_began_ms = now_ms(applier);
-    if (applier->marked > 0 || applier->unmarked.head == NULL || applier->turn_refused)
-        return or_wait_for_letters(applier, begin_batch(applier, ret_pause_ms), ret_pause_ms);
-    begin_group(applier);
-    return APPLIER_GO_ON;
+    if (applier->marked == 0 && applier->unmarked.head != NULL && !applier->turn_refused) {
+        begin_group(applier);
+        return APPLIER_GO_ON;
+    }
+    enum applier_next next = begin_batch(applier, ret_pause_ms);
+    if (next == APPLIER_IDLE)
+        *ret_pause_ms = idle_ms(applier);
+    return next;
 }
 
 /* Looks for records of workers that died with the commands of the group. */
@@ -1085,12 +1087,13 @@ static void add_letters(struct applier *applier)
 {
     for (size_t i = 0; i < applier->count; i++) {
         const struct verdict *verdict = &applier->verdicts[i];
-        struct job decided = *applier->jobs[i];
-        bool dead_letter = disposition_of(verdict->code, verdict->reply_allowed).dead_letter;
-        if (dead_letter && is_full(applier, &decided))
-            applier->jobs[i]->letter_refused = true;
-        if (!dead_letter || applier->jobs[i]->letter_refused)
+        struct job *job = applier->jobs[i];
+        if (!disposition_of(verdict->code, verdict->reply_allowed).dead_letter)
             continue;
+        job->letter_refused |= is_full(applier, job);
+        if (job->letter_refused)
+            continue;
+        struct job decided = *job;
         decided.code = verdict->code;
         decided.detail = job_detail(applier->arena, verdict, applier->bodies[i]);
         struct letter letter = letter_of(applier, &decided, applier->arena);

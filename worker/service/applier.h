@@ -15,8 +15,8 @@
 #include "allot/store.h"
 #include "common/codec/letter_redact.h"
 #include "worker/service/attempt_turn.h"
-#include "worker/service/full_principals.h"
 #include "worker/service/counters.h"
+#include "worker/service/full_principals.h"
 #include "worker/service/job.h"
 #include "worker/service/policy_source.h"
 

@@ -183,8 +183,7 @@ static struct applier *new_applier(struct lane *lane)
         .sweep_count_max = SWEEP_LETTERS_MAX,
         .sweep_bytes_max = letters_bytes_max(settings),
         .letters_max_bytes = settings->letters_max_bytes,
-        .redaction = {.body = !settings->letters_keep_body,
-                      .headers = settings->letters_redact_headers},
+        .redaction = letter_redaction_of(settings),
         .seed = (uint64_t)getpid() ^ (uint64_t)(uintptr_t)lane,
         .decode = decode,
         .identify = identify,
@@ -272,11 +271,13 @@ static void release_job(struct lane *lane, struct job *job)
     job_free(job);
 }
 
-/* Keeps the tag of a delivery that is not settled now. */
-static void hold(struct lane *lane, const struct job *job)
+/* Keeps the tags of deliveries that are not settled now. */
+static void hold(struct lane *lane, const struct job_queue *settled)
 {
-    if (job->held && job->epoch == atomic_load(&lane->epoch))
-        flow_hold(&lane->flow, job->delivery.tag, job->subscription, job->held_until_ms);
+    for (const struct job *job = settled->head; job != NULL; job = job->next) {
+        if (job->held)
+            flow_hold(&lane->flow, job->delivery.tag, job->subscription, job->held_until_ms);
+    }
 }
 
 static void release_jobs(struct lane *lane, struct job_queue *jobs)
@@ -552,8 +553,7 @@ static enum transport_status run_once(struct lane *lane, const struct transport_
     if (lane->incoming.head != NULL)
         submit(lane, &lane->incoming);
     settler_reap(lane->settler, &settled);
-    for (const struct job *job = settled.head; job != NULL; job = job->next)
-        hold(lane, job);
+    hold(lane, &settled);
     release_jobs(lane, &settled);
     if (status == TRANSPORT_OK && !lane->connection_lost)
         release_held(lane);

@@ -12,8 +12,8 @@
 #include "allot/store.h"
 #include "allot/transport.h"
 #include "worker/service/attempt_turn.h"
-#include "worker/service/full_principals.h"
 #include "worker/service/counters.h"
+#include "worker/service/full_principals.h"
 #include "worker/service/policy_source.h"
 
 /* What is borrowed has to outlive the lane. */

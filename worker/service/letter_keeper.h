@@ -25,6 +25,7 @@ void letter_keeper_take(struct letter_keeper *keeper, struct job *job);
 /* Takes back a message of the desk queue whose letter may have been stored: it comes first, and is
    looked for again. Takes ownership. */
 void letter_keeper_look_again(struct letter_keeper *keeper, struct job *job);
+
 /* Makes the call that is due, if there is one, and returns whether there was. */
 bool letter_keeper_step(struct letter_keeper *keeper);
 /* Returns when the next call is due (monotonic); INT64_MAX: never, unless it gets a job. Asked

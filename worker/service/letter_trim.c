@@ -72,12 +72,13 @@ static bool measure(struct letter_trim *trim)
     arena_reset(trim->arena);
     enum store_status status = trim->store->ops->measure_letters(trim->store, trim->max_bytes,
                                                                  trim->arena, &measured, &error);
-    if (status != STORE_OK)
+    if (status != STORE_OK) {
         log_failed(&error);
-    else
+    } else {
         full_principals_set(trim->full, measured.shares, measured.count, trim->max_bytes);
-    if (status == STORE_OK && measured.cut.kind == LETTER_CUT_NONE)
-        log_over(trim, &measured);
+        if (measured.cut.kind == LETTER_CUT_NONE)
+            log_over(trim, &measured);
+    }
     trim->cut = measured.cut;
     return trim->cut.kind == LETTER_CUT_NONE;
 }

@@ -4,7 +4,7 @@
  *   REPLY        its reply is published. The disposition of its verdict says whether it has one
  *   LETTER       it waits in `unstored` for the database to store its letter
  *   DEAD_LETTER  its letter is not stored: its dead letter is published, then it is acknowledged
- *   PUBLISH      its letter is stored and it is acknowledged: its dead letter is published, too
+ *   PUBLISH      it has a stored letter and is acknowledged: then its dead letter is published
  * In a stage that publishes, the job is in one of two places. Either it waits: in `due` of its
  * route, or in the isolation of its destination (isolation.c). Or it is published: in `slots`, and
  * in the window of its route (settle_route.h). The message's sequence number finds the job of a
@@ -278,18 +278,21 @@ static void hold(struct settler *settler, struct job *job, int64_t until_ms)
     job_queue_push(&settler->done, job);
 }
 
-/* Returns whether there are bytes left for another job without a letter, whatever its size. */
-static bool has_bytes_left(const struct settler *settler)
+/* One is always taken. Where there are bytes left, the next one may have any size. */
+size_t settler_room_without_letter(const struct settler *settler)
 {
-    return settler->publishing_bytes <= settler->options.letters_bytes_max / 2;
+    size_t most = settler->without_letter_max;
+    bool bytes_left = settler->publishing_bytes <= settler->options.letters_bytes_max / 2;
+    if (settler->without_letter == 0)
+        return most > 0 ? most : 1;
+    return bytes_left && settler->without_letter < most ? most - settler->without_letter : 0;
 }
 
 /* Publishes the dead letter of a job that has no stored letter, and keeps the delivery until it is
    confirmed. While too many do that, the delivery is held. */
 static void settle_without_letter(struct settler *settler, struct job *job)
 {
-    if (settler->without_letter > 0 &&
-        (settler->without_letter >= settler->without_letter_max || !has_bytes_left(settler))) {
+    if (settler_room_without_letter(settler) == 0) {
         hold(settler, job, now(settler));
         return;
     }
@@ -982,14 +985,4 @@ bool settler_takes_letters(const struct settler *settler)
     bool may_try =
         route->due.count == 0 && route->window.count == 0 && now(settler) >= route->pause_until_ms;
     return route->failures == 0 || may_try;
-}
-
-size_t settler_room_without_letter(const struct settler *settler)
-{
-    size_t most = settler->without_letter_max;
-    if (settler->without_letter == 0)
-        return most > 0 ? most : 1;
-    return has_bytes_left(settler) && settler->without_letter < most
-               ? most - settler->without_letter
-               : 0;
 }

@@ -74,12 +74,12 @@ void settler_abandon(struct settler *settler, struct job_queue *ret_jobs);
 size_t settler_count(const struct settler *settler);
 /* Returns the number of jobs whose dead letter is published without a stored letter. */
 size_t settler_without_letter(const struct settler *settler);
-/* Returns the number of letters that are being published. */
-size_t settler_publishing(const struct settler *settler);
 /* Returns how many of them came with this subscription (flow.h). */
 size_t settler_without_letter_of(const struct settler *settler, unsigned subscription);
 /* Returns how many more there may be; see settler_limit_without_letter(). */
 size_t settler_room_without_letter(const struct settler *settler);
+/* Returns the number of letters that are being published. */
+size_t settler_publishing(const struct settler *settler);
 /* Returns whether dead letters may be tried: the broker takes them, as far as is known; or it did
    not, and none is left here to find out whether it does now. */
 bool settler_takes_letters(const struct settler *settler);

@@ -151,16 +151,17 @@ static struct timespec deadline_after(int64_t pause_ms)
     return deadline;
 }
 
-static bool wait_for(struct work_queue *work_queue, struct applier *applier, bool timed,
-                     int64_t pause_ms, bool until_submitted)
+/* Waits until the deadline (NULL: none), a kick, the close or, with `until_submitted`, until there
+   are submitted jobs. Then moves these to the applier. */
+static bool wait_until(struct work_queue *work_queue, struct applier *applier,
+                       const struct timespec *deadline, bool until_submitted)
 {
-    struct timespec deadline = deadline_after(timed ? pause_ms : 0);
     lock(work_queue);
     for (int waited = 0; !work_queue->closing && !work_queue->kicked && waited == 0;) {
         if (until_submitted && work_queue->to_apply.head != NULL)
             break;
-        waited = timed
-                     ? pthread_cond_timedwait(&work_queue->submitted, &work_queue->lock, &deadline)
+        waited = deadline != NULL
+                     ? pthread_cond_timedwait(&work_queue->submitted, &work_queue->lock, deadline)
                      : pthread_cond_wait(&work_queue->submitted, &work_queue->lock);
     }
     work_queue->kicked = false;
@@ -172,10 +173,12 @@ static bool wait_for(struct work_queue *work_queue, struct applier *applier, boo
 
 bool work_queue_wait(struct work_queue *work_queue, struct applier *applier, int64_t pause_ms)
 {
-    return wait_for(work_queue, applier, true, pause_ms, false);
+    struct timespec deadline = deadline_after(pause_ms);
+    return wait_until(work_queue, applier, &deadline, false);
 }
 
 bool work_queue_idle(struct work_queue *work_queue, struct applier *applier, int64_t pause_ms)
 {
-    return wait_for(work_queue, applier, pause_ms > 0, pause_ms, true);
+    struct timespec deadline = deadline_after(pause_ms);
+    return wait_until(work_queue, applier, pause_ms > 0 ? &deadline : NULL, true);
 }
