@@ -63,13 +63,34 @@ static struct transport *new_transport(const struct worker *worker, size_t lane,
     return amqp_transport_new(&options, error);
 }
 
+static void free_stores(struct store **stores, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        stores[i]->ops->free(stores[i]);
+}
+
+/* Makes the stores of a lane; the others are siblings of the first. */
+static bool new_stores(const struct worker *worker, struct store **ret_stores, size_t count,
+                       struct error *error)
+{
+    for (size_t i = 0; i < count; i++) {
+        ret_stores[i] = i == 0 ? mongo_store_new(worker->pool, error)
+                               : mongo_store_sibling(ret_stores[0], error);
+        if (ret_stores[i] == NULL) {
+            free_stores(ret_stores, i);
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool start_lane(struct worker *worker, struct error *error)
 {
+    struct store *stores[LANE_THREADS_MAX];
     struct transport *transport = new_transport(worker, worker->lane_count, error);
     if (transport == NULL)
         return false;
-    struct store *store = mongo_store_new(worker->pool, error);
-    if (store == NULL) {
+    if (!new_stores(worker, stores, lane_store_count(&worker->settings), error)) {
         transport->ops->free(transport);
         return false;
     }
@@ -82,7 +103,7 @@ static bool start_lane(struct worker *worker, struct error *error)
         .full = worker->full,
         .trims_letters = worker->lane_count == 0,
         .transport = transport,
-        .store = store,
+        .stores = stores,
     };
     worker->lanes[worker->lane_count++] = lane_start(&options);
     return true;

@@ -3,15 +3,24 @@
 
 #include <string.h>
 
+/* Returns whether the outcome of the request is looked for, and recorded. */
+static bool has_outcome(const struct request *request)
+{
+    return command_mode(request->command.kind) != MODE_READ &&
+           request->rejection != REJECTION_BLIND;
+}
+
 /* --- the read set --------------------------------------------------------------------------- */
 
 void plan_want_first(struct snapshot *snapshot, const struct request *const *requests, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         const struct command *command = &requests[i]->command;
-        if (command_mode(command->kind) != MODE_READ)
+        if (has_outcome(requests[i]))
             snapshot_want_outcome(snapshot, requests[i]->principal, requests[i]->key);
         command_functions(command->kind)->want_first(snapshot, command, i);
+        if (requests[i]->rejection >= REJECTION_LOAD)
+            snapshot->outcomes_only = true;
     }
     snapshot_seal(snapshot);
 }
@@ -23,7 +32,7 @@ bool plan_want_second(struct snapshot *snapshot, const struct request *const *re
     for (size_t i = 0; i < count; i++) {
         const struct command *command = &requests[i]->command;
         const struct command_functions *functions = command_functions(command->kind);
-        if (functions->want_second != NOTHING_MORE)
+        if (functions->want_second != NOTHING_MORE && !snapshot->outcomes_only)
             functions->want_second(snapshot, command);
     }
     snapshot_seal(snapshot);
@@ -60,6 +69,8 @@ static void replay(struct decision *decision, const struct outcome *outcome)
  */
 static void record(struct decision *decision, struct outcome *outcome)
 {
+    if (decision->request->rejection == REJECTION_RECORD)
+        return;
     outcome->state.dirty = true;
     if (!verdict_recorded(decision->verdict->code))
         return;
@@ -93,9 +104,24 @@ static bool check_deadline(struct decision *decision)
     return false;
 }
 
-/* The database permanently rejected the command in a batch of its own. */
-static void refuse_internal(struct decision *decision)
+/* A read took too long, alone and on a database that works. */
+static void refuse_slow(struct decision *decision)
 {
+    const struct request *request = decision->request;
+    verdict_refuse(decision->verdict, decision->snapshot->arena, VERDICT_LIMIT_EXCEEDED,
+                   "the read took too long: %lld ms (limit %lld ms)",
+                   (long long)request->time_taken_ms, (long long)request->time_limit_ms);
+    verdict_add_integer(decision->verdict, "limit", request->time_limit_ms);
+    verdict_add_integer(decision->verdict, "given", request->time_taken_ms);
+}
+
+/* The database rejected the command in a batch of its own. */
+static void refuse_rejected(struct decision *decision)
+{
+    if (decision->request->time_limit_ms > 0) {
+        refuse_slow(decision);
+        return;
+    }
     verdict_refuse(decision->verdict, decision->snapshot->arena, VERDICT_INTERNAL,
                    "the database permanently rejected this command");
     verdict_add_text(decision->verdict, "reason", decision->request->storage_reason);
@@ -110,9 +136,10 @@ static void refuse_undecoded(struct decision *decision)
 }
 
 /*
- * Checks in the order of the contract. A command that the database rejected is decided again,
- * because the state may have changed: only if it would still succeed is it `internal`. If its
- * failure could not be recorded either, it is `internal` whatever the state.
+ * Checks in the order of the contract. A command whose writes the database rejected is decided
+ * again, because the state may have changed: only if it would still succeed is it `internal`. If
+ * its documents cannot be loaded, they count as absent for the policy, and the answer tells nothing
+ * about them.
  */
 static void decide(struct decision *decision)
 {
@@ -123,14 +150,14 @@ static void decide(struct decision *decision)
     }
     if (!check_attempts(decision) || !decide_policy(decision) || !check_deadline(decision))
         return;
-    if (request->rejection_unrecordable) {
-        refuse_internal(decision);
+    if (request->rejection >= REJECTION_LOAD) {
+        refuse_rejected(decision);
         return;
     }
     command_functions(request->command.kind)->decide(decision);
-    if (request->rejected_by_storage && decision->verdict->code == VERDICT_SUCCESS) {
+    if (request->rejection == REJECTION_WRITES && decision->verdict->code == VERDICT_SUCCESS) {
         snapshot_discard_changes(decision->snapshot);
-        refuse_internal(decision);
+        refuse_rejected(decision);
     }
 }
 
@@ -139,7 +166,7 @@ static void decide_request(struct decision *decision)
     const struct request *request = decision->request;
     decision->verdict->reply_allowed =
         policy_allows_reply_to(decision->context->policy, request->principal, request->reply_to);
-    if (command_mode(request->command.kind) == MODE_READ) {
+    if (!has_outcome(request)) {
         decide(decision);
         return;
     }

@@ -15,6 +15,25 @@ struct fingerprint {
     uint8_t bytes[FINGERPRINT_BYTES];
 };
 
+/*
+ * What the database made impossible for a command in a batch of its own, and so how it is answered.
+ * Each level needs less of the database than the one before.
+ *   NONE       nothing
+ *   WRITES     its writes: it is decided again, because the state may have changed, and is
+ *              `internal` if it would succeed
+ *   LOAD       to load its documents, or to execute it in time: only its outcome is loaded, and it
+ *              is `internal` if it has none; a read is answered as at BLIND
+ *   RECORD     to touch its outcome: as LOAD, but nothing of it is written
+ *   BLIND      all of that: it is answered without the database
+ */
+enum rejection {
+    REJECTION_NONE,
+    REJECTION_WRITES,
+    REJECTION_LOAD,
+    REJECTION_RECORD,
+    REJECTION_BLIND
+};
+
 struct request {
     struct text principal; /* the publisher's user, checked by the broker */
     struct text key;       /* message_id: the idempotency key, scoped to the principal */
@@ -23,15 +42,13 @@ struct request {
     bool has_deadline;
     int64_t deadline_ms; /* since the epoch */
     int64_t attempts;    /* workers that crashed while processing this command */
-    /* The database permanently rejected the command's writes, in a batch of its own: it is
-       `internal`, unless it fails by the current state. */
-    bool rejected_by_storage;
-    /* The database rejected even the write of that failure's outcome: it is `internal`. */
-    bool rejection_unrecordable;
+    enum rejection rejection;
+    struct text storage_reason; /* the database's error text, if it is rejected */
+    int64_t time_limit_ms;      /* of a read that is rejected because it took longer; else 0 */
+    int64_t time_taken_ms;
     /* Its workers died of decoding it, so only principal, key and reply_to are known: it gets its
        recorded outcome, or is `attempts_exhausted`. */
     bool undecoded;
-    struct text storage_reason; /* the database's error text */
     struct command command;
 };
 

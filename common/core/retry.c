@@ -52,44 +52,59 @@ bool retry_wants_lock(const struct retry *retry)
     return retry->locked_batches_left > 0 && retry->lock_misses < RETRY_LOCK_MISSES_MAX;
 }
 
-bool retry_after(struct retry *retry, enum retry_cause cause, size_t batch_size,
+void retry_set_aside(struct retry *retry)
+{
+    retry->suspicions = 0;
+    retry->locked_conflicts = 0;
+}
+
+int64_t retry_pause_aside(unsigned times)
+{
+    return times == 0 ? 0 : doubled(FIRST_OUTAGE_PAUSE_MS, times, RETRY_OUTAGE_PAUSE_MAX_MS);
+}
+
+bool retry_is_held_up(const struct retry *retry)
+{
+    return retry->locked_conflicts >= RETRY_LOCKED_CONFLICTS_MAX;
+}
+
+void retry_after(struct retry *retry, enum retry_cause cause, size_t batch_size,
                  int64_t *ret_pause_ms)
 {
+    bool had_lock = retry->has_lock;
+    retry->has_lock = false;
     *ret_pause_ms = 0;
     switch (cause) {
     case RETRY_LOCK_HELD:
         *ret_pause_ms = doubled(FIRST_LOCK_PAUSE_MS, ++retry->lock_misses, RETRY_LOCK_PAUSE_MAX_MS);
-        return false;
+        return;
     case RETRY_CONFLICT:
         begin_locked_run(retry);
         retry->lock_misses = 0;
+        retry->locked_conflicts += had_lock;
         if (++retry->conflicts >= FAILURES_BEFORE_HALVING)
             retry->limit = half(batch_size);
         *ret_pause_ms = doubled(FIRST_PAUSE_MS, retry->conflicts, RETRY_CONFLICT_PAUSE_MAX_MS);
-        return false;
+        return;
     case RETRY_OUTAGE:
-        /* An outage makes transactions expire, so the earlier expiries say nothing about the
-           command. */
-        retry->expiries = 0;
         /* The batch may be too large for mongodb.timeout. */
         if (++retry->outages >= FAILURES_BEFORE_HALVING)
             retry->limit = half(batch_size);
         *ret_pause_ms = doubled(FIRST_OUTAGE_PAUSE_MS, retry->outages, RETRY_OUTAGE_PAUSE_MAX_MS);
-        return false;
-    case RETRY_EXPIRED:
-        retry->limit = half(batch_size);
-        if (batch_size > 1)
-            return false;
+        return;
+    case RETRY_SUSPECTED:
+        if (++retry->suspicions >= FAILURES_BEFORE_HALVING)
+            retry->limit = half(batch_size);
         *ret_pause_ms = FIRST_PAUSE_MS;
-        return ++retry->expiries >= RETRY_EXPIRIES_MAX;
-    case RETRY_REFUSED: retry->limit = half(batch_size); return batch_size == 1;
+        return;
+    case RETRY_REFUSED: retry->limit = half(batch_size); return;
     }
-    return false;
 }
 
 void retry_got_lock(struct retry *retry, bool lock_contended)
 {
     retry->lock_misses = 0;
+    retry->has_lock = true;
     retry->lock_contended = lock_contended;
 }
 
@@ -111,8 +126,10 @@ int64_t retry_succeeded(struct retry *retry, size_t maximum, int64_t took_ms)
     retry->limit = retry->limit < maximum / 2 ? retry->limit * 2 : maximum;
     retry->conflicts = 0;
     retry->outages = 0;
-    retry->expiries = 0;
+    retry->suspicions = 0;
     retry->lock_misses = 0;
+    retry->locked_conflicts = 0;
+    retry->has_lock = false;
     if (retry->locked_batches_left == 0) {
         retry->locked_run_length = 0;
         return 0;

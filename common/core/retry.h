@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The retry rules: what to do after a failed transaction. There are three choices: run the whole
- * batch again, run a smaller one, or, for a command that has its own batch, answer `internal`.
+ * The retry rules: what to do after a failed transaction. The batch is
+ * run again, as a whole or a part of it, or its commands are set aside, to be tried one by one.
  * There is no compensation, because a failed transaction has no effect. The rules decide the size
  * of the next batch, the pause before it, and whether it takes the advisory lock. Pure: the caller
  * says how a transaction ended.
@@ -23,14 +23,14 @@
  *   CONFLICT   another transaction wrote the same document
  *   LOCK_HELD  another worker holds the advisory lock
  *   OUTAGE     the database is unavailable, or the result of the commit is unknown
- *   EXPIRED    the transaction outlived the server's limit
+ *   SUSPECTED  a call timed out or failed without a cause, although the database works
  *   REFUSED    the database permanently rejects these writes
  */
 #define RETRY_CAUSES(X)                                                                            \
     X(CONFLICT, "conflict")                                                                        \
     X(LOCK_HELD, "lock_held")                                                                      \
     X(OUTAGE, "outage")                                                                            \
-    X(EXPIRED, "expired")                                                                          \
+    X(SUSPECTED, "suspected")                                                                      \
     X(REFUSED, "refused")
 
 enum retry_cause {
@@ -44,19 +44,21 @@ const char *retry_cause_name(enum retry_cause cause);
 
 /* Set `limit` to begin with; the rest begins as zero. */
 struct retry {
-    size_t limit;       /* commands of the next batch, at most */
-    unsigned conflicts; /* consecutive */
-    unsigned outages;   /* consecutive */
-    unsigned expiries;  /* consecutive, of a command in its own batch */
+    size_t limit;        /* commands of the next batch, at most */
+    unsigned conflicts;  /* consecutive */
+    unsigned outages;    /* consecutive */
+    unsigned suspicions; /* consecutive */
 
     unsigned locked_run_length;   /* batches of a run that take the lock; 0: no run yet */
     unsigned locked_batches_left; /* of the current run */
     unsigned lock_misses;         /* consecutive: another worker held the lock */
+    unsigned locked_conflicts;    /* consecutive conflicts of batches that had the lock */
+    bool has_lock;                /* the present batch */
     bool lock_contended;          /* another worker had the lock before this one */
 };
 
 enum {
-    RETRY_EXPIRIES_MAX = 3,
+    RETRY_LOCKED_CONFLICTS_MAX = 4,
     RETRY_CONFLICT_PAUSE_MAX_MS = 200,
     RETRY_OUTAGE_PAUSE_MAX_MS = 2000,
     RETRY_LOCK_PAUSE_MAX_MS = 8,
@@ -67,13 +69,23 @@ enum {
     RETRY_YIELD_MAX_MS = 500,
 };
 
-/*
- * Called after a transaction failed. Returns true if the answer to its only command is to
- * be `internal`.
- * `ret_pause_ms` is the longest pause before the next try; the caller waits a random part of it.
- */
-bool retry_after(struct retry *retry, enum retry_cause cause, size_t batch_size,
+/* Called after a transaction failed. `ret_pause_ms` is the longest pause before the next try; the
+   caller waits a random part of it. */
+void retry_after(struct retry *retry, enum retry_cause cause, size_t batch_size,
                  int64_t *ret_pause_ms);
+/* Called when the commands of a batch that failed are set aside: the next batch has others. */
+void retry_set_aside(struct retry *retry);
+
+/*
+ * Returns whether the commands of the batch that has just failed with CONFLICT are to be tried one
+ * by one, beside the others. So many conflicts although no other worker writes mean that a program,
+ * or a worker that died, holds one of the documents.
+ */
+bool retry_is_held_up(const struct retry *retry);
+
+/* Returns the longest pause before a command that was set aside is tried again, after so many times
+   that it was. */
+int64_t retry_pause_aside(unsigned times);
 
 /* Returns whether the next batch takes the advisory lock first. */
 bool retry_wants_lock(const struct retry *retry);

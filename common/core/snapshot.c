@@ -180,6 +180,26 @@ static size_t sort_unique(void *items, size_t count, size_t size, array_compare 
     return kept;
 }
 
+static const struct slot_state absent = {.loaded = true};
+
+/* Makes all slots but those of outcomes loaded, and absent. */
+static void assume_absent(struct snapshot *snapshot)
+{
+    for (size_t i = 0; i < snapshot->provider_count; i++)
+        snapshot->providers[i].state = absent;
+    for (size_t i = 0; i < snapshot->consumer_count; i++)
+        snapshot->consumers[i].state = absent;
+    for (size_t i = 0; i < snapshot->name_count; i++)
+        snapshot->names[i].loaded = true;
+    for (size_t i = 0; i < snapshot->page_count; i++)
+        snapshot->pages[i].loaded = true;
+    for (size_t i = 0; i < snapshot->usage_count; i++)
+        snapshot->usages[i].loaded = true;
+    for (size_t i = 0; i < snapshot->list_count; i++)
+        snapshot->lists[i].loaded = true;
+    snapshot->roots_loaded = true;
+}
+
 void snapshot_seal(struct snapshot *snapshot)
 {
     snapshot->provider_count =
@@ -195,6 +215,8 @@ void snapshot_seal(struct snapshot *snapshot)
                                        sizeof *snapshot->names, compare_names, same_name);
     snapshot->root_count = sort_unique(snapshot->roots, snapshot->root_count,
                                        sizeof *snapshot->roots, compare_uuids, same_uuid);
+    if (snapshot->outcomes_only)
+        assume_absent(snapshot);
 }
 
 /* --- look-up -------------------------------------------------------------------------------- */

@@ -133,6 +133,7 @@ struct snapshot {
     size_t usage_count;
     struct list_slot *lists;
     size_t list_count;
+    bool outcomes_only;   /* all else counts as absent, and is not loaded (snapshot_seal) */
     bool fence;           /* a read: a fence write must prove that the node is still the primary */
     size_t capacities[8]; /* of the lists above, in their order, without `nodes` */
 };
@@ -154,7 +155,8 @@ void snapshot_want_tree(struct snapshot *snapshot, struct uuid root);
 void snapshot_want_page(struct snapshot *snapshot, size_t request, struct page_params params);
 void snapshot_want_usage(struct snapshot *snapshot, size_t request, struct usage_params params);
 void snapshot_want_list(struct snapshot *snapshot, size_t request, struct list_params params);
-/* Sorts the slots and drops duplicates. Slots that are loaded keep their content. */
+/* Sorts the slots and drops duplicates. Slots that are loaded keep their content. With
+   `outcomes_only`, all slots but those of outcomes become loaded, and absent. */
 void snapshot_seal(struct snapshot *snapshot);
 
 /* --- look-up: a key that was not wanted is a bug, and fails an assertion --- */

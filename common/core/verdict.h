@@ -49,7 +49,8 @@
     X(DEADLINE_EXCEEDED, "deadline_exceeded", true, false, false,                                  \
       "the deadline had passed when the command was planned", "deadline")                          \
     X(LIMIT_EXCEEDED, "limit_exceeded", true, false, false,                                        \
-      "the command or its reply is larger than a limit of the protocol", "limit, given")           \
+      "the command or its reply is larger than a limit of the protocol, or a read takes too long", \
+      "limit, given")                                                                              \
     X(CONSUMER_GENERATION_CONFLICT, "consumer_generation_conflict", true, true, false,             \
       "the generation given for a consumer is not the stored one", "consumer, given, stored")      \
     X(CONSUMER_NOT_FOUND, "consumer_not_found", true, false, false, "the consumer does not exist", \

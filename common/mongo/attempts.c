@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Attempt records. The collection `attempts` has one document for each command. Its array `marks`
- * has a text for each record, "STORE#SIZE": the name of the store, and how many commands its batch
- * had. A name is never used again, so a store that can be asked about has no record but its own.
+ * has a text for each record, "STORE#SIZE": the name of the store (of the first of siblings), and
+ * how many commands its batch had. A name is never used again, so a store that can be asked about
+ * has no record but its own.
  *
  * Each change is one write of all its commands, outside of any transaction. Libmongoc repeats it
  * once after a network error (retryable writes). It cannot repeat the removal of many documents,
@@ -46,8 +47,8 @@ struct reading {
 
 static bool is_own(const struct mongo_store *store, const char *record)
 {
-    size_t length = strlen(store->name);
-    return strncmp(record, store->name, length) == 0 && record[length] == '#';
+    size_t length = strlen(store->family);
+    return strncmp(record, store->family, length) == 0 && record[length] == '#';
 }
 
 /* Returns the size of the batch; 1 if the record does not say it. */
@@ -170,7 +171,7 @@ enum store_status mongo_record_attempts(struct store *base, const struct attempt
     mongoc_bulk_operation_t *bulk = new_bulk(store);
     bson_t update = BSON_INITIALIZER, upsert = BSON_INITIALIZER, change;
     char record[RECORD_BYTES];
-    (void)snprintf(record, sizeof record, "%s#%zu", store->name, count);
+    (void)snprintf(record, sizeof record, "%s#%zu", store->family, count);
     bson_append_document_begin(&update, "$addToSet", -1, &change);
     BSON_APPEND_UTF8(&change, "marks", record);
     bson_append_document_end(&update, &change);
@@ -189,7 +190,7 @@ enum store_status mongo_withdraw_attempts(struct store *base, const struct attem
     mongoc_bulk_operation_t *bulk = new_bulk(store);
     bson_t update = BSON_INITIALIZER, change;
     char pattern[RECORD_BYTES];
-    (void)snprintf(pattern, sizeof pattern, "^\\Q%s\\E#", store->name);
+    (void)snprintf(pattern, sizeof pattern, "^\\Q%s\\E#", store->family);
     bson_append_document_begin(&update, "$pull", -1, &change);
     BSON_APPEND_REGEX(&change, "marks", pattern, "");
     bson_append_document_end(&update, &change);

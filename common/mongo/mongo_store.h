@@ -55,5 +55,8 @@ struct mongo_counters mongo_pool_counters(const struct mongo_pool *pool);
 /* Creates a store with a client and a session of its own, for one thread. Free it before the pool,
    with `ops->free`. Returns NULL, with an error, if the pool has no client left. */
 struct store *mongo_store_new(struct mongo_pool *pool, struct error *error);
+/* The same, for another thread of the lane of `store`, which is borrowed: the attempt records of
+   both are those of one store. */
+struct store *mongo_store_sibling(const struct store *store, struct error *error);
 
 #endif

@@ -21,7 +21,8 @@
 enum {
     HEARTBEAT_MS = 1000, /* libmongoc's default of 10 s would delay each fail-over by that long */
     SERVER_TIME_PERCENT = 75,
-    APP_NAME_MAX = 128 /* limit of MongoDB's protocol */
+    APP_NAME_MAX = 128,  /* limit of MongoDB's protocol */
+    CLIENTS_MAX = 100000 /* each store has one; a limit would only make the next store fail */
 };
 
 const char *mongo_collection_name(enum mongo_collection collection)
@@ -143,6 +144,7 @@ static mongoc_client_pool_t *open_clients(struct mongo_pool *pool, mongoc_uri_t 
         return NULL;
     }
     (void)mongoc_client_pool_set_error_api(clients, MONGOC_ERROR_API_VERSION_2);
+    mongoc_client_pool_max_size(clients, CLIENTS_MAX);
     set_app_name(clients, pool->worker);
     return clients;
 }

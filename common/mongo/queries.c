@@ -189,7 +189,7 @@ static enum store_status run_command(struct mongo_store *store, const struct que
     if (mongo_session_options(store, &options, error)) {
         /* The default first batch of 101 rows would need a second round trip for the others. */
         BSON_APPEND_INT32(&options, "batchSize", INT32_MAX);
-        BSON_APPEND_INT64(&options, "maxTimeMS", store->pool->server_time_ms);
+        BSON_APPEND_INT64(&options, "maxTimeMS", store->call_limit_ms);
         mongoc_cursor_t *cursor =
             mongoc_database_aggregate(store->database, pipeline, &options, NULL);
         status = mongo_each_row(store, PHASE_RUN, cursor, handle_row, &response, error);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/mongo/schema.h"
 
+#include "common/mongo/document.h"
+
 #define ID "\"_id\": {\"bsonType\": \"binData\"}"
 #define COMMAND_ID                                                                                 \
     "\"_id\": {\"bsonType\": \"object\", \"required\": [\"principal\", \"key\"], "                 \
@@ -146,4 +148,39 @@ const char *schema_indexes(enum mongo_collection collection)
     case MONGO_COLLECTION_COUNT: break;
     }
     return NULL;
+}
+
+static bool has_unique(const bson_t *index, const bson_t *pattern)
+{
+    bson_iter_t iter;
+    bson_t key;
+    return bson_iter_init_find(&iter, index, "unique") && bson_iter_as_bool(&iter) &&
+           bson_iter_init_find(&iter, index, "key") && document_view(&iter, &key) &&
+           bson_compare(&key, pattern) == 0;
+}
+
+static bool any_has_unique(const char *json, const bson_t *pattern)
+{
+    bson_iter_t iter;
+    bson_t index;
+    bool found = false;
+    bson_t *indexes = document_from_json(json);
+    BSON_ASSERT(bson_iter_init(&iter, indexes));
+    while (!found && bson_iter_next(&iter) && document_view(&iter, &index))
+        found = has_unique(&index, pattern);
+    bson_destroy(indexes);
+    return found;
+}
+
+bool schema_is_unique(const bson_t *pattern)
+{
+    bson_iter_t iter;
+    if (bson_count_keys(pattern) == 1 && bson_iter_init_find(&iter, pattern, "_id"))
+        return true;
+    for (int i = 0; i < MONGO_COLLECTION_COUNT; i++) {
+        const char *json = schema_indexes((enum mongo_collection)i);
+        if (json != NULL && any_has_unique(json, pattern))
+            return true;
+    }
+    return false;
 }

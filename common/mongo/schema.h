@@ -10,5 +10,8 @@ const char *schema_validator(enum mongo_collection collection);
 /* Returns the indexes beside that of _id, as a JSON array for the command createIndexes; NULL if
    there are none. Static. */
 const char *schema_indexes(enum mongo_collection collection);
+/* Returns whether an index of this schema, or that of _id, keeps the keys of this pattern unique,
+   in any collection. */
+bool schema_is_unique(const bson_t *pattern);
 
 #endif

@@ -17,10 +17,12 @@ struct mongo_store {
     mongoc_collection_t *collections[MONGO_COLLECTION_COUNT];
     mongoc_client_session_t *session; /* started by `begin`, since it may need a server; or NULL */
     mongoc_transaction_opt_t *transaction_options;
-    uint64_t number;  /* of this store in its pool */
-    char name[48];    /* unique: no other store of any worker has it, or ever had it */
-    uint64_t claims;  /* calls of claim_letters that returned OK */
-    int64_t began_ms; /* when the transaction began, by the monotonic clock */
+    uint64_t number;       /* of this store in its pool */
+    char name[48];         /* unique: no other store of any worker has it, or ever had it */
+    char family[48];       /* of attempt records: the name of the first of the siblings */
+    uint64_t claims;       /* calls of claim_letters that returned OK */
+    int64_t began_ms;      /* when the transaction began, by the monotonic clock */
+    int64_t call_limit_ms; /* the server's time limit of a load */
 };
 
 /* Initializes `ret_options` with what an operation inside the transaction needs. An operation
@@ -81,6 +83,9 @@ enum store_status mongo_trim_letters(struct store *base, const struct letter_cut
 
 enum store_status mongo_find_letters(struct store *base, const struct text *ids, size_t count,
                                      struct arena *arena, struct letter_sighting *ret_sightings,
+                                     struct error *error);
+
+enum store_status mongo_prove_health(struct store *base, uint64_t *ret_primary,
                                      struct error *error);
 
 /* Writes the store's fence document in the transaction: a part of `write` (fence.c). */

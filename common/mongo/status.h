@@ -23,9 +23,12 @@ struct mongo_failure {
     bool outlived; /* the transaction is old enough that the server may have ended it */
 };
 
-/* Returns the status of a failure, never STORE_OK, and sets `error`. An unknown error is
-   UNAVAILABLE (UNKNOWN in a commit), so that the commands are tried again and none is lost. */
+/* Returns the status of a failure, never STORE_OK, and sets `error`. An error that is not in the
+   table is UNEXPLAINED (UNKNOWN in a commit, UNAVAILABLE while preparing). */
 enum store_status mongo_status(const struct mongo_failure *failure, struct error *error);
+
+/* Returns the name of an error of the server; NULL if the table does not have it. Static. */
+const char *mongo_error_name(uint32_t code);
 
 /* Returns whether the server answered with this code. */
 bool mongo_is_code(const bson_error_t *cause, uint32_t code);

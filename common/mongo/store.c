@@ -22,6 +22,7 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 enum {
@@ -187,6 +188,15 @@ static void renew(struct store *base)
         mongoc_client_session_destroy(old);
 }
 
+static void limit_calls(struct store *base, int64_t limit_ms)
+{
+    struct mongo_store *store = of(base);
+    int64_t most_ms = store->pool->server_time_ms;
+    store->call_limit_ms = limit_ms < most_ms ? limit_ms : most_ms;
+    if (store->call_limit_ms < 1)
+        store->call_limit_ms = 1;
+}
+
 static void store_free(struct store *base)
 {
     if (base == NULL)
@@ -234,6 +244,8 @@ static const struct store_ops operations = {
     .commit = commit,
     .end = end,
     .renew = renew,
+    .limit_calls = limit_calls,
+    .prove_health = mongo_prove_health,
     .find_attempts = mongo_find_attempts,
     .record_attempts = mongo_record_attempts,
     .withdraw_attempts = mongo_withdraw_attempts,
@@ -259,11 +271,23 @@ struct store *mongo_store_new(struct mongo_pool *pool, struct error *error)
     store->pool = pool;
     store->client = client;
     store->number = pool->stores++;
+    store->call_limit_ms = pool->server_time_ms;
     (void)snprintf(store->name, sizeof store->name, "%s.%" PRIu64, pool->process_id, store->number);
+    memcpy(store->family, store->name, sizeof store->family);
     store->database = mongoc_client_get_database(client, pool->database);
     for (size_t i = 0; i < MONGO_COLLECTION_COUNT; i++)
         store->collections[i] = mongoc_client_get_collection(
             client, pool->database, mongo_collection_name((enum mongo_collection)i));
     store->transaction_options = new_transaction_options(pool);
+    return &store->base;
+}
+
+struct store *mongo_store_sibling(const struct store *base, struct error *error)
+{
+    const struct mongo_store *first = (const struct mongo_store *)base;
+    struct mongo_store *store = of(mongo_store_new(first->pool, error));
+    if (store == NULL)
+        return NULL;
+    memcpy(store->family, first->family, sizeof store->family);
     return &store->base;
 }

@@ -108,6 +108,14 @@ enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_JSON, LOG_FORMAT_TEXT };
       "exceed the server's transactionLifetimeLimitSeconds.")                                      \
     X(BYTES, batch_max_bytes, "batch.max_bytes", "8MiB", 1048576, 33554432,                        \
       "Maximum size of all command bodies in one batch.")                                          \
+    X(COUNT, reads_concurrency, "reads.concurrency", "4", 1, 64,                                   \
+      "Number of batches of reads that are executed at the same time, beside the writes, each "    \
+      "with a database session of its own; per lane. One principal has at most half of them at a " \
+      "time. Lower it where reads slow the database down for writes.")                             \
+    X(DURATION, reads_timeout_ms, "reads.timeout", "5s", 100, 300000,                              \
+      "Time limit of one read in the database. A read that takes longer three times, alone and "   \
+      "on a database that works, is answered with limit_exceeded. It is at most three quarters "   \
+      "of mongodb.timeout, whatever is set here.")                                                 \
     X(DURATION, reply_confirm_timeout_ms, "reply.confirm_timeout", "10s", 100, 600000,             \
       "Time that the broker has to confirm a reply or a dead letter before it is published "       \
       "again.")                                                                                    \
@@ -186,6 +194,7 @@ enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_JSON, LOG_FORMAT_TEXT };
     X("policy", "Access control.")                                                                 \
     X("batch", "A batch holds the commands that are waiting when the batch before it is done, up " \
                "to these limits. It goes to the database as one transaction.")                     \
+    X("reads", "Commands that only read.")                                                         \
     X("reply", "Replies to producers.")                                                            \
     X("delivery", "Commands that crash their worker.")                                             \
     X("idempotency", "Recorded outcomes.")                                                         \

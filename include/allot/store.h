@@ -33,10 +33,15 @@
  *                  load finds tell whether the commit took effect.
  *   CONFLICT       another transaction wrote the same document: load and plan again. Of
  *                  `take_advisory_lock`: another store holds the lock.
- *   UNAVAILABLE    no connection, a timeout or no primary: wait, then try again
- *   EXPIRED        the transaction outlived the server's limit: try a smaller batch
- *   REFUSED        the database permanently rejects these writes (validator, size), or a stored
- *                  document is malformed: try a smaller batch, or answer `internal`
+ *   UNAVAILABLE    no connection, no primary, or out of a resource: wait, then try again
+ *   TIMED_OUT      the call took longer than its limit. The commands may be the cause, or the
+ *                  database: only `prove_health` tells
+ *   UNEXPLAINED    the connection broke in the call, or the database answered with an error that
+ *                  says nothing about the cause: as after TIMED_OUT
+ *   EXPIRED        the transaction outlived the server's limit: as after TIMED_OUT
+ *   REFUSED        the database permanently rejects these writes (validator, size, unique index of
+ *                  somebody else), or a stored document is malformed: try a smaller batch, or
+ *                  answer `internal`
  *   MISCONFIGURED  a bug in allotd, or a server that is not set up as required: an operator is
  *                  needed, so report it; then try again as after UNAVAILABLE
  */
@@ -45,6 +50,8 @@
     X(CONFLICT, "conflict")                                                                        \
     X(UNAVAILABLE, "unavailable")                                                                  \
     X(UNKNOWN, "unknown")                                                                          \
+    X(TIMED_OUT, "timed_out")                                                                      \
+    X(UNEXPLAINED, "unexplained")                                                                  \
     X(EXPIRED, "expired")                                                                          \
     X(REFUSED, "refused")                                                                          \
     X(MISCONFIGURED, "misconfigured")
@@ -156,6 +163,18 @@ struct store_ops {
     /* Starts a new database session; to be called after UNKNOWN and `end`. So the next transaction
        has nothing in common with the one whose result is unknown. */
     void (*renew)(struct store *store);
+
+    /* Sets how long a load may take on the server, in the transactions that begin from now on; at
+       most the limit that the store was made with, which is the default. */
+    void (*limit_calls)(struct store *store, int64_t limit_ms);
+    /*
+     * Proves that the database works: reads, writes and commits something of its own on a majority,
+     * in a session of its own; not while a transaction is open. Sets `ret_primary` to the term of
+     * the primary, so two equal ones mean that it was primary all the time between. Any failure is
+     * UNAVAILABLE. What time it took is for the caller to judge.
+     */
+    enum store_status (*prove_health)(struct store *store, uint64_t *ret_primary,
+                                      struct error *error);
 
     /*
      * Attempt records: which store is processing a command that may crash its worker, and in a

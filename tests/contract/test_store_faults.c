@@ -53,7 +53,7 @@ static void test_a_cut_connection_is_never_an_empty_slot(void **state)
     struct provider content = plain_provider(world);
     world_add_provider(world, &content);
     admin_fail("\"aggregate\"", 1, ADMIN_CUT);
-    assert_status(&session, STORE_UNAVAILABLE, load_both(&session, content.id));
+    assert_status(&session, STORE_UNEXPLAINED, load_both(&session, content.id));
     admin_clear_faults();
     assert_false(snapshot_provider(session.snapshot, content.id)->state.loaded);
     assert_false(snapshot_consumer(session.snapshot, content.id)->state.loaded);
@@ -77,7 +77,7 @@ static void test_a_connection_cut_within_a_load_fills_no_slot(void **state)
     for (size_t i = 0; i < USAGES; i++)
         snapshot_want_usage(session.snapshot, i, (struct usage_params){.project_id = text_of("p")});
     admin_fail_after_first("\"aggregate\"", ADMIN_CUT);
-    assert_status(&session, STORE_UNAVAILABLE, session_try_load(&session));
+    assert_status(&session, STORE_UNEXPLAINED, session_try_load(&session));
     admin_clear_faults();
     assert_false(snapshot_provider(session.snapshot, content.id)->state.loaded);
     for (size_t i = 0; i < USAGES; i++)
@@ -99,7 +99,7 @@ static void test_lists_are_not_loaded_by_a_query_that_failed(void **state)
             snapshot_want_usage(session.snapshot, 0,
                                 (struct usage_params){.project_id = text_of("p")});
         admin_fail("\"aggregate\"", 1, ADMIN_CUT);
-        assert_status(&session, STORE_UNAVAILABLE, session_try_load(&session));
+        assert_status(&session, STORE_UNEXPLAINED, session_try_load(&session));
         assert_false(session.snapshot->roots_loaded);
         assert_false(list == 1 && session.snapshot->pages[0].loaded);
         assert_false(list == 2 && session.snapshot->usages[0].loaded);
@@ -116,14 +116,13 @@ struct expectation {
 static void test_error_codes_of_a_query_become_statuses(void **state)
 {
     static const struct expectation cases[] = {
-        {112, STORE_CONFLICT},      {246, STORE_CONFLICT},
-        {24, STORE_CONFLICT},       {251, STORE_CONFLICT},
-        {50, STORE_UNAVAILABLE},    {91, STORE_UNAVAILABLE},
-        {189, STORE_UNAVAILABLE},   {10107, STORE_UNAVAILABLE},
-        {11602, STORE_UNAVAILABLE}, {13436, STORE_UNAVAILABLE},
-        {13, STORE_UNAVAILABLE},    {18, STORE_UNAVAILABLE},
-        {8, STORE_UNAVAILABLE},     {4568, STORE_REFUSED},
-        {2, STORE_UNAVAILABLE}, /* any unknown code: a retry is always safe */
+        {112, STORE_CONFLICT},        {246, STORE_CONFLICT},      {24, STORE_CONFLICT},
+        {251, STORE_CONFLICT},        {50, STORE_TIMED_OUT},      {91, STORE_UNAVAILABLE},
+        {189, STORE_UNAVAILABLE},     {10107, STORE_UNAVAILABLE}, {11602, STORE_UNAVAILABLE},
+        {13436, STORE_UNAVAILABLE},   {13, STORE_UNAVAILABLE},    {18, STORE_UNAVAILABLE},
+        {8, STORE_UNEXPLAINED},       {4568, STORE_REFUSED},      {262, STORE_TIMED_OUT},
+        {292, STORE_REFUSED},         {388, STORE_REFUSED},       {14031, STORE_UNAVAILABLE},
+        {7654321, STORE_UNEXPLAINED},
     };
     struct store_world *world = *state;
     struct session session = session_open(world);
@@ -163,8 +162,8 @@ static void test_error_codes_of_a_write_become_statuses(void **state)
     static const struct expectation cases[] = {
         {112, STORE_CONFLICT},      {251, STORE_CONFLICT},   {290, STORE_CONFLICT},
         {10334, STORE_REFUSED},     {17280, STORE_REFUSED},  {17419, STORE_REFUSED},
-        {257, STORE_REFUSED},       {13, STORE_UNAVAILABLE}, {50, STORE_UNAVAILABLE},
-        {10107, STORE_UNAVAILABLE}, {8, STORE_UNAVAILABLE},
+        {257, STORE_REFUSED},       {13, STORE_UNAVAILABLE}, {50, STORE_TIMED_OUT},
+        {10107, STORE_UNAVAILABLE}, {8, STORE_UNEXPLAINED},
     };
     struct store_world *world = *state;
     struct session session = session_open(world);
@@ -180,6 +179,29 @@ static void test_error_codes_of_a_write_become_statuses(void **state)
         assert_false(open_provider(&session, content.id)->state.exists);
         session_restart(&session);
     }
+    session_close(&session);
+}
+
+/* An administrator may add an index, whose violation is no conflict with another worker. */
+static void test_a_duplicate_key_of_an_index_of_somebody_else_is_refused(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct provider provider = plain_provider(world);
+    world_add_provider(world, &provider);
+    struct consumer first = plain_consumer(world, provider.id, 1);
+    struct consumer second = plain_consumer(world, provider.id, 1);
+    world_add_consumer(world, &first);
+    admin_run(world->database,
+              "{\"createIndexes\": \"consumers\", \"indexes\": [{\"key\": {\"user_id\": 1}, "
+              "\"name\": \"one_per_user\", \"unique\": true, \"partialFilterExpression\": "
+              "{\"generation\": {\"$gte\": 0}}}]}");
+    (void)open_consumer(&session, second.id);
+    put_consumer(&session, &second);
+    enum store_status status = session_write(&session);
+    admin_run(world->database, "{\"dropIndexes\": \"consumers\", \"index\": \"one_per_user\"}");
+    assert_status(&session, STORE_REFUSED, status);
+    assert_non_null(strstr(session.error.text, "one_per_user"));
     session_close(&session);
 }
 
@@ -205,7 +227,7 @@ static void test_a_connection_cut_in_a_write_leaves_nothing(void **state)
     struct provider content = plain_provider(world);
     stage_provider(&session, &content);
     admin_fail("\"insert\"", 1, ADMIN_CUT);
-    assert_status(&session, STORE_UNAVAILABLE, session_write(&session));
+    assert_status(&session, STORE_UNEXPLAINED, session_write(&session));
     session_restart(&session);
     stage_provider(&session, &content); /* the same store works on, without a conflict */
     session_save(&session);
@@ -223,7 +245,7 @@ static void test_a_failure_half_way_through_the_collections_leaves_nothing(void 
     stage_provider(&session, &provider);
     put_outcome(&session, conductor(), key, "{}");
     admin_fail_after_first("\"insert\"", error_code(50));
-    assert_status(&session, STORE_UNAVAILABLE, session_write(&session));
+    assert_status(&session, STORE_TIMED_OUT, session_write(&session));
     admin_clear_faults();
     session_restart(&session);
     snapshot_want_outcome(session.snapshot, conductor(), key);
@@ -257,6 +279,7 @@ static const struct CMUnitTest tests[] = {
     FAULT_TEST(test_error_codes_of_a_query_become_statuses),
     FAULT_TEST(test_the_error_of_a_malformed_document_names_its_collection),
     FAULT_TEST(test_error_codes_of_a_write_become_statuses),
+    FAULT_TEST(test_a_duplicate_key_of_an_index_of_somebody_else_is_refused),
     FAULT_TEST(test_a_write_conflict_of_an_update_is_a_conflict),
     FAULT_TEST(test_a_connection_cut_in_a_write_leaves_nothing),
     FAULT_TEST(test_a_failure_half_way_through_the_collections_leaves_nothing),

@@ -316,11 +316,8 @@ static void test_a_message_that_cannot_be_stored_is_acknowledged(void **state)
 
 static void submit_unreadable(struct world *world)
 {
-    struct job_queue jobs = {0};
-    job_queue_push(&jobs, job_of_unreadable(text_of("invalid AMQP data")));
-    applier_submit(world->workers[0].applier, &jobs);
+    world_submit(world, 0, job_of_unreadable(text_of("invalid AMQP data")));
     world->workers[0].epoch++; /* the connection is lost over it */
-    world->workers[0].idle = false;
 }
 
 /* A call that marks it later could fail, and then a sweep would publish it. */

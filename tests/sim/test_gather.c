@@ -29,6 +29,8 @@ static enum store_status watch(struct store *store, struct snapshot *snapshot, s
 }
 
 static const struct store_ops watching_ops = {.begin = blank_call,
+                                              .limit_calls = blank_limit_calls,
+                                              .prove_health = blank_prove_health,
                                               .load = watch,
                                               .write = blank_write,
                                               .commit = blank_call,

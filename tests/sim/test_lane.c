@@ -201,6 +201,8 @@ static enum store_status commit(struct store *store, struct error *error)
 
 static const struct store_ops blocking_ops = {.prepare = blank_call,
                                               .begin = begin,
+                                              .limit_calls = blank_limit_calls,
+                                              .prove_health = blank_prove_health,
                                               .load = blank_load,
                                               .write = blank_write,
                                               .claim_letters = blank_claim_letters,
@@ -255,6 +257,7 @@ static void set_up(struct fixture *fixture)
 
 static void start(struct fixture *fixture, struct clock *clock)
 {
+    struct store *stores[LANE_THREADS_MAX];
     struct lane_options options = {
         .turn = &fixture->turn,
         .full = fixture->full,
@@ -263,8 +266,10 @@ static void start(struct fixture *fixture, struct clock *clock)
         .clock = clock,
         .policy = fixture->policy,
         .transport = &fixture->broker.base,
-        .store = &fixture->store.base,
+        .stores = stores,
     };
+    for (size_t i = 0; i < lane_store_count(&fixture->settings); i++)
+        stores[i] = &fixture->store.base;
     fixture->lane = lane_start(&options);
 }
 

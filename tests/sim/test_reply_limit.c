@@ -51,6 +51,8 @@ static enum store_status load_usage(struct store *store, struct snapshot *snapsh
 }
 
 static const struct store_ops usage_ops = {.begin = blank_call,
+                                           .limit_calls = blank_limit_calls,
+                                           .prove_health = blank_prove_health,
                                            .load = load_usage,
                                            .write = write_fence,
                                            .commit = blank_call,

@@ -621,10 +621,10 @@ static void test_deaths_after_attempts_exhausted_change_nothing(void **state)
 /* Steps the applier to this stage. */
 static void apply_until(struct world *world, const char *stage)
 {
-    const struct applier *applier = world->workers[0].applier;
+    const struct applier *applier = world->workers[0].appliers[APPLY_WRITES].applier;
     for (int steps = 0; strcmp(applier_stage_name(applier), stage) != 0; steps++) {
         assert_true(steps < 100);
-        world_apply_step(world, 0);
+        world_apply_step_of(world, 0, APPLY_WRITES);
         fake_clock_advance(&world->clock, 50);
     }
 }
@@ -647,11 +647,11 @@ static void test_an_earlier_delivery_does_not_withdraw_the_record(void **state)
     for (int crashes = 0; crashes < WORLD_ATTEMPTS_MAX; crashes++) {
         receive_commands(world);
         apply_until(world, "record_attempts");
-        world_apply_step(world, 0);
+        world_apply_step_of(world, 0, APPLY_WRITES);
         memory_transport_cut(world->workers[0].transport);
         receive_commands(world);
         apply_until(world, "record_attempts");
-        world_apply_step(world, 0);
+        world_apply_step_of(world, 0, APPLY_WRITES);
         world_transport_step(world, 0); /* takes the dropped job back */
         assert_true(crash_at(world, MEMORY_LOAD));
     }
@@ -676,7 +676,7 @@ static void test_fresh_commands_do_not_join_a_command_with_a_record(void **state
         world_transport_step(world, 0);
     uint64_t replies = memory_broker_count(world->broker, "replies");
     apply_until(world, "commit");
-    world_apply_step(world, 0);
+    world_apply_step_of(world, 0, APPLY_WRITES);
     apply_until(world, "begin");
     world_transport_step(world, 0);
     assert_int_equal(memory_broker_count(world->broker, "replies") - replies, 1);
@@ -722,10 +722,10 @@ static void test_a_record_without_an_answer_keeps_the_turn(void **state)
     memory_database_fail(world->database, (struct memory_fault){.call = MEMORY_ATTEMPT,
                                                                 .status = STORE_UNAVAILABLE,
                                                                 .fate = MEMORY_APPLIED});
-    world_apply_step(world, 0);
+    world_apply_step_of(world, 0, APPLY_WRITES);
     assert_int_equal(recorded_alone(world, "alone"), 1);
     fake_clock_advance(&world->clock, 3000);
-    world_apply_step(world, 0);
+    world_apply_step_of(world, 0, APPLY_WRITES);
     assert_false(attempt_turn_begin(&world->turn, true));
     assert_true(world_run_until_idle(world));
     assert_true(attempt_turn_begin(&world->turn, true));

@@ -75,6 +75,8 @@ void applier_bench_run(const struct applier_bench *bench, struct store *store, s
         .max_documents = BENCH_DOCUMENTS_MAX,
         .max_bytes = BODY_BYTES_MAX,
         .max_attempts = 3,
+        .timeout_ms = BENCH_TIMEOUT_MS,
+        .call_limit_ms = BENCH_TIMEOUT_MS,
     });
     applier_submit(applier, jobs);
     while (applier_step(applier, &pause_ms) == APPLIER_GO_ON)

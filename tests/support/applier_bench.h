@@ -28,6 +28,6 @@ struct job *applier_bench_job(const struct applier_bench *bench, struct arena *a
 void applier_bench_run(const struct applier_bench *bench, struct store *store, size_t max_commands,
                        struct job_queue *jobs);
 
-enum { BENCH_DOCUMENTS_MAX = 100 };
+enum { BENCH_DOCUMENTS_MAX = 100, BENCH_TIMEOUT_MS = 1000 };
 
 #endif

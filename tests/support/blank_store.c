@@ -61,6 +61,21 @@ enum store_status blank_find_letters(struct store *store, const struct text *ids
     return STORE_OK;
 }
 
+void blank_limit_calls(struct store *store, int64_t limit_ms)
+{
+    (void)store;
+    (void)limit_ms;
+}
+
+enum store_status blank_prove_health(struct store *store, uint64_t *ret_primary,
+                                     struct error *error)
+{
+    (void)store;
+    (void)error;
+    *ret_primary = 1;
+    return STORE_OK;
+}
+
 void blank_end(struct store *store)
 {
     (void)store;

@@ -24,6 +24,9 @@ enum store_status blank_find_letters(struct store *store, const struct text *ids
                                      struct arena *arena, struct letter_sighting *ret_sightings,
                                      struct error *error);
 /* Does nothing. */
+void blank_limit_calls(struct store *store, int64_t limit_ms);
+enum store_status blank_prove_health(struct store *store, uint64_t *ret_primary,
+                                     struct error *error);
 void blank_end(struct store *store);
 
 #endif

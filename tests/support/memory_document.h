@@ -28,9 +28,9 @@ enum memory_kind {
 
 enum { MEMORY_ATTEMPTS_MAX = 64 };
 
-/* An attempt record: the session that recorded the attempt, and the size of its batch. */
+/* An attempt record: the family of the store that recorded it, and the size of its batch. */
 struct memory_attempt {
-    uint64_t session;
+    uint64_t family;
     size_t size;
 };
 
@@ -79,6 +79,12 @@ struct memory_transaction {
 
 enum { FAULTS_MAX = 64, REFUSED_MAX = 64 };
 
+/* A document whose loads fail. */
+struct memory_unloadable {
+    struct uuid id;
+    enum store_status status;
+};
+
 struct memory_database {
     struct memory_table tables[KIND_COUNT];
     struct memory_transaction *transactions; /* open, or aborted but not yet ended by their store */
@@ -88,6 +94,9 @@ struct memory_database {
     size_t fault_count;
     struct uuid refused[REFUSED_MAX];
     size_t refused_count;
+    struct memory_unloadable unloadable[REFUSED_MAX];
+    size_t unloadable_count;
+    uint64_t elections; /* the term of the primary is one higher */
     struct memory_counters counters;
     const char *watched; /* a key, or NULL; borrowed */
     struct clock *clock; /* or NULL; borrowed */

@@ -10,9 +10,9 @@
  * anything. Calls inside a transaction use begin_transaction_call(), which also reports an abort.
  *
  * Guarantees. A failed call has exactly the effect that the fault's fate says. A call that fails
- * with CONFLICT, EXPIRED, REFUSED or MISCONFIGURED aborts the transaction; UNAVAILABLE and UNKNOWN
- * leave it open until `end`. A crashed store changes nothing more. An attempt record is a commit of
- * its own that needs no transaction, and takes effect at once.
+ * with UNAVAILABLE or UNKNOWN leaves the transaction open until `end`; any other status aborts it.
+ * A crashed store changes nothing more. An attempt record is a commit of its own that needs no
+ * transaction, and takes effect at once.
  *
  * Not here: `renew` does nothing, because a session has no state besides its transaction. Commit
  * does not repeat itself after UNKNOWN; each call is one try.
@@ -30,8 +30,9 @@
 struct memory_store {
     struct store base;
     struct memory_database *database;
-    uint64_t session;                       /* number of this store's session */
-    uint64_t claims;                        /* calls of claim_letters that returned OK */
+    uint64_t session; /* number of this store's session */
+    uint64_t family;  /* of attempt records: the session of the first sibling */
+    uint64_t claims;  /* calls of claim_letters that returned OK */
     struct memory_transaction *transaction; /* NULL: none since the last commit or `end` */
     bool committed;                         /* since `begin`; another commit returns OK again */
     bool abort_is_lost;                     /* `end` leaves the transaction lingering */
@@ -187,11 +188,39 @@ static bool has_watched_key(const struct memory_database *database, const struct
     return false;
 }
 
+static bool wants(const struct snapshot *snapshot, struct uuid id)
+{
+    for (size_t i = 0; i < snapshot->provider_count; i++) {
+        if (!snapshot->providers[i].state.loaded && uuid_equal(snapshot->providers[i].id, id))
+            return true;
+    }
+    for (size_t i = 0; i < snapshot->consumer_count; i++) {
+        if (!snapshot->consumers[i].state.loaded && uuid_equal(snapshot->consumers[i].id, id))
+            return true;
+    }
+    return false;
+}
+
+/* Returns the status of the first document whose load fails; OK if there is none. */
+static enum store_status find_unloadable(const struct memory_database *database,
+                                         const struct snapshot *snapshot, struct error *error)
+{
+    for (size_t i = 0; i < database->unloadable_count; i++) {
+        if (wants(snapshot, database->unloadable[i].id)) {
+            error_set(error, "memory: a document cannot be loaded");
+            return database->unloadable[i].status;
+        }
+    }
+    return STORE_OK;
+}
+
 static enum store_status load(struct store *base, struct snapshot *snapshot, struct error *error)
 {
     struct memory_database *database = to_memory(base)->database;
     enum store_status status = begin_transaction_call(to_memory(base), MEMORY_LOAD, error);
     database->counters.watched_loads += has_watched_key(database, snapshot);
+    if (status == STORE_OK)
+        status = find_unloadable(database, snapshot, error);
     if (status == STORE_OK)
         memory_load(to_memory(base)->transaction, snapshot);
     return status;
@@ -240,6 +269,24 @@ static void renew(struct store *base)
     assert(to_memory(base)->transaction == NULL);
 }
 
+static void limit_calls(struct store *base, int64_t limit_ms)
+{
+    (void)base; /* calls take no time */
+    assert(limit_ms > 0);
+    (void)limit_ms;
+}
+
+static enum store_status prove_health(struct store *base, uint64_t *ret_primary,
+                                      struct error *error)
+{
+    struct memory_store *store = to_memory(base);
+    struct memory_fault fault;
+    assert(store->crashed || store->transaction == NULL);
+    *ret_primary = store->database->elections + 1;
+    enum store_status status = begin_call(store, MEMORY_PROVE, &fault, error);
+    return status == STORE_OK ? STORE_OK : STORE_UNAVAILABLE;
+}
+
 static void store_free(struct store *base)
 {
     if (base == NULL)
@@ -262,12 +309,12 @@ static struct memory_document *attempts_of(struct memory_store *store,
     return document;
 }
 
-/* Copies the records of other sessions. */
+/* Copies the records of other families. */
 static void copy_other_attempts(struct memory_version *version, const struct memory_version *before,
-                                uint64_t session)
+                                uint64_t family)
 {
     for (size_t i = 0; before != NULL && i < before->attempt_count; i++) {
-        if (before->attempts[i].session != session)
+        if (before->attempts[i].family != family)
             version->attempts[version->attempt_count++] = before->attempts[i];
     }
 }
@@ -278,10 +325,10 @@ static void apply_change(struct memory_store *store, enum change_kind kind,
     struct memory_document *document = attempts_of(store, key);
     struct memory_version *version = memory_version_new(kind != CHANGE_CLEAR);
     if (kind != CHANGE_CLEAR)
-        copy_other_attempts(version, document->newest, store->session);
+        copy_other_attempts(version, document->newest, store->family);
     if (kind == CHANGE_RECORD) {
         assert(version->attempt_count < MEMORY_ATTEMPTS_MAX);
-        version->attempts[version->attempt_count++] = (struct memory_attempt){store->session, size};
+        version->attempts[version->attempt_count++] = (struct memory_attempt){store->family, size};
     }
     memory_install(store->database, document, version);
 }
@@ -310,7 +357,7 @@ static enum store_status find_attempts(struct store *base, const struct attempt_
         ret_histories[i] = (struct attempt_history){0};
         for (size_t j = 0; version != NULL && j < version->attempt_count; j++) {
             const struct memory_attempt *record = &version->attempts[j];
-            if (record->session == store->session)
+            if (record->family == store->family)
                 continue;
             ret_histories[i].alone += record->size == 1;
             if (ret_histories[i].smallest == 0 || record->size < ret_histories[i].smallest)
@@ -440,6 +487,8 @@ static const struct store_ops operations = {
     .commit = commit,
     .end = end,
     .renew = renew,
+    .limit_calls = limit_calls,
+    .prove_health = prove_health,
     .find_attempts = find_attempts,
     .record_attempts = record_attempts,
     .withdraw_attempts = withdraw_attempts,
@@ -458,7 +507,15 @@ struct store *memory_store_new(struct memory_database *database)
     struct memory_store *store = MEMORY_NEW(struct memory_store);
     store->base.ops = &operations;
     store->database = database;
-    store->session = ++database->sessions;
+    store->session = store->family = ++database->sessions;
+    return &store->base;
+}
+
+struct store *memory_store_sibling(const struct store *first)
+{
+    const struct memory_store *sibling = (const struct memory_store *)first;
+    struct memory_store *store = to_memory(memory_store_new(sibling->database));
+    store->family = sibling->family;
     return &store->base;
 }
 
@@ -494,12 +551,25 @@ void memory_database_clear_faults(struct memory_database *database)
 {
     database->fault_count = 0;
     database->refused_count = 0;
+    database->unloadable_count = 0;
 }
 
 void memory_database_refuse(struct memory_database *database, struct uuid id)
 {
     assert(database->refused_count < REFUSED_MAX);
     database->refused[database->refused_count++] = id;
+}
+
+void memory_database_fail_load_of(struct memory_database *database, struct uuid id,
+                                  enum store_status status)
+{
+    assert(database->unloadable_count < REFUSED_MAX);
+    database->unloadable[database->unloadable_count++] = (struct memory_unloadable){id, status};
+}
+
+void memory_database_elect(struct memory_database *database)
+{
+    database->elections++;
 }
 
 void memory_store_crash(struct store *base, enum memory_fate fate)

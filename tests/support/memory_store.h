@@ -30,6 +30,8 @@ void memory_database_free(struct memory_database *database);
 
 /* Creates a store with a session of its own, freed with `ops->free`. `database` is borrowed. */
 struct store *memory_store_new(struct memory_database *database);
+/* The same, with the attempt records of `store`, which is borrowed. */
+struct store *memory_store_sibling(const struct store *store);
 
 /* --- faults --- */
 
@@ -45,6 +47,7 @@ enum memory_call {
     MEMORY_ATTEMPT,
     MEMORY_WRITE_LETTERS,
     MEMORY_LETTER,
+    MEMORY_PROVE,
     MEMORY_ANY_CALL
 };
 
@@ -73,6 +76,13 @@ void memory_database_fail(struct memory_database *database, struct memory_fault 
 void memory_database_clear_faults(struct memory_database *database);
 /* Lets the database refuse this provider or consumer from now on, as a validator does. */
 void memory_database_refuse(struct memory_database *database, struct uuid id);
+
+/* Lets each load of this provider or consumer fail with this status from now on, until
+   memory_database_clear_faults(). */
+void memory_database_fail_load_of(struct memory_database *database, struct uuid id,
+                                  enum store_status status);
+/* Makes another node the primary. */
+void memory_database_elect(struct memory_database *database);
 
 /* Gives a committed letter another state, as people do. */
 void memory_database_set_letter_state(struct memory_database *database, struct text id,

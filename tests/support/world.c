@@ -34,6 +34,7 @@ enum {
     SWEEP_MS = 10000,
     SWEEP_LETTERS = 3,
     TRIM_MS = 60000,
+    TIMEOUT_MS = 10000,
     LETTERS_MAX_BYTES = 1024 * 1024 * 1024,
     LETTERS_BYTES = 1024 * 1024,
 };
@@ -87,6 +88,41 @@ static void identify(void *context, struct job *job)
     job->undecoded = false;
 }
 
+static void start_applier(struct world_worker *worker, size_t index)
+{
+    struct world *world = worker->world;
+    struct world_applier *apply = &worker->appliers[index];
+    apply->store = index == 0 ? memory_store_new(world->database)
+                              : memory_store_sibling(worker->appliers[0].store);
+    struct applier_options options = {
+        .role = index < WORLD_FIRST_READER ? (enum apply_role)index : APPLY_READS,
+        .store = apply->store,
+        .clock = &world->clock.base,
+        .policy = world->policy,
+        .epoch = &worker->epoch,
+        .queue = text_of("allot.commands"),
+        .worker = text_of("simulated"),
+        .turn = world->one_process ? &world->turn : &worker->turn,
+        .full = worker->full,
+        .max_commands = world->max_commands,
+        .max_documents = DOCUMENTS_MAX,
+        .max_bytes = BATCH_BYTES,
+        .max_attempts = WORLD_ATTEMPTS_MAX,
+        .timeout_ms = TIMEOUT_MS,
+        .call_limit_ms = TIMEOUT_MS,
+        .sweep_count_max = SWEEP_LETTERS,
+        .sweep_bytes_max = LETTERS_BYTES,
+        .letters_max_bytes = world->letters_max_bytes,
+        .redaction = world->redaction,
+        .seed = world_random(world, UINT64_MAX),
+        .decode = decode,
+        .identify = identify,
+        .decode_context = worker,
+    };
+    apply->applier = applier_new(&options);
+    apply->idle = true;
+}
+
 static void start(struct world *world, struct world_worker *worker)
 {
     uint64_t epoch = worker->epoch + 1;
@@ -94,8 +130,8 @@ static void start(struct world *world, struct world_worker *worker)
     worker->world = world;
     worker->epoch = epoch;
     worker->transport = memory_transport_new(world->broker);
-    worker->store = memory_store_new(world->database);
     worker->full = full_principals_new();
+    worker->reads = read_queue_new(WORLD_READERS);
     flow_init(&worker->flow, SIZE_MAX / 2, world->prefetch, NULL);
     struct settler_options settling = {
         .transport = worker->transport,
@@ -111,37 +147,19 @@ static void start(struct world *world, struct world_worker *worker)
     worker->settler = settler_new(&settling);
     settler_limit_blamed(worker->settler, PREFETCH / 2, SIZE_MAX);
     settler_limit_without_letter(worker->settler, flow_without_letter_count(&worker->flow));
-    struct applier_options applying = {
-        .store = worker->store,
-        .clock = &world->clock.base,
-        .policy = world->policy,
-        .epoch = &worker->epoch,
-        .queue = text_of("allot.commands"),
-        .worker = text_of("simulated"),
-        .turn = world->one_process ? &world->turn : &worker->turn,
-        .full = worker->full,
-        .max_commands = world->max_commands,
-        .max_documents = DOCUMENTS_MAX,
-        .max_bytes = BATCH_BYTES,
-        .max_attempts = WORLD_ATTEMPTS_MAX,
-        .sweep_count_max = SWEEP_LETTERS,
-        .sweep_bytes_max = LETTERS_BYTES,
-        .letters_max_bytes = world->letters_max_bytes,
-        .redaction = world->redaction,
-        .seed = world_random(world, UINT64_MAX),
-        .decode = decode,
-        .identify = identify,
-        .decode_context = worker,
-    };
-    worker->applier = applier_new(&applying);
+    for (size_t i = 0; i < WORLD_APPLIERS; i++)
+        start_applier(worker, i);
 }
 
 static void stop(struct world_worker *worker)
 {
-    applier_free(worker->applier);
+    for (size_t i = 0; i < WORLD_APPLIERS; i++) {
+        applier_free(worker->appliers[i].applier);
+        worker->appliers[i].store->ops->free(worker->appliers[i].store);
+    }
+    read_queue_free(worker->reads);
     settler_free(worker->settler);
     worker->transport->ops->free(worker->transport);
-    worker->store->ops->free(worker->store);
     full_principals_free(worker->full);
     flow_clear(&worker->flow);
 }
@@ -266,14 +284,39 @@ const struct memory_message *world_dead_letter(const struct world *world, const 
 
 /* --- a worker's steps ----------------------------------------------------------------------- */
 
+static void submit_to(struct world_worker *worker, size_t index, struct job_queue *jobs)
+{
+    struct world_applier *apply = &worker->appliers[index];
+    apply->count += jobs->count;
+    applier_submit(apply->applier, jobs);
+    apply->idle = false;
+    if (apply->idle_until_submitted)
+        apply->from_ms = 0;
+}
+
 static void submit(struct world_worker *worker, struct job *job)
 {
     struct job_queue one = {0};
+    enum apply_role role = apply_role_for(job);
+    if (role == APPLY_READS) {
+        read_queue_push(worker->reads, job);
+        return;
+    }
     job_queue_push(&one, job);
-    applier_submit(worker->applier, &one);
-    worker->idle = false;
-    if (worker->idle_until_submitted)
-        worker->apply_from_ms = 0;
+    submit_to(worker, role, &one);
+}
+
+void world_submit(struct world *world, size_t worker, struct job *job)
+{
+    submit(&world->workers[worker], job);
+}
+
+static void give_reads(struct world_worker *worker)
+{
+    struct job_queue jobs = {0};
+    size_t reader = 0;
+    while (read_queue_next(worker->reads, &reader, &jobs))
+        submit_to(worker, WORLD_FIRST_READER + reader, &jobs);
 }
 
 static void release_jobs(struct world_worker *worker, struct job_queue *jobs)
@@ -338,7 +381,7 @@ static bool is_swept(struct world_worker *worker, struct job *job)
         job_free(job);
         return true;
     }
-    if (!job->swept || job->stage != SETTLE_REPLY) /* later it comes with its fate noted */
+    if (!job_is_claimed_letter(job))
         return false;
     assert(job->delivery.tag == 0); /* it has no delivery */
     worker->sweep_at_ms = 0;
@@ -387,27 +430,46 @@ static void trim_letters(struct world_worker *worker)
     submit(worker, job_of_trim(worker->epoch));
 }
 
-static void reap_applied(struct world_worker *worker)
+static void take_applied(struct world_worker *worker, struct job *job, struct job_queue *released)
 {
-    struct job_queue finished = {0};
-    struct job_queue released = {0};
-    applier_reap(worker->applier, &finished);
-    for (struct job *job = job_queue_pop(&finished); job != NULL; job = job_queue_pop(&finished)) {
-        if (job_is_of_desk(job)) {
-            end_desk_message(worker, job);
-            continue;
-        }
-        if (is_swept(worker, job) || is_trimmed(worker, job))
-            continue;
-        bool settled = job->stage == SETTLE_DONE;
-        if (!settled && job->answered && job->epoch == worker->epoch) {
-            settle(worker, job);
-            continue;
-        }
+    bool settled = job->stage == SETTLE_DONE;
+    bool current = job->epoch == worker->epoch;
+    bool passed_on = job->passed_on;
+    job->passed_on = false;
+    if (!settled && current && (passed_on || job_needs_letter(job))) {
+        submit(worker, job);
+    } else if (!settled && current && job->answered) {
+        settle(worker, job);
+    } else {
         if (!settled)
             job->answered = false;
-        job_queue_push(&released, job);
+        job_queue_push(released, job);
     }
+}
+
+static void reap_applier(struct world_worker *worker, size_t index, struct job_queue *released)
+{
+    struct world_applier *apply = &worker->appliers[index];
+    struct job_queue finished = {0};
+    size_t before = apply->count;
+    applier_reap(apply->applier, &finished);
+    for (const struct job *job = finished.head; job != NULL; job = job->next)
+        apply->count -= !job_is_claimed_letter(job);
+    if (index >= WORLD_FIRST_READER && before > 0 && apply->count == 0)
+        read_queue_done(worker->reads, index - WORLD_FIRST_READER);
+    for (struct job *job = job_queue_pop(&finished); job != NULL; job = job_queue_pop(&finished)) {
+        if (job_is_of_desk(job))
+            end_desk_message(worker, job);
+        else if (!is_swept(worker, job) && !is_trimmed(worker, job))
+            take_applied(worker, job, released);
+    }
+}
+
+static void reap_applied(struct world_worker *worker)
+{
+    struct job_queue released = {0};
+    for (size_t i = 0; i < WORLD_APPLIERS; i++)
+        reap_applier(worker, i, &released);
     release_jobs(worker, &released);
 }
 
@@ -421,6 +483,8 @@ static void drop_connection(struct world_worker *worker)
     release_jobs(worker, &jobs);
     worker->transport->ops->close(worker->transport);
     flow_reset(&worker->flow);
+    read_queue_clear(worker->reads, &jobs);
+    release_jobs(worker, &jobs);
     worker->connected = false;
     worker->lost = false;
     reap_applied(worker);
@@ -472,6 +536,7 @@ void world_transport_step(struct world *world, size_t index)
     if (!worker->lost)
         worker->lost |= worker->transport->ops->poll(worker->transport, 0, -1, &handler, &error) !=
                         TRANSPORT_OK;
+    give_reads(worker);
     settler_reap(worker->settler, &settled);
     hold(worker, &settled);
     release_jobs(worker, &settled);
@@ -483,22 +548,48 @@ void world_transport_step(struct world *world, size_t index)
         drop_connection(worker);
 }
 
+/* Returns the next applier in turn that has something to do now; NULL if there is none. */
+static struct world_applier *next_applier(struct world_worker *worker)
+{
+    for (size_t i = 1; i <= WORLD_APPLIERS; i++) {
+        size_t index = (worker->turn_of + i) % WORLD_APPLIERS;
+        struct world_applier *apply = &worker->appliers[index];
+        if (apply->idle || worker->world->clock.monotonic_ms < apply->from_ms)
+            continue;
+        worker->turn_of = index;
+        return apply;
+    }
+    return NULL;
+}
+
+static void step(const struct world *world, struct world_applier *apply)
+{
+    int64_t pause_ms = 0;
+    enum applier_next next = applier_step(apply->applier, &pause_ms);
+    apply->idle = next == APPLIER_IDLE && pause_ms == 0;
+    apply->idle_until_submitted = next == APPLIER_IDLE;
+    apply->from_ms = world->clock.monotonic_ms + pause_ms;
+}
+
 void world_apply_step(struct world *world, size_t index)
 {
-    struct world_worker *worker = &world->workers[index];
-    int64_t pause_ms = 0;
-    if (world->clock.monotonic_ms < worker->apply_from_ms)
-        return;
-    enum applier_next next = applier_step(worker->applier, &pause_ms);
-    worker->idle = next == APPLIER_IDLE && pause_ms == 0;
-    worker->idle_until_submitted = next == APPLIER_IDLE;
-    worker->apply_from_ms = world->clock.monotonic_ms + pause_ms;
+    struct world_applier *apply = next_applier(&world->workers[index]);
+    if (apply != NULL)
+        step(world, apply);
+}
+
+void world_apply_step_of(struct world *world, size_t index, enum apply_role role)
+{
+    struct world_applier *apply = &world->workers[index].appliers[role];
+    if (world->clock.monotonic_ms >= apply->from_ms)
+        step(world, apply);
 }
 
 void world_crash(struct world *world, size_t index, enum memory_fate fate)
 {
     struct world_worker *worker = &world->workers[index];
-    memory_store_crash(worker->store, fate);
+    for (size_t i = 0; i < WORLD_APPLIERS; i++)
+        memory_store_crash(worker->appliers[i].store, fate);
     stop(worker);
     start(world, worker);
     world->crashes++;
@@ -511,6 +602,10 @@ static const struct memory_fault store_faults[] = {
     {.call = MEMORY_LOAD, .status = STORE_UNAVAILABLE},
     {.call = MEMORY_LOAD, .status = STORE_CONFLICT},
     {.call = MEMORY_LOAD, .status = STORE_EXPIRED},
+    {.call = MEMORY_LOAD, .status = STORE_TIMED_OUT, .times = 2},
+    {.call = MEMORY_LOAD, .status = STORE_UNEXPLAINED, .times = 3},
+    {.call = MEMORY_WRITE, .status = STORE_UNEXPLAINED, .times = 2},
+    {.call = MEMORY_PROVE, .status = STORE_UNAVAILABLE},
     {.call = MEMORY_WRITE, .status = STORE_UNAVAILABLE},
     {.call = MEMORY_WRITE, .status = STORE_UNAVAILABLE, .fate = MEMORY_LINGERS},
     {.call = MEMORY_WRITE, .status = STORE_CONFLICT},
@@ -607,6 +702,15 @@ static size_t unpublished_letters(const struct world *world)
     return count;
 }
 
+static bool appliers_are_idle(const struct world_worker *worker)
+{
+    for (size_t i = 0; i < WORLD_APPLIERS; i++) {
+        if (!worker->appliers[i].idle)
+            return false;
+    }
+    return true;
+}
+
 static bool is_idle(const struct world *world)
 {
     if (memory_broker_count(world->broker, "allot.commands") > 0 ||
@@ -615,8 +719,8 @@ static bool is_idle(const struct world *world)
         return false;
     for (size_t i = 0; i < WORLD_WORKERS; i++) {
         const struct world_worker *worker = &world->workers[i];
-        if (!worker->idle || settler_count(worker->settler) > 0 ||
-            settler_publishing(worker->settler) > 0)
+        if (!appliers_are_idle(worker) || read_queue_count(worker->reads) > 0 ||
+            settler_count(worker->settler) > 0 || settler_publishing(worker->settler) > 0)
             return false;
     }
     return unpublished_letters(world) == 0;
@@ -627,7 +731,8 @@ bool world_run_until_idle(struct world *world)
     for (size_t round = 0; round < ROUNDS_MAX; round++) {
         for (size_t i = 0; i < WORLD_WORKERS; i++) {
             world_transport_step(world, i);
-            world_apply_step(world, i);
+            for (size_t j = 0; j < WORLD_APPLIERS; j++)
+                world_apply_step(world, i);
         }
         if (is_idle(world))
             return true;

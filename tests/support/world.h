@@ -18,29 +18,45 @@
 #include "tests/support/memory_transport.h"
 #include "worker/service/applier.h"
 #include "worker/service/flow.h"
+#include "worker/service/read_queue.h"
 #include "worker/service/settler.h"
 
 /* WORLD_ATTEMPTS_MAX is the max_attempts of each worker. Its other settings are in world.c. */
-enum { WORLD_WORKERS = 2, WORLD_ATTEMPTS_MAX = 3, JOURNAL_MAX = 2048 };
+enum {
+    WORLD_WORKERS = 2,
+    WORLD_READERS = 2,
+    WORLD_FIRST_READER = 2,
+    WORLD_APPLIERS = WORLD_FIRST_READER + WORLD_READERS,
+    WORLD_ATTEMPTS_MAX = 3,
+    JOURNAL_MAX = 2048
+};
 
 struct world;
+
+/* An apply thread of a worker, without the thread. */
+struct world_applier {
+    struct applier *applier;
+    struct store *store;
+    size_t count;              /* jobs that were submitted and are not reaped */
+    bool idle;                 /* it has nothing to do */
+    bool idle_until_submitted; /* what is submitted ends the pause */
+    int64_t from_ms;           /* it pauses until this time of the fake clock */
+};
 
 struct world_worker {
     struct world *world;
     struct transport *transport;
-    struct store *store;
     struct settler *settler;
-    struct applier *applier;
+    struct world_applier appliers[WORLD_APPLIERS]; /* by role; from WORLD_FIRST_READER on readers */
+    size_t turn_of;                                /* the applier that had the last step */
+    struct read_queue *reads;
     _Atomic uint64_t epoch;
     struct flow flow; /* of the subscription; bytes in flight are not counted */
     bool connected;
     bool lost;
     struct attempt_turn turn; /* unless the workers are lanes of one process */
     struct full_principals *full;
-    bool idle;                 /* the applier has nothing to do */
-    bool idle_until_submitted; /* what is submitted ends the pause */
-    int64_t apply_from_ms;     /* the applier pauses until this time of the fake clock */
-    bool sweeping;             /* the applier looks for unpublished letters */
+    bool sweeping; /* the applier looks for unpublished letters */
     int64_t sweep_at_ms;
     bool trimming; /* the applier makes a step of a trim */
     int64_t trim_at_ms;
@@ -108,8 +124,13 @@ const struct sent *world_send(struct world *world, const struct sent *message);
 const struct sent *world_ask(struct world *world, const char *principal, const char *key,
                              const char *body);
 
-/* Makes one step of the applier, unless it pauses. */
+/* Makes one step of one applier: the next one in turn that has something to do and does not
+   pause. */
 void world_apply_step(struct world *world, size_t worker);
+/* Makes one step of the applier with this role, or of the first reader, unless it pauses. */
+void world_apply_step_of(struct world *world, size_t worker, enum apply_role role);
+/* Submits a job to the applier that it belongs to, as the transport side does. */
+void world_submit(struct world *world, size_t worker, struct job *job);
 /* Makes one step of the transport side; connects the worker if it is not connected. */
 void world_transport_step(struct world *world, size_t worker);
 /* Crashes a worker and starts a new one. `fate` says what becomes of its open transaction. */

@@ -181,6 +181,42 @@ static void signal_each_mongod(const char *files, int signal_number)
     }
 }
 
+struct held_document {
+    mongoc_client_t *client;
+    mongoc_client_session_t *session;
+};
+
+struct held_document *hold_document(const char *collection, const char *filter)
+{
+    bson_error_t error;
+    bson_t selector, options = BSON_INITIALIZER, reply;
+    bson_t *change = BCON_NEW("$inc", "{", "rev", BCON_INT64(1), "}");
+    struct held_document *held = bson_malloc0(sizeof *held);
+    held->client = open_database();
+    held->session = mongoc_client_start_session(held->client, NULL, &error);
+    assert_true(bson_init_from_json(&selector, filter, -1, &error));
+    assert_true(mongoc_client_session_start_transaction(held->session, NULL, &error));
+    assert_true(mongoc_client_session_append(held->session, &options, &error));
+    mongoc_collection_t *documents =
+        mongoc_client_get_collection(held->client, fixture_database(), collection);
+    if (!mongoc_collection_update_many(documents, &selector, change, &options, &reply, &error))
+        fail_msg("%s", error.message);
+    mongoc_collection_destroy(documents);
+    bson_destroy(&reply);
+    bson_destroy(change);
+    bson_destroy(&options);
+    bson_destroy(&selector);
+    return held;
+}
+
+void release_document(struct held_document *held)
+{
+    (void)mongoc_client_session_abort_transaction(held->session, NULL);
+    mongoc_client_session_destroy(held->session);
+    mongoc_client_destroy(held->client);
+    bson_free(held);
+}
+
 void freeze_database(void)
 {
     const char *files = getenv("ALLOT_STACK_MONGOD_PIDFILES");

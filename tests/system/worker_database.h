@@ -49,6 +49,14 @@ void hold_commits(void);
 void await_held_commit(void);
 void release_commits(void);
 
+/* An open transaction of somebody else. */
+struct held_document;
+/* Writes the documents of the collection that fit the filter, given as JSON, in a transaction that
+   stays open until it is released, or mongod aborts it (see hold_commits). */
+struct held_document *hold_document(const char *collection, const char *filter);
+/* Aborts the transaction and frees it. */
+void release_document(struct held_document *held);
+
 /* Stops every mongod process of the stack: connections stay open, and nothing answers. */
 void freeze_database(void);
 /* Lets the processes run again. */

@@ -92,11 +92,21 @@ static void set_option(struct delivery *delivery, struct request *extra, char *w
     } else if (strcmp(word, "attempts") == 0) {
         extra->attempts = atoll(value);
     } else if (strcmp(word, "rejected") == 0) {
-        extra->rejected_by_storage = true;
+        extra->rejection = REJECTION_WRITES;
+        extra->storage_reason = text_of(value);
+    } else if (strcmp(word, "unloadable") == 0) {
+        extra->rejection = REJECTION_LOAD;
         extra->storage_reason = text_of(value);
     } else if (strcmp(word, "unrecordable") == 0) {
-        extra->rejected_by_storage = extra->rejection_unrecordable = true;
+        extra->rejection = REJECTION_RECORD;
         extra->storage_reason = text_of(value);
+    } else if (strcmp(word, "blind") == 0) {
+        extra->rejection = REJECTION_BLIND;
+        extra->storage_reason = text_of(value);
+    } else if (strcmp(word, "slow") == 0) {
+        extra->rejection = REJECTION_BLIND;
+        extra->time_limit_ms = 5000;
+        extra->time_taken_ms = atoll(value);
     } else {
         fail_msg("unknown command or option '%s'", word);
     }
@@ -126,9 +136,10 @@ static struct decoded read_command(struct run *run, char *line)
         fail_msg("%.*s: %.*s %.*s", TEXT_ARGS(delivery.body), TEXT_ARGS(decoded.verdict.message),
                  TEXT_ARGS(decoded.verdict.details[0].value.text));
     decoded.request.attempts = extra.attempts;
-    decoded.request.rejected_by_storage = extra.rejected_by_storage;
-    decoded.request.rejection_unrecordable = extra.rejection_unrecordable;
+    decoded.request.rejection = extra.rejection;
     decoded.request.storage_reason = extra.storage_reason;
+    decoded.request.time_limit_ms = extra.time_limit_ms;
+    decoded.request.time_taken_ms = extra.time_taken_ms;
     return decoded;
 }
 
@@ -233,7 +244,7 @@ static void check_record(struct run *run, size_t index)
 {
     const struct request *request = &run->steps[index].decoded.request;
     const struct verdict *verdict = &run->verdicts[index];
-    if (command_mode(request->command.kind) == MODE_READ) {
+    if (command_mode(request->command.kind) == MODE_READ || request->rejection == REJECTION_BLIND) {
         assert_int_equal(run->snapshot->outcome_count, 0);
         assert_false(snapshot_is_dirty(run->snapshot));
         return;
@@ -242,6 +253,10 @@ static void check_record(struct run *run, size_t index)
         snapshot_outcome(run->snapshot, request->principal, request->key);
     if (verdict->code == VERDICT_IDEMPOTENCY_KEY_REUSED || verdict->replayed) {
         assert_true(outcome->state.exists);
+        return;
+    }
+    if (request->rejection == REJECTION_RECORD) {
+        assert_false(outcome->state.dirty);
         return;
     }
     assert_true(outcome->state.dirty);

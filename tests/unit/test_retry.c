@@ -4,7 +4,7 @@
  * whether it takes the advisory lock.
  *
  * `struct retry` is pure, so each test is a sequence of retry_after, retry_succeeded and
- * retry_got_lock with the expected pause and limit: conflicts, outages, rejections, expiries, and
+ * retry_got_lock with the expected pause and limit: conflicts, outages, rejections, suspicions, and
  * the runs of batches in serialized mode.
  *
  * Whether serialized mode is faster is not tested here, but measured by script/bench; what the
@@ -25,7 +25,7 @@ static void test_pauses_of_conflicts_double_up_to_their_maximum(void **state)
     struct retry retry = {.limit = 512};
     int64_t pause = -1, last = 0;
     for (int i = 0; i < 100; i++) {
-        assert_false(retry_after(&retry, RETRY_CONFLICT, 1, &pause));
+        retry_after(&retry, RETRY_CONFLICT, 1, &pause);
         assert_true(pause >= last && pause > 0 && pause <= RETRY_CONFLICT_PAUSE_MAX_MS);
         last = pause;
     }
@@ -37,13 +37,13 @@ static void test_the_second_consecutive_conflict_halves_the_batch(void **state)
     (void)state;
     struct retry retry = {.limit = 512};
     int64_t pause = 0;
-    assert_false(retry_after(&retry, RETRY_CONFLICT, 512, &pause));
+    retry_after(&retry, RETRY_CONFLICT, 512, &pause);
     assert_int_equal(retry.limit, 512);
-    assert_false(retry_after(&retry, RETRY_CONFLICT, 512, &pause));
+    retry_after(&retry, RETRY_CONFLICT, 512, &pause);
     assert_int_equal(retry.limit, 256);
-    assert_false(retry_after(&retry, RETRY_CONFLICT, 3, &pause));
+    retry_after(&retry, RETRY_CONFLICT, 3, &pause);
     assert_int_equal(retry.limit, 2);
-    assert_false(retry_after(&retry, RETRY_CONFLICT, 1, &pause));
+    retry_after(&retry, RETRY_CONFLICT, 1, &pause);
     assert_int_equal(retry.limit, 1);
 }
 
@@ -52,12 +52,12 @@ static void test_an_outage_never_gives_up_and_halves_the_batch(void **state)
     (void)state;
     struct retry retry = {.limit = 512};
     int64_t pause = 0;
-    assert_false(retry_after(&retry, RETRY_OUTAGE, 512, &pause));
+    retry_after(&retry, RETRY_OUTAGE, 512, &pause);
     assert_int_equal(retry.limit, 512);
-    assert_false(retry_after(&retry, RETRY_OUTAGE, 512, &pause));
+    retry_after(&retry, RETRY_OUTAGE, 512, &pause);
     assert_int_equal(retry.limit, 256); /* it may be too large for the time-out */
     for (int i = 0; i < 1000; i++)
-        assert_false(retry_after(&retry, RETRY_OUTAGE, 1, &pause));
+        retry_after(&retry, RETRY_OUTAGE, 1, &pause);
     assert_int_equal(retry.limit, 1);
     assert_int_equal(pause, RETRY_OUTAGE_PAUSE_MAX_MS);
 }
@@ -67,31 +67,77 @@ static void test_a_refused_batch_is_halved_down_to_one_command(void **state)
     (void)state;
     struct retry retry = {.limit = 5};
     int64_t pause = 0;
-    assert_false(retry_after(&retry, RETRY_REFUSED, 5, &pause));
+    retry_after(&retry, RETRY_REFUSED, 5, &pause);
     assert_int_equal(retry.limit, 3);
-    assert_false(retry_after(&retry, RETRY_REFUSED, 3, &pause));
+    retry_after(&retry, RETRY_REFUSED, 3, &pause);
     assert_int_equal(retry.limit, 2);
-    assert_false(retry_after(&retry, RETRY_REFUSED, 2, &pause));
+    retry_after(&retry, RETRY_REFUSED, 2, &pause);
     assert_int_equal(retry.limit, 1);
-    assert_true(retry_after(&retry, RETRY_REFUSED, 1, &pause));
 }
 
-static void test_the_third_expiry_of_one_command_is_the_last(void **state)
+static void test_the_second_consecutive_suspicion_halves_the_batch(void **state)
 {
     (void)state;
-    struct retry retry = {.limit = 2};
+    struct retry retry = {.limit = 512};
     int64_t pause = 0;
-    assert_false(retry_after(&retry, RETRY_EXPIRED, 2, &pause));
-    assert_int_equal(retry.limit, 1);
-    assert_false(retry_after(&retry, RETRY_EXPIRED, 1, &pause));
-    assert_false(retry_after(&retry, RETRY_EXPIRED, 1, &pause));
-    assert_true(retry_after(&retry, RETRY_EXPIRED, 1, &pause));
+    retry_after(&retry, RETRY_SUSPECTED, 512, &pause);
+    assert_int_equal(retry.limit, 512);
+    assert_true(pause > 0);
+    retry_after(&retry, RETRY_SUSPECTED, 512, &pause);
+    assert_int_equal(retry.limit, 256);
+    retry_set_aside(&retry);
+    assert_int_equal(retry.suspicions, 0);
+}
+
+/* A conflict while no other worker writes is none of workers that compete. */
+static void test_conflicts_in_spite_of_the_lock_hold_up_the_batch(void **state)
+{
+    (void)state;
+    struct retry retry = {.limit = 512};
+    int64_t pause = 0;
+    for (int i = 0; i < 100; i++)
+        retry_after(&retry, RETRY_CONFLICT, 1, &pause);
+    assert_false(retry_is_held_up(&retry)); /* nobody had the lock */
+    for (int i = 0; i < RETRY_LOCKED_CONFLICTS_MAX; i++) {
+        assert_false(retry_is_held_up(&retry));
+        retry_got_lock(&retry, false);
+        retry_after(&retry, RETRY_CONFLICT, 1, &pause);
+    }
+    assert_true(retry_is_held_up(&retry));
+    retry_set_aside(&retry);
+    assert_false(retry_is_held_up(&retry));
+}
+
+static void test_a_success_ends_the_count_of_conflicts_in_spite_of_the_lock(void **state)
+{
+    (void)state;
+    struct retry retry = {.limit = 512};
+    int64_t pause = 0;
+    for (int i = 0; i < 100; i++) {
+        retry_got_lock(&retry, false);
+        retry_after(&retry, RETRY_CONFLICT, 1, &pause);
+        (void)retry_succeeded(&retry, 512, 1);
+        assert_false(retry_is_held_up(&retry));
+    }
+}
+
+static void test_a_command_set_aside_waits_longer_each_time(void **state)
+{
+    (void)state;
+    int64_t last = 0;
+    assert_int_equal(retry_pause_aside(0), 0);
+    for (unsigned i = 1; i < 100; i++) {
+        assert_true(retry_pause_aside(i) >= last);
+        last = retry_pause_aside(i);
+        assert_true(last > 0);
+    }
+    assert_int_equal(last, RETRY_OUTAGE_PAUSE_MAX_MS);
 }
 
 static void test_success_resets_the_counts_and_grows_the_limit_to_the_maximum(void **state)
 {
     (void)state;
-    struct retry retry = {.limit = 1, .conflicts = 9, .outages = 9, .expiries = 2};
+    struct retry retry = {.limit = 1, .conflicts = 9, .outages = 9, .suspicions = 2};
     (void)retry_succeeded(&retry, 7, 0);
     assert_int_equal(retry.limit, 2);
     for (int i = 0; i < 3; i++) {
@@ -99,22 +145,7 @@ static void test_success_resets_the_counts_and_grows_the_limit_to_the_maximum(vo
         assert_in_range(retry.limit, 4, 7);
     }
     assert_int_equal(retry.limit, 7);
-    assert_int_equal(retry.conflicts + retry.outages + retry.expiries, 0);
-}
-
-static void test_expiries_count_only_without_an_outage_between_them(void **state)
-{
-    (void)state;
-    struct retry retry = {.limit = 1};
-    int64_t pause = 0;
-    for (int i = 0; i < 10; i++) {
-        assert_false(retry_after(&retry, RETRY_EXPIRED, 1, &pause));
-        assert_false(retry_after(&retry, RETRY_EXPIRED, 1, &pause));
-        assert_false(retry_after(&retry, RETRY_OUTAGE, 1, &pause));
-    }
-    assert_false(retry_after(&retry, RETRY_EXPIRED, 1, &pause));
-    assert_false(retry_after(&retry, RETRY_EXPIRED, 1, &pause));
-    assert_true(retry_after(&retry, RETRY_EXPIRED, 1, &pause));
+    assert_int_equal(retry.conflicts + retry.outages + retry.suspicions, 0);
 }
 
 static void test_after_a_conflict_a_run_of_batches_takes_the_lock(void **state)
@@ -124,7 +155,7 @@ static void test_after_a_conflict_a_run_of_batches_takes_the_lock(void **state)
     int64_t pause = 0;
     assert_false(retry_wants_lock(&retry));
     assert_int_equal(retry_succeeded(&retry, 512, 100), 0);
-    assert_false(retry_after(&retry, RETRY_CONFLICT, 512, &pause));
+    retry_after(&retry, RETRY_CONFLICT, 512, &pause);
     for (int i = 0; i < RETRY_LOCKED_RUN_MIN; i++) {
         assert_true(retry_wants_lock(&retry));
         assert_int_equal(retry_succeeded(&retry, 512, 100), RETRY_YIELD_MS);
@@ -140,7 +171,7 @@ static void test_a_contended_lock_is_left_for_half_of_the_time_taken(void **stat
     (void)state;
     struct retry retry = {.limit = 512};
     int64_t pause = 0;
-    assert_false(retry_after(&retry, RETRY_CONFLICT, 512, &pause));
+    retry_after(&retry, RETRY_CONFLICT, 512, &pause);
     retry_got_lock(&retry, true);
     assert_int_equal(retry_succeeded(&retry, 512, 100), 50);
     assert_int_equal(retry_succeeded(&retry, 512, 1), RETRY_YIELD_MS);
@@ -164,13 +195,13 @@ static void test_a_locked_run_doubles_until_a_batch_without_the_lock_succeeds(vo
     struct retry retry = {.limit = 512};
     int64_t pause = 0;
     for (unsigned length = RETRY_LOCKED_RUN_MIN; length <= RETRY_LOCKED_RUN_MAX; length *= 2) {
-        assert_false(retry_after(&retry, RETRY_CONFLICT, 512, &pause));
+        retry_after(&retry, RETRY_CONFLICT, 512, &pause);
         assert_int_equal(count_locks(&retry), length);
     }
-    assert_false(retry_after(&retry, RETRY_CONFLICT, 512, &pause));
+    retry_after(&retry, RETRY_CONFLICT, 512, &pause);
     assert_int_equal(count_locks(&retry), RETRY_LOCKED_RUN_MAX);
     (void)retry_succeeded(&retry, 512, 100);
-    assert_false(retry_after(&retry, RETRY_CONFLICT, 512, &pause));
+    retry_after(&retry, RETRY_CONFLICT, 512, &pause);
     assert_int_equal(count_locks(&retry), RETRY_LOCKED_RUN_MIN);
 }
 
@@ -179,17 +210,17 @@ static void test_a_held_lock_is_waited_for_with_the_whole_batch(void **state)
     (void)state;
     struct retry retry = {.limit = 512};
     int64_t pause = 0, last = 0;
-    assert_false(retry_after(&retry, RETRY_CONFLICT, 512, &pause));
+    retry_after(&retry, RETRY_CONFLICT, 512, &pause);
     for (int i = 0; i < RETRY_LOCK_MISSES_MAX; i++) {
         assert_true(retry_wants_lock(&retry));
-        assert_false(retry_after(&retry, RETRY_LOCK_HELD, 512, &pause));
+        retry_after(&retry, RETRY_LOCK_HELD, 512, &pause);
         assert_true(pause > 0 && pause >= last && pause <= RETRY_LOCK_PAUSE_MAX_MS);
         assert_int_equal(retry.limit, 512);
         last = pause;
     }
     assert_int_equal(retry.conflicts, 1);
     assert_false(retry_wants_lock(&retry)); /* the holder may have crashed */
-    assert_false(retry_after(&retry, RETRY_CONFLICT, 512, &pause));
+    retry_after(&retry, RETRY_CONFLICT, 512, &pause);
     assert_true(retry_wants_lock(&retry));
 }
 
@@ -199,7 +230,7 @@ static void test_every_cause_has_a_name(void **state)
     assert_string_equal(retry_cause_name(RETRY_CONFLICT), "conflict");
     assert_string_equal(retry_cause_name(RETRY_LOCK_HELD), "lock_held");
     assert_string_equal(retry_cause_name(RETRY_OUTAGE), "outage");
-    assert_string_equal(retry_cause_name(RETRY_EXPIRED), "expired");
+    assert_string_equal(retry_cause_name(RETRY_SUSPECTED), "suspected");
     assert_string_equal(retry_cause_name(RETRY_REFUSED), "refused");
 }
 
@@ -211,12 +242,14 @@ int main(void)
         cmocka_unit_test(test_a_contended_lock_is_left_for_half_of_the_time_taken),
         cmocka_unit_test(test_a_locked_run_doubles_until_a_batch_without_the_lock_succeeds),
         cmocka_unit_test(test_a_held_lock_is_waited_for_with_the_whole_batch),
-        cmocka_unit_test(test_expiries_count_only_without_an_outage_between_them),
         cmocka_unit_test(test_pauses_of_conflicts_double_up_to_their_maximum),
         cmocka_unit_test(test_the_second_consecutive_conflict_halves_the_batch),
         cmocka_unit_test(test_an_outage_never_gives_up_and_halves_the_batch),
         cmocka_unit_test(test_a_refused_batch_is_halved_down_to_one_command),
-        cmocka_unit_test(test_the_third_expiry_of_one_command_is_the_last),
+        cmocka_unit_test(test_the_second_consecutive_suspicion_halves_the_batch),
+        cmocka_unit_test(test_conflicts_in_spite_of_the_lock_hold_up_the_batch),
+        cmocka_unit_test(test_a_success_ends_the_count_of_conflicts_in_spite_of_the_lock),
+        cmocka_unit_test(test_a_command_set_aside_waits_longer_each_time),
         cmocka_unit_test(test_success_resets_the_counts_and_grows_the_limit_to_the_maximum),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;

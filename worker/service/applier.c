@@ -51,6 +51,7 @@
 #include "worker/service/job_letter.h"
 #include "worker/service/letter_keeper.h"
 #include "worker/service/poison.h"
+#include "worker/service/proof.h"
 
 enum {
     BATCH_ARENA_BYTES = 256 * 1024,
@@ -62,6 +63,7 @@ enum {
 /* X(id, name in the log, function), in the order of a batch. */
 #define STAGES(X)                                                                                  \
     X(GATHER, "gather", gather_batch)                                                              \
+    X(PROVE_FIRST, "prove_first", prove_first)                                                     \
     X(FIND_ATTEMPTS, "find_attempts", find_attempts)                                               \
     X(RECORD_ATTEMPTS, "record_attempts", record_attempts)                                         \
     X(BEGIN, "begin", begin)                                                                       \
@@ -71,7 +73,9 @@ enum {
     X(PLAN, "plan", plan)                                                                          \
     X(WRITE, "write", write_batch)                                                                 \
     X(WRITE_LETTERS, "write_letters", write_letters)                                               \
-    X(COMMIT, "commit", commit)
+    X(COMMIT, "commit", commit)                                                                    \
+    X(PROVE, "prove", prove)                                                                       \
+    X(REFUSE, "refuse", refuse)
 
 enum stage {
 #define X(id, name, run) STAGE_##id,
@@ -99,6 +103,7 @@ struct applier {
     struct job_queue unmarked;         /* redelivered: an attempt record has to be written first */
     size_t marked;                     /* commands with a record, in `waiting` and in the batch */
     struct job_queue unstored;         /* answered: the letter has to be stored first */
+    struct job_queue aside;            /* set aside until a time */
     struct letter_keeper *keeper;      /* owned */
     struct job_queue attempt_cleanups; /* jobs whose attempt record has to be deleted */
     struct job_queue done;             /* to be reaped */
@@ -109,16 +114,26 @@ struct applier {
     struct attempt_key *keys;          /* of the commands in one call for attempts */
     struct attempt_history *histories;
     enum stage stage;
+    enum stage next_stage; /* after PROVE_FIRST */
     bool in_transaction;
     int64_t batch_began_ms;       /* monotonic */
     int64_t transaction_began_ms; /* monotonic; after the attempt record was written */
     bool in_outage;               /* an outage was logged, and nothing was committed since */
-    struct retry retry;           /* of batches of commands */
-    struct retry letter_retry;    /* of batches of letters */
-    int64_t letters_from_ms;      /* monotonic: no batch of letters before, after a failure */
-    int64_t refused_log_from_ms;  /* monotonic: no refused letter is an error before */
-    bool letters_last;            /* the last batch was one of letters */
-    bool kept_letters;            /* the last step was a call about letters */
+
+    /* the failure that is being handled */
+    enum stage failed_stage;
+    enum store_status failure;
+    struct error failure_error;
+    int64_t failed_after_ms;     /* since the transaction began */
+    int64_t call_limit_ms;       /* of the loads of the batch */
+    struct proof before;         /* the proofs that the database worked: before the failure, */
+    struct proof proof;          /* and the last one */
+    struct retry retry;          /* of batches of commands */
+    struct retry letter_retry;   /* of batches of letters */
+    int64_t letters_from_ms;     /* monotonic: no batch of letters before, after a failure */
+    int64_t refused_log_from_ms; /* monotonic: no refused letter is an error before */
+    bool letters_last;           /* the last batch was one of letters */
+    bool kept_letters;           /* the last step was a call about letters */
     struct jitter jitter;
 
     /* the batch */
@@ -176,6 +191,7 @@ void applier_free(struct applier *applier)
     job_queue_free_all(&applier->waiting);
     job_queue_free_all(&applier->unmarked);
     job_queue_free_all(&applier->unstored);
+    job_queue_free_all(&applier->aside);
     letter_keeper_free(applier->keeper);
     job_queue_free_all(&applier->attempt_cleanups);
     job_queue_free_all(&applier->done);
@@ -187,24 +203,6 @@ void applier_free(struct applier *applier)
     free(applier->keys);
     free(applier->histories);
     free(applier);
-}
-
-void applier_submit(struct applier *applier, struct job_queue *jobs)
-{
-    for (struct job *job = job_queue_pop(jobs); job != NULL; job = job_queue_pop(jobs)) {
-        struct job_queue *queue = &applier->waiting;
-        if (letter_keeper_wants(job)) {
-            letter_keeper_take(applier->keeper, job);
-            continue;
-        }
-        if (job_needs_letter(job))
-            queue = &applier->unstored;
-        else if (job->attempt_sent)
-            queue = &applier->attempt_cleanups;
-        else if (job->delivery.redelivered)
-            queue = &applier->unmarked;
-        job_queue_push(queue, job);
-    }
 }
 
 void applier_reap(struct applier *applier, struct job_queue *ret_jobs)
@@ -236,6 +234,28 @@ static int64_t now_ms(const struct applier *applier)
 static bool is_current(const struct applier *applier, const struct job *job)
 {
     return job->detached || job->epoch == atomic_load(applier->options.epoch);
+}
+
+/* Returns the queue that a job begins in. */
+static struct job_queue *queue_of(struct applier *applier, const struct job *job)
+{
+    if (job_needs_letter(job))
+        return &applier->unstored;
+    if (job->attempt_sent)
+        return &applier->attempt_cleanups;
+    if (is_current(applier, job) && job->aside_until_ms > now_ms(applier))
+        return &applier->aside;
+    return job->delivery.redelivered ? &applier->unmarked : &applier->waiting;
+}
+
+void applier_submit(struct applier *applier, struct job_queue *jobs)
+{
+    for (struct job *job = job_queue_pop(jobs); job != NULL; job = job_queue_pop(jobs)) {
+        if (letter_keeper_wants(job))
+            letter_keeper_take(applier->keeper, job);
+        else
+            job_queue_push(queue_of(applier, job), job);
+    }
 }
 
 /* Leaves the batch, which is answered or back in `waiting`; the next step gathers a new one. */
@@ -396,7 +416,8 @@ static bool is_suspect(const struct job *job)
 
 static bool needs_own_batch(const struct job *job)
 {
-    return command_mode(job->decoded.request.command.kind) == MODE_EXCLUSIVE;
+    return job->alone || job->decoded.request.rejection != REJECTION_NONE ||
+           command_mode(job->decoded.request.command.kind) == MODE_EXCLUSIVE;
 }
 
 /* The size of a batch, as far as it is known before the load. */
@@ -453,6 +474,15 @@ static void gather(struct applier *applier)
     applier->waiting = later;
 }
 
+/* Takes the commands that were set aside and whose time has come. */
+static void release_aside(struct applier *applier)
+{
+    struct job_queue all = applier->aside;
+    applier->aside = (struct job_queue){0};
+    for (struct job *job = job_queue_pop(&all); job != NULL; job = job_queue_pop(&all))
+        job_queue_push(queue_of(applier, job), job);
+}
+
 /* Returns whether no more letters of the job's principal are stored now. What the broker has
    dead-lettered is published already. */
 static bool is_full(const struct applier *applier, const struct job *job)
@@ -481,9 +511,11 @@ static void gather_letters(struct applier *applier)
     }
 }
 
+/* Returns whether the call that failed was one for the attempt records of a group. */
 static bool is_marking(const struct applier *applier)
 {
-    return applier->stage == STAGE_FIND_ATTEMPTS || applier->stage == STAGE_RECORD_ATTEMPTS;
+    return applier->failed_stage == STAGE_FIND_ATTEMPTS ||
+           applier->failed_stage == STAGE_RECORD_ATTEMPTS;
 }
 
 /* --- redelivered commands ------------------------------------------------------------------- */
@@ -493,7 +525,8 @@ static bool joins_group(const struct applier *applier, const struct job *job)
 {
     if (applier->count == 0)
         return true;
-    return applier->jobs[0]->history_read == job->history_read &&
+    return !applier->jobs[0]->alone && !job->alone &&
+           applier->jobs[0]->history_read == job->history_read &&
            !has_key_of(applier, applier->count, job);
 }
 
@@ -561,17 +594,18 @@ static void part_suspects(struct applier *applier)
 
 /* --- failures ------------------------------------------------------------------------------- */
 
-static enum retry_cause cause_of(const struct applier *applier, enum store_status status)
+static enum retry_cause cause_of(const struct applier *applier)
 {
-    if (status == STORE_REFUSED && is_marking(applier))
-        return RETRY_OUTAGE; /* no command is at fault: somebody has changed the collection */
-    switch (status) {
-    case STORE_CONFLICT: return applier->stage == STAGE_LOCK ? RETRY_LOCK_HELD : RETRY_CONFLICT;
-    case STORE_EXPIRED: return RETRY_EXPIRED;
+    switch (applier->failure) {
+    case STORE_CONFLICT:
+        return applier->failed_stage == STAGE_LOCK ? RETRY_LOCK_HELD : RETRY_CONFLICT;
     case STORE_REFUSED: return RETRY_REFUSED;
+    case STORE_TIMED_OUT:
+    case STORE_UNEXPLAINED:
+    case STORE_EXPIRED:
+    case STORE_UNKNOWN:
     case STORE_OK:
     case STORE_UNAVAILABLE:
-    case STORE_UNKNOWN:
     case STORE_MISCONFIGURED: break;
     }
     return RETRY_OUTAGE;
@@ -581,22 +615,10 @@ static void count_failure(const struct applier *applier, enum retry_cause cause)
 {
     static const enum counter counters[] = {
         [RETRY_CONFLICT] = COUNTER_RETRIES_CONFLICT, [RETRY_LOCK_HELD] = COUNTER_RETRIES_LOCK_HELD,
-        [RETRY_OUTAGE] = COUNTER_RETRIES_OUTAGE,     [RETRY_EXPIRED] = COUNTER_RETRIES_EXPIRED,
+        [RETRY_OUTAGE] = COUNTER_RETRIES_OUTAGE,     [RETRY_SUSPECTED] = COUNTER_RETRIES_SUSPECTED,
         [RETRY_REFUSED] = COUNTER_RETRIES_REFUSED,
     };
     counter_add(applier->options.counters, counters[cause], 1);
-}
-
-/* Returns the level at which a failed batch is logged. An outage is a warning once; a conflict is
-   normal, and is logged at debug. */
-static enum log_level failure_level(const struct applier *applier, enum store_status status,
-                                    bool outage)
-{
-    if (status == STORE_MISCONFIGURED)
-        return LOG_LEVEL_ERROR;
-    if (status == STORE_REFUSED || status == STORE_EXPIRED || (outage && !applier->in_outage))
-        return LOG_LEVEL_WARNING;
-    return LOG_LEVEL_DEBUG;
 }
 
 static struct retry *retry_of(struct applier *applier)
@@ -607,38 +629,92 @@ static struct retry *retry_of(struct applier *applier)
 /* Returns whether the letter of the only job is what the database rejects. */
 static bool is_letter_rejected(const struct applier *applier)
 {
-    return applier->stage == STAGE_WRITE_LETTERS || applier->letters_only;
+    return applier->failed_stage == STAGE_WRITE_LETTERS || applier->letters_only;
 }
 
-static void log_failure(struct applier *applier, enum store_status status, bool rejected,
-                        int64_t retry_in_ms, const struct error *error)
+/* What becomes of a batch that failed. */
+enum remedy {
+    REMEDY_REPEAT,    /* its commands are gathered again */
+    REMEDY_SET_ASIDE, /* they are tried one by one, beside the others */
+    REMEDY_REJECT     /* its only command is answered without what the database rejects */
+};
+
+static const char *message_of(const struct applier *applier, enum remedy remedy)
 {
-    enum retry_cause cause = cause_of(applier, status);
-    bool outage = cause == RETRY_OUTAGE;
-    event_log_at(failure_level(applier, status, outage), EVENT_BATCH_FAILED,
-                 LOG_FIELDS(LOG_S("status", store_status_name(status)),
+    switch (remedy) {
+    case REMEDY_SET_ASIDE:
+        return "the database works, but does not execute this batch; its commands are tried one by "
+               "one, the others continue";
+    case REMEDY_REJECT:
+        if (!is_letter_rejected(applier))
+            return "the database does not execute this command; it is answered with a failure";
+        break;
+    case REMEDY_REPEAT: break;
+    }
+    return "transaction failed, retrying the batch";
+}
+
+/* Returns the level at which a failed batch is logged. An outage, and a command that is set aside,
+   is a warning once; a conflict is normal, and is logged at debug. */
+static enum log_level failure_level(const struct applier *applier, enum retry_cause cause,
+                                    enum remedy remedy)
+{
+    if (applier->failure == STORE_MISCONFIGURED)
+        return LOG_LEVEL_ERROR;
+    if (cause == RETRY_REFUSED || remedy == REMEDY_REJECT ||
+        (cause == RETRY_OUTAGE && !applier->in_outage) ||
+        (remedy == REMEDY_SET_ASIDE && applier->jobs[0]->waits == 0))
+        return LOG_LEVEL_WARNING;
+    return LOG_LEVEL_DEBUG;
+}
+
+static void log_failure(struct applier *applier, enum retry_cause cause, enum remedy remedy,
+                        int64_t retry_in_ms)
+{
+    event_log_at(failure_level(applier, cause, remedy), EVENT_BATCH_FAILED,
+                 LOG_FIELDS(LOG_S("status", store_status_name(applier->failure)),
                             LOG_S("cause", retry_cause_name(cause)),
-                            LOG_S("stage", applier_stage_name(applier)),
+                            LOG_S("stage", stages[applier->failed_stage].name),
                             LOG_I("commands", (int64_t)applier->count),
                             LOG_I("duration_ms", now_ms(applier) - applier->batch_began_ms),
-                            LOG_I("retry_in_ms", retry_in_ms), LOG_S("error", error->text)),
-                 rejected && !is_letter_rejected(applier)
-                     ? "the command cannot be committed; answering it with internal"
-                     : "transaction failed, retrying the batch");
-    applier->in_outage = applier->in_outage || outage;
+                            LOG_I("retry_in_ms", retry_in_ms),
+                            LOG_S("error", applier->failure_error.text)),
+                 "%s", message_of(applier, remedy));
+    applier->in_outage = applier->in_outage || cause == RETRY_OUTAGE;
 }
 
-/* Marks the only command of its batch: the next plan answers it with `internal`. */
-static void reject_permanently(struct job *job, const struct error *error)
+static bool took_too_long(const struct applier *applier)
+{
+    return applier->failure == STORE_TIMED_OUT || applier->failure == STORE_EXPIRED;
+}
+
+/* Returns what of the database the command needs less of from now on. */
+static enum rejection next_rejection(const struct applier *applier, const struct job *job)
+{
+    enum rejection now = job->decoded.request.rejection;
+    if (is_read(job) || is_marking(applier))
+        return REJECTION_BLIND;
+    if (now == REJECTION_NONE && applier->failure == STORE_REFUSED &&
+        applier->failed_stage != STAGE_LOAD && applier->failed_stage != STAGE_LOAD_MORE)
+        return REJECTION_WRITES;
+    return now < REJECTION_LOAD ? REJECTION_LOAD : now + 1;
+}
+
+/* Marks the only command of its batch: the next plan answers it with a failure. */
+static void reject_permanently(const struct applier *applier, struct job *job)
 {
     struct request *request = &job->decoded.request;
-    request->rejection_unrecordable = request->rejected_by_storage;
-    request->rejected_by_storage = true;
-    request->storage_reason = text_copy(job->arena, text_of(error->text));
+    request->rejection = next_rejection(applier, job);
+    request->storage_reason = text_copy(job->arena, text_of(applier->failure_error.text));
+    if (is_read(job) && took_too_long(applier)) {
+        request->time_limit_ms = applier->call_limit_ms;
+        request->time_taken_ms = applier->failed_after_ms;
+    }
+    job->tries_alone = 0;
 }
 
 /* One line in REFUSED_LOG_MS is an error: whatever the cause is, it may affect each letter. */
-static void log_letter_refused(struct applier *applier, const struct error *error)
+static void log_letter_refused(struct applier *applier)
 {
     const struct job *job = applier->jobs[0];
     bool is_error = now_ms(applier) >= applier->refused_log_from_ms;
@@ -648,7 +724,7 @@ static void log_letter_refused(struct applier *applier, const struct error *erro
                  EVENT_LETTER_REFUSED,
                  LOG_FIELDS(LOG_T("principal", job->decoded.request.principal),
                             LOG_T("message_id", job->delivery.properties.message_id),
-                            LOG_S("error", error->text)),
+                            LOG_S("error", applier->failure_error.text)),
                  job_is_of_desk(job)
                      ? "the database rejects the letter of a message of the desk queue; the "
                        "message stays in the dead-letter queue only"
@@ -657,16 +733,17 @@ static void log_letter_refused(struct applier *applier, const struct error *erro
 }
 
 /* Handles that the only job cannot be committed: without its letter next time, or, if it has none
-   or that is not the cause, with the answer `internal`. */
-static void reject(struct applier *applier, const struct error *error)
+   or that is not the cause, with a failure as its answer. */
+static void reject(struct applier *applier)
 {
     struct job *job = applier->jobs[0];
     if (!is_letter_rejected(applier)) {
-        reject_permanently(job, error);
+        reject_permanently(applier, job);
         return;
     }
     job->letter_refused = true;
-    log_letter_refused(applier, error);
+    job->tries_alone = 0;
+    log_letter_refused(applier);
     job->answered |= job_is_of_desk(job); /* such a message is done */
 }
 
@@ -697,31 +774,183 @@ static void give_back(struct applier *applier)
         return_letters(applier);
 }
 
-/* Ends the transaction and returns the batch to its queue. Nothing has to be undone, because an
-   aborted transaction leaves nothing behind. */
-static enum applier_next handle_failure(struct applier *applier, enum store_status status,
-                                        const struct error *error, int64_t *ret_pause_ms)
+/* Lets another apply thread go on with the command, without its attempt record. */
+static void pass_on(struct applier *applier, struct job *job)
 {
-    enum retry_cause cause = cause_of(applier, status);
+    job->attempt_recorded = false;
+    job->passed_on = true;
+    finish(applier, job);
+}
+
+/* Takes the commands of the batch out of the way of the others: each is tried alone from now on, by
+   the apply thread that the lane chooses. Writes wait before a further try. */
+static void set_aside(struct applier *applier)
+{
+    for (size_t i = 0; i < applier->count; i++) {
+        struct job *job = applier->jobs[i];
+        int64_t pause_ms = is_read(job) ? 0 : retry_pause_aside(job->waits);
+        job->alone = true;
+        job->waits++;
+        job->aside_until_ms = now_ms(applier) + jittered(&applier->jitter, pause_ms);
+        applier->marked -= job->attempt_recorded;
+        pass_on(applier, job);
+    }
+    counter_add(applier->options.counters, COUNTER_COMMANDS_SET_ASIDE, applier->count);
+    applier->count = 0;
+}
+
+/* Returns whether a failure of the batch may be charged to one command or letter. */
+static bool may_be_charged(const struct applier *applier)
+{
+    return applier->letters_only ? applier->letter_retry.suspicions > 0 : applier->jobs[0]->alone;
+}
+
+/* Returns whether the failure is charged to the only command of the batch. */
+static bool is_charged(const struct applier *applier)
+{
+    return applier->count == 1 && may_be_charged(applier) &&
+           proof_covers(&applier->before, &applier->proof, applier->batch_began_ms,
+                        applier->options.timeout_ms);
+}
+
+/* The database works, but not for this batch. A batch that did not simply take too long is tried
+   once more as a whole, since a fail-over looks the same. */
+static enum remedy remedy_for_suspects(struct applier *applier)
+{
+    struct job *first = applier->jobs[0];
+    bool again = retry_of(applier)->suspicions < 2 && !took_too_long(applier);
+    if (is_charged(applier) && ++first->tries_alone >= PROOF_TRIES_MAX)
+        return REMEDY_REJECT;
+    if (applier->letters_only || (again && !first->alone))
+        return REMEDY_REPEAT;
+    return REMEDY_SET_ASIDE;
+}
+
+static enum remedy remedy_for_conflict(const struct applier *applier)
+{
+    bool held_up = applier->jobs[0]->alone || retry_is_held_up(&applier->retry);
+    return held_up && !applier->letters_only ? REMEDY_SET_ASIDE : REMEDY_REPEAT;
+}
+
+static enum remedy remedy_for(struct applier *applier, enum retry_cause cause)
+{
+    switch (cause) {
+    case RETRY_CONFLICT: return remedy_for_conflict(applier);
+    case RETRY_SUSPECTED: return remedy_for_suspects(applier);
+    case RETRY_REFUSED: return applier->count == 1 ? REMEDY_REJECT : REMEDY_REPEAT;
+    case RETRY_LOCK_HELD:
+    case RETRY_OUTAGE: break;
+    }
+    return REMEDY_REPEAT;
+}
+
+static void apply_remedy(struct applier *applier, enum remedy remedy)
+{
+    if (remedy == REMEDY_SET_ASIDE) {
+        retry_set_aside(&applier->retry);
+        set_aside(applier);
+        return;
+    }
+    if (remedy == REMEDY_REJECT)
+        reject(applier);
+    give_back(applier);
+}
+
+/* Decides what becomes of the batch that failed. Nothing has to be undone, because an aborted
+   transaction leaves nothing behind. */
+static enum applier_next conclude(struct applier *applier, enum retry_cause cause,
+                                  int64_t *ret_pause_ms)
+{
     int64_t pause_ms = 0;
-    bool rejected = retry_after(retry_of(applier), cause, applier->count, &pause_ms);
-    if (rejected && applier->jobs[0]->decoded.request.rejection_unrecordable)
-        pause_ms = RETRY_OUTAGE_PAUSE_MAX_MS; /* the write that answers `internal` failed as well */
+    retry_after(retry_of(applier), cause, applier->count, &pause_ms);
+    enum remedy remedy = remedy_for(applier, cause);
+    if (remedy == REMEDY_SET_ASIDE)
+        pause_ms = 0; /* the others do not wait */
     *ret_pause_ms = jittered(&applier->jitter, pause_ms);
     count_failure(applier, cause);
-    log_failure(applier, status, rejected, *ret_pause_ms, error);
-    end_transaction(applier);
-    if (status == STORE_UNKNOWN)
-        applier->options.store->ops->renew(applier->options.store);
-    if (rejected)
-        reject(applier, error);
+    log_failure(applier, cause, remedy, *ret_pause_ms);
     if (applier->letters_only) { /* commands do not wait for it */
         applier->letters_from_ms = now_ms(applier) + *ret_pause_ms;
         *ret_pause_ms = 0;
     }
-    give_back(applier);
+    apply_remedy(applier, remedy);
     leave_batch(applier);
     return *ret_pause_ms > 0 ? APPLIER_WAIT : APPLIER_GO_ON;
+}
+
+static bool needs_proof(const struct applier *applier)
+{
+    /* Records that are refused say nothing about a command, unless others can be written. */
+    return proof_is_needed(applier->failure) ||
+           (applier->failure == STORE_REFUSED && is_marking(applier));
+}
+
+/* Handles that a call of the batch has failed: ends the transaction, and looks whether the database
+   works if only that tells the cause. */
+static enum applier_next handle_failure(struct applier *applier, enum store_status status,
+                                        const struct error *error, int64_t *ret_pause_ms)
+{
+    applier->failed_stage = applier->stage;
+    applier->failure = status;
+    applier->failure_error = *error;
+    applier->failed_after_ms = now_ms(applier) - applier->transaction_began_ms;
+    end_transaction(applier);
+    if (status == STORE_UNKNOWN)
+        applier->options.store->ops->renew(applier->options.store);
+    if (!needs_proof(applier))
+        return conclude(applier, cause_of(applier), ret_pause_ms);
+    applier->stage = STAGE_PROVE;
+    return APPLIER_GO_ON;
+}
+
+/* Takes a new proof. Returns false, with an error, if the database does not work, or takes longer
+   than one call may. */
+static bool take_proof(struct applier *applier, struct error *error)
+{
+    struct store *store = applier->options.store;
+    struct proof proof = {.taken = true};
+    int64_t began_ms = now_ms(applier);
+    applier->before = applier->proof;
+    applier->proof.taken = false;
+    if (store->ops->prove_health(store, &proof.primary, error) != STORE_OK)
+        return false;
+    proof.at_ms = now_ms(applier);
+    if (proof.at_ms - began_ms > applier->options.timeout_ms) {
+        error_set(error, "a small transaction took %lld ms", (long long)(proof.at_ms - began_ms));
+        return false;
+    }
+    applier->proof = proof;
+    return true;
+}
+
+static enum applier_next prove(struct applier *applier, int64_t *ret_pause_ms)
+{
+    struct error error = {""};
+    bool works = take_proof(applier, &error);
+    return conclude(applier, works ? RETRY_SUSPECTED : RETRY_OUTAGE, ret_pause_ms);
+}
+
+/* Takes the proof that has to be older than a try that may be charged to a command. */
+static enum applier_next prove_first(struct applier *applier, int64_t *ret_pause_ms)
+{
+    struct error error = {""};
+    bool works = take_proof(applier, &error);
+    applier->batch_began_ms = now_ms(applier);
+    applier->stage = applier->next_stage;
+    if (works)
+        return APPLIER_GO_ON;
+    applier->failed_stage = applier->stage;
+    applier->failure = STORE_UNAVAILABLE;
+    applier->failure_error = error;
+    return conclude(applier, RETRY_OUTAGE, ret_pause_ms);
+}
+
+/* Sets the next stage of the batch or group, after the proof that it needs. */
+static void start_with(struct applier *applier, enum stage stage)
+{
+    bool fresh = proof_is_fresh(&applier->proof, now_ms(applier), applier->options.timeout_ms);
+    applier->next_stage = stage;
+    applier->stage = may_be_charged(applier) && !fresh ? STAGE_PROVE_FIRST : stage;
 }
 
 /* --- the stages ----------------------------------------------------------------------------- */
@@ -731,8 +960,8 @@ static void begin_group(struct applier *applier)
 {
     take_group(applier);
     if (applier->count > 0)
-        applier->stage =
-            applier->jobs[0]->history_read ? STAGE_RECORD_ATTEMPTS : STAGE_FIND_ATTEMPTS;
+        start_with(applier,
+                   applier->jobs[0]->history_read ? STAGE_RECORD_ATTEMPTS : STAGE_FIND_ATTEMPTS);
 }
 
 static bool letters_are_due(const struct applier *applier)
@@ -749,6 +978,12 @@ static bool letters_are_next(const struct applier *applier)
     return !applier->letters_last || applier->waiting.head == NULL;
 }
 
+/* Returns whether the batch is a command that is answered without the database. */
+static bool is_blind(const struct applier *applier)
+{
+    return !applier->letters_only && applier->jobs[0]->decoded.request.rejection == REJECTION_BLIND;
+}
+
 /* Begins the next batch, if there is one. */
 static enum applier_next begin_batch(struct applier *applier, int64_t *ret_pause_ms)
 {
@@ -762,11 +997,14 @@ static enum applier_next begin_batch(struct applier *applier, int64_t *ret_pause
     else
         gather(applier);
     applier->letters_only &= applier->count > 0;
-    if (applier->count > 0)
-        applier->stage = STAGE_BEGIN;
+    if (applier->count > 0 && is_blind(applier))
+        applier->stage = STAGE_REFUSE;
+    else if (applier->count > 0)
+        start_with(applier, STAGE_BEGIN);
     else if (turn_refused)
         *ret_pause_ms = TURN_PAUSE_MS;
-    else if (applier->waiting.head == NULL && applier->unmarked.head == NULL && !has_letters)
+    else if (applier->waiting.head == NULL && applier->unmarked.head == NULL &&
+             applier->attempt_cleanups.head == NULL && !has_letters)
         return APPLIER_IDLE;
     return *ret_pause_ms > 0 ? APPLIER_WAIT : APPLIER_GO_ON;
 }
@@ -792,12 +1030,17 @@ static bool keep_letters(struct applier *applier)
     return called;
 }
 
-/* Returns how long the applier may idle until a call about letters is due; 0: any time. */
+/* Returns how long the applier may idle until a call about letters, or a command that was set
+   aside, is due; 0: any time. */
 static int64_t idle_ms(const struct applier *applier)
 {
     int64_t due_ms = letter_keeper_due_ms(applier->keeper);
     if (applier->unstored.head != NULL && applier->letters_from_ms < due_ms)
         due_ms = applier->letters_from_ms;
+    for (const struct job *job = applier->aside.head; job != NULL; job = job->next) {
+        if (job->aside_until_ms < due_ms)
+            due_ms = job->aside_until_ms;
+    }
     if (due_ms == INT64_MAX)
         return 0;
     int64_t rest_ms = due_ms - now_ms(applier);
@@ -817,6 +1060,7 @@ static enum applier_next gather_batch(struct applier *applier, int64_t *ret_paus
         return APPLIER_GO_ON;
     if (applier->marked == 0 && !has_sent_record(applier))
         end_turn(applier);
+    release_aside(applier);
     applier->batch_began_ms = now_ms(applier);
     if (applier->marked == 0 && applier->unmarked.head != NULL && !applier->turn_refused) {
         begin_group(applier);
@@ -877,7 +1121,9 @@ static void identify(struct applier *applier, struct job *job)
    answered. */
 static bool decode_marked(struct applier *applier, struct job *job)
 {
-    if (may_die_decoding(applier, job))
+    if (!job->undecoded)
+        assert(job->decoded.accepted); /* decoded before it was passed on or set aside */
+    else if (may_die_decoding(applier, job))
         identify(applier, job);
     else
         applier->options.decode(applier->options.decode_context, job);
@@ -887,6 +1133,16 @@ static bool decode_marked(struct applier *applier, struct job *job)
     return job->decoded.accepted;
 }
 
+/* Hands back a job that was answered without a transaction. Its letter is stored first; if letters
+   are another apply thread's, the lane takes it there. */
+static void finish_answered(struct applier *applier, struct job *job)
+{
+    if (job_needs_letter(job) && applier->options.role == APPLY_ASIDE)
+        job_queue_push(&applier->unstored, job);
+    else
+        finish(applier, job);
+}
+
 /* Moves the commands of the group to the front of `waiting`. */
 static void begin_marked(struct applier *applier)
 {
@@ -894,12 +1150,12 @@ static void begin_marked(struct applier *applier)
     for (size_t i = 0; i < applier->count; i++) {
         struct job *job = applier->jobs[i];
         job->attempt_recorded = true;
-        if (decode_marked(applier, job))
-            job_queue_push(&ready, job);
-        else if (job_needs_letter(job))
-            job_queue_push(&applier->unstored, job);
+        if (!decode_marked(applier, job))
+            finish_answered(applier, job);
+        else if (apply_role_of(job, applier->options.role) != applier->options.role)
+            pass_on(applier, job);
         else
-            finish(applier, job);
+            job_queue_push(&ready, job);
     }
     applier->count = 0;
     applier->marked = ready.count;
@@ -979,28 +1235,44 @@ static void prepare_letters(struct applier *applier)
     applier->stage = STAGE_WRITE_LETTERS;
 }
 
+/* Returns whether a batch that begins with this job needs a fence write. */
+static bool writes_nothing(const struct job *job)
+{
+    return is_read(job) || job->decoded.request.rejection == REJECTION_RECORD;
+}
+
 /* Lists the documents to load first, in an empty snapshot. */
 static void prepare_load(struct applier *applier)
 {
     arena_reset(applier->arena);
     applier->policy = policy_acquire(applier->options.policy);
     applier->snapshot = snapshot_new(applier->arena);
-    applier->snapshot->fence = is_read(applier->jobs[0]);
+    applier->snapshot->fence = writes_nothing(applier->jobs[0]);
     for (size_t i = 0; i < applier->count; i++)
         applier->requests[i] = &applier->jobs[i]->decoded.request;
     plan_want_first(applier->snapshot, applier->requests, applier->count);
     applier->stage = STAGE_LOAD;
 }
 
+/* Returns how many tries of the batch have failed. A batch of several commands has little time at
+   first, because a slow command makes all others wait; and more during an outage, when each call
+   may be slow. */
+static unsigned tries_before(const struct applier *applier)
+{
+    return applier->jobs[0]->alone ? applier->jobs[0]->tries_alone : applier->retry.outages;
+}
+
 static enum applier_next begin(struct applier *applier, int64_t *ret_pause_ms)
 {
     struct store *store = applier->options.store;
     struct error error = {""};
+    applier->transaction_began_ms = now_ms(applier);
+    applier->call_limit_ms = proof_limit_ms(applier->options.call_limit_ms, tries_before(applier));
+    store->ops->limit_calls(store, applier->call_limit_ms);
     enum store_status status = store->ops->begin(store, &error);
     if (status != STORE_OK)
         return handle_failure(applier, status, &error, ret_pause_ms);
     applier->in_transaction = true;
-    applier->transaction_began_ms = now_ms(applier);
     if (applier->letters_only)
         prepare_letters(applier);
     else if (retry_wants_lock(&applier->retry) && !is_read(applier->jobs[0]))
@@ -1106,10 +1378,9 @@ static enum stage after_write(const struct applier *applier)
     return applier->letter_count > 0 ? STAGE_WRITE_LETTERS : STAGE_COMMIT;
 }
 
-/* Decides all commands against the snapshot, and puts the bodies of new outcomes into it. */
-static enum applier_next plan(struct applier *applier, int64_t *ret_pause_ms)
+/* Decides all commands against the snapshot, and encodes the replies. */
+static void decide(struct applier *applier)
 {
-    (void)ret_pause_ms; /* it cannot fail */
     struct plan_context context = {
         .policy = policy_of(applier->policy),
         .now_ms = applier->options.clock->wall_ms(applier->options.clock),
@@ -1121,6 +1392,13 @@ static enum applier_next plan(struct applier *applier, int64_t *ret_pause_ms)
     plan_run(&context, applier->snapshot, applier->requests, applier->count, applier->verdicts);
     for (size_t i = 0; i < applier->count; i++)
         applier->bodies[i] = body_of(applier, i);
+}
+
+/* Decides the batch, and puts the bodies of new outcomes into the snapshot. */
+static enum applier_next plan(struct applier *applier, int64_t *ret_pause_ms)
+{
+    (void)ret_pause_ms; /* it cannot fail */
+    decide(applier);
     for (size_t i = 0; i < applier->snapshot->outcome_count; i++) {
         struct outcome *outcome = &applier->snapshot->outcomes[i];
         if (outcome->state.dirty && outcome->state.exists)
@@ -1197,6 +1475,21 @@ static void complete_batch(struct applier *applier)
         finish(applier, job);
     }
     applier->count = 0;
+}
+
+/* Answers the only command of the batch without the database. */
+static enum applier_next refuse(struct applier *applier, int64_t *ret_pause_ms)
+{
+    (void)ret_pause_ms; /* it cannot fail */
+    struct job *job = applier->jobs[0];
+    prepare_load(applier);
+    decide(applier);
+    applier->marked -= job->attempt_recorded;
+    job_answer(job, &applier->verdicts[0], applier->bodies[0]);
+    applier->count = 0;
+    finish_answered(applier, job);
+    leave_batch(applier);
+    return APPLIER_GO_ON;
 }
 
 static enum applier_next commit(struct applier *applier, int64_t *ret_pause_ms)

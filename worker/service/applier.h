@@ -14,6 +14,7 @@
 #include "allot/clock.h"
 #include "allot/store.h"
 #include "common/codec/letter_redact.h"
+#include "worker/service/apply_role.h"
 #include "worker/service/attempt_turn.h"
 #include "worker/service/counters.h"
 #include "worker/service/full_principals.h"
@@ -21,6 +22,7 @@
 #include "worker/service/policy_source.h"
 
 struct applier_options {
+    enum apply_role role;
     struct store *store;               /* borrowed */
     struct clock *clock;               /* borrowed */
     struct policy_source *policy;      /* borrowed */
@@ -34,6 +36,8 @@ struct applier_options {
     size_t max_documents;              /* of one batch */
     size_t max_bytes;                  /* of the bodies in one batch */
     int64_t max_attempts;              /* crashes in a batch of one, before it is dead-lettered */
+    int64_t timeout_ms;                /* that a proof of health may take (proof.h) */
+    int64_t call_limit_ms;             /* the longest time limit of a load */
     size_t sweep_count_max;            /* letters that one sweep claims */
     size_t sweep_bytes_max;            /* headers and bodies of these; one may have more */
     int64_t letters_max_bytes;         /* that all letters may hold; read for trims */

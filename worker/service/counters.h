@@ -65,8 +65,11 @@
     X(RETRIES_OUTAGE, "retries_outage", COUNTER, "batches",                                        \
       "Failed batches: the database was unavailable or misconfigured, or the commit's result was " \
       "unknown.")                                                                                  \
-    X(RETRIES_EXPIRED, "retries_expired", COUNTER, "batches",                                      \
-      "Failed batches: the transaction outlived the server's limit.")                              \
+    X(RETRIES_SUSPECTED, "retries_suspected", COUNTER, "batches",                                  \
+      "Failed batches: a call timed out or failed without a cause, although the database works.")  \
+    X(COMMANDS_SET_ASIDE, "commands_set_aside", COUNTER, "commands",                               \
+      "Commands that were taken out of a batch that failed, to be tried alone, beside the "        \
+      "others.")                                                                                   \
     X(RETRIES_REFUSED, "retries_refused", COUNTER, "batches",                                      \
       "Failed batches: the database permanently rejected their writes.")                           \
     X(BROKER_CONNECTIONS, "broker_connections", COUNTER, "connections",                            \

@@ -83,6 +83,13 @@ struct job {
     bool undecoded; /* `decoded` is empty; the applier decodes it, after the record is durable */
     bool answered;  /* the answer is set; cleared if the connection is lost before it is settled */
 
+    /* a command that the database does not execute together with others (applier.c) */
+    bool alone;             /* it has to be the only one of its batch */
+    bool passed_on;         /* another apply thread has to go on with it (apply_role.h) */
+    unsigned tries_alone;   /* that failed and are charged to it (proof.h) */
+    unsigned waits;         /* times that it was set aside */
+    int64_t aside_until_ms; /* monotonic */
+
     /* settling */
     enum settle_stage stage;
     bool dead_letter;  /* the command is dead-lettered after the reply */

@@ -50,3 +50,8 @@ struct job *job_of_letter(const struct letter *letter, uint64_t epoch)
     job->counted_bytes = job_bytes(job);
     return job;
 }
+
+bool job_is_claimed_letter(const struct job *job)
+{
+    return job->swept && job->stage == SETTLE_REPLY; /* later it comes with its fate noted */
+}

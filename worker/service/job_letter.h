@@ -18,6 +18,8 @@ struct letter job_letter(const struct job *job, struct arena *arena,
 
 /* Creates a job without a delivery, to publish a copy of a stored letter. */
 struct job *job_of_letter(const struct letter *letter, uint64_t epoch);
+/* Returns whether a sweep has just claimed the job's letter, so that nobody has submitted it. */
+bool job_is_claimed_letter(const struct job *job);
 /* Creates a job without a delivery, for which the applier claims letters. */
 struct job *job_of_sweep(uint64_t epoch);
 /* Creates a job without a delivery, for which the applier makes one step of letter_trim.h. */

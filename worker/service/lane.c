@@ -2,46 +2,48 @@
 /*
  * Design. transport_main opens the connection, and run_connection repeats run_once until the
  * connection is lost or the lane has stopped. One iteration of run_once:
- *   1. reap what the apply thread completed, and give it to the settler;
+ *   1. reap what the apply threads completed, and give it to the settler;
  *   2. let the settler publish what is due;
  *   3. let flow control start or cancel the subscription;
  *   4. poll the socket: deliveries are decoded, confirms go to the settler;
- *   5. submit the deliveries of this poll to the apply thread, all at once, so that they become one
- *      batch;
+ *   5. submit the deliveries of this poll to the apply threads, all at once, so that they become
+ * one batch; give the next reads to readers that are free;
  *   6. release the settled jobs; of deliveries that are held, keep the tag, and requeue it later;
  *   7. submit the jobs whose letters have to be stored, and the sweep and the trim that are due;
- *   8. check the apply thread's progress.
- * apply_main prepares the database, then repeats applier_step.
+ *   8. check the progress of the apply threads (apply_thread.c).
  *
- * Sections: the apply thread; the transport thread: jobs, events, watchdog, letters, loop; start
- * and stop.
+ * Sections: what the apply threads need; the transport thread: jobs, events, watchdog, letters,
+ * loop; start and stop.
  *
  * Guarantees:
- * - A job belongs to one thread at a time; the work queue hands it over. What both threads read is
- *   atomic.
+ * - A job belongs to one thread at a time; the work queues hand it over. What several threads read
+ *   is atomic.
  * - `epoch` is the number of the broker connection. A job of an older epoch is released without a
  *   reply, since the broker redelivers its command.
  * - A connection that is lost is replaced, after a pause that grows up to RECONNECT_PAUSE_MAX_MS.
  *
- * Not here: the transaction (applier.c), replies (settler.c), memory limits (flow.c).
+ * Not here: the transaction (applier.c), which job goes to which apply thread (apply_role.c,
+ * read_queue.c), replies (settler.c), memory limits (flow.c).
  */
 #include "worker/service/lane.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "common/base/memory.h"
-#include "worker/service/applier.h"
+#include "worker/service/apply_thread.h"
 #include "worker/service/desk.h"
 #include "worker/service/events.h"
 #include "worker/service/flow.h"
 #include "worker/service/job_letter.h"
 #include "worker/service/poison.h"
+#include "worker/service/read_queue.h"
 #include "worker/service/settler.h"
 #include "worker/service/watchdog.h"
-#include "worker/service/work_queue.h"
 
 enum {
     STACK_BYTES = 16 * 1024 * 1024, /* librabbitmq decodes nested headers by recursion */
@@ -49,27 +51,25 @@ enum {
     RECONNECT_PAUSE_FIRST_MS = 100,
     RECONNECT_PAUSE_MAX_MS = 2000,
     OPEN_MS_MAX = 60000, /* the longest open: every call is answered just before its limit */
-    PREPARE_PAUSE_MS = 1000,
     SWEEP_MS = 10000,
     SWEEP_LETTERS_MAX = 64,
     TRIM_MS = 60000,
     LETTERS_PART = 8, /* of amqp.max_bytes_in_flight, for letters to publish */
+    FIRST_READER = 2, /* in the list of apply threads, after that of writes and the one beside it */
+    SERVER_TIME_PERCENT = 75, /* of mongodb.timeout, for the longest call */
 };
 
 struct lane {
     struct lane_options options;
     struct counters counters;
     pthread_t transport_thread;
-    pthread_t apply_thread;
-    struct work_queue *work_queue;
+    struct apply_thread *threads[LANE_THREADS_MAX]; /* by their role: APPLY_WRITES, APPLY_ASIDE, and
+                                                       from FIRST_READER on the readers */
+    size_t thread_count;
+    int wake_fd; /* an eventfd: an apply thread has completed jobs, or the lane is to stop */
     _Atomic uint64_t epoch;
     atomic_bool stopping;
-
-    /* written by the apply thread, for the watchdog and the log */
-    _Atomic uint64_t steps;
-    _Atomic(const char *) stage; /* name of the stage that runs, or runs next; static */
-    atomic_bool in_step;
-    atomic_bool storage_outage;
+    atomic_bool prepared; /* the database */
 
     /* written by the transport thread, for lane_check */
     _Atomic uint64_t loop_iterations;
@@ -78,9 +78,8 @@ struct lane {
     /* of the transport thread alone */
     struct settler *settler;
     struct job_queue incoming; /* the accepted deliveries of this poll */
-    size_t applying;           /* jobs submitted and not yet reaped */
+    struct read_queue *reads;  /* that wait for a reader */
     struct flow flow;
-    struct watchdog apply_watchdog;
     bool connection_lost;
     unsigned random; /* state of rand_r, for the pauses between connections */
     struct error error;
@@ -91,42 +90,7 @@ struct lane {
     int64_t trim_at_ms;
 };
 
-/* --- the apply thread ----------------------------------------------------------------------- */
-
-static void log_prepare_failed(enum store_status status, const struct error *error, bool first)
-{
-    event_log_at(first ? event_level(EVENT_STORAGE_PREPARE_FAILED) : LOG_LEVEL_DEBUG,
-                 EVENT_STORAGE_PREPARE_FAILED,
-                 LOG_FIELDS(LOG_S("status", store_status_name(status)),
-                            LOG_I("retry_in_ms", PREPARE_PAUSE_MS), LOG_S("error", error->text)),
-                 "database not ready, retrying");
-}
-
-/* Creates collections, validators and indexes, which have to exist before the first transaction. */
-static void prepare_store(struct lane *lane, struct applier *applier)
-{
-    for (bool first = true;; first = false) {
-        struct error error = {""};
-        enum store_status status = lane->options.store->ops->prepare(lane->options.store, &error);
-        if (status == STORE_OK)
-            break;
-        log_prepare_failed(status, &error, first);
-        if (!work_queue_wait(lane->work_queue, applier, PREPARE_PAUSE_MS))
-            return;
-    }
-    event_log(EVENT_STORAGE_READY, LOG_NONE, "database ready");
-}
-
-static enum applier_next step(struct lane *lane, struct applier *applier, int64_t *ret_pause_ms)
-{
-    atomic_store(&lane->in_step, true);
-    enum applier_next next = applier_step(applier, ret_pause_ms);
-    atomic_store(&lane->in_step, false);
-    atomic_store(&lane->stage, applier_stage_name(applier));
-    atomic_store(&lane->storage_outage, applier_in_outage(applier));
-    atomic_fetch_add(&lane->steps, 1);
-    return next;
-}
+/* --- what the apply threads need ------------------------------------------------------------ */
 
 static struct decode_context decode_context_of(const struct lane *lane, const struct policy *policy)
 {
@@ -163,11 +127,20 @@ static size_t letters_bytes_max(const struct settings *settings)
     return (size_t)settings->amqp_max_bytes_in_flight / LETTERS_PART;
 }
 
-static struct applier *new_applier(struct lane *lane)
+static int64_t call_limit_ms(const struct settings *settings, enum apply_role role)
+{
+    int64_t most_ms = settings->mongodb_timeout_ms * SERVER_TIME_PERCENT / 100;
+    bool lower = role == APPLY_READS && settings->reads_timeout_ms < most_ms;
+    return lower ? settings->reads_timeout_ms : most_ms;
+}
+
+static struct applier_options applier_options(struct lane *lane, struct store *store,
+                                              enum apply_role role)
 {
     const struct settings *settings = lane->options.settings;
-    struct applier_options options = {
-        .store = lane->options.store,
+    return (struct applier_options){
+        .role = role,
+        .store = store,
         .clock = lane->options.clock,
         .policy = lane->options.policy,
         .epoch = &lane->epoch,
@@ -180,46 +153,54 @@ static struct applier *new_applier(struct lane *lane)
         .max_documents = (size_t)settings->batch_max_documents,
         .max_bytes = (size_t)settings->batch_max_bytes,
         .max_attempts = settings->delivery_max_attempts,
+        .timeout_ms = settings->mongodb_timeout_ms,
+        .call_limit_ms = call_limit_ms(settings, role),
         .sweep_count_max = SWEEP_LETTERS_MAX,
         .sweep_bytes_max = letters_bytes_max(settings),
         .letters_max_bytes = settings->letters_max_bytes,
         .redaction = letter_redaction_of(settings),
-        .seed = (uint64_t)getpid() ^ (uint64_t)(uintptr_t)lane,
+        .seed = (uint64_t)getpid() ^ (uint64_t)(uintptr_t)store,
         .decode = decode,
         .identify = identify,
         .decode_context = lane,
     };
-    return applier_new(&options);
-}
-
-static void *apply_main(void *argument)
-{
-    struct lane *lane = argument;
-    struct applier *applier = new_applier(lane);
-    prepare_store(lane, applier);
-    atomic_store(&lane->stage, applier_stage_name(applier));
-    atomic_store(&lane->storage_outage, false);
-    bool open = true;
-    while (open) {
-        int64_t pause_ms = 0;
-        enum applier_next next = step(lane, applier, &pause_ms);
-        struct transfer transfer = work_queue_transfer(lane->work_queue, applier);
-        open = transfer.open;
-        if (open && next == APPLIER_IDLE && !transfer.submitted)
-            open = work_queue_idle(lane->work_queue, applier, pause_ms);
-        else if (open && next == APPLIER_WAIT)
-            open = work_queue_wait(lane->work_queue, applier, pause_ms);
-    }
-    applier_free(applier);
-    return NULL;
 }
 
 /* --- the transport thread: jobs ------------------------------------------------------------- */
 
+/* Hands the jobs to the apply threads that they belong to; reads first wait for a reader. */
 static void submit(struct lane *lane, struct job_queue *jobs)
 {
-    lane->applying += jobs->count;
-    work_queue_submit(lane->work_queue, jobs);
+    struct job_queue queues[FIRST_READER] = {{0}};
+    for (struct job *job = job_queue_pop(jobs); job != NULL; job = job_queue_pop(jobs)) {
+        enum apply_role role = apply_role_for(job);
+        if (role == APPLY_READS)
+            read_queue_push(lane->reads, job);
+        else
+            job_queue_push(&queues[role], job);
+    }
+    for (size_t i = 0; i < FIRST_READER; i++) {
+        if (queues[i].head != NULL)
+            apply_thread_submit(lane->threads[i], &queues[i]);
+    }
+}
+
+/* Gives the next reads to the readers that are free. */
+static void give_reads(struct lane *lane)
+{
+    struct job_queue jobs = {0};
+    size_t reader = 0;
+    while (read_queue_next(lane->reads, &reader, &jobs))
+        apply_thread_submit(lane->threads[FIRST_READER + reader], &jobs);
+}
+
+/* Returns how many jobs the apply threads have, or will get. */
+static size_t applying(const struct lane *lane)
+{
+    size_t count = read_queue_count(lane->reads);
+    for (size_t i = 0; i < lane->thread_count; i++)
+        count += apply_thread_count(lane->threads[i]);
+    return count;
 }
 
 static void settle(struct lane *lane, struct job *job)
@@ -301,7 +282,6 @@ static void end_desk_message(struct lane *lane, struct job *job)
 {
     struct transport *transport = lane->options.transport;
     bool current = !job->detached && job->epoch == atomic_load(&lane->epoch);
-    lane->applying--;
     if (job->answered && current) {
         counter_add(&lane->counters, COUNTER_DELIVERIES_ACKNOWLEDGED, 1);
         lane->connection_lost |=
@@ -316,12 +296,11 @@ static void end_desk_message(struct lane *lane, struct job *job)
 static bool is_swept(struct lane *lane, struct job *job)
 {
     if (job->sweeps) {
-        lane->applying--;
         lane->sweeping = false;
         job_free(job);
         return true;
     }
-    if (!job->swept || job->stage != SETTLE_REPLY) /* later it comes with its fate noted */
+    if (!job_is_claimed_letter(job))
         return false;
     lane->sweep_at_ms = 0; /* there may be more */
     flow_add(&lane->flow, job->counted_bytes);
@@ -334,7 +313,6 @@ static bool is_trimmed(struct lane *lane, struct job *job)
 {
     if (!job->trims)
         return false;
-    lane->applying--;
     lane->trimming = false;
     if (!job->trim_over)
         lane->trim_at_ms = 0;
@@ -342,35 +320,55 @@ static bool is_trimmed(struct lane *lane, struct job *job)
     return true;
 }
 
-/* Takes the completed jobs from the apply thread. Answers of this connection are settled; all other
-   jobs are released. */
-static void reap_completed(struct lane *lane)
+/* Handles a command that comes from an apply thread. Answers of this connection are settled, or
+   their letters stored first; what another thread has to go on with is given to it; all other jobs
+   are released. */
+static void take_completed(struct lane *lane, struct job *job)
 {
+    bool settled = job->stage == SETTLE_DONE;
+    bool current = job->epoch == atomic_load(&lane->epoch);
+    bool passed_on = job->passed_on;
+    job->passed_on = false;
+    if (!settled && current && (passed_on || job_needs_letter(job))) {
+        submit_one(lane, job);
+        return;
+    }
+    if (!settled && current && job->answered) {
+        settle(lane, job);
+        return;
+    }
+    if (!settled)
+        job->answered = false;
+    release_job(lane, job);
+}
+
+/* Takes the completed jobs of one apply thread. */
+static void reap_thread(struct lane *lane, size_t index)
+{
+    struct apply_thread *thread = lane->threads[index];
     struct job_queue completed = {0};
-    work_queue_reap(lane->work_queue, &completed);
+    size_t before = apply_thread_count(thread);
+    apply_thread_reap(thread, &completed);
     for (struct job *job = job_queue_pop(&completed); job != NULL;
          job = job_queue_pop(&completed)) {
-        if (job_is_of_desk(job)) {
+        if (job_is_of_desk(job))
             end_desk_message(lane, job);
-            continue;
-        }
-        if (is_swept(lane, job) || is_trimmed(lane, job))
-            continue;
-        lane->applying--;
-        bool settled = job->stage == SETTLE_DONE;
-        if (!settled && job->answered && job->epoch == atomic_load(&lane->epoch)) {
-            settle(lane, job);
-            continue;
-        }
-        if (!settled)
-            job->answered = false;
-        release_job(lane, job);
+        else if (!is_swept(lane, job) && !is_trimmed(lane, job))
+            take_completed(lane, job);
     }
+    if (index >= FIRST_READER && before > 0 && apply_thread_count(thread) == 0)
+        read_queue_done(lane->reads, index - FIRST_READER);
+}
+
+static void reap_completed(struct lane *lane)
+{
+    for (size_t i = 0; i < lane->thread_count; i++)
+        reap_thread(lane, i);
 }
 
 static bool has_in_flight(const struct lane *lane)
 {
-    return lane->applying > 0 || settler_count(lane->settler) > 0;
+    return applying(lane) > 0 || settler_count(lane->settler) > 0;
 }
 
 /* --- the transport thread: events ----------------------------------------------------------- */
@@ -428,45 +426,51 @@ static void handle_event(void *context, const struct transport_event *event)
 
 /* --- the transport thread: watchdog --------------------------------------------------------- */
 
-static void log_stalled(struct lane *lane, const char *reason, const char *message)
+static void log_stalled(struct lane *lane, const char *stage, const char *reason,
+                        const char *message)
 {
     event_log(
         EVENT_LANE_STALLED,
-        LOG_FIELDS(LOG_S("reason", reason), LOG_S("stage", atomic_load(&lane->stage)),
+        LOG_FIELDS(LOG_S("reason", reason), LOG_S("stage", stage),
                    LOG_I("commands", (int64_t)counter_read(&lane->counters, COUNTER_IN_FLIGHT))),
         "%s", message);
 }
 
 /* Aborts, so that the supervisor restarts the worker. As in any crash, nothing is lost. */
-static _Noreturn void abort_stalled(struct lane *lane, const char *reason)
+static _Noreturn void abort_stalled(struct lane *lane, const char *stage, const char *reason)
 {
-    log_stalled(lane, reason, "watchdog: still no progress, aborting");
+    log_stalled(lane, stage, reason, "watchdog: still no progress, aborting");
     abort();
 }
 
 /*
- * Returns true if the connection has to be replaced because the apply thread is stalled, which
- * means a bug in allotd or in a client library. A kick of the apply thread and the redeliveries of
- * a new connection may help. If they do not, the second report in a row aborts the process.
+ * Returns true if the connection has to be replaced because an apply thread is stalled, which means
+ * a bug in allotd or in a client library. A kick of the thread and the redeliveries of a new
+ * connection may help. If they do not, the second report in a row aborts the process.
  */
-static bool is_stalled(struct lane *lane, int64_t now_ms)
+static bool is_stalled(struct lane *lane, struct apply_thread *thread, int64_t now_ms)
 {
-    bool busy = lane->applying > 0 && !atomic_load(&lane->storage_outage);
-    if (!watchdog_check(&lane->apply_watchdog, atomic_load(&lane->steps), busy, now_ms,
-                        lane->options.settings->worker_watchdog_timeout_ms))
+    const char *reason = "";
+    enum apply_stall stall = apply_thread_check(thread, now_ms, &reason);
+    if (stall == APPLY_RUNS)
         return false;
-    const char *reason = atomic_load(&lane->in_step)
-                             ? "the stage does not return"
-                             : "the apply thread is idle although commands are queued";
     counter_add(&lane->counters, COUNTER_WATCHDOG_STALLS, 1);
-    if (lane->apply_watchdog.consecutive > 1)
-        abort_stalled(lane, reason);
-    log_stalled(lane, reason,
+    if (stall == APPLY_STALLED_AGAIN)
+        abort_stalled(lane, apply_thread_stage(thread), reason);
+    log_stalled(lane, apply_thread_stage(thread), reason,
                 "watchdog: no progress for worker.watchdog_timeout, reconnecting; "
                 "in-flight commands will be redelivered");
-    work_queue_kick(lane->work_queue);
+    apply_thread_kick(thread);
     error_set(&lane->error, "the watchdog closed the connection");
     return true;
+}
+
+static bool any_is_stalled(struct lane *lane, int64_t now_ms)
+{
+    bool stalled = false;
+    for (size_t i = 0; i < lane->thread_count; i++)
+        stalled |= is_stalled(lane, lane->threads[i], now_ms);
+    return stalled;
 }
 
 /* --- the transport thread: letters ---------------------------------------------------------- */
@@ -528,13 +532,24 @@ static int poll_ms(int64_t wait_ms)
     return wait_ms < 0 || wait_ms > POLL_MS_MAX ? POLL_MS_MAX : (int)wait_ms;
 }
 
+static void wake(const struct lane *lane)
+{
+    (void)eventfd_write(lane->wake_fd, 1); /* it fails only if it is readable already */
+}
+
+static void drain_wake(const struct lane *lane)
+{
+    eventfd_t count = 0;
+    (void)eventfd_read(lane->wake_fd, &count); /* it fails, without blocking, if there is nothing */
+}
+
 static enum transport_status run_once(struct lane *lane, const struct transport_handler *handler)
 {
     struct job_queue settled = {0};
     struct clock *clock = lane->options.clock;
     int64_t wait_ms = -1;
     atomic_fetch_add(&lane->loop_iterations, 1);
-    work_queue_drain_wake(lane->work_queue);
+    drain_wake(lane);
     reap_completed(lane);
     settler_limit_blamed(lane->settler, flow_blamed_count(&lane->flow),
                          flow_blamed_bytes(&lane->flow));
@@ -548,10 +563,9 @@ static enum transport_status run_once(struct lane *lane, const struct transport_
     if (status == TRANSPORT_OK && !lane->connection_lost &&
         (has_in_flight(lane) || !atomic_load(&lane->stopping)))
         status = lane->options.transport->ops->poll(lane->options.transport, poll_ms(wait_ms),
-                                                    work_queue_wake_fd(lane->work_queue), handler,
-                                                    &lane->error);
-    if (lane->incoming.head != NULL)
-        submit(lane, &lane->incoming);
+                                                    lane->wake_fd, handler, &lane->error);
+    submit(lane, &lane->incoming);
+    give_reads(lane);
     settler_reap(lane->settler, &settled);
     hold(lane, &settled);
     release_jobs(lane, &settled);
@@ -560,7 +574,7 @@ static enum transport_status run_once(struct lane *lane, const struct transport_
     store_letters(lane);
     sweep_letters(lane);
     trim_letters(lane);
-    if (is_stalled(lane, clock->monotonic_ms(clock)))
+    if (any_is_stalled(lane, clock->monotonic_ms(clock)))
         return TRANSPORT_LOST;
     return lane->connection_lost ? TRANSPORT_LOST : status;
 }
@@ -585,7 +599,7 @@ static bool has_stopped(struct lane *lane, int64_t *stop_at_ms)
     if (*stop_at_ms == 0)
         *stop_at_ms = now_ms + lane->options.settings->shutdown_timeout_ms;
     bool expired = now_ms >= *stop_at_ms;
-    lane->finished = !has_in_flight(lane) || (expired && lane->applying == 0);
+    lane->finished = !has_in_flight(lane) || (expired && applying(lane) == 0);
     if (expired && lane->finished && has_in_flight(lane))
         log_returned(lane);
     return lane->finished || expired;
@@ -620,6 +634,8 @@ static void drop_connection(struct lane *lane)
     lane->options.transport->ops->close(lane->options.transport);
     flow_reset(&lane->flow);
     lane->connection_lost = false;
+    read_queue_clear(lane->reads, &jobs);
+    release_jobs(lane, &jobs);
     reap_completed(lane);
 }
 
@@ -711,19 +727,44 @@ static struct settler *new_settler(struct lane *lane)
     return settler_new(&options);
 }
 
+static const char *thread_name(size_t index)
+{
+    static const char *const names[FIRST_READER] = {
+        [APPLY_WRITES] = "apply", [APPLY_ASIDE] = "aside"};
+    return index < FIRST_READER ? names[index] : "read";
+}
+
+static void start_apply_thread(struct lane *lane, size_t index)
+{
+    enum apply_role role = index < FIRST_READER ? (enum apply_role)index : APPLY_READS;
+    struct apply_thread_options options = {
+        .name = thread_name(index),
+        .applier = applier_options(lane, lane->options.stores[index], role),
+        .wake_fd = lane->wake_fd,
+        .prepared = &lane->prepared,
+        .prepares = role == APPLY_WRITES,
+        .watchdog_ms = lane->options.settings->worker_watchdog_timeout_ms,
+    };
+    lane->threads[index] = apply_thread_start(&options);
+}
+
 static void start_threads(struct lane *lane)
 {
     pthread_attr_t attributes;
+    for (size_t i = 0; i < lane->thread_count; i++)
+        start_apply_thread(lane, i);
     (void)pthread_attr_init(&attributes);
     (void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    if (lane->work_queue == NULL ||
-        pthread_create(&lane->apply_thread, &attributes, apply_main, lane) != 0 ||
-        pthread_create(&lane->transport_thread, &attributes, transport_main, lane) != 0)
-        abort(); /* out of descriptors or threads at the start, with nothing in flight */
+    if (pthread_create(&lane->transport_thread, &attributes, transport_main, lane) != 0)
+        abort(); /* out of threads at the start, with nothing in flight */
     /* for debuggers and top -H; at most 15 bytes */
-    (void)pthread_setname_np(lane->apply_thread, "apply");
     (void)pthread_setname_np(lane->transport_thread, "transport");
     (void)pthread_attr_destroy(&attributes);
+}
+
+size_t lane_store_count(const struct settings *settings)
+{
+    return FIRST_READER + (size_t)settings->reads_concurrency;
 }
 
 struct lane *lane_start(const struct lane_options *options)
@@ -731,15 +772,18 @@ struct lane *lane_start(const struct lane_options *options)
     const struct settings *settings = options->settings;
     struct lane *lane = MEMORY_NEW(struct lane);
     lane->options = *options;
-    lane->work_queue = work_queue_new();
+    lane->thread_count = lane_store_count(settings);
+    lane->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (lane->wake_fd < 0)
+        abort(); /* out of descriptors at the start, with nothing in flight */
+    lane->reads = read_queue_new((size_t)settings->reads_concurrency);
     lane->epoch = 1;
     lane->random = (unsigned)getpid() ^ (unsigned)options->clock->wall_ms(options->clock);
-    lane->stage = "prepare";
-    lane->storage_outage = true; /* until the database is prepared */
     flow_init(&lane->flow, (size_t)settings->amqp_max_bytes_in_flight,
               (uint16_t)settings->amqp_prefetch, &lane->counters);
     lane->settler = new_settler(lane);
     start_threads(lane);
+    lane->options.stores = NULL; /* each apply thread has its own */
     return lane;
 }
 
@@ -749,7 +793,7 @@ void lane_check(struct lane *lane)
     int64_t limit_ms = lane->options.settings->worker_watchdog_timeout_ms + OPEN_MS_MAX;
     if (watchdog_check(&lane->transport_watchdog, atomic_load(&lane->loop_iterations), true,
                        clock->monotonic_ms(clock), limit_ms))
-        abort_stalled(lane, "a call to the broker does not return");
+        abort_stalled(lane, "transport", "a call to the broker does not return");
 }
 
 const struct counters *lane_counters(const struct lane *lane)
@@ -760,20 +804,20 @@ const struct counters *lane_counters(const struct lane *lane)
 void lane_stop(struct lane *lane)
 {
     atomic_store(&lane->stopping, true);
-    work_queue_wake(lane->work_queue);
+    wake(lane);
 }
 
 bool lane_join(struct lane *lane)
 {
     (void)pthread_join(lane->transport_thread, NULL);
-    work_queue_close(lane->work_queue);
-    (void)pthread_join(lane->apply_thread, NULL);
+    for (size_t i = 0; i < lane->thread_count; i++)
+        apply_thread_end(lane->threads[i]);
 
     bool finished = lane->finished;
     settler_free(lane->settler);
     lane->options.transport->ops->free(lane->options.transport);
-    lane->options.store->ops->free(lane->options.store);
-    work_queue_free(lane->work_queue);
+    read_queue_free(lane->reads);
+    (void)close(lane->wake_fd);
     flow_clear(&lane->flow);
     free(lane);
     return finished;

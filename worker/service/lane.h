@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A lane: one transport thread and one apply thread with a work queue between them, one broker
- * connection and one database session. The transport thread never calls the database, so heartbeats
+ * A lane: one transport thread with a broker connection, and several apply threads, each with a
+ * work queue and a database session. The transport thread never calls the database, so heartbeats
  * go on whatever the database does. Lanes share only the policy and the database client's pool.
  */
 #ifndef ALLOT_SERVICE_LANE_H
@@ -26,8 +26,14 @@ struct lane_options {
     struct full_principals *full;    /* borrowed; shared by the lanes of the process */
     bool trims_letters;              /* one lane of the process keeps letters within their bound */
     struct transport *transport;     /* owned by the lane from lane_start on */
-    struct store *store;             /* owned by the lane from lane_start on */
+    struct store *const *stores;     /* lane_store_count(); each is owned by the lane from
+                                        lane_start on; the list is only read by lane_start */
 };
+
+enum { LANE_THREADS_MAX = 66 }; /* apply threads */
+
+/* Returns how many stores a lane needs: one for each apply thread. */
+size_t lane_store_count(const struct settings *settings);
 
 struct lane;
 
@@ -37,7 +43,7 @@ struct lane *lane_start(const struct lane_options *options);
  * Watches the transport thread; call it about once a second, always from the same thread. Aborts
  * the process, after logging lane.stalled, if a call to the broker does not return for
  * worker.watchdog_timeout and a minute more for connecting. The transport thread watches the apply
- * thread.
+ * threads.
  */
 void lane_check(struct lane *lane);
 /* Returns the counters; borrowed until lane_join. Any thread may read them. */

@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "common/base/memory.h"
 
@@ -29,14 +28,11 @@ struct work_queue {
     struct job_queue from_apply;
     bool closing;
     bool kicked;
-    int wake_fd;
+    int wake_fd; /* borrowed */
 };
 
-struct work_queue *work_queue_new(void)
+struct work_queue *work_queue_new(int wake_fd)
 {
-    int wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (wake_fd < 0)
-        return NULL;
     struct work_queue *work_queue = MEMORY_NEW(struct work_queue);
     work_queue->wake_fd = wake_fd;
     pthread_condattr_t monotonic;
@@ -56,7 +52,6 @@ void work_queue_free(struct work_queue *work_queue)
     job_queue_free_all(&work_queue->from_apply);
     (void)pthread_cond_destroy(&work_queue->submitted);
     (void)pthread_mutex_destroy(&work_queue->lock);
-    (void)close(work_queue->wake_fd);
     free(work_queue);
 }
 
@@ -87,25 +82,6 @@ void work_queue_reap(struct work_queue *work_queue, struct job_queue *ret_jobs)
     unlock(work_queue);
 }
 
-int work_queue_wake_fd(const struct work_queue *work_queue)
-{
-    return work_queue->wake_fd;
-}
-
-void work_queue_wake(struct work_queue *work_queue)
-{
-    uint64_t one = 1;
-    ssize_t written = write(work_queue->wake_fd, &one, sizeof one);
-    (void)written; /* it fails only if the counter is full, and then the descriptor is readable */
-}
-
-void work_queue_drain_wake(struct work_queue *work_queue)
-{
-    uint64_t count = 0;
-    ssize_t got = read(work_queue->wake_fd, &count, sizeof count);
-    (void)got; /* the read fails, without blocking, if the descriptor was not readable */
-}
-
 void work_queue_kick(struct work_queue *work_queue)
 {
     lock(work_queue);
@@ -134,7 +110,7 @@ struct transfer work_queue_transfer(struct work_queue *work_queue, struct applie
     bool completed = work_queue->from_apply.count > before;
     unlock(work_queue);
     if (completed)
-        work_queue_wake(work_queue);
+        (void)eventfd_write(work_queue->wake_fd, 1); /* it fails only if it is readable already */
     return transfer;
 }
 

@@ -2,7 +2,7 @@
 /*
  * Work queue between the two threads of a lane: submitted jobs one way, completed jobs back. A
  * completion wakes the transport thread through an eventfd, because that thread waits for its
- * socket as well.
+ * socket as well; all work queues of a lane share it.
  */
 #ifndef ALLOT_SERVICE_WORK_QUEUE_H
 #define ALLOT_SERVICE_WORK_QUEUE_H
@@ -11,8 +11,9 @@
 
 struct work_queue;
 
-/* Returns NULL if no eventfd can be created. */
-struct work_queue *work_queue_new(void);
+/* Creates a queue; never NULL. `wake_fd` is an eventfd that is readable after a completion, until
+   the owner reads it; borrowed. */
+struct work_queue *work_queue_new(int wake_fd);
 /* Frees the queue with its jobs, after both threads are done with it. NULL is allowed. */
 void work_queue_free(struct work_queue *work_queue);
 
@@ -22,12 +23,6 @@ void work_queue_free(struct work_queue *work_queue);
 void work_queue_submit(struct work_queue *work_queue, struct job_queue *jobs);
 /* Moves the completed jobs to `ret_jobs`. */
 void work_queue_reap(struct work_queue *work_queue, struct job_queue *ret_jobs);
-/* Returns a descriptor that is readable from a completion or work_queue_wake on, until it is
-   drained. The queue owns it. */
-int work_queue_wake_fd(const struct work_queue *work_queue);
-/* Makes the descriptor readable; any thread may call it. */
-void work_queue_wake(struct work_queue *work_queue);
-void work_queue_drain_wake(struct work_queue *work_queue);
 /* Ends a wait of the apply thread early, so that it looks for work again. */
 void work_queue_kick(struct work_queue *work_queue);
 /* Tells the apply thread to end. */

@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Commands that the database does not execute, though it works for all others: their loads time
+ * out, or fail without a cause, or a document is held by somebody's open transaction. Such a
+ * command is answered with a failure after a bounded number of tries, or waits beside the others;
+ * the others never wait for it. And the reverse: while the database does not work, no command is
+ * ever answered with `internal`.
+ *
+ * The world is that of the simulator (tests/support/world.h). `culprit` is the consumer whose loads
+ * fail. Each test drives worker 0 alone, unless it says otherwise.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/codec/field_table.h"
+#include "common/host/log.h"
+#include "tests/support/auditor.h"
+#include "tests/support/world.h"
+
+#define CULPRIT "dddddddd-0000-4000-8000-000000000001"
+#define PROVIDER "aaaaaaaa-0000-4000-8000-000000000001"
+
+enum { INNOCENTS = 30, ROUNDS = 400, ROUND_MS = 50, TRIES = 3 };
+
+/* --- commands ------------------------------------------------------------------------------- */
+
+static const struct sent *ask(struct world *world, const char *key, const char *format, ...)
+{
+    char body[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(body, sizeof body, format, arguments);
+    va_end(arguments);
+    return world_ask(world, "admin", key, body);
+}
+
+static const struct sent *ask_claim(struct world *world, const char *key, const char *consumer)
+{
+    return ask(world, key,
+               "{\"version\":1,\"command\":\"allocation.set\",\"params\":{\"consumer_uuid\":\"%s\","
+               "\"project_id\":\"blue-1\",\"user_id\":\"u\",\"consumer_type\":\"INSTANCE\","
+               "\"consumer_generation\":null,\"allocations\":{\"" PROVIDER
+               "\":{\"resources\":{\"VCPU\":1}}}}}",
+               consumer);
+}
+
+static const struct sent *ask_read(struct world *world, const char *key, const char *consumer)
+{
+    return ask(
+        world, key,
+        "{\"version\":1,\"command\":\"allocation.get\",\"params\":{\"consumer_uuid\":\"%s\"}}",
+        consumer);
+}
+
+/* Asks for a claim of another consumer each time. */
+static const struct sent *ask_innocent(struct world *world, int number)
+{
+    char key[32], consumer[40];
+    (void)snprintf(key, sizeof key, "innocent-%d", number);
+    (void)snprintf(consumer, sizeof consumer, "cccccccc-0000-4000-8000-%012d", number);
+    return ask_claim(world, key, consumer);
+}
+
+static struct world *world_with_provider(void)
+{
+    struct world *world = world_new((struct world_options){.seed = 7});
+    (void)ask(world, "create",
+              "{\"version\":1,\"command\":\"provider.create\",\"params\":{\"uuid\":\"" PROVIDER
+              "\",\"name\":\"p\"}}");
+    assert_true(world_run_until_idle(world));
+    (void)ask(world, "inventory",
+              "{\"version\":1,\"command\":\"inventory.set\",\"params\":{\"uuid\":\"" PROVIDER
+              "\",\"resource_provider_generation\":0,\"inventories\":{\"VCPU\":{\"total\":1000,"
+              "\"reserved\":0,\"min_unit\":1,\"max_unit\":1000,\"step_size\":1,"
+              "\"allocation_ratio\":1.0}}}}");
+    assert_true(world_run_until_idle(world));
+    return world;
+}
+
+/* --- looking -------------------------------------------------------------------------------- */
+
+static struct uuid uuid_of(const char *text)
+{
+    struct uuid id;
+    assert_true(uuid_parse(text_of(text), &id));
+    return id;
+}
+
+static void run_rounds(struct world *world, int rounds)
+{
+    for (int round = 0; round < rounds; round++) {
+        world_transport_step(world, 0);
+        for (int i = 0; i < WORLD_APPLIERS; i++)
+            world_apply_step(world, 0);
+        fake_clock_advance(&world->clock, ROUND_MS);
+    }
+}
+
+static bool is_answered(const struct world *world, const struct sent *sent, const char *what)
+{
+    const struct memory_message *reply = world_reply(world, sent, 0);
+    return reply != NULL && strstr(reply->body.bytes, what) != NULL;
+}
+
+#define SUCCESS "\"success\""
+
+static void assert_answer(const struct world *world, const struct sent *sent, const char *what)
+{
+    const struct memory_message *reply = world_reply(world, sent, 0);
+    if (reply == NULL)
+        fail_msg("no reply to %.*s", TEXT_ARGS(sent->key));
+    if (strstr(reply->body.bytes, what) == NULL)
+        fail_msg("%.*s: %.*s", TEXT_ARGS(sent->key), TEXT_ARGS(reply->body));
+}
+
+static void assert_auditor_accepts(const struct world *world)
+{
+    struct error error = {""};
+    if (!auditor_check(world, &error))
+        fail_msg("%s", error.text);
+}
+
+static size_t calls(const struct world *world, enum memory_call call)
+{
+    return memory_database_counters(world->database).calls[call];
+}
+
+/* Sends innocents around the culprit's command, and lets all of it end. */
+struct crowd {
+    const struct sent *innocents[INNOCENTS];
+    const struct sent *culprit;
+};
+
+static struct crowd send_crowd(struct world *world,
+                               const struct sent *(*ask_culprit)(struct world *, const char *,
+                                                                 const char *))
+{
+    struct crowd crowd = {{NULL}, NULL};
+    for (int i = 0; i < INNOCENTS; i++) {
+        if (i == INNOCENTS / 2)
+            crowd.culprit = ask_culprit(world, "culprit", CULPRIT);
+        crowd.innocents[i] = ask_innocent(world, i);
+    }
+    return crowd;
+}
+
+static void assert_innocents_are_served(const struct world *world, const struct crowd *crowd)
+{
+    for (int i = 0; i < INNOCENTS; i++)
+        assert_answer(world, crowd->innocents[i], SUCCESS);
+}
+
+/* --- a command that cannot be executed ------------------------------------------------------ */
+
+static void check_write(enum store_status status)
+{
+    struct world *world = world_with_provider();
+    memory_database_fail_load_of(world->database, uuid_of(CULPRIT), status);
+    world->rejections++;
+    struct crowd crowd = send_crowd(world, ask_claim);
+    assert_true(world_run_until_idle(world));
+    assert_innocents_are_served(world, &crowd);
+    assert_answer(world, crowd.culprit, "\"internal\"");
+    assert_answer(world, crowd.culprit, "memory: a document cannot be loaded");
+    assert_non_null(world_dead_letter(world, crowd.culprit));
+    assert_auditor_accepts(world);
+    world_free(world);
+}
+
+static void test_a_write_whose_load_fails_for_ever_is_internal(void **state)
+{
+    (void)state;
+    check_write(STORE_TIMED_OUT);
+    check_write(STORE_UNEXPLAINED);
+    check_write(STORE_EXPIRED);
+    check_write(STORE_REFUSED);
+}
+
+static void test_a_read_that_is_too_slow_exceeds_the_limit(void **state)
+{
+    (void)state;
+    struct world *world = world_with_provider();
+    memory_database_fail_load_of(world->database, uuid_of(CULPRIT), STORE_TIMED_OUT);
+    struct crowd crowd = send_crowd(world, ask_read);
+    assert_true(world_run_until_idle(world));
+    assert_innocents_are_served(world, &crowd);
+    assert_answer(world, crowd.culprit, "\"limit_exceeded\"");
+    assert_answer(world, crowd.culprit, "\"limit\":10000");
+    assert_answer(world, crowd.culprit, "\"given\":");
+    assert_null(world_dead_letter(world, crowd.culprit));
+    world_free(world);
+}
+
+static void test_a_read_that_fails_for_ever_is_internal(void **state)
+{
+    static const enum store_status statuses[] = {STORE_UNEXPLAINED, STORE_REFUSED};
+    (void)state;
+    for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
+        struct world *world = world_with_provider();
+        memory_database_fail_load_of(world->database, uuid_of(CULPRIT), statuses[i]);
+        struct crowd crowd = send_crowd(world, ask_read);
+        assert_true(world_run_until_idle(world));
+        assert_innocents_are_served(world, &crowd);
+        assert_answer(world, crowd.culprit, "\"internal\"");
+        assert_non_null(world_dead_letter(world, crowd.culprit));
+        world_free(world);
+    }
+}
+
+/* The outcome is looked for, though the documents cannot be loaded. */
+static void test_a_command_that_took_effect_is_replayed_though_it_cannot_be_loaded(void **state)
+{
+    (void)state;
+    struct world *world = world_with_provider();
+    const struct sent *first = ask_claim(world, "key", CULPRIT);
+    assert_true(world_run_until_idle(world));
+    assert_answer(world, first, SUCCESS);
+    memory_database_fail_load_of(world->database, uuid_of(CULPRIT), STORE_TIMED_OUT);
+    const struct sent *again = ask_claim(world, "key", CULPRIT);
+    assert_true(world_run_until_idle(world));
+    assert_answer(world, again, SUCCESS);
+    world_free(world);
+}
+
+/* A batch of reads that fails is tried read by read. */
+static void test_reads_in_the_batch_of_a_slow_one_are_answered(void **state)
+{
+    (void)state;
+    struct world *world = world_with_provider();
+    const struct sent *reads[INNOCENTS];
+    memory_database_fail_load_of(world->database, uuid_of(CULPRIT), STORE_TIMED_OUT);
+    for (int i = 0; i < INNOCENTS; i++) {
+        char key[16];
+        (void)snprintf(key, sizeof key, "read-%d", i);
+        reads[i] = ask_read(world, key, i == 3 ? CULPRIT : "cccccccc-0000-4000-8000-000000000001");
+    }
+    assert_true(world_run_until_idle(world));
+    for (int i = 0; i < INNOCENTS; i++)
+        assert_answer(world, reads[i], i == 3 ? "\"limit_exceeded\"" : SUCCESS);
+    world_free(world);
+}
+
+/* A redelivered command has attempt records while it is tried; none may be left. */
+static void count_attempts(void *context, struct text principal, struct text key, int64_t count)
+{
+    (void)principal;
+    (void)key;
+    *(int64_t *)context += count;
+}
+
+static void test_a_redelivered_suspect_is_answered_and_leaves_no_record(void **state)
+{
+    (void)state;
+    for (int read = 0; read < 2; read++) {
+        int64_t records = 0;
+        struct world *world = world_with_provider();
+        memory_database_fail_load_of(world->database, uuid_of(CULPRIT), STORE_TIMED_OUT);
+        struct crowd crowd = send_crowd(world, read ? ask_read : ask_claim);
+        run_rounds(world, 2);
+        memory_transport_cut(world->workers[0].transport);
+        assert_true(world_run_until_idle(world));
+        assert_innocents_are_served(world, &crowd);
+        assert_answer(world, crowd.culprit, read ? "\"limit_exceeded\"" : "\"internal\"");
+        memory_database_visit(
+            world->database,
+            &(struct memory_visitor){.context = &records, .attempts = count_attempts});
+        assert_int_equal(records, 0);
+        world_free(world);
+    }
+}
+
+/* --- the others do not wait ----------------------------------------------------------------- */
+
+/* The document is held for as long as the test lasts. */
+static void test_a_held_document_keeps_only_its_own_commands_waiting(void **state)
+{
+    (void)state;
+    struct world *world = world_with_provider();
+    struct store *holder = memory_store_new(world->database);
+    struct arena *arena = arena_new(0);
+    struct snapshot *snapshot = snapshot_new(arena);
+    snapshot_want_consumer(snapshot, uuid_of(CULPRIT));
+    snapshot_seal(snapshot);
+    assert_int_equal(holder->ops->begin(holder, NULL), STORE_OK);
+    assert_int_equal(holder->ops->load(holder, snapshot, NULL), STORE_OK);
+    snapshot->consumers[0].state.dirty = true; /* insert and delete */
+    assert_int_equal(holder->ops->write(holder, snapshot, NULL), STORE_OK);
+
+    struct crowd crowd = send_crowd(world, ask_claim);
+    run_rounds(world, ROUNDS);
+    assert_innocents_are_served(world, &crowd);
+    assert_null(world_reply(world, crowd.culprit, 0));
+    const struct sent *late = ask_innocent(world, INNOCENTS);
+    run_rounds(world, 5); /* nobody waits for the culprit's next try */
+    assert_answer(world, late, SUCCESS);
+
+    holder->ops->end(holder);
+    assert_true(world_run_until_idle(world));
+    assert_answer(world, crowd.culprit, SUCCESS);
+    assert_auditor_accepts(world);
+    holder->ops->free(holder);
+    arena_free(arena);
+    world_free(world);
+}
+
+/* While a suspect is tried, fresh commands of others are answered in a few steps. */
+static void test_fresh_commands_do_not_wait_for_a_suspect(void **state)
+{
+    (void)state;
+    struct world *world = world_with_provider();
+    memory_database_fail_load_of(world->database, uuid_of(CULPRIT), STORE_TIMED_OUT);
+    const struct sent *culprit = ask_claim(world, "culprit", CULPRIT);
+    for (int i = 0; i < INNOCENTS && world_reply(world, culprit, 0) == NULL; i++) {
+        const struct sent *innocent = ask_innocent(world, i);
+        run_rounds(world, 4);
+        assert_true(is_answered(world, innocent, SUCCESS) || i == 0);
+    }
+    assert_answer(world, culprit, "\"internal\"");
+    world_free(world);
+}
+
+/* --- the database is the cause -------------------------------------------------------------- */
+
+static void test_a_database_that_does_not_work_makes_nothing_internal(void **state)
+{
+    static const enum memory_call calls_that_fail[] = {MEMORY_LOAD, MEMORY_WRITE, MEMORY_COMMIT};
+    static const enum store_status statuses[] = {STORE_TIMED_OUT, STORE_UNEXPLAINED};
+    (void)state;
+    for (size_t i = 0; i < 6; i++) {
+        struct world *world = world_with_provider();
+        enum memory_call call = calls_that_fail[i % 3];
+        struct memory_fault fault = {.call = call, .times = SIZE_MAX, .status = statuses[i / 3]};
+        if (call == MEMORY_COMMIT)
+            fault.status = STORE_UNKNOWN;
+        memory_database_fail(world->database, fault);
+        memory_database_fail(world->database, (struct memory_fault){.call = MEMORY_PROVE,
+                                                                    .times = SIZE_MAX,
+                                                                    .status = STORE_UNAVAILABLE});
+        struct crowd crowd = send_crowd(world, i % 2 ? ask_claim : ask_read);
+        run_rounds(world, ROUNDS);
+        assert_null(world_reply(world, crowd.culprit, 0));
+        memory_database_clear_faults(world->database);
+        assert_true(world_run_until_idle(world));
+        assert_innocents_are_served(world, &crowd);
+        assert_answer(world, crowd.culprit, SUCCESS);
+        assert_int_equal(memory_broker_count(world->broker, "allot.dead"), 0);
+        assert_auditor_accepts(world);
+        world_free(world);
+    }
+}
+
+/* The primary changes between the proof before a try and the one after it. */
+static void test_failures_around_an_election_are_not_charged(void **state)
+{
+    (void)state;
+    struct world *world = world_with_provider();
+    memory_database_fail_load_of(world->database, uuid_of(CULPRIT), STORE_TIMED_OUT);
+    const struct sent *culprit = ask_claim(world, "culprit", CULPRIT);
+    size_t proofs = calls(world, MEMORY_PROVE);
+    for (int round = 0; round < ROUNDS; round++) {
+        run_rounds(world, 1);
+        if (calls(world, MEMORY_PROVE) > proofs)
+            memory_database_elect(world->database);
+        proofs = calls(world, MEMORY_PROVE);
+    }
+    assert_true(proofs > TRIES + 1);
+    assert_null(world_reply(world, culprit, 0));
+    assert_true(world_run_until_idle(world));
+    assert_answer(world, culprit, "\"internal\"");
+    world_free(world);
+}
+
+/* Failures that pass are no evidence. */
+static void test_a_command_that_fails_twice_alone_succeeds(void **state)
+{
+    (void)state;
+    struct world *world = world_with_provider();
+    memory_database_fail(
+        world->database,
+        (struct memory_fault){.call = MEMORY_LOAD, .times = TRIES, .status = STORE_TIMED_OUT});
+    const struct sent *sent = ask_claim(world, "culprit", CULPRIT);
+    assert_true(world_run_until_idle(world));
+    assert_answer(world, sent, SUCCESS);
+    world_free(world);
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_a_write_whose_load_fails_for_ever_is_internal),
+    cmocka_unit_test(test_a_read_that_is_too_slow_exceeds_the_limit),
+    cmocka_unit_test(test_a_read_that_fails_for_ever_is_internal),
+    cmocka_unit_test(test_a_command_that_took_effect_is_replayed_though_it_cannot_be_loaded),
+    cmocka_unit_test(test_reads_in_the_batch_of_a_slow_one_are_answered),
+    cmocka_unit_test(test_a_redelivered_suspect_is_answered_and_leaves_no_record),
+    cmocka_unit_test(test_a_held_document_keeps_only_its_own_commands_waiting),
+    cmocka_unit_test(test_fresh_commands_do_not_wait_for_a_suspect),
+    cmocka_unit_test(test_a_database_that_does_not_work_makes_nothing_internal),
+    cmocka_unit_test(test_failures_around_an_election_are_not_charged),
+    cmocka_unit_test(test_a_command_that_fails_twice_alone_succeeds),
+};
+
+int main(void)
+{
+    log_configure(LOG_LEVEL_ERROR, LOG_FORMAT_JSON, "simulated");
+    return cmocka_run_group_tests(tests, NULL, NULL) != 0;
+}

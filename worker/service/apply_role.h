@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The apply threads of a lane, and which of them a job belongs to. So a slow read, or a command
+ * that the database does not execute, never makes the writes of others wait. WRITES  all commands
+ * that may change something, in large batches ASIDE   commands of WRITES that failed with the
+ * others, each in a batch of its own; and all work about letters READS   reads, at most
+ * reads.concurrency batches at a time Pure.
+ */
+#ifndef ALLOT_SERVICE_APPLY_ROLE_H
+#define ALLOT_SERVICE_APPLY_ROLE_H
+
+#include "worker/service/job.h"
+
+enum apply_role { APPLY_WRITES, APPLY_ASIDE, APPLY_READS };
+
+/* Returns the role for a decoded command that is with the apply thread of role `now`. */
+enum apply_role apply_role_of(const struct job *job, enum apply_role now);
+/* Returns the role for any job that the lane has: new, passed on, answered, or none of a delivery.
+ */
+enum apply_role apply_role_for(const struct job *job);
+
+#endif

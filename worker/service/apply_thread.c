@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/service/apply_thread.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "common/base/memory.h"
+#include "worker/service/events.h"
+#include "worker/service/job_letter.h"
+#include "worker/service/watchdog.h"
+
+enum {
+    STACK_BYTES = 16 * 1024 * 1024, /* JSON is decoded by recursion */
+    PREPARE_PAUSE_MS = 1000,
+    PREPARED_PAUSE_MS = 20 /* until another thread is asked again */
+};
+
+struct apply_thread {
+    struct apply_thread_options options;
+    pthread_t thread;
+    struct work_queue *work_queue;
+    size_t count; /* of the transport thread: jobs submitted and not yet reaped */
+    struct watchdog watchdog;
+
+    /* written by the thread, for the watchdog and the log */
+    _Atomic uint64_t steps;
+    _Atomic(const char *) stage;
+    atomic_bool in_step;
+    atomic_bool in_outage;
+};
+
+/* --- the thread ----------------------------------------------------------------------------- */
+
+static void log_prepare_failed(enum store_status status, const struct error *error, bool first)
+{
+    event_log_at(first ? event_level(EVENT_STORAGE_PREPARE_FAILED) : LOG_LEVEL_DEBUG,
+                 EVENT_STORAGE_PREPARE_FAILED,
+                 LOG_FIELDS(LOG_S("status", store_status_name(status)),
+                            LOG_I("retry_in_ms", PREPARE_PAUSE_MS), LOG_S("error", error->text)),
+                 "database not ready, retrying");
+}
+
+/* Creates collections, validators and indexes, which have to exist before the first transaction.
+   Returns false if the thread has to end. */
+static bool prepare_store(struct apply_thread *thread, struct applier *applier)
+{
+    struct store *store = thread->options.applier.store;
+    for (bool first = true;; first = false) {
+        struct error error = {""};
+        enum store_status status = store->ops->prepare(store, &error);
+        if (status == STORE_OK)
+            break;
+        log_prepare_failed(status, &error, first);
+        if (!work_queue_wait(thread->work_queue, applier, PREPARE_PAUSE_MS))
+            return false;
+    }
+    atomic_store(thread->options.prepared, true);
+    event_log(EVENT_STORAGE_READY, LOG_NONE, "database ready");
+    return true;
+}
+
+static bool wait_until_prepared(struct apply_thread *thread, struct applier *applier)
+{
+    while (!atomic_load(thread->options.prepared)) {
+        if (!work_queue_wait(thread->work_queue, applier, PREPARED_PAUSE_MS))
+            return false;
+    }
+    return true;
+}
+
+static enum applier_next step(struct apply_thread *thread, struct applier *applier,
+                              int64_t *ret_pause_ms)
+{
+    atomic_store(&thread->in_step, true);
+    enum applier_next next = applier_step(applier, ret_pause_ms);
+    atomic_store(&thread->in_step, false);
+    atomic_store(&thread->stage, applier_stage_name(applier));
+    atomic_store(&thread->in_outage, applier_in_outage(applier));
+    atomic_fetch_add(&thread->steps, 1);
+    return next;
+}
+
+static void run_steps(struct apply_thread *thread, struct applier *applier)
+{
+    atomic_store(&thread->stage, applier_stage_name(applier));
+    atomic_store(&thread->in_outage, false);
+    for (bool open = true; open;) {
+        int64_t pause_ms = 0;
+        enum applier_next next = step(thread, applier, &pause_ms);
+        struct transfer transfer = work_queue_transfer(thread->work_queue, applier);
+        open = transfer.open;
+        if (open && next == APPLIER_IDLE && !transfer.submitted)
+            open = work_queue_idle(thread->work_queue, applier, pause_ms);
+        else if (open && next == APPLIER_WAIT)
+            open = work_queue_wait(thread->work_queue, applier, pause_ms);
+    }
+}
+
+static void *apply_main(void *argument)
+{
+    struct apply_thread *thread = argument;
+    struct applier *applier = applier_new(&thread->options.applier);
+    bool ready = thread->options.prepares ? prepare_store(thread, applier)
+                                          : wait_until_prepared(thread, applier);
+    if (ready)
+        run_steps(thread, applier);
+    applier_free(applier);
+    return NULL;
+}
+
+/* --- for the transport thread --------------------------------------------------------------- */
+
+struct apply_thread *apply_thread_start(const struct apply_thread_options *options)
+{
+    struct apply_thread *thread = MEMORY_NEW(struct apply_thread);
+    pthread_attr_t attributes;
+    thread->options = *options;
+    thread->work_queue = work_queue_new(options->wake_fd);
+    thread->stage = "prepare";
+    thread->in_outage = true; /* until the database is prepared */
+    (void)pthread_attr_init(&attributes);
+    (void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    if (pthread_create(&thread->thread, &attributes, apply_main, thread) != 0)
+        abort(); /* at the start, with nothing in flight */
+    (void)pthread_setname_np(thread->thread, options->name);
+    (void)pthread_attr_destroy(&attributes);
+    return thread;
+}
+
+void apply_thread_end(struct apply_thread *thread)
+{
+    work_queue_close(thread->work_queue);
+    (void)pthread_join(thread->thread, NULL);
+    thread->options.applier.store->ops->free(thread->options.applier.store);
+    work_queue_free(thread->work_queue);
+    free(thread);
+}
+
+void apply_thread_submit(struct apply_thread *thread, struct job_queue *jobs)
+{
+    thread->count += jobs->count;
+    work_queue_submit(thread->work_queue, jobs);
+}
+
+void apply_thread_reap(struct apply_thread *thread, struct job_queue *ret_jobs)
+{
+    struct job_queue completed = {0};
+    work_queue_reap(thread->work_queue, &completed);
+    for (const struct job *job = completed.head; job != NULL; job = job->next)
+        thread->count -= !job_is_claimed_letter(job);
+    job_queue_append(ret_jobs, &completed);
+}
+
+size_t apply_thread_count(const struct apply_thread *thread)
+{
+    return thread->count;
+}
+
+const char *apply_thread_stage(const struct apply_thread *thread)
+{
+    return atomic_load(&thread->stage);
+}
+
+enum apply_stall apply_thread_check(struct apply_thread *thread, int64_t now_ms,
+                                    const char **ret_reason)
+{
+    bool busy = thread->count > 0 && !atomic_load(&thread->in_outage);
+    if (!watchdog_check(&thread->watchdog, atomic_load(&thread->steps), busy, now_ms,
+                        thread->options.watchdog_ms))
+        return APPLY_RUNS;
+    *ret_reason = atomic_load(&thread->in_step)
+                      ? "the stage does not return"
+                      : "the apply thread is idle although commands are queued";
+    return thread->watchdog.consecutive > 1 ? APPLY_STALLED_AGAIN : APPLY_STALLED;
+}
+
+void apply_thread_kick(struct apply_thread *thread)
+{
+    work_queue_kick(thread->work_queue);
+}
