@@ -111,6 +111,15 @@ struct store_ops {
      */
     enum store_status (*prepare)(struct store *store, struct error *error);
 
+    /*
+     * Returns the time by the database's clock, in milliseconds since the Unix epoch. Valid after
+     * `prepare` or `begin` has returned OK. Cannot fail, and asks no server: `prepare`, `begin` and
+     * `record_attempts` measure how far that clock is from the monotonic one, again after each
+     * change of the primary, and fail if they cannot. So no stored time, and no comparison with
+     * one, depends on the wall clock of this machine.
+     */
+    int64_t (*now_ms)(struct store *store);
+
     /* Starts a transaction. Its snapshot is taken by the first step that follows. */
     enum store_status (*begin)(struct store *store, struct error *error);
     /*

@@ -199,7 +199,8 @@ static enum store_status commit(struct store *store, struct error *error)
     return STORE_CONFLICT;
 }
 
-static const struct store_ops blocking_ops = {.prepare = blank_call,
+static const struct store_ops blocking_ops = {.now_ms = blank_now_ms,
+                                              .prepare = blank_call,
                                               .begin = begin,
                                               .load = blank_load,
                                               .write = blank_write,
