@@ -90,8 +90,10 @@ static void identify(void *context, struct job *job)
 static void start(struct world *world, struct world_worker *worker)
 {
     uint64_t epoch = worker->epoch + 1;
+    struct wrong_clock clock = worker->clock;
     memset(worker, 0, sizeof *worker);
     worker->world = world;
+    worker->clock = clock;
     worker->epoch = epoch;
     worker->transport = memory_transport_new(world->broker);
     worker->store = memory_store_new(world->database);
@@ -99,7 +101,7 @@ static void start(struct world *world, struct world_worker *worker)
     flow_init(&worker->flow, SIZE_MAX / 2, world->prefetch, NULL);
     struct settler_options settling = {
         .transport = worker->transport,
-        .clock = &world->clock.base,
+        .clock = &worker->clock.base,
         .queue = text_of("allot.commands"),
         .worker = text_of("simulated"),
         .dead_letter_exchange = text_of("allot.dead"),
@@ -113,7 +115,7 @@ static void start(struct world *world, struct world_worker *worker)
     settler_limit_without_letter(worker->settler, flow_without_letter_count(&worker->flow));
     struct applier_options applying = {
         .store = worker->store,
-        .clock = &world->clock.base,
+        .clock = &worker->clock.base,
         .policy = world->policy,
         .epoch = &worker->epoch,
         .queue = text_of("allot.commands"),
@@ -184,8 +186,11 @@ struct world *world_new(struct world_options options)
     world->database = memory_database_new();
     memory_database_use_clock(world->database, &world->clock.base);
     world->policy = make_policy();
-    for (size_t i = 0; i < WORLD_WORKERS; i++)
+    for (size_t i = 0; i < WORLD_WORKERS; i++) {
+        int64_t error_ms = i % 2 == 0 ? -EIGHT_DAYS_MS : EIGHT_DAYS_MS;
+        world->workers[i].clock = wrong_clock_make(&world->clock.base, error_ms);
         start(world, &world->workers[i]);
+    }
     return world;
 }
 

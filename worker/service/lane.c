@@ -733,7 +733,7 @@ struct lane *lane_start(const struct lane_options *options)
     lane->options = *options;
     lane->work_queue = work_queue_new();
     lane->epoch = 1;
-    lane->random = (unsigned)getpid() ^ (unsigned)options->clock->wall_ms(options->clock);
+    lane->random = (unsigned)getpid() ^ (unsigned)options->clock->monotonic_ms(options->clock);
     lane->stage = "prepare";
     lane->storage_outage = true; /* until the database is prepared */
     flow_init(&lane->flow, (size_t)settings->amqp_max_bytes_in_flight,
