@@ -9,6 +9,7 @@ import time
 
 import broker_faults
 import broker_frame
+import database_clock
 import endurance
 import fillup
 import judge
@@ -327,4 +328,4 @@ SCENARIOS = {"chaos": chaos, "poison": poison, "poison-read": poison_read, "pois
              "stop-and-go": stop_and_go, "reconnect": endurance.reconnect, "soak": endurance.soak,
              "letters-crash": letters_crash.letters_crash,
              "broker-short": broker_faults.all_short,
-             **{kind.name: broker_frame.scenario(kind) for kind in broker_faults.FAULTS}}
+             **{kind.name: broker_frame.scenario(kind) for kind in (*broker_faults.FAULTS, *database_clock.FAULTS)}}

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 
 #include "common/codec/letter_check.h"
-#include "common/host/system_clock.h"
 #include "ctl/commands.h"
 #include "ctl/database.h"
 #include "ctl/output.h"
@@ -15,6 +14,7 @@
 /* The context of the audit's callbacks. */
 struct audience {
     const struct settings *settings;
+    int64_t now_ms; /* by the database's clock */
 };
 
 /* Without publishing, letters are marked as published at once; so one that is not is left over. */
@@ -22,10 +22,9 @@ static enum audit_finding judge_letter(void *context, const struct letter_record
                                        struct error *ret_why)
 {
     const struct audience *audience = context;
-    struct clock *clock = system_clock();
     if (!letter_check(record, ret_why))
         return AUDIT_WRONG;
-    if (!audience->settings->letters_publish || !letter_is_overdue(record, clock->wall_ms(clock)))
+    if (!audience->settings->letters_publish || !letter_is_overdue(record, audience->now_ms))
         return AUDIT_RIGHT;
     error_set(ret_why, "its dead letter has waited for more than an hour to be published");
     return AUDIT_WARNING;
@@ -59,7 +58,7 @@ static int audit_database(const struct database *database, const struct settings
                           bool repair)
 {
     struct error error = {""};
-    struct audience audience = {settings};
+    struct audience audience = {.settings = settings};
     struct audit_options audit = {
         .repair = repair,
         .context = &audience,
@@ -68,7 +67,9 @@ static int audit_database(const struct database *database, const struct settings
         .letter = judge_letter,
     };
     struct audit_result result = {0};
-    enum store_status status = mongo_audit(database->store, &audit, &result, &error);
+    enum store_status status = mongo_read_clock(database->store, &audience.now_ms, &error);
+    if (status == STORE_OK)
+        status = mongo_audit(database->store, &audit, &result, &error);
     return status == STORE_OK ? print_summary(&result) : fail_with(&error);
 }
 

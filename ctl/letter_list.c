@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "common/host/system_clock.h"
 #include "ctl/commands.h"
 #include "ctl/database.h"
 #include "ctl/letter_json.h"
@@ -25,9 +24,9 @@ static bool read_state(const char *given, struct letter_filter *filter)
     return false;
 }
 
-static bool read_time(const char *name, const char *given, int64_t *ret_ms)
+static bool read_time(const char *name, const char *given, int64_t now_ms, int64_t *ret_ms)
 {
-    if (given == NULL || time_parse(given, system_wall_ms(), ret_ms))
+    if (given == NULL || time_parse(given, now_ms, ret_ms))
         return true;
     (void)fprintf(stderr,
                   "allotctl: invalid value '%s' for --%s: expected a time in UTC "
@@ -36,6 +35,13 @@ static bool read_time(const char *name, const char *given, int64_t *ret_ms)
     return false;
 }
 
+static bool read_times(const struct options *options, int64_t now_ms, struct letter_filter *filter)
+{
+    return read_time("since", options->since, now_ms, &filter->since_ms) &&
+           read_time("until", options->until, now_ms, &filter->until_ms);
+}
+
+/* The times are only checked, before there is a connection: now is a time of the database. */
 static bool read_filter(const struct options *options, struct letter_filter *ret_filter)
 {
     struct letter_filter filter = {
@@ -45,17 +51,14 @@ static bool read_filter(const struct options *options, struct letter_filter *ret
         .project = text_of(options->project),
         .limit = (size_t)options->limit + 1, /* one more tells whether there are more */
     };
-    bool valid = read_state(options->state, &filter) &&
-                 read_time("since", options->since, &filter.since_ms) &&
-                 read_time("until", options->until, &filter.until_ms);
+    bool valid = read_state(options->state, &filter) && read_times(options, INT64_MAX, &filter);
     *ret_filter = filter;
     return valid;
 }
 
 static void print_letters(const struct options *options, const struct letter_record *records,
-                          size_t count, struct arena *arena)
+                          size_t count, int64_t now_ms, struct arena *arena)
 {
-    int64_t now_ms = system_wall_ms();
     size_t limit = (size_t)options->limit;
     for (size_t i = 0; i < count && i < limit; i++) {
         if (options->json)
@@ -68,14 +71,19 @@ static void print_letters(const struct options *options, const struct letter_rec
 }
 
 static int list_letters(const struct options *options, struct store *store,
-                        const struct letter_filter *filter, struct arena *arena)
+                        struct letter_filter *filter, struct arena *arena)
 {
     struct error error = {""};
+    int64_t now_ms = 0;
     struct letter_record *records = NULL;
     size_t count = 0;
+    if (mongo_read_clock(store, &now_ms, &error) != STORE_OK)
+        return fail_with(&error);
+    if (!read_times(options, now_ms, filter))
+        return EXIT_USAGE;
     if (mongo_letters_list(store, filter, arena, &records, &count, &error) != STORE_OK)
         return fail_with(&error);
-    print_letters(options, records, count, arena);
+    print_letters(options, records, count, now_ms, arena);
     return EXIT_SUCCESS;
 }
 

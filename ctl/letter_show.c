@@ -11,7 +11,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/host/system_clock.h"
 #include "ctl/commands.h"
 #include "ctl/database.h"
 #include "ctl/letter_json.h"
@@ -76,15 +75,20 @@ static int write_body(const struct letter *letter, const char *path)
 
 /* --- the letter ----------------------------------------------------------------------------- */
 
-static int print_letter(const struct options *options, const struct letter_record *record,
-                        struct arena *arena)
+static int print_letter(const struct options *options, struct store *store,
+                        const struct letter_record *record, struct arena *arena)
 {
+    struct error error = {""};
+    int64_t now_ms = 0;
     if (options->body != NULL)
         return write_body(&record->letter, options->body);
-    if (options->json)
+    if (options->json) {
         print_json_line(stdout, letter_json(arena, record, true));
-    else
-        letter_text_print(record, system_wall_ms(), arena);
+        return EXIT_SUCCESS;
+    }
+    if (mongo_read_clock(store, &now_ms, &error) != STORE_OK)
+        return fail_with(&error);
+    letter_text_print(record, now_ms, arena);
     return EXIT_SUCCESS;
 }
 
@@ -97,7 +101,7 @@ static int show_letter(const struct options *options, struct store *store, struc
     if (mongo_letter_find(store, id, arena, &record, &matches, &error) != STORE_OK)
         return fail_with(&error);
     if (matches == 1)
-        return print_letter(options, &record, arena);
+        return print_letter(options, store, &record, arena);
     if (matches == 0)
         error_set(&error, "no letter has an id that begins with '%.*s'", TEXT_ARGS(id));
     else

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/version.h"
 #include "common/codec/settings_file.h"
@@ -43,10 +44,15 @@ static bool stop(struct worker *worker, int signals)
     return finished;
 }
 
-/* Logs a message of the MongoDB driver: error and critical as a warning, other levels as debug. */
+/* Logs a warning of common/mongo. Of the messages of the MongoDB driver itself, error and critical
+   are warnings, other levels debug. */
 static void log_library(void *context, int level, const char *domain, const char *message)
 {
     (void)context;
+    if (strcmp(domain, MONGO_WARNING_DOMAIN) == 0) {
+        event_log(EVENT_STORAGE_WARNING, LOG_NONE, "%s", message);
+        return;
+    }
     event_log_at(level <= DRIVER_CRITICAL ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG,
                  EVENT_STORAGE_LIBRARY, LOG_FIELDS(LOG_S("domain", domain)), "%s", message);
 }

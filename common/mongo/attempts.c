@@ -155,12 +155,12 @@ static enum store_status execute(struct mongo_store *store, mongoc_bulk_operatio
     return status;
 }
 
-static void append_expiry(bson_t *update, const struct mongo_pool *pool)
+static void append_expiry(bson_t *update, struct mongo_store *store)
 {
     bson_t set;
     bson_append_document_begin(update, "$set", -1, &set);
     BSON_APPEND_DATE_TIME(&set, "expires_at",
-                          pool->clock->wall_ms(pool->clock) + pool->retention_ms);
+                          mongo_now_ms(&store->base) + store->pool->retention_ms);
     bson_append_document_end(update, &set);
 }
 
@@ -168,6 +168,9 @@ enum store_status mongo_record_attempts(struct store *base, const struct attempt
                                         size_t count, struct error *error)
 {
     struct mongo_store *store = (struct mongo_store *)base;
+    enum store_status status = mongo_measure_clock(store, PHASE_RUN, error);
+    if (status != STORE_OK)
+        return status;
     mongoc_bulk_operation_t *bulk = new_bulk(store);
     bson_t update = BSON_INITIALIZER, upsert = BSON_INITIALIZER, change;
     char record[RECORD_BYTES];
@@ -175,7 +178,7 @@ enum store_status mongo_record_attempts(struct store *base, const struct attempt
     bson_append_document_begin(&update, "$addToSet", -1, &change);
     BSON_APPEND_UTF8(&change, "marks", record);
     bson_append_document_end(&update, &change);
-    append_expiry(&update, store->pool);
+    append_expiry(&update, store);
     BSON_APPEND_BOOL(&upsert, "upsert", true);
     update_each(bulk, keys, count, &update, &upsert);
     bson_destroy(&upsert);

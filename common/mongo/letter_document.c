@@ -8,11 +8,10 @@
  * literally, whatever it looks like, since it has operators and is no pipeline, in which "$x" would
  * name a field.
  *
- * Two clocks. Operators can set a field of the document to the database's time ($currentDate), but
- * no field of an array element, and none only on insert. So `last_at`, which the sweep compares
- * with the database's time, is the database's; `first_at` and the times of the history are the
- * worker's (`at_ms`). So is `published_at` of a letter that is written as published, from which its
- * expiry is counted.
+ * Times. All are the database's. Operators can set a field of the document to the time of the write
+ * ($currentDate), but no field of an array element, and none only on insert. So only `last_at`,
+ * which the sweep compares, is exact; the writer computes the others (database_clock.c): `first_at`
+ * and the times of the history (`at_ms`), and the expiry of a letter that is written as published.
  */
 #include "common/mongo/letter_document.h"
 

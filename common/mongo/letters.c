@@ -48,15 +48,14 @@ static enum store_status check_size(const bson_t *update, struct text id, struct
     return STORE_REFUSED;
 }
 
-static enum store_status add_upsert(const struct mongo_store *store, mongoc_bulk_operation_t *bulk,
+static enum store_status add_upsert(struct mongo_store *store, mongoc_bulk_operation_t *bulk,
                                     const struct letter *letter, struct error *error)
 {
-    const struct mongo_pool *pool = store->pool;
     bson_t selector = BSON_INITIALIZER, update = BSON_INITIALIZER, options = BSON_INITIALIZER;
     bson_error_t cause;
     document_append_text(&selector, "_id", letter->id);
-    letter_append_upsert(&update, letter, pool->clock->wall_ms(pool->clock),
-                         pool->letters_retention_ms);
+    letter_append_upsert(&update, letter, mongo_now_ms(&store->base),
+                         store->pool->letters_retention_ms);
     BSON_APPEND_BOOL(&options, "upsert", true);
     enum store_status status = check_size(&update, letter->id, error);
     if (status == STORE_OK &&

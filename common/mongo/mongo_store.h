@@ -17,7 +17,8 @@ struct mongo_options {
     int64_t retention_ms;         /* how long outcomes and attempt records are kept */
     int64_t letters_retention_ms; /* how long letters are kept after they were published */
     struct text worker;           /* name in the fence documents and in the server's log */
-    struct clock *clock;          /* borrowed; must outlive the pool */
+    struct clock *clock; /* borrowed; must outlive the pool. Its wall clock is only compared with
+                            the database's, for a warning */
     bool counting; /* for mongo_pool_counters(); makes libmongoc copy every command that it sends */
 };
 
@@ -26,8 +27,12 @@ void mongo_library_init(void);
 /* Ends libmongoc. Call it once, at the end of the process, after the pool is freed. */
 void mongo_library_cleanup(void);
 
+/* The domain of the warnings that the stores themselves give: of the server's limit for
+   transactions, and of a wrong clock. Each says what to do. */
+#define MONGO_WARNING_DOMAIN "allot"
+
 /*
- * Sets where libmongoc's messages and the warnings of `prepare` go. Before the first call, and
+ * Sets where libmongoc's messages and the warnings of the stores go. Before the first call, and
  * after one with NULL, they are discarded. `level` is one of libmongoc's: 0 error, 1 critical, 2
  * warning, 3 message, 4 info, 5 debug. Call it before there are threads. The callback may run in
  * any thread, under a lock of libmongoc: it must return soon, and must not call functions of this
@@ -46,10 +51,12 @@ void mongo_pool_free(struct mongo_pool *pool);
 
 /* Totals of all stores of a pool. */
 struct mongo_counters {
-    uint64_t commands;           /* sent to the servers, without those of libmongoc's monitoring */
+    uint64_t commands;           /* sent to the servers; `hello` does not count */
     uint64_t documents_returned; /* by these commands */
+    uint64_t clock_measurements; /* of the database's clock; counted in any case */
 };
-/* Returns the counters since the pool was created; 0 without the option `counting`. Thread-safe. */
+/* Returns the counters since the pool was created. Without the option `counting`, those of commands
+   and documents are 0. Thread-safe. */
 struct mongo_counters mongo_pool_counters(const struct mongo_pool *pool);
 
 /* Creates a store with a client and a session of its own, for one thread. Free it before the pool,
@@ -58,5 +65,10 @@ struct store *mongo_store_new(struct mongo_pool *pool, struct error *error);
 /* The same, for another thread of the lane of `store`, which is borrowed: the attempt records of
    both are those of one store. */
 struct store *mongo_store_sibling(const struct store *store, struct error *error);
+
+/* Sets the time of the database's clock, in milliseconds since the Unix epoch, and measures it if
+   that is due. Needs neither `prepare` nor `begin`. `store` is one of mongo_store_new() that is not
+   in a transaction. */
+enum store_status mongo_read_clock(struct store *store, int64_t *ret_now_ms, struct error *error);
 
 #endif

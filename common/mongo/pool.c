@@ -40,7 +40,8 @@ const char *mongo_collection_name(enum mongo_collection collection)
 static void count_command(const mongoc_apm_command_started_t *event)
 {
     struct mongo_pool *pool = mongoc_apm_command_started_get_context(event);
-    pool->commands++;
+    if (strcmp(mongoc_apm_command_started_get_command_name(event), "hello") != 0)
+        pool->commands++;
 }
 
 static uint64_t batch_length(const bson_t *reply, const char *batch)
@@ -63,11 +64,29 @@ static void count_documents(const mongoc_apm_command_succeeded_t *event)
         batch_length(reply, "cursor.firstBatch") + batch_length(reply, "cursor.nextBatch");
 }
 
-static void watch_commands(struct mongo_pool *pool)
+static bool is_primary(const mongoc_server_description_t *server)
+{
+    return strcmp(mongoc_server_description_type(server), "RSPrimary") == 0;
+}
+
+/* Runs under a lock of libmongoc, in any thread. A primary that was lost and found counts too. */
+static void note_primary(const mongoc_apm_server_changed_t *event)
+{
+    struct mongo_pool *pool = mongoc_apm_server_changed_get_context(event);
+    if (is_primary(mongoc_apm_server_changed_get_new_description(event)) &&
+        !is_primary(mongoc_apm_server_changed_get_previous_description(event)))
+        pool->primary_changes++;
+}
+
+/* A pool takes callbacks once. Those for commands make libmongoc copy each command. */
+static void set_callbacks(struct mongo_pool *pool, bool counting)
 {
     mongoc_apm_callbacks_t *callbacks = mongoc_apm_callbacks_new();
-    mongoc_apm_set_command_started_cb(callbacks, count_command);
-    mongoc_apm_set_command_succeeded_cb(callbacks, count_documents);
+    mongoc_apm_set_server_changed_cb(callbacks, note_primary);
+    if (counting) {
+        mongoc_apm_set_command_started_cb(callbacks, count_command);
+        mongoc_apm_set_command_succeeded_cb(callbacks, count_documents);
+    }
     (void)mongoc_client_pool_set_apm_callbacks(pool->clients, callbacks, pool);
     mongoc_apm_callbacks_destroy(callbacks);
 }
@@ -173,8 +192,7 @@ struct mongo_pool *mongo_pool_new(const struct mongo_options *options, struct er
         mongo_pool_free(pool);
         return NULL;
     }
-    if (options->counting)
-        watch_commands(pool);
+    set_callbacks(pool, options->counting);
     return pool;
 }
 
@@ -192,5 +210,6 @@ void mongo_pool_free(struct mongo_pool *pool)
 struct mongo_counters mongo_pool_counters(const struct mongo_pool *pool)
 {
     return (struct mongo_counters){.commands = pool->commands,
-                                   .documents_returned = pool->documents_returned};
+                                   .documents_returned = pool->documents_returned,
+                                   .clock_measurements = pool->clock_measurements};
 }

@@ -2,6 +2,7 @@
 /*
  * Design. mongo_prepare() runs these steps:
  *   check_server       member of a replica set, MongoDB 6.0 or newer, primary
+ *   the clock          how far the database's clock is from ours (database_clock.c)
  *   read_lifetime      the server's limit for transactions, with a warning if it is long
  *   ensure             for each collection: the collection with its validator, then its indexes, as
  *                      schema.c has them
@@ -96,7 +97,7 @@ static enum store_status read_lifetime(struct mongo_store *store, struct error *
     if (seconds > 0)
         store->pool->lifetime_ms = seconds * 1000;
     if (seconds > LIFETIME_WARNING_S)
-        mongoc_log(MONGOC_LOG_LEVEL_WARNING, "allot",
+        mongoc_log(MONGOC_LOG_LEVEL_WARNING, MONGO_WARNING_DOMAIN,
                    "%s is %lld (recommended: 10): a worker that is killed locks its documents "
                    "for up to that time",
                    limit, (long long)seconds);
@@ -249,6 +250,8 @@ enum store_status mongo_prepare(struct store *base, struct error *error)
 {
     struct mongo_store *store = (struct mongo_store *)base;
     enum store_status status = check_server(store, error);
+    if (status == STORE_OK)
+        status = mongo_measure_clock(store, PHASE_PREPARE, error);
     if (status == STORE_OK)
         status = read_lifetime(store, error);
     for (size_t i = 0; status == STORE_OK && i < MONGO_COLLECTION_COUNT; i++)

@@ -9,6 +9,14 @@
 #include "common/mongo/pool.h"
 #include "common/mongo/status.h"
 
+/* What a store knows of the database's clock (database_clock.c). */
+struct database_clock {
+    bool measured;
+    int64_t offset_ms;   /* the database's time since the Unix epoch, minus the monotonic time */
+    int64_t measured_ms; /* when, by the monotonic clock */
+    uint64_t primary_changes; /* of the pool, before it was measured */
+};
+
 struct mongo_store {
     struct store base;
     struct mongo_pool *pool;
@@ -23,6 +31,7 @@ struct mongo_store {
     uint64_t claims;       /* calls of claim_letters that returned OK */
     int64_t began_ms;      /* when the transaction began, by the monotonic clock */
     int64_t call_limit_ms; /* the server's time limit of a load */
+    struct database_clock clock;
 };
 
 /* Initializes `ret_options` with what an operation inside the transaction needs. An operation
@@ -50,7 +59,14 @@ enum store_status mongo_each_row(struct mongo_store *store, enum mongo_phase pha
 enum store_status mongo_malformed(enum mongo_collection collection, const bson_t *document,
                                   struct error *error);
 
+/* Measures the database's clock, unless the last measurement still holds: it is not too old, and
+   the primary is the same. What compares or stores a time calls it first. */
+enum store_status mongo_measure_clock(struct mongo_store *store, enum mongo_phase phase,
+                                      struct error *error);
+
 /* --- the calls of the port that have files of their own --- */
+
+int64_t mongo_now_ms(struct store *base);
 
 enum store_status mongo_prepare(struct store *base, struct error *error);
 enum store_status mongo_load(struct store *base, struct snapshot *snapshot, struct error *error);

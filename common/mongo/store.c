@@ -5,7 +5,7 @@
  *   the transaction        begin, commit, end and renew of the port
  *   making a store         the store and its transaction options
  * The other calls of the port have files of their own: load.c, write.c, fence.c, attempts.c,
- * letters.c and prepare.c.
+ * letters.c, database_clock.c and prepare.c.
  *
  * Guarantees. Each transaction reads from one snapshot on the primary, and commits with a journaled
  * majority, whatever the URI says. A commit with an unknown result is repeated, which is safe at
@@ -119,6 +119,11 @@ static mongoc_client_session_t *start_session(struct mongo_store *store, struct 
     return session;
 }
 
+static enum store_status start(struct store *base, struct error *error)
+{
+    return mongo_measure_clock(of(base), PHASE_RUN, error);
+}
+
 static enum store_status begin(struct store *base, struct error *error)
 {
     struct mongo_store *store = of(base);
@@ -127,6 +132,9 @@ static enum store_status begin(struct store *base, struct error *error)
         store->session = start_session(store, error);
     if (store->session == NULL)
         return STORE_UNAVAILABLE;
+    enum store_status status = mongo_measure_clock(store, PHASE_RUN, error);
+    if (status != STORE_OK)
+        return status;
     store->began_ms = now_ms(store);
     if (mongoc_client_session_start_transaction(store->session, store->transaction_options, &cause))
         return STORE_OK;
@@ -236,6 +244,8 @@ static mongoc_transaction_opt_t *new_transaction_options(const struct mongo_pool
 
 static const struct store_ops operations = {
     .prepare = mongo_prepare,
+    .start = start,
+    .now_ms = mongo_now_ms,
     .begin = begin,
     .take_advisory_lock = mongo_take_advisory_lock,
     .load = mongo_load,

@@ -34,7 +34,7 @@ struct writer {
     const struct snapshot *snapshot;
     mongoc_bulk_operation_t *bulk;     /* of the current collection */
     int64_t inserts, updates, deletes; /* in `bulk` */
-    int64_t now_ms;                    /* since the Unix epoch */
+    int64_t now_ms;                    /* since the Unix epoch, by the database's clock */
 };
 
 /* How the slots of one collection become documents. */
@@ -375,8 +375,7 @@ enum store_status mongo_write(struct store *base, const struct snapshot *snapsho
                               struct error *error)
 {
     struct mongo_store *store = (struct mongo_store *)base;
-    struct clock *clock = store->pool->clock;
-    struct writer writer = {.store = store, .snapshot = snapshot, .now_ms = clock->wall_ms(clock)};
+    struct writer writer = {.store = store, .snapshot = snapshot, .now_ms = mongo_now_ms(base)};
     enum store_status status = STORE_OK;
     for (size_t i = 0; status == STORE_OK && i < sizeof slot_kinds / sizeof *slot_kinds; i++)
         status = write_collection(&writer, &slot_kinds[i], error);

@@ -108,7 +108,7 @@ struct letter {
     struct text id; /* LETTER_ID_DIGITS: the same for the same command */
     enum letter_source source;
     size_t times;  /* dead-lettered so often in this batch: 1 or more */
-    int64_t at_ms; /* when, since the Unix epoch; of a letter that was read, the last time */
+    int64_t at_ms; /* when, by the database's clock; of a letter that was read, the last time */
     struct text reason;
     struct text detail;
     struct text principal;
@@ -194,12 +194,12 @@ struct letter_record {
     enum letter_state state;
     int64_t count;                      /* dead-lettered so often */
     int64_t first_at_ms;                /* as the letter said that was written first */
-    int64_t last_at_ms;                 /* by the clock of the database, like all times below */
+    int64_t last_at_ms;                 /* like all times here, by the clock of the database */
     const struct letter_event *history; /* newest last; at most LETTER_HISTORY_MAX */
     size_t history_count;
-    int64_t bytes;           /* that it counts for, as letter_bytes() says; 0: it is missing */
-    bool unpublished;        /* its dead letter must still be published */
-    int64_t published_at_ms; /* by the writer's clock, if it was written as published */
+    int64_t bytes;    /* that it counts for, as letter_bytes() says; 0: it is missing */
+    bool unpublished; /* its dead letter must still be published */
+    int64_t published_at_ms;
     int64_t expires_at_ms;
     struct text claimed_by; /* a store that publishes it, until `claimed_until_ms` */
     int64_t claimed_until_ms;

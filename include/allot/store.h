@@ -117,6 +117,18 @@ struct store_ops {
      * MISCONFIGURED: an operator is needed, and the error names the cause.
      */
     enum store_status (*prepare)(struct store *store, struct error *error);
+    /* To be called in place of `prepare` by a store whose database another one has prepared. After
+       a failure call it again later. */
+    enum store_status (*start)(struct store *store, struct error *error);
+
+    /*
+     * Returns the time by the database's clock, in milliseconds since the Unix epoch. Valid after
+     * `prepare`, `start` or `begin` has returned OK. Cannot fail, and asks no server: these and
+     * `record_attempts` measure how far that clock is from the monotonic one, again after each
+     * change of the primary, and fail if they cannot. So no stored time, and no comparison with
+     * one, depends on the wall clock of this machine.
+     */
+    int64_t (*now_ms)(struct store *store);
 
     /* Starts a transaction. Its snapshot is taken by the first step that follows. */
     enum store_status (*begin)(struct store *store, struct error *error);

@@ -68,6 +68,17 @@ void admin_set_parameter(const char *name, int64_t value)
     admin_run("admin", json);
 }
 
+int64_t admin_now_ms(void)
+{
+    bson_t reply;
+    bson_iter_t iter;
+    run_command("admin", "{\"hello\": 1}", &reply);
+    int64_t now_ms =
+        bson_iter_init_find(&iter, &reply, "localTime") ? bson_iter_date_time(&iter) : 0;
+    bson_destroy(&reply);
+    return now_ms;
+}
+
 int64_t admin_count(const char *database, const char *collection, const char *filter)
 {
     char json[COMMAND_MAX];

@@ -15,6 +15,8 @@ void admin_run(const char *database, const char *json);
 /* Returns a server parameter, an integer. */
 int64_t admin_parameter(const char *name);
 void admin_set_parameter(const char *name, int64_t value);
+/* Returns the time of the primary, in milliseconds since the Unix epoch. */
+int64_t admin_now_ms(void);
 /* Counts the documents of a collection that match `filter`, given as JSON. */
 int64_t admin_count(const char *database, const char *collection, const char *filter);
 /* Counts the indexes of a collection that match `filter`, given as JSON. */

@@ -31,7 +31,7 @@
 
 #include "common/host/system_clock.h"
 
-enum { TIMEOUT_MS = 5000, RETENTION_MS = 3600 * 1000 };
+enum { TIMEOUT_MS = 5000 };
 
 /* --- worlds --- */
 
@@ -57,15 +57,21 @@ int store_world_memory(void **state)
 
 struct mongo_pool *store_world_pool(const struct store_world *world, int64_t timeout_ms)
 {
+    return store_world_pool_with(world, timeout_ms, system_clock());
+}
+
+struct mongo_pool *store_world_pool_with(const struct store_world *world, int64_t timeout_ms,
+                                         struct clock *clock)
+{
     struct error error = {""};
     struct mongo_options options = {
         .uri = text_of(getenv("ALLOT_MONGODB_URI")),
         .database = text_of(world->database),
         .timeout_ms = timeout_ms,
-        .retention_ms = RETENTION_MS,
+        .retention_ms = WORLD_RETENTION_MS,
         .letters_retention_ms = MEMORY_LETTERS_RETENTION_MS,
         .worker = text_of("contract"),
-        .clock = system_clock(),
+        .clock = clock,
         .counting = true,
     };
     struct mongo_pool *pool = mongo_pool_new(&options, &error);

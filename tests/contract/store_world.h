@@ -15,6 +15,8 @@
 #include "tests/support/memory_store.h"
 #include "common/mongo/mongo_store.h"
 
+enum { WORLD_RETENTION_MS = 3600 * 1000 }; /* of outcomes and attempt records, on MongoDB */
+
 struct store_world {
     struct memory_database *memory; /* NULL: the world is on MongoDB */
     struct fake_clock clock;        /* of the database in memory */
@@ -35,6 +37,9 @@ int store_world_end(void **state);
 
 /* Makes a pool for the world's database with this time limit. Owned by the caller; NULL: failed. */
 struct mongo_pool *store_world_pool(const struct store_world *world, int64_t timeout_ms);
+/* The same with a clock of its own, which is borrowed. */
+struct mongo_pool *store_world_pool_with(const struct store_world *world, int64_t timeout_ms,
+                                         struct clock *clock);
 
 /* Returns the principal of all tests that need only one. */
 struct text conductor(void);

@@ -60,8 +60,9 @@ static void put_keys(struct session *session, const struct keys *keys, size_t co
 static struct mongo_counters since(const struct store_world *world, struct mongo_counters before)
 {
     struct mongo_counters now = mongo_pool_counters(world->pool);
-    return (struct mongo_counters){now.commands - before.commands,
-                                   now.documents_returned - before.documents_returned};
+    return (struct mongo_counters){.commands = now.commands - before.commands,
+                                   .documents_returned =
+                                       now.documents_returned - before.documents_returned};
 }
 
 static void make_keys(struct store_world *world, struct keys *keys)

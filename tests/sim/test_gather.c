@@ -28,7 +28,8 @@ static enum store_status watch(struct store *store, struct snapshot *snapshot, s
     return blank_load(store, snapshot, error);
 }
 
-static const struct store_ops watching_ops = {.begin = blank_call,
+static const struct store_ops watching_ops = {.now_ms = blank_now_ms,
+                                              .begin = blank_call,
                                               .limit_calls = blank_limit_calls,
                                               .prove_health = blank_prove_health,
                                               .load = watch,

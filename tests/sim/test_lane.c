@@ -199,7 +199,9 @@ static enum store_status commit(struct store *store, struct error *error)
     return STORE_CONFLICT;
 }
 
-static const struct store_ops blocking_ops = {.prepare = blank_call,
+static const struct store_ops blocking_ops = {.now_ms = blank_now_ms,
+                                              .prepare = blank_call,
+                                              .start = blank_call,
                                               .begin = begin,
                                               .limit_calls = blank_limit_calls,
                                               .prove_health = blank_prove_health,

@@ -50,7 +50,8 @@ static enum store_status load_usage(struct store *store, struct snapshot *snapsh
     return STORE_OK;
 }
 
-static const struct store_ops usage_ops = {.begin = blank_call,
+static const struct store_ops usage_ops = {.now_ms = blank_now_ms,
+                                           .begin = blank_call,
                                            .limit_calls = blank_limit_calls,
                                            .prove_health = blank_prove_health,
                                            .load = load_usage,

@@ -8,6 +8,12 @@ enum store_status blank_call(struct store *store, struct error *error)
     return STORE_OK;
 }
 
+int64_t blank_now_ms(struct store *store)
+{
+    (void)store;
+    return 1;
+}
+
 enum store_status blank_load(struct store *store, struct snapshot *snapshot, struct error *error)
 {
     (void)store;

@@ -10,6 +10,8 @@
 
 /* Does nothing. For `begin`, `commit` and others with these parameters. */
 enum store_status blank_call(struct store *store, struct error *error);
+/* Returns 1. */
+int64_t blank_now_ms(struct store *store);
 /* Marks the providers, consumers, outcomes and usages as loaded. None of the documents exists. */
 enum store_status blank_load(struct store *store, struct snapshot *snapshot, struct error *error);
 /* Does nothing. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The clock port whose time moves only when a test moves it. */
+/* Clocks for tests: one whose time moves only when a test moves it, and one that is wrong. */
 #ifndef ALLOT_FAKE_CLOCK_H
 #define ALLOT_FAKE_CLOCK_H
 
@@ -15,5 +15,17 @@ struct fake_clock {
 struct fake_clock fake_clock_make(void);
 /* Moves both times by `by_ms`. */
 void fake_clock_advance(struct fake_clock *clock, int64_t by_ms);
+
+enum { EIGHT_DAYS_MS = 8 * 24 * 3600 * 1000 };
+
+/* The clock of a machine whose wall clock is wrong. A change of `wall_error_ms` is a jump of it. */
+struct wrong_clock {
+    struct clock base;
+    struct clock *right; /* borrowed */
+    int64_t wall_error_ms;
+};
+
+/* Returns a clock with the monotonic time of `right`, whose wall clock is ahead by this much. */
+struct wrong_clock wrong_clock_make(struct clock *right, int64_t wall_error_ms);
 
 #endif

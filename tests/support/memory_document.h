@@ -102,6 +102,9 @@ struct memory_database {
     struct clock *clock; /* or NULL; borrowed */
 };
 
+/* Returns the time by the database's clock. */
+int64_t memory_now_ms(const struct memory_database *database);
+
 /* --- documents (memory_document.c) --- */
 
 /* Returns the bytes of `id` as a key, borrowed from it. */

@@ -78,11 +78,6 @@ static struct letter_record copy_record(struct arena *arena, const struct letter
 
 /* --- the write in a transaction --- */
 
-static int64_t now_ms(const struct memory_database *database)
-{
-    return database->clock != NULL ? database->clock->wall_ms(database->clock) : 1;
-}
-
 static bool is_letter_id(struct text id)
 {
     static const char digits[] = "0123456789abcdef";
@@ -158,7 +153,7 @@ static enum store_status write_letter(struct memory_transaction *transaction,
     }
     struct memory_version *version = memory_version_new(true);
     version->letter = record_before(transaction, document, version->arena, letter);
-    add_dead_letter(&version->letter, version->arena, letter, now_ms(transaction->database));
+    add_dead_letter(&version->letter, version->arena, letter, memory_now_ms(transaction->database));
     memory_version_free(document->pending);
     document->pending = version;
     return STORE_OK;
@@ -227,7 +222,7 @@ enum store_status memory_mark_published(struct memory_database *database, const 
         struct letter_record *record = memory_change_letter(database, document);
         end_publishing(record);
         record->refused = TEXT_NONE;
-        record->published_at_ms = now_ms(database);
+        record->published_at_ms = memory_now_ms(database);
         record->expires_at_ms = record->published_at_ms + MEMORY_LETTERS_RETENTION_MS;
     }
     return STORE_OK;
@@ -263,7 +258,7 @@ static struct memory_document **find_claimable(const struct memory_database *dat
 {
     const struct memory_table *table = &database->tables[KIND_LETTER];
     struct memory_document **found = ARENA_ARRAY(arena, struct memory_document *, table->count);
-    int64_t now = now_ms(database);
+    int64_t now = memory_now_ms(database);
     *ret_count = 0;
     for (size_t i = 0; i < table->count; i++) {
         const struct letter_record *record = memory_newest_letter(table->items[i]);
@@ -307,7 +302,7 @@ enum store_status memory_claim_letters(struct memory_database *database, struct 
     for (size_t i = 0; i < count; i++) {
         struct letter_record *record = memory_change_letter(database, found[i]);
         record->claimed_by = text_copy(found[i]->newest->arena, name);
-        record->claimed_until_ms = now_ms(database) + LETTER_CLAIM_MS;
+        record->claimed_until_ms = memory_now_ms(database) + LETTER_CLAIM_MS;
         letters[i] = copy_letter(arena, &record->letter);
     }
     *ret_letters = letters;

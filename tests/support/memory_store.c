@@ -149,10 +149,27 @@ static enum store_status begin_transaction_call(struct memory_store *store, enum
 
 /* --- the port --- */
 
+int64_t memory_now_ms(const struct memory_database *database)
+{
+    return database->clock != NULL ? database->clock->wall_ms(database->clock) : 1;
+}
+
 static enum store_status prepare(struct store *base, struct error *error)
 {
     struct memory_fault fault;
     return begin_call(to_memory(base), MEMORY_PREPARE, &fault, error);
+}
+
+static int64_t now_ms(struct store *base)
+{
+    return memory_now_ms(to_memory(base)->database);
+}
+
+static enum store_status start(struct store *base, struct error *error)
+{
+    (void)base; /* it knows the time */
+    (void)error;
+    return STORE_OK;
 }
 
 static enum store_status begin(struct store *base, struct error *error)
@@ -479,6 +496,8 @@ static enum store_status trim_letters(struct store *base, const struct letter_cu
 
 static const struct store_ops operations = {
     .prepare = prepare,
+    .start = start,
+    .now_ms = now_ms,
     .begin = begin,
     .take_advisory_lock = take_advisory_lock,
     .load = load,

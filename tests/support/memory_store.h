@@ -5,7 +5,8 @@
  * the suites tests/contract/test_store*.c run against both. Tests inject faults, crash stores and
  * read the committed documents with the calls below.
  *
- * It is deterministic: no thread, no random number, and no clock but the one that a test gives it.
+ * It is deterministic: no thread, no random number, and no clock but the one that a test gives it:
+ * the database's clock, which has nothing to do with those of the workers.
  * It shares no code with the planner. What it does not have: durability, expiry of outcomes,
  * attempt records and letters, limits of size, and elections. Its transactions expire only by
  * memory_database_expire().
@@ -23,7 +24,8 @@ struct memory_database;
 
 /* Creates an empty database, owned by the caller. */
 struct memory_database *memory_database_new(void);
-/* Sets the clock of letters, which is borrowed. Without one the time is always 1. */
+/* Sets the database's clock, which is borrowed: its wall clock counts. Without one the time is
+   always 1. */
 void memory_database_use_clock(struct memory_database *database, struct clock *clock);
 /* Frees the database; its stores have to be freed before. NULL is allowed. */
 void memory_database_free(struct memory_database *database);

@@ -97,7 +97,7 @@ static void start_applier(struct world_worker *worker, size_t index)
     struct applier_options options = {
         .role = index < WORLD_FIRST_READER ? (enum apply_role)index : APPLY_READS,
         .store = apply->store,
-        .clock = &world->clock.base,
+        .clock = &worker->clock.base,
         .policy = world->policy,
         .epoch = &worker->epoch,
         .queue = text_of("allot.commands"),
@@ -126,8 +126,10 @@ static void start_applier(struct world_worker *worker, size_t index)
 static void start(struct world *world, struct world_worker *worker)
 {
     uint64_t epoch = worker->epoch + 1;
+    struct wrong_clock clock = worker->clock;
     memset(worker, 0, sizeof *worker);
     worker->world = world;
+    worker->clock = clock;
     worker->epoch = epoch;
     worker->transport = memory_transport_new(world->broker);
     worker->full = full_principals_new();
@@ -135,7 +137,7 @@ static void start(struct world *world, struct world_worker *worker)
     flow_init(&worker->flow, SIZE_MAX / 2, world->prefetch, NULL);
     struct settler_options settling = {
         .transport = worker->transport,
-        .clock = &world->clock.base,
+        .clock = &worker->clock.base,
         .queue = text_of("allot.commands"),
         .worker = text_of("simulated"),
         .dead_letter_exchange = text_of("allot.dead"),
@@ -202,8 +204,11 @@ struct world *world_new(struct world_options options)
     world->database = memory_database_new();
     memory_database_use_clock(world->database, &world->clock.base);
     world->policy = make_policy();
-    for (size_t i = 0; i < WORLD_WORKERS; i++)
+    for (size_t i = 0; i < WORLD_WORKERS; i++) {
+        int64_t error_ms = i % 2 == 0 ? -EIGHT_DAYS_MS : EIGHT_DAYS_MS;
+        world->workers[i].clock = wrong_clock_make(&world->clock.base, error_ms);
         start(world, &world->workers[i]);
+    }
     return world;
 }
 

@@ -5,7 +5,8 @@
  * Each step of a worker is a function call: one of the applier (world_apply_step) or one of the
  * transport side (world_transport_step). So a test can crash a worker, cut its connection or make a
  * call fail between any two steps. The workers run the real applier, settler, planner and codec;
- * world.c does what lane.c does, without the threads. Time is a fake clock.
+ * world.c does what lane.c does, without the threads. Time is a fake clock, by whose wall clock the
+ * database goes. That of one worker is eight days behind, and that of the other eight days ahead.
  *
  * Every random choice comes from the seed: the same seed gives the same run, step by step. Nothing
  * here waits or depends on the speed of the machine.
@@ -45,6 +46,7 @@ struct world_applier {
 
 struct world_worker {
     struct world *world;
+    struct wrong_clock clock; /* of its machine */
     struct transport *transport;
     struct settler *settler;
     struct world_applier appliers[WORLD_APPLIERS]; /* by role; from WORLD_FIRST_READER on readers */

@@ -2,12 +2,18 @@
 /*
  * Tests one worker with many claims: batches, repeated message ids, a crash of the worker, a
  * database outage, and a principal without permission.
+ *
+ * Design. Most tests send the claims of the fixture, end or disturb something in the middle, and
+ * then compare all answers and the whole database with what was sent. The last two look at what a
+ * worker leaves elsewhere: warnings about the database in its log, and shared memory.
  */
 #include "tests/system/worker_fixture.h"
 
 #include <mongoc/mongoc.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/system/worker_database.h"
 
@@ -176,6 +182,30 @@ static void test_a_killed_worker_leaves_nothing_in_shared_memory(void **state)
     client_close(producer.client);
 }
 
+#define LIFETIME "{\"setParameter\": 1, \"transactionLifetimeLimitSeconds\": %s}"
+
+static void set_lifetime(const char *seconds)
+{
+    char json[128];
+    (void)snprintf(json, sizeof json, LIFETIME, seconds);
+    run_on_database("admin", json);
+}
+
+static void test_a_database_that_is_not_as_recommended_is_a_warning_in_the_log(void **state)
+{
+    (void)state;
+    char log[] = "/tmp/allot-log-XXXXXX";
+    int fd = mkstemp(log);
+    assert_true(fd >= 0 && close(fd) == 0);
+    set_lifetime("21");
+    pid_t worker = start_worker_with_log(log);
+    await_log_event(log, "storage.ready");
+    set_lifetime("10"); /* as script/stack has it */
+    await_log_event(log, "storage.warning");
+    assert_int_equal(end_worker(worker, SIGTERM), 0);
+    (void)unlink(log);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -184,6 +214,7 @@ int main(void)
         WORKER_TEST(test_the_same_key_gets_the_same_bytes_and_no_second_effect),
         WORKER_TEST(test_defect_3_a_database_outage_is_never_answered),
         WORKER_TEST(test_a_principal_cannot_change_another_projects_consumer),
+        WORKER_TEST(test_a_database_that_is_not_as_recommended_is_a_warning_in_the_log),
         WORKER_TEST(test_a_killed_worker_leaves_nothing_in_shared_memory),
     };
     mongoc_init();

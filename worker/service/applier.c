@@ -301,6 +301,8 @@ static void copy_keys(struct applier *applier, size_t count)
 /* Hands back a job that is answered or dropped, after its attempt record is deleted. */
 static void finish(struct applier *applier, struct job *job)
 {
+    if (job->letter_refused)
+        job->refused_at_ms = applier->options.store->ops->now_ms(applier->options.store);
     job_queue_push(job->attempt_sent ? &applier->attempt_cleanups : &applier->done, job);
 }
 
@@ -1383,7 +1385,7 @@ static void decide(struct applier *applier)
 {
     struct plan_context context = {
         .policy = policy_of(applier->policy),
-        .now_ms = applier->options.clock->wall_ms(applier->options.clock),
+        .now_ms = applier->options.store->ops->now_ms(applier->options.store),
         .attempts_max = applier->options.max_attempts,
     };
     die_of_poison(applier->requests, applier->count, applier->options.max_attempts);

@@ -59,9 +59,16 @@ static bool prepare_store(struct apply_thread *thread, struct applier *applier)
     return true;
 }
 
+static bool start_store(const struct apply_thread *thread)
+{
+    struct store *store = thread->options.applier.store;
+    return atomic_load(thread->options.prepared) && store->ops->start(store, NULL) == STORE_OK;
+}
+
+/* Waits until another thread has prepared the database. Returns false if the thread has to end. */
 static bool wait_until_prepared(struct apply_thread *thread, struct applier *applier)
 {
-    while (!atomic_load(thread->options.prepared)) {
+    while (!start_store(thread)) {
         if (!work_queue_wait(thread->work_queue, applier, PREPARED_PAUSE_MS))
             return false;
     }

@@ -164,6 +164,10 @@
     X(STORAGE_LIBRARY, "storage.library", WARNING,                                                 \
       "A message of the MongoDB driver: an error, or at debug anything else.",                     \
       "Read it together with the events around it.")                                               \
+    X(STORAGE_WARNING, "storage.warning", WARNING,                                                 \
+      "The database, or the clock of this machine, is not as recommended. The worker works all "   \
+      "the same; `message` says what it means.",                                                   \
+      "Do what `message` says.")                                                                   \
     X(BATCH_COMMITTED, "batch.committed", DEBUG,                                                   \
       "A transaction is committed; `duration_ms` counts from gathering the batch. In a batch of "  \
       "letters alone, `commands` counts letters.",                                                 \

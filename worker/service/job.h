@@ -57,8 +57,10 @@ struct job {
 
     /* the letter (applier.c); due if a dead letter is due */
     bool letter_stored;
-    bool letter_refused;   /* it is not stored: the dead letter is published without it */
-    bool held;             /* the delivery is not settled now, but returns to the queue later */
+    bool letter_refused; /* it is not stored: the dead letter is published without it */
+    int64_t
+        refused_at_ms; /* `letter_refused`: when, since the Unix epoch, by the database's clock */
+    bool held;         /* the delivery is not settled now, but returns to the queue later */
     int64_t held_until_ms; /* monotonic */
     struct letter *letter; /* NULL until it is made; in the job's arena */
     enum letter_fate fate; /* of the letter; the applier notes it in the database */

@@ -9,7 +9,7 @@
 struct letter_origin {
     struct text queue;
     struct text worker;
-    int64_t at_ms; /* since the Unix epoch */
+    int64_t at_ms; /* since the Unix epoch, by the database's clock */
 };
 
 /* Returns the letter of an answered job. Its texts are borrowed from the job, or in `arena`. */

@@ -778,7 +778,7 @@ struct lane *lane_start(const struct lane_options *options)
         abort(); /* out of descriptors at the start, with nothing in flight */
     lane->reads = read_queue_new((size_t)settings->reads_concurrency);
     lane->epoch = 1;
-    lane->random = (unsigned)getpid() ^ (unsigned)options->clock->wall_ms(options->clock);
+    lane->random = (unsigned)getpid() ^ (unsigned)options->clock->monotonic_ms(options->clock);
     flow_init(&lane->flow, (size_t)settings->amqp_max_bytes_in_flight,
               (uint16_t)settings->amqp_prefetch, &lane->counters);
     lane->settler = new_settler(lane);

@@ -103,7 +103,7 @@ void letter_keeper_reap(struct letter_keeper *keeper, struct job_queue *ret_done
 struct letter_origin letter_origin_now(const struct applier_options *options)
 {
     return (struct letter_origin){options->queue, options->worker,
-                                  options->clock->wall_ms(options->clock)};
+                                  options->store->ops->now_ms(options->store)};
 }
 
 static int64_t now_ms(const struct letter_keeper *keeper)

@@ -36,7 +36,7 @@ int64_t letter_keeper_due_ms(const struct letter_keeper *keeper);
 void letter_keeper_reap(struct letter_keeper *keeper, struct job_queue *ret_done,
                         struct job_queue *ret_unstored);
 
-/* Returns where and when something is dead-lettered now. */
+/* Returns where and when something is dead-lettered now, by the database's clock. */
 struct letter_origin letter_origin_now(const struct applier_options *options);
 
 #endif

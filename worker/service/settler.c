@@ -262,9 +262,8 @@ static enum transport_status acknowledge(struct settler *settler, struct job *jo
 /* Makes the letter of a job that cannot be stored. */
 static void make_letter(struct settler *settler, struct job *job)
 {
-    struct clock *clock = settler->options.clock;
     const struct letter_origin origin = {settler->options.queue, settler->options.worker,
-                                         clock->wall_ms(clock)};
+                                         job->refused_at_ms};
     job->letter = ARENA_NEW(job->arena, struct letter);
     *job->letter = job_letter(job, job->arena, &origin);
 }
