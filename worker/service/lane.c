@@ -441,6 +441,7 @@ static void log_stalled(struct lane *lane, const char *reason, const char *messa
 static _Noreturn void abort_stalled(struct lane *lane, const char *reason)
 {
     log_stalled(lane, reason, "watchdog: still no progress, aborting");
+    (void)log_flush(LOG_FLUSH_MS);
     abort();
 }
 
