@@ -16,7 +16,8 @@
  *
  * `level` is one of ERROR, WARNING, INFO, DEBUG: the level of event_log. Nine events vary and are
  * logged with event_log_at; for them the list has the level of the line that matters most:
- *   storage.prepare_failed, broker.connect_failed   DEBUG from the second attempt of an outage on
+ *   storage.prepare_failed                          DEBUG from the second attempt of an outage on
+ *   broker.connect_failed                           DEBUG except once a minute of an outage
  *   batch.failed                                    ERROR for a misconfigured database; DEBUG for
  *                                                   a conflict and for repeats within an outage
  *   command.failed                                  WARNING where the command is dead-lettered
@@ -89,11 +90,15 @@
       "Find out why dead letters are not published (`dead_letter.publish_failed`, "                \
       "`letter.unpublishable`). If the broker refused them, raise `letters.max_bytes`.")           \
     X(BROKER_CONNECTED, "broker.connected", INFO,                                                  \
-      "The connection to the broker is open and the topology is checked.", "Nothing.")             \
+      "The connection to the broker is open, the topology is checked, and the worker can "         \
+      "consume. There was no connection for `outage_ms`, or since the start.",                     \
+      "Nothing.")                                                                                  \
     X(BROKER_CONNECT_FAILED, "broker.connect_failed", ERROR,                                       \
-      "The broker is unreachable, rejects the login, or lacks an object. The worker retries "      \
-      "after "                                                                                     \
-      "`retry_in_ms`; repeats are logged at debug.",                                               \
+      "There has been no connection to the broker for `outage_ms`: it is unreachable, rejects "    \
+      "the login or the subscription, or lacks an object. The worker retries after "               \
+      "`retry_in_ms`. Logged within 2 s of the start of an outage (without `error`, if no "        \
+      "attempt has ended by then), and once a minute; other attempts at debug. "                   \
+      "`broker.connected` tells the end.",                                                         \
       "Correct what `error` names: address, credentials, permissions, or an object of the "        \
       "topology (`allotctl topology check`).")                                                     \
     X(BROKER_DISCONNECTED, "broker.disconnected", WARNING,                                         \
