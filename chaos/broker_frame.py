@@ -79,6 +79,12 @@ class PlainWorker(Worker):
     def events(self):
         return collections.Counter(entry.get("event") for entry in self.entries())
 
+    def count(self, event):
+        """How often the event was logged, with those that only `not_logged` counts. That number is in the log
+        10 s later, or when the worker has ended."""
+        return sum(entry.get("not_logged", 1) for entry in self.entries()
+                   if entry.get("event") == event and entry.get("level") != "debug")
+
 
 class Frame:
     """The servers and principals. `short`: events are waited for, and no duration is judged."""
@@ -302,7 +308,7 @@ class Frame:
         lines = sum(count for event, count in events.items() if event not in LINES_OF_COMMANDS)
         codes = {client.user: client.codes() for client in self.clients if client is not self.victim}
         return {"victim": figures, "wrong": self.victim.wrong[:3], "injected": injected, "alive": alive, "status": status,
-                "peak_kb": peak_kb, "events": dict(events), "lines": lines, "losses": events["broker.disconnected"],
+                "peak_kb": peak_kb, "events": dict(events), "lines": lines, "losses": self.worker.count("broker.disconnected"),
                 "answers": codes, "problems": self.problems, "p99_max_ms": fault.p99_max_ms, "lines_max": fault.lines_max,
                 "losses_max": fault.losses_max, "short": self.short, "figures": fault.figures}
 

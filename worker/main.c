@@ -84,8 +84,8 @@ static void log_started(const struct worker *worker)
 
 static int run(struct worker *worker, int signals)
 {
-    struct error error = {""};
-    bool started = worker_start(worker, &error);
+    struct error error = {"cannot start the thread of the log"};
+    bool started = log_start() && worker_start(worker, &error);
     if (started) {
         log_started(worker);
         serve(worker, signals);
@@ -119,5 +119,6 @@ int main(int argc, char **argv)
     worker_clear(&worker);
     arena_free(worker.arena);
     mongo_library_cleanup();
+    (void)log_flush(LOG_FLUSH_MS);
     return status;
 }

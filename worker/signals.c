@@ -44,6 +44,7 @@ static void *end_at_second_signal(void *fd)
     while (signals_next((int)(intptr_t)fd, -1) == SIGHUP)
         continue;
     event_log(EVENT_WORKER_FORCED_EXIT, LOG_NONE, "second signal received, exiting immediately");
+    (void)log_flush(LOG_FLUSH_MS);
     _exit(EXIT_SECOND_SIGNAL);
 }
 

@@ -1,257 +1,66 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * log_write formats the message, log_format_line makes the line in a buffer on the stack, and one
- * write(2) sends it to stderr, so that the lines of several threads do not mix. Nothing is
- * allocated, and no lock is taken.
+ * Design. log_write makes a line on the stack of its caller. After log_start it copies the line
+ * into a buffer, under a lock that is held only to copy, and never waits for stderr. A thread of
+ * its own takes line by line from the buffer and writes each with one write(2). That thread may
+ * block for ever, for example if stderr is a pipe that nobody reads. stderr is often shared with
+ * other processes, so it is not made non-blocking. Nothing is allocated for a line.
  *
- * A line is built in a sink, which has a limit. Once something does not fit, the sink is cut and
- * takes nothing more; room for the end of the line (TAIL_BYTES) is kept, so that a cut line is
- * still valid JSON and says that it is cut. A text value that does not fit is cut, and its quote
- * closed. Any other field that does not fit is removed.
+ * The thread also makes lines itself: the number of lines that were dropped, when something can be
+ * written again, and the number of lines that repeat (log_repeats.h), when their 10 s are over.
  *
- * Why not jansson: it allocates, rejects texts that are not UTF-8, and cannot cut a line. Why not
- * syslog(3): the service manager reads stderr and adds what it needs; containers have no syslog.
+ * Not here: the form of a line (log_format.c), the ring (log_buffer.c).
  */
 #include "common/host/log.h"
 
 #include <errno.h>
-#include <inttypes.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "common/base/utf8.h"
-#include "common/codec/settings_table.h"
+#include "common/host/log_buffer.h"
+#include "common/host/log_repeats.h"
 #include "common/host/system_clock.h"
 
-enum { MESSAGE_BYTES = 4096, WORKER_BYTES = 256 };
+enum { MESSAGE_BYTES = 4096, WORKER_BYTES = 256, DROPPED_MS = 10000 };
 
 /* Set before there are threads, only read afterwards. */
 static struct {
     enum log_level level;
     enum log_format format;
     char worker[WORKER_BYTES];
+    bool started;
 } state = {.level = LOG_LEVEL_INFO, .format = LOG_FORMAT_AUTO};
 
-static const char cut_json[] = ",\"truncated\":true", cut_text[] = " truncated=true";
-
-/* Kept for the end of a cut line: a quote, the mark above, "}\n". */
-enum { TAIL_BYTES = sizeof cut_json + 4 };
-
-/* A line that is being built. After a cut it takes only the tail. */
-struct sink {
-    char *bytes;
-    size_t length;
-    size_t room;
-    bool cut;
+/* Lines that were not written. */
+struct dropped {
+    int64_t lines; /* all of them */
+    int64_t audit_lines;
 };
 
-static bool put(struct sink *sink, const char *bytes, size_t length)
-{
-    if (sink->cut || sink->length + length > sink->room) {
-        sink->cut = true;
-        return false;
-    }
-    memcpy(sink->bytes + sink->length, bytes, length);
-    sink->length += length;
-    return true;
-}
+/* Shared with the thread that writes; guarded by `lock`. */
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t changed; /* there may be something to write */
+    pthread_cond_t drained; /* all is written */
+    bool is_drained;
+    bool flushing;          /* numbers are written now, not when they are due */
+    int64_t report_ms;      /* monotonic: `dropped` is not written before */
+    struct dropped dropped; /* not yet written */
+    struct log_repeats repeats;
+    struct log_buffer buffer;
+} shared = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static bool put_string(struct sink *sink, const char *string)
-{
-    return put(sink, string, strlen(string));
-}
-
-static void put_character(struct sink *sink, struct text character)
-{
-    if (utf8_is_control(character)) {
-        char escape[8];
-        (void)snprintf(escape, sizeof escape, "\\u%04x", utf8_code_point(character) & 0xffffU);
-        (void)put_string(sink, escape);
-    } else if (character.bytes[0] == '"' || character.bytes[0] == '\\') {
-        char escape[3] = {'\\', character.bytes[0], '\0'};
-        (void)put_string(sink, escape);
-    } else {
-        (void)put(sink, character.bytes, character.length);
-    }
-}
-
-static void put_escaped(struct sink *sink, struct text text)
-{
-    while (text.length > 0 && !sink->cut) {
-        size_t length = utf8_sequence(text);
-        if (length == 0)
-            (void)put_string(sink, "\xef\xbf\xbd");
-        else
-            put_character(sink, text_view(text.bytes, length));
-        length = length > 0 ? length : 1;
-        text = text_view(text.bytes + length, text.length - length);
-    }
-}
-
-/* The closing quote of an opened string is always written: it may use the room of the tail. */
-static void put_quoted(struct sink *sink, struct text text)
-{
-    if (!put_string(sink, "\""))
-        return;
-    put_escaped(sink, text);
-    sink->bytes[sink->length++] = '"';
-}
-
-static void put_timestamp(struct sink *sink, int64_t wall_ms, const char *format)
-{
-    int64_t seconds = wall_ms / 1000 - (wall_ms % 1000 < 0);
-    struct tm calendar = {.tm_mday = 1, .tm_year = 70};
-    const time_t when = (time_t)seconds;
-    char text[64];
-    (void)gmtime_r(&when, &calendar);
-    size_t length = strftime(text, sizeof text, format, &calendar);
-    (void)put(sink, text, length);
-    (void)snprintf(text, sizeof text, ".%03d", (int)((wall_ms % 1000 + 1000) % 1000));
-    (void)put_string(sink, text);
-}
-
-static void put_integer(struct sink *sink, int64_t value)
-{
-    char digits[24];
-    (void)snprintf(digits, sizeof digits, "%" PRId64, value);
-    (void)put_string(sink, digits);
-}
-
-/* Returns the level for a text line; all have the same width, so that the columns align. */
-static const char *level_column(enum log_level level)
-{
-    switch (level) {
-    case LOG_LEVEL_ERROR: return " ERROR ";
-    case LOG_LEVEL_WARNING: return " WARN  ";
-    case LOG_LEVEL_INFO: return " INFO  ";
-    case LOG_LEVEL_DEBUG: return " DEBUG ";
-    }
-    return "";
-}
-
-static void put_member_name(struct sink *sink, const char *name)
-{
-    size_t before = sink->length;
-    (void)put_string(sink, ",\"");
-    (void)put_string(sink, name);
-    /* Without room for the shortest value, the name would be half a member. */
-    if (!put_string(sink, "\":") || sink->length + sizeof "null" > sink->room) {
-        sink->cut = true;
-        sink->length = before;
-    }
-}
-
-static void put_json_text(struct sink *sink, const char *name, const char *value)
-{
-    put_member_name(sink, name);
-    put_quoted(sink, text_of(value));
-}
-
-/* Writes the value; if it does not fit, removes the field, whose name begins at `before`. */
-static void put_number_or_null(struct sink *sink, const struct log_field *field, size_t before)
-{
-    if (field->kind == LOG_INTEGER)
-        put_integer(sink, field->integer);
-    else
-        (void)put_string(sink, "null");
-    if (sink->cut)
-        sink->length = before;
-}
-
-static void put_json_field(struct sink *sink, const struct log_field *field)
-{
-    size_t before = sink->length;
-    put_member_name(sink, field->name);
-    if (field->kind == LOG_TEXT && text_present(field->text)) {
-        put_quoted(sink, field->text);
-        return;
-    }
-    put_number_or_null(sink, field, before);
-}
-
-static void format_json(struct sink *sink, const struct log_line *line)
-{
-    (void)put_string(sink, "{\"ts\":\"");
-    put_timestamp(sink, line->wall_ms, "%Y-%m-%dT%H:%M:%S");
-    (void)put_string(sink, "Z\"");
-    put_json_text(sink, "level", setting_words(SETTING_LEVEL)[line->level]);
-    put_json_text(sink, "event", line->event);
-    put_json_text(sink, "message", line->message);
-    if (line->worker != NULL && line->worker[0] != '\0')
-        put_json_text(sink, "worker", line->worker);
-    for (const struct log_field *field = line->fields; field->kind != LOG_END; field++)
-        put_json_field(sink, field);
-}
-
-/* Returns whether the value needs no quotes: visible ASCII without quotes, backslashes and '='. */
-static bool is_bare(struct text text)
-{
-    for (size_t i = 0; i < text.length; i++) {
-        char byte = text.bytes[i];
-        if (byte <= ' ' || byte > '~' || byte == '"' || byte == '\\' || byte == '=')
-            return false;
-    }
-    return text.length > 0;
-}
-
-static void put_text_value(struct sink *sink, struct text value)
-{
-    if (is_bare(value))
-        put_escaped(sink, value);
-    else
-        put_quoted(sink, value);
-}
-
-static void put_text_field(struct sink *sink, const struct log_field *field, const char *gap)
-{
-    size_t before = sink->length;
-    (void)put_string(sink, gap);
-    (void)put_string(sink, field->name);
-    if (!put_string(sink, "=")) {
-        sink->length = before;
-        return;
-    }
-    if (field->kind == LOG_TEXT && text_present(field->text)) {
-        put_text_value(sink, field->text);
-        return;
-    }
-    put_number_or_null(sink, field, before);
-}
-
-static void format_text(struct sink *sink, const struct log_line *line)
-{
-    put_timestamp(sink, line->wall_ms, "%Y-%m-%d %H:%M:%S");
-    (void)put_string(sink, level_column(line->level));
-    put_escaped(sink, text_of(line->event));
-    (void)put_string(sink, "  ");
-    put_escaped(sink, text_of(line->message));
-    const char *gap = "  ";
-    for (const struct log_field *field = line->fields; field->kind != LOG_END; field++) {
-        put_text_field(sink, field, gap);
-        gap = " ";
-    }
-}
-
-size_t log_format_line(const struct log_line *line, enum log_format format,
-                       char buffer[LOG_LINE_BYTES_MAX])
-{
-    struct sink sink = {.bytes = buffer, .room = LOG_LINE_BYTES_MAX - TAIL_BYTES};
-    bool text = format == LOG_FORMAT_TEXT;
-    if (text)
-        format_text(&sink, line);
-    else
-        format_json(&sink, line);
-
-    bool cut = sink.cut;
-    sink.cut = false;
-    sink.room = LOG_LINE_BYTES_MAX;
-    if (cut)
-        (void)put_string(&sink, text ? cut_text : cut_json);
-    (void)put_string(&sink, text ? "\n" : "}\n");
-    return sink.length;
-}
+/* A line that is being written. */
+struct output {
+    size_t length;
+    struct dropped lost; /* what has to be counted if it cannot be written */
+    char bytes[LOG_LINE_BYTES_MAX];
+};
 
 void log_configure(enum log_level level, enum log_format format, const char *worker)
 {
@@ -272,22 +81,232 @@ static enum log_format format_in_use(void)
     return isatty(STDERR_FILENO) ? LOG_FORMAT_TEXT : LOG_FORMAT_JSON;
 }
 
-void log_write(enum log_level level, const char *event, const struct log_field *fields,
-               const char *format, ...)
+/* --- the thread that writes ----------------------------------------------------------------- */
+
+/* Returns false if the rest cannot be written. */
+static bool write_all(const char *bytes, size_t length)
 {
-    if (!log_enabled(level))
+    while (length > 0) {
+        ssize_t written = write(STDERR_FILENO, bytes, length);
+        struct pollfd room = {.fd = STDERR_FILENO, .events = POLLOUT};
+        if (written >= 0) {
+            bytes += written;
+            length -= (size_t)written;
+        } else if (errno == EAGAIN) {
+            (void)poll(&room, 1, -1); /* somebody has made it non-blocking */
+        } else if (errno != EINTR) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Without the line end, the next line would continue a line of which only a part was written. */
+static bool write_line(const struct output *output)
+{
+    static bool torn;
+    if (torn && !write_all("\n", 1))
+        return false;
+    torn = !write_all(output->bytes, output->length);
+    return !torn;
+}
+
+static void count_dropped(struct dropped lost)
+{
+    shared.dropped.lines += lost.lines;
+    shared.dropped.audit_lines += lost.audit_lines;
+}
+
+static bool take_dropped(struct output *output, int64_t now_ms)
+{
+    if (shared.dropped.lines == 0 || now_ms < shared.report_ms)
+        return false;
+    const struct log_line line = {
+        system_wall_ms(),
+        LOG_LEVEL_WARNING,
+        LOG_EVENT_DROPPED,
+        "log lines were dropped, because stderr did not take them",
+        state.worker,
+        LOG_FIELDS(LOG_I("lines", shared.dropped.lines),
+                   LOG_I("audit_lines", shared.dropped.audit_lines)),
+    };
+    output->length = log_format_line(&line, format_in_use(), output->bytes);
+    output->lost = shared.dropped;
+    shared.dropped = (struct dropped){0};
+    shared.report_ms = now_ms + DROPPED_MS;
+    return true;
+}
+
+static bool take_repeated(struct output *output, int64_t now_ms)
+{
+    struct log_repeat repeat;
+    struct log_field fields[LOG_REPEAT_TEXTS + 1];
+    int64_t due_ms = shared.flushing ? now_ms + LOG_REPEATS_MS : now_ms;
+    if (shared.repeats.count == 0 || due_ms < shared.repeats.next_ms ||
+        !log_repeats_take(&shared.repeats, due_ms, &repeat))
+        return false;
+    const struct log_line line = log_repeat_line(&repeat, state.worker, system_wall_ms(), fields);
+    output->length = log_format_line(&line, format_in_use(), output->bytes);
+    output->lost = (struct dropped){.lines = 1};
+    return true;
+}
+
+static bool take_buffered(struct output *output)
+{
+    enum log_rank rank = LOG_RANK_USUAL;
+    output->length = log_buffer_take(&shared.buffer, output->bytes, &rank);
+    output->lost = (struct dropped){.lines = 1, .audit_lines = rank == LOG_RANK_AUDIT};
+    return output->length > 0;
+}
+
+static bool take_line(struct output *output)
+{
+    int64_t now_ms = system_monotonic_ms();
+    return take_dropped(output, now_ms) || take_repeated(output, now_ms) || take_buffered(output);
+}
+
+/* Waits for the condition, but at most until the monotonic time; INT64_MAX: without a limit. */
+static void wait_for(pthread_cond_t *condition, int64_t until_ms)
+{
+    struct timespec until = {until_ms / 1000, until_ms % 1000 * 1000000};
+    if (until_ms == INT64_MAX)
+        (void)pthread_cond_wait(condition, &shared.lock);
+    else
+        (void)pthread_cond_timedwait(condition, &shared.lock, &until);
+}
+
+static void wait_for_line(void)
+{
+    int64_t until_ms = shared.repeats.count > 0 ? shared.repeats.next_ms : INT64_MAX;
+    if (shared.dropped.lines > 0 && shared.report_ms < until_ms)
+        until_ms = shared.report_ms;
+    shared.is_drained = true;
+    (void)pthread_cond_broadcast(&shared.drained);
+    wait_for(&shared.changed, until_ms);
+}
+
+static void *write_lines(void *nothing)
+{
+    static struct output output;
+    (void)pthread_mutex_lock(&shared.lock);
+    for (;;) {
+        if (!take_line(&output)) {
+            wait_for_line();
+            continue;
+        }
+        (void)pthread_mutex_unlock(&shared.lock);
+        bool written = write_line(&output);
+        (void)pthread_mutex_lock(&shared.lock);
+        if (!written)
+            count_dropped(output.lost);
+    }
+    return nothing;
+}
+
+static void init_conditions(void)
+{
+    pthread_condattr_t attributes;
+    (void)pthread_condattr_init(&attributes);
+    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&shared.changed, &attributes);
+    (void)pthread_cond_init(&shared.drained, &attributes);
+    (void)pthread_condattr_destroy(&attributes);
+}
+
+bool log_start(void)
+{
+    sigset_t all, before;
+    pthread_t thread;
+    init_conditions();
+    /* A new thread has the signal mask of its creator. */
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    state.started = pthread_create(&thread, NULL, write_lines, NULL) == 0;
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!state.started)
+        return false;
+    (void)pthread_setname_np(thread, "log");
+    (void)pthread_detach(thread); /* it may be blocked for ever; it ends with the process */
+    return true;
+}
+
+bool log_flush(int timeout_ms)
+{
+    if (!state.started)
+        return true;
+    int64_t now_ms = system_monotonic_ms(), until_ms = now_ms + timeout_ms;
+    (void)pthread_mutex_lock(&shared.lock);
+    shared.flushing = true;
+    shared.report_ms = now_ms;
+    shared.is_drained = false;
+    (void)pthread_cond_signal(&shared.changed);
+    while (!shared.is_drained && system_monotonic_ms() < until_ms)
+        wait_for(&shared.drained, until_ms);
+    bool drained = shared.is_drained;
+    shared.flushing = false;
+    (void)pthread_mutex_unlock(&shared.lock);
+    return drained;
+}
+
+/* --- any thread ----------------------------------------------------------------------------- */
+
+static enum log_rank rank_of(const struct log_line *line)
+{
+    if (strncmp(line->event, "audit.", strlen("audit.")) == 0)
+        return LOG_RANK_AUDIT;
+    return line->level == LOG_LEVEL_ERROR ? LOG_RANK_ERROR : LOG_RANK_USUAL;
+}
+
+static void enqueue(enum log_rank rank, const char *bytes, size_t length)
+{
+    (void)pthread_mutex_lock(&shared.lock);
+    if (log_buffer_put(&shared.buffer, rank, bytes, length))
+        (void)pthread_cond_signal(&shared.changed);
+    else
+        count_dropped((struct dropped){.lines = 1, .audit_lines = rank == LOG_RANK_AUDIT});
+    (void)pthread_mutex_unlock(&shared.lock);
+}
+
+static void output_line(const struct log_line *line)
+{
+    char buffer[LOG_LINE_BYTES_MAX];
+    size_t length = log_format_line(line, format_in_use(), buffer);
+    if (state.started) {
+        enqueue(rank_of(line), buffer, length);
+        return;
+    }
+    /* A program whose log cannot be written goes on. */
+    ssize_t written = write(STDERR_FILENO, buffer, length);
+    (void)written;
+}
+
+/* Returns whether the line repeats one of the last 10 s; then it is counted. */
+static bool is_repeated(struct log_kind kind, const struct log_line *line)
+{
+    if (!state.started || !kind.limited || kind.level > LOG_LEVEL_WARNING)
+        return false;
+    (void)pthread_mutex_lock(&shared.lock);
+    bool repeated = log_repeats_add(&shared.repeats, line, system_monotonic_ms());
+    (void)pthread_mutex_unlock(&shared.lock);
+    return repeated;
+}
+
+void log_write(struct log_kind kind, const struct log_field *fields, const char *format, ...)
+{
+    if (!log_enabled(kind.level))
         return;
     int saved = errno;
-    char message[MESSAGE_BYTES], buffer[LOG_LINE_BYTES_MAX];
+    char message[MESSAGE_BYTES];
     va_list arguments;
     va_start(arguments, format);
     (void)vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
 
-    const struct log_line line = {system_wall_ms(), level, event, message, state.worker, fields};
-    size_t length = log_format_line(&line, format_in_use(), buffer);
-    /* A worker whose log cannot be written goes on. */
-    ssize_t written = write(STDERR_FILENO, buffer, length);
-    (void)written;
+    struct log_line line = {system_wall_ms(), kind.level,   kind.event,
+                            message,          state.worker, fields};
+    if (is_repeated(kind, &line))
+        line.level = LOG_LEVEL_DEBUG;
+    if (log_enabled(line.level))
+        output_line(&line);
     errno = saved;
 }

@@ -2,12 +2,13 @@
 /*
  * The lane with its real threads, on a database and a broker that hang: the watchdog notices, the
  * lane reconnects or the process aborts, and an outage of the database is not taken for a stall.
+ * Also the lines that an outage of the broker leaves in the log.
  *
  * The first section has a transport that delivers one command and a store whose calls can be held
  * (a semaphore); `struct fixture` is a lane on both. Tests wait for events, such as a call that was
  * reached, with a generous limit; only the tests of the transport thread's watchdog move a clock. A
- * test in which the process has to abort runs in a child (run_child), whose exit status and log are
- * compared.
+ * test in which the process has to abort, or that looks at the log, runs in a child (run_child),
+ * whose exit status and log are compared.
  *
  * Not here: what a lane does with many commands, crashes and redeliveries. That is the simulator's
  * part (tests/sim/test_sim.c), which has no threads.
@@ -51,8 +52,10 @@ struct one_command {
     atomic_int replies; /* confirmed */
     atomic_bool acked;
     atomic_int polls;
-    bool hangs;       /* poll does not return */
-    bool no_consumer; /* open succeeds, consume fails */
+    atomic_bool refuses; /* open fails */
+    bool open_hangs;     /* open does not return */
+    bool hangs;          /* poll does not return */
+    bool no_consumer;    /* open succeeds, consume fails */
     bool delivered, confirming;
     uint64_t sequence;
 };
@@ -60,10 +63,12 @@ struct one_command {
 static enum transport_status open_it(struct transport *transport, struct error *error)
 {
     struct one_command *self = (struct one_command *)transport;
-    (void)error;
     self->delivered = self->confirming = false;
     atomic_fetch_add(&self->opens, 1);
-    return TRANSPORT_OK;
+    while (self->open_hangs)
+        nap();
+    error_set(error, "connection refused");
+    return atomic_load(&self->refuses) ? TRANSPORT_LOST : TRANSPORT_OK;
 }
 
 static enum transport_status consume(struct transport *transport, uint16_t prefetch,
@@ -467,6 +472,104 @@ static void test_a_transport_thread_that_hangs_ends_the_process_and_no_sooner(vo
     assert_int_equal(run_child(check_in_time).signal, SIGUSR1);
 }
 
+/* --- the lines of an outage of the broker --- */
+
+struct atomic_clock {
+    struct clock base;
+    _Atomic int64_t ms;
+};
+
+static int64_t atomic_ms(struct clock *clock)
+{
+    return atomic_load(&((struct atomic_clock *)clock)->ms);
+}
+
+static struct fixture outage;
+static struct atomic_clock outage_clock = {{atomic_ms, atomic_ms}, 1000};
+
+static void set_up_outage(void)
+{
+    set_up(&outage);
+    outage.settings.worker_watchdog_timeout_ms = 10 * 60 * 1000;
+    log_configure(LOG_LEVEL_INFO, LOG_FORMAT_JSON, "lane test");
+}
+
+/* Waits until two more attempts have begun, so one of them has ended. */
+static void await_attempts(void)
+{
+    await_at_least(&outage.broker.opens, atomic_load(&outage.broker.opens) + 2);
+}
+
+static size_t occurrences(const char *text, const char *part)
+{
+    size_t count = 0;
+    for (; (text = strstr(text, part)) != NULL; text++)
+        count++;
+    return count;
+}
+
+static void live_through_an_outage(void)
+{
+    set_up_outage();
+    atomic_store(&outage.broker.refuses, true);
+    start(&outage, &outage_clock.base);
+    await_attempts();
+    atomic_fetch_add(&outage_clock.ms, 60000);
+    await_attempts();
+    atomic_store(&outage.broker.refuses, false);
+    await_at_least(&outage.broker.polls, 1);
+}
+
+static void
+test_an_outage_of_the_broker_has_a_line_at_its_start_each_minute_and_its_end(void **state)
+{
+    (void)state;
+    struct child_end end = run_child(live_through_an_outage);
+    assert_int_equal(occurrences(end.log, "\"broker.connect_failed\""), 2);
+    assert_non_null(strstr(end.log, "\"outage_ms\":0,"));
+    assert_non_null(strstr(end.log, "\"outage_ms\":60000,"));
+    assert_int_equal(occurrences(end.log, "\"broker.connected\""), 1);
+    assert_non_null(strstr(end.log, "\"outage_ms\":60000}"));
+}
+
+static void live_without_a_subscription(void)
+{
+    set_up_outage();
+    outage.broker.no_consumer = true;
+    start(&outage, &outage_clock.base);
+    await_attempts();
+    await_attempts();
+}
+
+static void test_a_broker_that_refuses_the_consumer_is_an_outage(void **state)
+{
+    (void)state;
+    struct child_end end = run_child(live_without_a_subscription);
+    assert_int_equal(occurrences(end.log, "\"broker.connect_failed\""), 1);
+    assert_int_equal(occurrences(end.log, "\"broker.connected\""), 0);
+    assert_int_equal(occurrences(end.log, "\"broker.disconnected\""), 0);
+}
+
+static void wait_for_an_answer(void)
+{
+    set_up_outage();
+    outage.broker.open_hangs = true;
+    start(&outage, &outage_clock.base);
+    await_at_least(&outage.broker.opens, 1);
+    for (int second = 0; second < 10; second++) {
+        lane_check(outage.lane);
+        atomic_fetch_add(&outage_clock.ms, 1000);
+    }
+}
+
+static void test_an_outage_has_a_line_before_an_attempt_to_connect_ends(void **state)
+{
+    (void)state;
+    struct child_end end = run_child(wait_for_an_answer);
+    assert_int_equal(occurrences(end.log, "\"broker.connect_failed\""), 1);
+    assert_non_null(strstr(end.log, "\"outage_ms\":1000}"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -476,6 +579,10 @@ int main(void)
         cmocka_unit_test(test_a_broker_that_refuses_the_consumer_is_not_hammered),
         cmocka_unit_test(test_the_second_stall_in_a_row_ends_the_process),
         cmocka_unit_test(test_a_transport_thread_that_hangs_ends_the_process_and_no_sooner),
+        cmocka_unit_test(
+            test_an_outage_of_the_broker_has_a_line_at_its_start_each_minute_and_its_end),
+        cmocka_unit_test(test_a_broker_that_refuses_the_consumer_is_an_outage),
+        cmocka_unit_test(test_an_outage_has_a_line_before_an_attempt_to_connect_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }

@@ -54,6 +54,19 @@ static void test_an_event_has_the_level_of_the_list(void **state)
     assert_string_equal(event_name(EVENT_FLOW_RESUMED), "flow.resumed");
 }
 
+static void test_repeats_are_limited_unless_each_line_matters(void **state)
+{
+    (void)state;
+    struct log_kind kind = event_kind(LOG_LEVEL_WARNING, EVENT_REPLY_NOT_ALLOWED);
+    assert_int_equal(kind.level, LOG_LEVEL_WARNING);
+    assert_string_equal(kind.event, "reply.not_allowed");
+    assert_true(kind.limited);
+    assert_true(event_kind(LOG_LEVEL_ERROR, EVENT_BATCH_FAILED).limited);
+    assert_false(event_kind(LOG_LEVEL_WARNING, EVENT_COMMAND_FAILED).limited);
+    assert_false(event_kind(LOG_LEVEL_WARNING, EVENT_AUDIT_DENIED).limited);
+    assert_false(event_kind(LOG_LEVEL_ERROR, EVENT_LANE_STALLED).limited);
+}
+
 static void test_counters_add_up_and_gauges_are_set(void **state)
 {
     (void)state;
@@ -75,6 +88,7 @@ int main(void)
         cmocka_unit_test(test_each_event_has_a_name_of_its_own),
         cmocka_unit_test(test_each_counter_has_a_name_of_its_own),
         cmocka_unit_test(test_an_event_has_the_level_of_the_list),
+        cmocka_unit_test(test_repeats_are_limited_unless_each_line_matters),
         cmocka_unit_test(test_counters_add_up_and_gauges_are_set),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;

@@ -36,6 +36,11 @@
 #define JSON_HEAD                                                                                  \
     "{\"ts\":\"2026-01-02T03:04:05.678Z\",\"level\":\"info\",\"event\":\"e.v\",\"message\":"
 
+static struct log_kind kind_of(enum log_level level, const char *event)
+{
+    return (struct log_kind){level, event, false};
+}
+
 static struct log_line line_of(const char *message, const struct log_field *fields)
 {
     return (struct log_line){WHEN_MS, LOG_LEVEL_INFO, "e.v", message, NULL, fields};
@@ -349,7 +354,7 @@ static void test_levels_above_the_configured_one_are_silent(void **state)
         struct capture capture = capture_begin();
         for (size_t i = 0; i < 4; i++) {
             char byte;
-            log_write(levels[i], "e", LOG_NONE, "m");
+            log_write(kind_of(levels[i], "e"), LOG_NONE, "m");
             bool written = read(capture.ends[0], &byte, 1) == 1;
             char rest[512];
             while (read(capture.ends[0], rest, sizeof rest) > 0)
@@ -369,7 +374,7 @@ static void test_a_written_line_has_all_that_was_given(void **state)
     worker[0] = 'x'; /* the name was copied */
     struct capture capture = capture_begin();
     errno = ENOENT;
-    log_write(LOG_LEVEL_INFO, "a.b", LOG_FIELDS(LOG_I("n", 5)), "%d of %s", 3, "four");
+    log_write(kind_of(LOG_LEVEL_INFO, "a.b"), LOG_FIELDS(LOG_I("n", 5)), "%d of %s", 3, "four");
     assert_int_equal(errno, ENOENT);
     ssize_t length = read(capture.ends[0], line, sizeof line - 1);
     capture_end(&capture);
@@ -391,12 +396,12 @@ static void test_a_full_or_broken_stderr_is_ignored(void **state)
     log_configure(LOG_LEVEL_INFO, LOG_FORMAT_JSON, "w");
     struct capture capture = capture_begin();
     for (int i = 0; i < 2000; i++)
-        log_write(LOG_LEVEL_INFO, "e", LOG_FIELDS(LOG_I("n", i)), "%*d", 1000, i);
+        log_write(kind_of(LOG_LEVEL_INFO, "e"), LOG_FIELDS(LOG_I("n", i)), "%*d", 1000, i);
     (void)close(capture.ends[0]);
     capture.ends[0] = -1;
-    log_write(LOG_LEVEL_INFO, "e", LOG_NONE, "nobody reads");
+    log_write(kind_of(LOG_LEVEL_INFO, "e"), LOG_NONE, "nobody reads");
     (void)close(STDERR_FILENO);
-    log_write(LOG_LEVEL_INFO, "e", LOG_NONE, "nowhere to write");
+    log_write(kind_of(LOG_LEVEL_INFO, "e"), LOG_NONE, "nowhere to write");
     capture_end(&capture);
 }
 
@@ -406,8 +411,8 @@ static void *write_lines(void *context)
 {
     const int *number = context;
     for (int i = 0; i < LINES; i++)
-        log_write(LOG_LEVEL_INFO, "e", LOG_FIELDS(LOG_I("thread", *number), LOG_I("line", i)),
-                  "%0*d", 100 + i, *number);
+        log_write(kind_of(LOG_LEVEL_INFO, "e"),
+                  LOG_FIELDS(LOG_I("thread", *number), LOG_I("line", i)), "%0*d", 100 + i, *number);
     return NULL;
 }
 

@@ -19,3 +19,13 @@ enum log_level event_level(enum event event)
 {
     return events[event].level;
 }
+
+struct log_kind event_kind(enum log_level level, enum event event)
+{
+    static const bool each[EVENT_COUNT] = {
+#define X(id) [EVENT_##id] = true,
+        EVENTS_EACH(X)
+#undef X
+    };
+    return (struct log_kind){level, event_name(event), !each[event]};
+}

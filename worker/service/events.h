@@ -16,7 +16,8 @@
  *
  * `level` is one of ERROR, WARNING, INFO, DEBUG: the level of event_log. Nine events vary and are
  * logged with event_log_at; for them the list has the level of the line that matters most:
- *   storage.prepare_failed, broker.connect_failed   DEBUG from the second attempt of an outage on
+ *   storage.prepare_failed                          DEBUG from the second attempt of an outage on
+ *   broker.connect_failed                           DEBUG except once a minute of an outage
  *   batch.failed                                    ERROR for a misconfigured database; DEBUG for
  *                                                   a conflict and for repeats within an outage
  *   command.failed                                  WARNING where the command is dead-lettered
@@ -89,11 +90,15 @@
       "Find out why dead letters are not published (`dead_letter.publish_failed`, "                \
       "`letter.unpublishable`). If the broker refused them, raise `letters.max_bytes`.")           \
     X(BROKER_CONNECTED, "broker.connected", INFO,                                                  \
-      "The connection to the broker is open and the topology is checked.", "Nothing.")             \
+      "The connection to the broker is open, the topology is checked, and the worker can "         \
+      "consume. There was no connection for `outage_ms`, or since the start.",                     \
+      "Nothing.")                                                                                  \
     X(BROKER_CONNECT_FAILED, "broker.connect_failed", ERROR,                                       \
-      "The broker is unreachable, rejects the login, or lacks an object. The worker retries "      \
-      "after "                                                                                     \
-      "`retry_in_ms`; repeats are logged at debug.",                                               \
+      "There has been no connection to the broker for `outage_ms`: it is unreachable, rejects "    \
+      "the login or the subscription, or lacks an object. The worker retries after "               \
+      "`retry_in_ms`. Logged within 2 s of the start of an outage (without `error`, if no "        \
+      "attempt has ended by then), and once a minute; other attempts at debug. "                   \
+      "`broker.connected` tells the end.",                                                         \
       "Correct what `error` names: address, credentials, permissions, or an object of the "        \
       "topology (`allotctl topology check`).")                                                     \
     X(BROKER_DISCONNECTED, "broker.disconnected", WARNING,                                         \
@@ -255,7 +260,27 @@
     X(LANE_STALLED, "lane.stalled", ERROR,                                                         \
       "A lane with commands in flight and no known outage made no progress for "                   \
       "`worker.watchdog_timeout`. It reconnects; if that does not help, the process aborts.",      \
-      "Report a bug with this line and a core dump; see docs/debugging.md.")
+      "Report a bug with this line and a core dump; see docs/debugging.md.")                       \
+    X(LOG_DROPPED, LOG_EVENT_DROPPED, WARNING,                                                     \
+      "stderr did not take the log in time, so `lines` lines were dropped, of which "              \
+      "`audit_lines` "                                                                             \
+      "are audit events. Audit events are dropped last. Commands are processed all the same. At "  \
+      "most once in 10 s.",                                                                        \
+      "Look at what reads the worker's stderr, or at the disk that it is written to.")
+
+/*
+ * X(id): events of which each line is written. Of all others, a warning or an error that repeats is
+ * written at most once in 10 s (log_write). These are about one command, answer an operator, come
+ * before the end of the process, or are limited by the code that logs them.
+ */
+#define EVENTS_EACH(X)                                                                             \
+    X(COMMAND_FAILED)                                                                              \
+    X(AUDIT_DENIED)                                                                                \
+    X(POLICY_RELOAD_FAILED)                                                                        \
+    X(LANE_STALLED)                                                                                \
+    X(LETTER_REFUSED)                                                                              \
+    X(REPLY_UNROUTABLE)                                                                            \
+    X(ROUTE_CLOSED)
 
 enum event {
 #define X(id, name, level, meaning, action) EVENT_##id,
@@ -269,9 +294,12 @@ const char *event_name(enum event event);
 /* Returns the level of the event in the list above. */
 enum log_level event_level(enum event event);
 
+/* Returns what a line of the event is, at that level. */
+struct log_kind event_kind(enum log_level level, enum event event);
+
 /* Logs an event at its own level: event_log(EVENT_X, LOG_FIELDS(...) or LOG_NONE, format, ...). */
 #define event_log(event, ...) event_log_at(event_level(event), event, __VA_ARGS__)
 /* Logs an event at a level that the caller has chosen. */
-#define event_log_at(level, event, ...) log_write(level, event_name(event), __VA_ARGS__)
+#define event_log_at(level, event, ...) log_write(event_kind(level, event), __VA_ARGS__)
 
 #endif

@@ -40,6 +40,7 @@
 #include "worker/service/events.h"
 #include "worker/service/flow.h"
 #include "worker/service/job_letter.h"
+#include "worker/service/outage_log.h"
 #include "worker/service/poison.h"
 #include "worker/service/read_queue.h"
 #include "worker/service/settler.h"
@@ -74,6 +75,7 @@ struct lane {
     /* written by the transport thread, for lane_check */
     _Atomic uint64_t loop_iterations;
     struct watchdog transport_watchdog; /* of the thread that calls lane_check */
+    struct outage_log outage;           /* of the broker */
 
     /* of the transport thread alone */
     struct settler *settler;
@@ -81,6 +83,7 @@ struct lane {
     struct read_queue *reads;  /* that wait for a reader */
     struct flow flow;
     bool connection_lost;
+    bool serving;    /* the connection works as far as a subscription, if one is wanted */
     unsigned random; /* state of rand_r, for the pauses between connections */
     struct error error;
     bool finished; /* no command was in flight when the lane ended */
@@ -440,6 +443,7 @@ static void log_stalled(struct lane *lane, const char *stage, const char *reason
 static _Noreturn void abort_stalled(struct lane *lane, const char *stage, const char *reason)
 {
     log_stalled(lane, stage, reason, "watchdog: still no progress, aborting");
+    (void)log_flush(LOG_FLUSH_MS);
     abort();
 }
 
@@ -543,6 +547,22 @@ static void drain_wake(const struct lane *lane)
     (void)eventfd_read(lane->wake_fd, &count); /* it fails, without blocking, if there is nothing */
 }
 
+static int64_t monotonic_ms(const struct lane *lane)
+{
+    return lane->options.clock->monotonic_ms(lane->options.clock);
+}
+
+/* A broker that accepts logins but no AMQP consumer does not end an outage. */
+static void note_serving(struct lane *lane)
+{
+    if (lane->serving)
+        return;
+    lane->serving = true;
+    event_log(EVENT_BROKER_CONNECTED,
+              LOG_FIELDS(LOG_I("outage_ms", outage_log_end(&lane->outage, monotonic_ms(lane)))),
+              "connected to the broker");
+}
+
 static enum transport_status run_once(struct lane *lane, const struct transport_handler *handler)
 {
     struct job_queue settled = {0};
@@ -560,6 +580,8 @@ static enum transport_status run_once(struct lane *lane, const struct transport_
     if (status == TRANSPORT_OK && !lane->connection_lost)
         status = flow_update(&lane->flow, lane->options.transport, atomic_load(&lane->stopping),
                              clock->monotonic_ms(clock), &lane->error);
+    if (status == TRANSPORT_OK && !lane->connection_lost)
+        note_serving(lane);
     if (status == TRANSPORT_OK && !lane->connection_lost &&
         (has_in_flight(lane) || !atomic_load(&lane->stopping)))
         status = lane->options.transport->ops->poll(lane->options.transport, poll_ms(wait_ms),
@@ -616,8 +638,9 @@ static bool run_connection(struct lane *lane)
             return true;
         status = run_once(lane, &handler);
     }
-    event_log(EVENT_BROKER_DISCONNECTED, LOG_FIELDS(LOG_S("error", lane->error.text)),
-              "broker connection lost; unacknowledged commands will be redelivered");
+    if (lane->serving)
+        event_log(EVENT_BROKER_DISCONNECTED, LOG_FIELDS(LOG_S("error", lane->error.text)),
+                  "broker connection lost; unacknowledged commands will be redelivered");
     return false;
 }
 
@@ -633,31 +656,43 @@ static void drop_connection(struct lane *lane)
     release_jobs(lane, &jobs);
     lane->options.transport->ops->close(lane->options.transport);
     flow_reset(&lane->flow);
-    lane->connection_lost = false;
+    lane->connection_lost = lane->serving = false;
     read_queue_clear(lane->reads, &jobs);
     release_jobs(lane, &jobs);
     reap_completed(lane);
 }
 
 /* Opens a connection and serves it. Returns true if the lane has stopped. */
-static bool connect_and_run(struct lane *lane, bool *ret_connected)
+static bool connect_and_run(struct lane *lane)
 {
     struct transport *transport = lane->options.transport;
     atomic_fetch_add(&lane->loop_iterations, 1);
-    *ret_connected = transport->ops->open(transport, &lane->error) == TRANSPORT_OK;
-    if (!*ret_connected)
+    if (transport->ops->open(transport, &lane->error) != TRANSPORT_OK)
         return false;
     counter_add(&lane->counters, COUNTER_BROKER_CONNECTIONS, 1);
-    event_log(EVENT_BROKER_CONNECTED, LOG_NONE, "connected to the broker");
     return run_connection(lane);
 }
 
-static void log_connect_failed(const struct lane *lane, bool first, int64_t retry_in_ms)
+static void log_connect_failed(struct lane *lane, int64_t retry_in_ms)
 {
-    event_log_at(first ? event_level(EVENT_BROKER_CONNECT_FAILED) : LOG_LEVEL_DEBUG,
+    int64_t now_ms = monotonic_ms(lane);
+    bool due = outage_log_due(&lane->outage, true, now_ms);
+    event_log_at(due ? event_level(EVENT_BROKER_CONNECT_FAILED) : LOG_LEVEL_DEBUG,
                  EVENT_BROKER_CONNECT_FAILED,
-                 LOG_FIELDS(LOG_I("retry_in_ms", retry_in_ms), LOG_S("error", lane->error.text)),
+                 LOG_FIELDS(LOG_I("outage_ms", outage_log_duration_ms(&lane->outage, now_ms)),
+                            LOG_I("retry_in_ms", retry_in_ms), LOG_S("error", lane->error.text)),
                  "cannot connect to the broker, retrying");
+}
+
+/* Logs an outage while an attempt to connect has not ended; it may take a minute. Called by the
+   thread that calls lane_check. */
+static void check_outage(struct lane *lane)
+{
+    int64_t now_ms = monotonic_ms(lane);
+    if (outage_log_due(&lane->outage, false, now_ms))
+        event_log(EVENT_BROKER_CONNECT_FAILED,
+                  LOG_FIELDS(LOG_I("outage_ms", outage_log_duration_ms(&lane->outage, now_ms))),
+                  "no answer from the broker yet, still trying to connect");
 }
 
 /* Returns a random time from half of the pause to all of it, and doubles the pause. Without the
@@ -684,17 +719,17 @@ static void *transport_main(void *argument)
 {
     struct lane *lane = argument;
     int64_t pause_ms = RECONNECT_PAUSE_FIRST_MS;
-    bool connected = true; /* the first failure is logged as an error, the next at debug */
+    outage_log_begin(&lane->outage, monotonic_ms(lane)); /* until the first connection */
     for (;;) {
-        bool before = connected;
-        bool stopped = connect_and_run(lane, &connected);
+        bool stopped = connect_and_run(lane);
+        outage_log_begin(&lane->outage, monotonic_ms(lane));
         /* A connection alone does not reset the pause: otherwise the worker would connect without
            a pause to a broker that accepts logins but no AMQP consumer. */
         if (lane->flow.consuming)
             pause_ms = RECONNECT_PAUSE_FIRST_MS;
         int64_t wait_ms = next_reconnect_ms(lane, &pause_ms);
-        if (!connected)
-            log_connect_failed(lane, before, wait_ms);
+        if (!stopped && !lane->serving)
+            log_connect_failed(lane, wait_ms);
         drop_connection(lane);
         if (stopped)
             break;
@@ -794,6 +829,7 @@ void lane_check(struct lane *lane)
     if (watchdog_check(&lane->transport_watchdog, atomic_load(&lane->loop_iterations), true,
                        clock->monotonic_ms(clock), limit_ms))
         abort_stalled(lane, "transport", "a call to the broker does not return");
+    check_outage(lane);
 }
 
 const struct counters *lane_counters(const struct lane *lane)
