@@ -325,6 +325,29 @@ static void test_fresh_commands_do_not_wait_for_a_suspect(void **state)
     world_free(world);
 }
 
+/* A flood of one principal fills the prefetch; another one's command is in the next batch. */
+static void test_a_flood_delays_others_by_one_batch(void **state)
+{
+    enum { FLOOD = 200 };
+    (void)state;
+    struct world *world = world_new((struct world_options){.seed = 7, .prefetch = FLOOD + 10});
+    for (int i = 0; i < FLOOD; i++)
+        (void)ask_innocent(world,
+                           i); /* admin's; each is refused, which costs a batch all the same */
+    const struct sent *other = world_ask(
+        world, "blue", "other",
+        "{\"version\":1,\"command\":\"allocation.delete\",\"params\":{\"consumer_uuid\":\"" CULPRIT
+        "\",\"consumer_generation\":1}}");
+    while (memory_broker_count(world->broker, "allot.commands") > 0)
+        world_transport_step(world, 0);
+    size_t commits = calls(world, MEMORY_COMMIT);
+    while (world_reply(world, other, 0) == NULL)
+        run_rounds(world, 1);
+    assert_in_range(calls(world, MEMORY_COMMIT) - commits, 1, 3);
+    assert_true(world_run_until_idle(world));
+    world_free(world);
+}
+
 /* --- the database is the cause -------------------------------------------------------------- */
 
 static void test_a_database_that_does_not_work_makes_nothing_internal(void **state)
@@ -399,6 +422,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_redelivered_suspect_is_answered_and_leaves_no_record),
     cmocka_unit_test(test_a_held_document_keeps_only_its_own_commands_waiting),
     cmocka_unit_test(test_fresh_commands_do_not_wait_for_a_suspect),
+    cmocka_unit_test(test_a_flood_delays_others_by_one_batch),
     cmocka_unit_test(test_a_database_that_does_not_work_makes_nothing_internal),
     cmocka_unit_test(test_failures_around_an_election_are_not_charged),
     cmocka_unit_test(test_a_command_that_fails_twice_alone_succeeds),

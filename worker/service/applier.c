@@ -47,6 +47,7 @@
 #include "worker/service/attempt.h"
 #include "worker/service/desk.h"
 #include "worker/service/events.h"
+#include "worker/service/fair_queue.h"
 #include "worker/service/jitter.h"
 #include "worker/service/job_letter.h"
 #include "worker/service/letter_keeper.h"
@@ -99,9 +100,10 @@ static const struct {
 
 struct applier {
     struct applier_options options;
-    struct job_queue waiting;          /* commands for the next batches */
+    struct fair_queue waiting;         /* commands for the next batches */
+    struct job_queue ready;            /* commands with an attempt record: they come first */
     struct job_queue unmarked;         /* redelivered: an attempt record has to be written first */
-    size_t marked;                     /* commands with a record, in `waiting` and in the batch */
+    size_t marked;                     /* commands with a record, in `ready` and in the batch */
     struct job_queue unstored;         /* answered: the letter has to be stored first */
     struct job_queue aside;            /* set aside until a time */
     struct letter_keeper *keeper;      /* owned */
@@ -188,7 +190,8 @@ void applier_free(struct applier *applier)
     end_turn(applier);
     for (size_t i = 0; i < applier->count; i++)
         job_free(applier->jobs[i]);
-    job_queue_free_all(&applier->waiting);
+    fair_queue_clear(&applier->waiting);
+    job_queue_free_all(&applier->ready);
     job_queue_free_all(&applier->unmarked);
     job_queue_free_all(&applier->unstored);
     job_queue_free_all(&applier->aside);
@@ -236,16 +239,19 @@ static bool is_current(const struct applier *applier, const struct job *job)
     return job->detached || job->epoch == atomic_load(applier->options.epoch);
 }
 
-/* Returns the queue that a job begins in. */
-static struct job_queue *queue_of(struct applier *applier, const struct job *job)
+/* Puts a job into the queue that it begins in. */
+static void enqueue(struct applier *applier, struct job *job)
 {
     if (job_needs_letter(job))
-        return &applier->unstored;
-    if (job->attempt_sent)
-        return &applier->attempt_cleanups;
-    if (is_current(applier, job) && job->aside_until_ms > now_ms(applier))
-        return &applier->aside;
-    return job->delivery.redelivered ? &applier->unmarked : &applier->waiting;
+        job_queue_push(&applier->unstored, job);
+    else if (job->attempt_sent)
+        job_queue_push(&applier->attempt_cleanups, job);
+    else if (is_current(applier, job) && job->aside_until_ms > now_ms(applier))
+        job_queue_push(&applier->aside, job);
+    else if (job->delivery.redelivered)
+        job_queue_push(&applier->unmarked, job);
+    else
+        fair_queue_push(&applier->waiting, job);
 }
 
 void applier_submit(struct applier *applier, struct job_queue *jobs)
@@ -254,11 +260,16 @@ void applier_submit(struct applier *applier, struct job_queue *jobs)
         if (letter_keeper_wants(job))
             letter_keeper_take(applier->keeper, job);
         else
-            job_queue_push(queue_of(applier, job), job);
+            enqueue(applier, job);
     }
 }
 
-/* Leaves the batch, which is answered or back in `waiting`; the next step gathers a new one. */
+static bool has_commands(const struct applier *applier)
+{
+    return applier->ready.head != NULL || !fair_queue_is_empty(&applier->waiting);
+}
+
+/* Leaves the batch, which is answered or back in its queue; the next step gathers a new one. */
 static void leave_batch(struct applier *applier)
 {
     policy_release(applier->policy);
@@ -268,7 +279,19 @@ static void leave_batch(struct applier *applier)
     applier->stage = STAGE_GATHER;
 }
 
-/* Moves the commands of the batch from index `first` on to the front of the queue. */
+/* Moves the commands of the batch from index `first` on back to the front of where they waited. */
+static void return_commands(struct applier *applier, size_t first)
+{
+    while (applier->count > first) {
+        struct job *job = applier->jobs[--applier->count];
+        if (job->attempt_recorded)
+            job_queue_push_front(&applier->ready, job);
+        else
+            fair_queue_push_front(&applier->waiting, job);
+    }
+}
+
+/* The same, to the front of this queue. */
 static void return_to(struct job_queue *queue, struct applier *applier, size_t first)
 {
     while (applier->count > first)
@@ -310,7 +333,7 @@ static void finish(struct applier *applier, struct job *job)
 static bool is_key_marked(const struct applier *applier, const struct job *job)
 {
     size_t left = applier->marked;
-    for (const struct job *at = applier->waiting.head; left > 0 && at != NULL; at = at->next) {
+    for (const struct job *at = applier->ready.head; left > 0 && at != NULL; at = at->next) {
         if (at->attempt_recorded && same_key(at, job))
             return true;
         left -= at->attempt_recorded;
@@ -428,52 +451,61 @@ struct extent {
     size_t documents;
 };
 
-/* Counts the consumers and the outcome. Commands share providers, so these are counted once all of
-   them are loaded (plan_prefix). */
-static size_t documents_of(const struct job *job)
-{
-    const struct command *command = &job->decoded.request.command;
-    return command_mode(command->kind) == MODE_BATCHED ? command->params.change.claim_count + 1 : 1;
-}
+/* A batch that is being filled. */
+struct filling {
+    const struct applier *applier;
+    struct extent extent;
+};
 
-static bool fits(const struct applier *applier, const struct job *job, const struct extent *extent)
+static bool fits(const void *context, const struct job *job)
 {
-    if (applier->count == 0)
+    const struct filling *filling = context;
+    const struct applier *applier = filling->applier;
+    const struct extent *extent = &filling->extent;
+    if (applier->count == 0 || !is_current(applier, job))
         return true;
     const struct job *first = applier->jobs[0];
     return !needs_own_batch(first) && !needs_own_batch(job) && is_read(first) == is_read(job) &&
            is_suspect(first) == is_suspect(job) &&
-           first->attempt_recorded == job->attempt_recorded &&
            extent->bytes + job->delivery.body.length <= applier->options.max_bytes &&
-           extent->documents + documents_of(job) <= applier->options.max_documents;
+           extent->documents + fair_queue_documents(job) <= applier->options.max_documents;
 }
 
-/* Fills the batch from `waiting`. The first command decides the kind of the batch, and others of
-   that kind join it; the rest keeps its order. */
+/* Returns the next command that fits; NULL: none. Those with a record have no others beside them.
+ */
+static struct job *take_next(struct applier *applier, const struct filling *filling)
+{
+    bool has_ready =
+        applier->count > 0 ? applier->jobs[0]->attempt_recorded : applier->ready.head != NULL;
+    if (!has_ready)
+        return fair_queue_take(&applier->waiting, fits, filling);
+    if (applier->ready.head == NULL || !fits(filling, applier->ready.head))
+        return NULL;
+    return job_queue_pop(&applier->ready);
+}
+
+/* Fills the batch. The first command decides the kind of the batch, and others of that kind join
+   it. */
 static void gather(struct applier *applier)
 {
-    struct job_queue later = {0};
-    struct extent extent = {0, 0};
+    struct filling filling = {.applier = applier};
     applier->count = 0;
-    while (applier->waiting.head != NULL && applier->count < applier->retry.limit) {
-        struct job *job = job_queue_pop(&applier->waiting);
+    fair_queue_begin(&applier->waiting);
+    while (applier->count < applier->retry.limit) {
+        struct job *job = take_next(applier, &filling);
+        if (job == NULL)
+            return;
         if (!is_current(applier, job)) {
             applier->marked -= job->attempt_recorded;
             finish(applier, job);
-        } else if (!fits(applier, job, &extent)) {
-            job_queue_push(&later, job);
-            if (needs_own_batch(job))
-                break; /* it closes this batch and is the first of the next */
-        } else {
-            extent.bytes += job->delivery.body.length;
-            extent.documents += documents_of(job);
-            applier->jobs[applier->count++] = job;
-            if (needs_own_batch(job))
-                break;
+            continue;
         }
+        filling.extent.bytes += job->delivery.body.length;
+        filling.extent.documents += fair_queue_documents(job);
+        applier->jobs[applier->count++] = job;
+        if (needs_own_batch(job))
+            return;
     }
-    job_queue_append(&later, &applier->waiting);
-    applier->waiting = later;
 }
 
 /* Takes the commands that were set aside and whose time has come. */
@@ -482,7 +514,7 @@ static void release_aside(struct applier *applier)
     struct job_queue all = applier->aside;
     applier->aside = (struct job_queue){0};
     for (struct job *job = job_queue_pop(&all); job != NULL; job = job_queue_pop(&all))
-        job_queue_push(queue_of(applier, job), job);
+        enqueue(applier, job);
 }
 
 /* Returns whether no more letters of the job's principal are stored now. What the broker has
@@ -769,7 +801,7 @@ static void give_back(struct applier *applier)
     if (is_marking(applier))
         return_to(&applier->unmarked, applier, 0);
     else if (!applier->letters_only)
-        return_to(&applier->waiting, applier, 0);
+        return_commands(applier, 0);
     else if (applier->jobs[0]->letter_refused)
         finish(applier, applier->jobs[--applier->count]);
     else
@@ -977,7 +1009,7 @@ static bool letters_are_next(const struct applier *applier)
 {
     if (!letters_are_due(applier) || (applier->has_turn && applier->is_alone))
         return false;
-    return !applier->letters_last || applier->waiting.head == NULL;
+    return !applier->letters_last || !has_commands(applier);
 }
 
 /* Returns whether the batch is a command that is answered without the database. */
@@ -1005,7 +1037,7 @@ static enum applier_next begin_batch(struct applier *applier, int64_t *ret_pause
         start_with(applier, STAGE_BEGIN);
     else if (turn_refused)
         *ret_pause_ms = TURN_PAUSE_MS;
-    else if (applier->waiting.head == NULL && applier->unmarked.head == NULL &&
+    else if (!has_commands(applier) && applier->unmarked.head == NULL &&
              applier->attempt_cleanups.head == NULL && !has_letters)
         return APPLIER_IDLE;
     return *ret_pause_ms > 0 ? APPLIER_WAIT : APPLIER_GO_ON;
@@ -1023,7 +1055,7 @@ static bool has_sent_record(const struct applier *applier)
 static bool keep_letters(struct applier *applier)
 {
     struct job_queue finished = {0};
-    if (applier->kept_letters && (applier->waiting.head != NULL || applier->unmarked.head != NULL))
+    if (applier->kept_letters && (has_commands(applier) || applier->unmarked.head != NULL))
         return false;
     bool called = letter_keeper_step(applier->keeper);
     letter_keeper_reap(applier->keeper, &finished, &applier->unstored);
@@ -1145,7 +1177,7 @@ static void finish_answered(struct applier *applier, struct job *job)
         finish(applier, job);
 }
 
-/* Moves the commands of the group to the front of `waiting`. */
+/* Moves the commands of the group to the front of `ready`. */
 static void begin_marked(struct applier *applier)
 {
     struct job_queue ready = {0};
@@ -1161,8 +1193,8 @@ static void begin_marked(struct applier *applier)
     }
     applier->count = 0;
     applier->marked = ready.count;
-    job_queue_append(&ready, &applier->waiting);
-    applier->waiting = ready;
+    job_queue_append(&ready, &applier->ready);
+    applier->ready = ready;
 }
 
 /* A record of a group of one counts as an attempt, so then no other lane may have a group. */
@@ -1306,9 +1338,8 @@ static enum applier_next load(struct applier *applier, int64_t *ret_pause_ms)
     enum store_status status = store->ops->load(store, applier->snapshot, &error);
     if (status != STORE_OK)
         return handle_failure(applier, status, &error, ret_pause_ms);
-    return_to(&applier->waiting, applier,
-              plan_prefix(applier->snapshot, applier->requests, applier->count,
-                          applier->options.max_documents));
+    return_commands(applier, plan_prefix(applier->snapshot, applier->requests, applier->count,
+                                         applier->options.max_documents));
     bool more = plan_want_second(applier->snapshot, applier->requests, applier->count);
     applier->stage = more ? STAGE_LOAD_MORE : STAGE_PLAN;
     return APPLIER_GO_ON;
@@ -1434,6 +1465,16 @@ static enum applier_next write_letters(struct applier *applier, int64_t *ret_pau
     return APPLIER_GO_ON;
 }
 
+/* Charges the principal of a batch of one command for the documents that nobody knew before. */
+static void charge(struct applier *applier)
+{
+    const struct snapshot *snapshot = applier->snapshot;
+    if (applier->count != 1 || applier->letters_only)
+        return;
+    fair_queue_charge(&applier->waiting, applier->requests[0]->principal,
+                      snapshot->provider_count + snapshot->consumer_count + snapshot->node_count);
+}
+
 static void log_commit(struct applier *applier)
 {
     if (applier->in_outage)
@@ -1503,6 +1544,7 @@ static enum applier_next commit(struct applier *applier, int64_t *ret_pause_ms)
         return handle_failure(applier, status, &error, ret_pause_ms);
     end_transaction(applier);
     log_commit(applier);
+    charge(applier);
     complete_batch(applier);
     int64_t yield_ms = retry_succeeded(retry_of(applier), applier->options.max_commands,
                                        now_ms(applier) - applier->transaction_began_ms);
