@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* allotd: loads the configuration, starts the lanes, and waits for signals. */
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -97,8 +98,19 @@ static int run(struct worker *worker, int signals)
     return started && finished ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/* Lets freed memory go back to the system: large blocks at once, whatever was freed before, and few
+   heaps although there are many threads. Else the process would keep what it needed at its peak. */
+static void tune_memory(void)
+{
+    enum { LARGE_BYTES = 128 * 1024, HEAPS = 2 };
+    (void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
+    (void)mallopt(M_TRIM_THRESHOLD, LARGE_BYTES);
+    (void)mallopt(M_ARENA_MAX, HEAPS);
+}
+
 int main(int argc, char **argv)
 {
+    tune_memory();
     struct arguments arguments = arguments_parse(argc, argv);
     struct worker worker = {.arena = arena_new(0)};
     struct error error = {"cannot create signalfd"}; /* the other calls replace the text */

@@ -101,6 +101,7 @@ static bool start_lane(struct worker *worker, struct error *error)
         .policy = worker->policy,
         .turn = &worker->attempt_turn,
         .full = worker->full,
+        .budget = &worker->budget,
         .trims_letters = worker->lane_count == 0,
         .transport = transport,
         .stores = stores,
@@ -156,6 +157,7 @@ bool worker_start(struct worker *worker, struct error *error)
     if (worker->pool == NULL)
         return false;
     worker->full = full_principals_new();
+    worker->budget.max = (size_t)worker->settings.worker_memory_budget;
     for (int64_t i = 0; i < worker->settings.lanes; i++) {
         if (!start_lane(worker, error))
             return false;

@@ -21,6 +21,7 @@ struct worker {
     struct mongo_pool *pool;          /* owned */
     struct attempt_turn attempt_turn; /* of all lanes */
     struct full_principals *full;     /* owned; of all lanes */
+    struct memory_budget budget;      /* of all lanes */
     struct lane *lanes[LANES_MAX];    /* owned */
     size_t lane_count;
 };

@@ -104,22 +104,26 @@ static bool check_deadline(struct decision *decision)
     return false;
 }
 
-/* A read took too long, alone and on a database that works. */
-static void refuse_slow(struct decision *decision)
+static void refuse_excess(struct decision *decision)
 {
-    const struct request *request = decision->request;
-    verdict_refuse(decision->verdict, decision->snapshot->arena, VERDICT_LIMIT_EXCEEDED,
-                   "the read took too long: %lld ms (limit %lld ms)",
-                   (long long)request->time_taken_ms, (long long)request->time_limit_ms);
-    verdict_add_integer(decision->verdict, "limit", request->time_limit_ms);
-    verdict_add_integer(decision->verdict, "given", request->time_taken_ms);
+    const struct excess *excess = &decision->request->excess;
+    if (excess->is_time)
+        verdict_refuse(decision->verdict, decision->snapshot->arena, VERDICT_LIMIT_EXCEEDED,
+                       "the read took too long: %lld ms (limit %lld ms)", (long long)excess->given,
+                       (long long)excess->limit);
+    else
+        verdict_refuse(decision->verdict, decision->snapshot->arena, VERDICT_LIMIT_EXCEEDED,
+                       "the documents of this command are too large: over %lld bytes",
+                       (long long)excess->limit);
+    verdict_add_integer(decision->verdict, "limit", excess->limit);
+    verdict_add_integer(decision->verdict, "given", excess->given);
 }
 
 /* The database rejected the command in a batch of its own. */
 static void refuse_rejected(struct decision *decision)
 {
-    if (decision->request->time_limit_ms > 0) {
-        refuse_slow(decision);
+    if (decision->request->excess.limit > 0) {
+        refuse_excess(decision);
         return;
     }
     verdict_refuse(decision->verdict, decision->snapshot->arena, VERDICT_INTERNAL,

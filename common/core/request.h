@@ -34,6 +34,14 @@ enum rejection {
     REJECTION_BLIND
 };
 
+/* A limit of the worker that a command exceeds: in ms if it took too long, in bytes if its
+   documents are too large. `limit` is 0 if there is none. */
+struct excess {
+    bool is_time;
+    int64_t limit;
+    int64_t given;
+};
+
 struct request {
     struct text principal; /* the publisher's user, checked by the broker */
     struct text key;       /* message_id: the idempotency key, scoped to the principal */
@@ -44,8 +52,7 @@ struct request {
     int64_t attempts;    /* workers that crashed while processing this command */
     enum rejection rejection;
     struct text storage_reason; /* the database's error text, if it is rejected */
-    int64_t time_limit_ms;      /* of a read that is rejected because it took longer; else 0 */
-    int64_t time_taken_ms;
+    struct excess excess;       /* of a rejected command that exceeds a limit */
     /* Its workers died of decoding it, so only principal, key and reply_to are known: it gets its
        recorded outcome, or is `attempts_exhausted`. */
     bool undecoded;

@@ -133,6 +133,7 @@ struct snapshot {
     size_t usage_count;
     struct list_slot *lists;
     size_t list_count;
+    size_t bytes_max;     /* of the arena after a load; 0: no limit */
     bool outcomes_only;   /* all else counts as absent, and is not loaded (snapshot_seal) */
     bool fence;           /* a read: a fence write must prove that the node is still the primary */
     size_t capacities[8]; /* of the lists above, in their order, without `nodes` */

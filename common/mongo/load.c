@@ -231,8 +231,8 @@ static void set_loaded(struct snapshot *snapshot)
 
 enum store_status mongo_load(struct store *base, struct snapshot *snapshot, struct error *error)
 {
-    struct queries queries =
-        queries_new(snapshot->arena, COLLECTIONS + reads_query_count(snapshot));
+    struct queries queries = queries_new(snapshot->arena, COLLECTIONS + reads_query_count(snapshot),
+                                         snapshot->bytes_max);
     add_outcome_query(&queries, snapshot);
     add_consumer_query(&queries, snapshot);
     add_provider_query(&queries, snapshot);

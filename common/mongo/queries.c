@@ -30,10 +30,12 @@
 
 enum { NAME_BYTES = 24 }; /* of "q" and a number */
 
-struct queries queries_new(struct arena *arena, size_t capacity)
+struct queries queries_new(struct arena *arena, size_t capacity, size_t bytes_max)
 {
     return (struct queries){.list = ARENA_ARRAY(arena, struct query, capacity),
-                            .capacity = capacity};
+                            .capacity = capacity,
+                            .arena = arena,
+                            .bytes_max = bytes_max};
 }
 
 void queries_free(struct queries *queries)
@@ -151,6 +153,7 @@ static bson_t *new_pipeline(const struct query *list, size_t count)
 /* --- the response --------------------------------------------------------------------------- */
 
 struct response {
+    const struct queries *queries;
     const struct query *list;
     size_t count;
     size_t current; /* the query whose rows are being read */
@@ -160,6 +163,15 @@ static enum store_status malformed(struct error *error)
 {
     error_set(error, "mongodb: unexpected response from the server");
     return STORE_UNAVAILABLE;
+}
+
+/* Checked after each row, so that the arena exceeds the limit by one row at most. */
+static enum store_status check_size(const struct queries *queries, struct error *error)
+{
+    if (queries->bytes_max == 0 || arena_bytes(queries->arena) <= queries->bytes_max)
+        return STORE_OK;
+    error_set(error, "the documents to load take more than %zu bytes", queries->bytes_max);
+    return STORE_TOO_LARGE;
 }
 
 static enum store_status handle_row(void *context, const bson_t *document, struct error *error)
@@ -176,13 +188,15 @@ static enum store_status handle_row(void *context, const bson_t *document, struc
     }
     if (!document_view(&iter, &row))
         return malformed(error);
-    return query->row(query->context, &row, error);
+    enum store_status status = query->row(query->context, &row, error);
+    return status == STORE_OK ? check_size(response->queries, error) : status;
 }
 
-static enum store_status run_command(struct mongo_store *store, const struct query *list,
-                                     size_t count, struct error *error)
+static enum store_status run_command(struct mongo_store *store, const struct queries *queries,
+                                     size_t first, size_t count, struct error *error)
 {
-    struct response response = {.list = list, .count = count};
+    const struct query *list = &queries->list[first];
+    struct response response = {.queries = queries, .list = list, .count = count};
     enum store_status status = STORE_MISCONFIGURED;
     bson_t options;
     bson_t *pipeline = new_pipeline(list, count);
@@ -208,7 +222,7 @@ enum store_status queries_run(struct mongo_store *store, const struct queries *q
     for (size_t first = 0; status == STORE_OK && first < queries->count;) {
         size_t left = queries->count - first;
         size_t count = left < QUERIES_PER_COMMAND ? left : QUERIES_PER_COMMAND;
-        status = run_command(store, &queries->list[first], count, error);
+        status = run_command(store, queries, first, count, error);
         first += count;
     }
     return status;

@@ -23,10 +23,13 @@ struct queries {
     struct query *list;
     size_t count;
     size_t capacity;
+    struct arena *arena; /* that the rows are copied to; borrowed */
+    size_t bytes_max;    /* of it; 0: no limit */
 };
 
-/* Returns an empty list with room for `capacity` queries, in the arena. Freed by queries_free(). */
-struct queries queries_new(struct arena *arena, size_t capacity);
+/* Returns an empty list with room for `capacity` queries, in the arena. Freed by queries_free(). If
+   the arena exceeds `bytes_max` (0: no limit) while rows come, the run ends with TOO_LARGE. */
+struct queries queries_new(struct arena *arena, size_t capacity, size_t bytes_max);
 /* Frees the pipelines of the queries. */
 void queries_free(struct queries *queries);
 

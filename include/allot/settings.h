@@ -176,6 +176,12 @@ enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_JSON, LOG_FORMAT_TEXT };
       "this long, it logs the reason and reconnects; its commands are redelivered. The second "    \
       "time in a row the process aborts, so that its supervisor restarts it. It must exceed "      \
       "mongodb.timeout several times.")                                                            \
+    X(BYTES, worker_memory_budget, "worker.memory_budget", "192MiB", 67108864, 1099511627776,      \
+      "Memory for the commands in flight, of all lanes: bodies, decoded commands, answers, "       \
+      "letters, "                                                                                  \
+      "and what reads load. Above three quarters of it the worker takes no more commands until "   \
+      "half is free. The process needs some 64 MiB beside it, and more for a single command with " \
+      "very large documents.")                                                                     \
     X(TEXT, worker_name, "worker.name", "", 0, 0,                                                  \
       "Name of the worker in logs, dead letters and the broker's list of connections. Empty: "     \
       "made from the host name and the process id. Set it where those say nothing, as in "         \

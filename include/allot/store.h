@@ -42,6 +42,8 @@
  *   REFUSED        the database permanently rejects these writes (validator, size, unique index of
  *                  somebody else), or a stored document is malformed: try a smaller batch, or
  *                  answer `internal`
+ *   TOO_LARGE      what is to be loaded exceeds the snapshot's `bytes_max`: try a smaller batch, or
+ *                  answer `limit_exceeded`
  *   MISCONFIGURED  a bug in allotd, or a server that is not set up as required: an operator is
  *                  needed, so report it; then try again as after UNAVAILABLE
  */
@@ -54,6 +56,7 @@
     X(UNEXPLAINED, "unexplained")                                                                  \
     X(EXPIRED, "expired")                                                                          \
     X(REFUSED, "refused")                                                                          \
+    X(TOO_LARGE, "too_large")                                                                      \
     X(MISCONFIGURED, "misconfigured")
 
 enum store_status {
@@ -143,8 +146,8 @@ struct store_ops {
                                             struct error *error);
     /*
      * Fills every slot that is not `loaded`, for exactly the wanted keys, from the state that the
-     * transaction sees. All texts and lists are copied into the snapshot's arena. Unless it returns
-     * OK, no slot becomes `loaded`.
+     * transaction sees. All texts and lists are copied into the snapshot's arena, which must not
+     * exceed `bytes_max`. Unless it returns OK, no slot becomes `loaded`.
      */
     enum store_status (*load)(struct store *store, struct snapshot *snapshot, struct error *error);
     /*

@@ -228,6 +228,7 @@ struct fixture {
     struct blocking_store store;
     struct attempt_turn turn;
     struct full_principals *full;
+    struct memory_budget budget;
     struct lane *lane;
 };
 
@@ -268,6 +269,7 @@ static void start(struct fixture *fixture, struct clock *clock)
     struct lane_options options = {
         .turn = &fixture->turn,
         .full = fixture->full,
+        .budget = &fixture->budget,
         .settings = &fixture->settings,
         .worker = text_of("lane test"),
         .clock = clock,

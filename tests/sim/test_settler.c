@@ -45,6 +45,7 @@ struct fixture {
     struct transport *transport;
     struct memory_faults *faults;
     struct settler *settler;
+    struct memory_budget budget;
     struct flow flow;
     struct fake_clock clock;
     struct counters counters;
@@ -80,7 +81,7 @@ static int setup(void **state)
     fixture->settler = settler_new(&options);
     assert_int_equal(fixture->transport->ops->open(fixture->transport, &fixture->error),
                      TRANSPORT_OK);
-    flow_init(&fixture->flow, BYTES_MAX, PREFETCH, &fixture->counters);
+    flow_init(&fixture->flow, BYTES_MAX, PREFETCH, &fixture->budget, &fixture->counters);
     *state = fixture;
     return 0;
 }
@@ -421,7 +422,7 @@ static void test_small_replies_are_not_given_up_for_large_ones(void **state)
 static void test_a_single_large_command_of_a_silent_queue_has_its_attempts(void **state)
 {
     struct fixture *fixture = *state;
-    flow_init(&fixture->flow, 2 * BODY_BYTES_MAX, PREFETCH, &fixture->counters);
+    flow_init(&fixture->flow, 2 * BODY_BYTES_MAX, PREFETCH, &fixture->budget, &fixture->counters);
     memory_broker_silence(fixture->broker, "culprit.replies", true);
     send_large(fixture, "culprit", "culprit.replies", 1);
     run(fixture, CONFIRM_MS);

@@ -228,6 +228,23 @@ static void test_a_command_that_took_effect_is_replayed_though_it_cannot_be_load
     world_free(world);
 }
 
+/* The load of this consumer alone exceeds the limit of a batch. */
+static void test_a_command_whose_documents_are_too_large_exceeds_the_limit(void **state)
+{
+    (void)state;
+    for (int read = 0; read < 2; read++) {
+        struct world *world = world_with_provider();
+        memory_database_fail_load_of(world->database, uuid_of(CULPRIT), STORE_TOO_LARGE);
+        struct crowd crowd = send_crowd(world, read ? ask_read : ask_claim);
+        assert_true(world_run_until_idle(world));
+        assert_innocents_are_served(world, &crowd);
+        assert_answer(world, crowd.culprit, "\"limit_exceeded\"");
+        assert_null(world_dead_letter(world, crowd.culprit));
+        assert_int_equal(calls(world, MEMORY_PROVE), 0); /* no evidence is needed */
+        world_free(world);
+    }
+}
+
 /* A batch of reads that fails is tried read by read. */
 static void test_reads_in_the_batch_of_a_slow_one_are_answered(void **state)
 {
@@ -418,6 +435,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_read_that_is_too_slow_exceeds_the_limit),
     cmocka_unit_test(test_a_read_that_fails_for_ever_is_internal),
     cmocka_unit_test(test_a_command_that_took_effect_is_replayed_though_it_cannot_be_loaded),
+    cmocka_unit_test(test_a_command_whose_documents_are_too_large_exceeds_the_limit),
     cmocka_unit_test(test_reads_in_the_batch_of_a_slow_one_are_answered),
     cmocka_unit_test(test_a_redelivered_suspect_is_answered_and_leaves_no_record),
     cmocka_unit_test(test_a_held_document_keeps_only_its_own_commands_waiting),

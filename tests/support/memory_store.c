@@ -240,6 +240,11 @@ static enum store_status load(struct store *base, struct snapshot *snapshot, str
         status = find_unloadable(database, snapshot, error);
     if (status == STORE_OK)
         memory_load(to_memory(base)->transaction, snapshot);
+    if (status == STORE_OK && snapshot->bytes_max > 0 &&
+        arena_bytes(snapshot->arena) > snapshot->bytes_max) {
+        error_set(error, "memory: the documents are too large");
+        status = STORE_TOO_LARGE;
+    }
     return status;
 }
 

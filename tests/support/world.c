@@ -35,6 +35,7 @@ enum {
     SWEEP_LETTERS = 3,
     TRIM_MS = 60000,
     TIMEOUT_MS = 10000,
+    LOAD_BYTES = 64 * 1024 * 1024,
     LETTERS_MAX_BYTES = 1024 * 1024 * 1024,
     LETTERS_BYTES = 1024 * 1024,
 };
@@ -110,6 +111,8 @@ static void start_applier(struct world_worker *worker, size_t index)
         .max_attempts = WORLD_ATTEMPTS_MAX,
         .timeout_ms = TIMEOUT_MS,
         .call_limit_ms = TIMEOUT_MS,
+        .load_bytes_max = LOAD_BYTES,
+        .load_bytes_max_alone = LOAD_BYTES,
         .sweep_count_max = SWEEP_LETTERS,
         .sweep_bytes_max = LETTERS_BYTES,
         .letters_max_bytes = world->letters_max_bytes,
@@ -134,7 +137,7 @@ static void start(struct world *world, struct world_worker *worker)
     worker->transport = memory_transport_new(world->broker);
     worker->full = full_principals_new();
     worker->reads = read_queue_new(WORLD_READERS);
-    flow_init(&worker->flow, SIZE_MAX / 2, world->prefetch, NULL);
+    flow_init(&worker->flow, SIZE_MAX / 2, world->prefetch, &worker->budget, NULL);
     struct settler_options settling = {
         .transport = worker->transport,
         .clock = &worker->clock.base,

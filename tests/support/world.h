@@ -53,7 +53,8 @@ struct world_worker {
     size_t turn_of;                                /* the applier that had the last step */
     struct read_queue *reads;
     _Atomic uint64_t epoch;
-    struct flow flow; /* of the subscription; bytes in flight are not counted */
+    struct memory_budget budget; /* without a limit */
+    struct flow flow;            /* of the subscription; bytes in flight are not counted */
     bool connected;
     bool lost;
     struct attempt_turn turn; /* unless the workers are lanes of one process */

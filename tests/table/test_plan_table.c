@@ -105,8 +105,10 @@ static void set_option(struct delivery *delivery, struct request *extra, char *w
         extra->storage_reason = text_of(value);
     } else if (strcmp(word, "slow") == 0) {
         extra->rejection = REJECTION_BLIND;
-        extra->time_limit_ms = 5000;
-        extra->time_taken_ms = atoll(value);
+        extra->excess = (struct excess){true, 5000, atoll(value)};
+    } else if (strcmp(word, "large") == 0) {
+        extra->rejection = REJECTION_LOAD;
+        extra->excess = (struct excess){false, 1000, atoll(value)};
     } else {
         fail_msg("unknown command or option '%s'", word);
     }
@@ -138,8 +140,7 @@ static struct decoded read_command(struct run *run, char *line)
     decoded.request.attempts = extra.attempts;
     decoded.request.rejection = extra.rejection;
     decoded.request.storage_reason = extra.storage_reason;
-    decoded.request.time_limit_ms = extra.time_limit_ms;
-    decoded.request.time_taken_ms = extra.time_taken_ms;
+    decoded.request.excess = extra.excess;
     return decoded;
 }
 

@@ -24,6 +24,8 @@
 #include "common/host/log.h"
 #include "worker/service/flow.h"
 
+static struct memory_budget budget; /* without a limit, unless a test sets one */
+
 /* A transport that records what is asked of it. */
 struct recorder {
     struct transport base;
@@ -83,7 +85,7 @@ static void test_consuming_starts_with_the_whole_prefetch_and_ends_when_stopping
     (void)state;
     struct recorder recorder = {.base = {&record_ops}};
     struct flow flow;
-    flow_init(&flow, 1000, 100, NULL);
+    flow_init(&flow, 1000, 100, &budget, NULL);
     update(&flow, &recorder, false, 0);
     assert_true(recorder.consuming);
     assert_int_equal(recorder.prefetch, 100);
@@ -98,7 +100,7 @@ static void test_it_is_consuming_only_after_a_successful_consume(void **state)
     (void)state;
     struct recorder recorder = {.base = {&record_ops}, .refuses = true};
     struct flow flow;
-    flow_init(&flow, 1000, 100, NULL);
+    flow_init(&flow, 1000, 100, &budget, NULL);
     assert_int_equal(flow_update(&flow, &recorder.base, false, 0, NULL), TRANSPORT_LOST);
     assert_false(flow.consuming);
     recorder.refuses = false;
@@ -112,7 +114,7 @@ static void test_deliveries_over_the_limit_are_requeued_after_the_subscription_e
     (void)state;
     struct recorder recorder = {.base = {&record_ops}};
     struct flow flow;
-    flow_init(&flow, 1000, 100, NULL);
+    flow_init(&flow, 1000, 100, &budget, NULL);
     update(&flow, &recorder, false, 0);
     assert_true(flow_admit(&flow, 1));
     flow_add(&flow, 1001); /* one delivery may exceed the limit */
@@ -126,12 +128,55 @@ static void test_deliveries_over_the_limit_are_requeued_after_the_subscription_e
     assert_false(recorder.consuming);
 }
 
+/* An answer counts as soon as it is there. */
+static void test_an_answer_counts(void **state)
+{
+    (void)state;
+    struct recorder recorder = {.base = {&record_ops}};
+    struct flow flow;
+    flow_init(&flow, 1000, 100, &budget, NULL);
+    update(&flow, &recorder, false, 0);
+    flow_add(&flow, 100);
+    flow_grow(&flow, 800);
+    update(&flow, &recorder, false, 0);
+    assert_false(recorder.consuming);
+    flow_remove(&flow, 900);
+    update(&flow, &recorder, false, 0);
+    assert_true(recorder.consuming);
+}
+
+/* What another lane holds counts as well; but a lane that holds nothing goes on. */
+static void test_the_budget_of_the_process_pauses_a_lane_that_holds_something(void **state)
+{
+    (void)state;
+    struct recorder recorder = {.base = {&record_ops}};
+    struct flow flow;
+    budget = (struct memory_budget){.max = 2000};
+    flow_init(&flow, 1000, 100, &budget, NULL);
+    memory_budget_add(&budget, 1990);
+    update(&flow, &recorder, false, 0);
+    assert_true(recorder.consuming);
+    assert_true(flow_admit(&flow, 1));
+    flow_add(&flow, 10);
+    assert_false(flow_admit(&flow, 2));
+    update(&flow, &recorder, false, 0);
+    assert_false(recorder.consuming);
+    memory_budget_remove(&budget, 1000);
+    update(&flow, &recorder, false, 0);
+    assert_false(recorder.consuming); /* not before half of it is free */
+    memory_budget_remove(&budget, 990);
+    update(&flow, &recorder, false, 0);
+    assert_true(recorder.consuming);
+    flow_remove(&flow, 10);
+    budget = (struct memory_budget){0};
+}
+
 static void test_what_is_on_its_way_is_kept_up_to_the_limit(void **state)
 {
     (void)state;
     struct recorder recorder = {.base = {&record_ops}};
     struct flow flow;
-    flow_init(&flow, 1000, 100, NULL);
+    flow_init(&flow, 1000, 100, &budget, NULL);
     update(&flow, &recorder, false, 0);
     flow_add(&flow, 751);
     update(&flow, &recorder, false, 0);
@@ -147,7 +192,7 @@ static void test_it_consumes_again_below_half_with_half_the_prefetch(void **stat
     (void)state;
     struct recorder recorder = {.base = {&record_ops}};
     struct flow flow;
-    flow_init(&flow, 1000, 6, NULL);
+    flow_init(&flow, 1000, 6, &budget, NULL);
     update(&flow, &recorder, false, 0);
     for (int i = 0; i < 5; i++)
         flow_add(&flow, 220);
@@ -167,7 +212,7 @@ static void test_the_prefetch_is_cut_at_once_to_what_fits_of_large_bodies(void *
     (void)state;
     struct recorder recorder = {.base = {&record_ops}};
     struct flow flow;
-    flow_init(&flow, 1000, 100, NULL);
+    flow_init(&flow, 1000, 100, &budget, NULL);
     update(&flow, &recorder, false, 0);
     for (int i = 0; i < 5; i++)
         flow_add(&flow, 220);
@@ -188,7 +233,7 @@ static void test_the_prefetch_grows_back_in_quiet_times_up_to_what_is_set(void *
     (void)state;
     struct recorder recorder = {.base = {&record_ops}};
     struct flow flow;
-    flow_init(&flow, 1000, 3, NULL);
+    flow_init(&flow, 1000, 3, &budget, NULL);
     update(&flow, &recorder, false, 0);
     flow_add(&flow, 1001);
     update(&flow, &recorder, false, 0);
@@ -212,7 +257,7 @@ static void test_a_lost_connection_leaves_nothing_to_requeue(void **state)
     (void)state;
     struct recorder recorder = {.base = {&record_ops}};
     struct flow flow;
-    flow_init(&flow, 1000, 100, NULL);
+    flow_init(&flow, 1000, 100, &budget, NULL);
     update(&flow, &recorder, false, 0);
     flow_add(&flow, 1001);
     assert_false(flow_admit(&flow, 2));
@@ -231,7 +276,7 @@ static void test_held_deliveries_take_no_room_from_the_next(void **state)
     struct recorder recorder = {.base = {&record_ops}};
     struct counters counters = {0};
     struct flow flow;
-    flow_init(&flow, 1000, PREFETCH, &counters);
+    flow_init(&flow, 1000, PREFETCH, &budget, &counters);
     update(&flow, &recorder, false, 0);
     for (uint64_t tag = 1; tag <= HELD; tag++) {
         flow_hold(&flow, tag, flow.subscription, 0);
@@ -257,7 +302,7 @@ static void test_held_deliveries_are_requeued_a_few_at_a_time_and_oldest_first(v
     (void)state;
     struct recorder recorder = {.base = {&record_ops}, .requeues = true};
     struct flow flow;
-    flow_init(&flow, 1000, 1000, NULL);
+    flow_init(&flow, 1000, 1000, &budget, NULL);
     update(&flow, &recorder, false, 0);
     for (uint64_t tag = 1; tag <= HELD; tag++)
         flow_hold(&flow, tag, flow.subscription, 0);
@@ -278,7 +323,7 @@ static void test_no_more_held_deliveries_are_requeued_than_could_be_settled(void
     (void)state;
     struct recorder recorder = {.base = {&record_ops}, .requeues = true};
     struct flow flow;
-    flow_init(&flow, 1000, 1000, NULL);
+    flow_init(&flow, 1000, 1000, &budget, NULL);
     update(&flow, &recorder, false, 0);
     for (uint64_t tag = 1; tag <= 5; tag++)
         flow_hold(&flow, tag, flow.subscription, 0);
@@ -294,7 +339,7 @@ static void test_a_held_delivery_may_have_to_wait_longer_than_others(void **stat
     (void)state;
     struct recorder recorder = {.base = {&record_ops}, .requeues = true};
     struct flow flow;
-    flow_init(&flow, 1000, 1000, NULL);
+    flow_init(&flow, 1000, 1000, &budget, NULL);
     update(&flow, &recorder, false, 0);
     flow_hold(&flow, 1, flow.subscription, 9000);
     flow_hold(&flow, 2, flow.subscription, 0);
@@ -314,7 +359,7 @@ static void test_what_waits_takes_no_room_from_a_small_prefetch(void **state)
     for (uint16_t prefetch = 1; prefetch <= 16; prefetch *= 2) {
         struct recorder recorder = {.base = {&record_ops}};
         struct flow flow;
-        flow_init(&flow, 1000, prefetch, NULL);
+        flow_init(&flow, 1000, prefetch, &budget, NULL);
         update(&flow, &recorder, false, 0);
         for (size_t i = 0; i < 3; i++) {
             flow_set_waiting(&flow, i == 0 ? 1 : 0); /* of the present subscription */
@@ -331,7 +376,7 @@ static void test_held_deliveries_of_older_subscriptions_do_not_count(void **stat
     (void)state;
     struct recorder recorder = {.base = {&record_ops}};
     struct flow flow;
-    flow_init(&flow, 1000, 24, NULL);
+    flow_init(&flow, 1000, 24, &budget, NULL);
     update(&flow, &recorder, false, 0);
     unsigned first = flow.subscription;
     for (uint64_t tag = 1; tag <= 24; tag++) {
@@ -348,7 +393,7 @@ static void test_a_lost_connection_leaves_nothing_held(void **state)
     (void)state;
     struct recorder recorder = {.base = {&record_ops}, .requeues = true};
     struct flow flow;
-    flow_init(&flow, 1000, 100, NULL);
+    flow_init(&flow, 1000, 100, &budget, NULL);
     update(&flow, &recorder, false, 0);
     flow_hold(&flow, 1, flow.subscription, 0);
     flow_reset(&flow);
@@ -380,7 +425,7 @@ static void test_a_pause_and_its_end_are_logged_with_its_length(void **state)
     (void)state;
     struct recorder recorder = {.base = {&record_ops}};
     struct flow flow;
-    flow_init(&flow, 1000, 100, NULL);
+    flow_init(&flow, 1000, 100, &budget, NULL);
     assert_string_equal(log_of_update(&flow, &recorder, 5000), "");
     flow_add(&flow, 1001);
     assert_non_null(strstr(log_of_update(&flow, &recorder, 5000), "\"event\":\"flow.paused\""));
@@ -401,7 +446,7 @@ test_it_counts_what_is_in_flight_the_pauses_and_the_deliveries_over_the_limit(vo
     struct recorder recorder = {.base = {&record_ops}};
     struct counters counters = {0};
     struct flow flow;
-    flow_init(&flow, 1000, 100, &counters);
+    flow_init(&flow, 1000, 100, &budget, &counters);
     update(&flow, &recorder, false, 0);
     flow_add(&flow, 400);
     flow_add(&flow, 601);
@@ -421,7 +466,7 @@ static void test_blamed_replies_may_have_a_quarter_of_the_bytes(void **state)
 {
     (void)state;
     struct flow flow;
-    flow_init(&flow, 1000, 100, NULL);
+    flow_init(&flow, 1000, 100, &budget, NULL);
     assert_int_equal(flow_blamed_bytes(&flow), 250);
 }
 
@@ -429,7 +474,7 @@ static void test_blamed_replies_may_have_half_of_the_present_prefetch(void **sta
 {
     (void)state;
     struct flow flow;
-    flow_init(&flow, 1000, 100, NULL);
+    flow_init(&flow, 1000, 100, &budget, NULL);
     assert_int_equal(flow_blamed_count(&flow), 50);
     flow.prefetch = 8;
     assert_int_equal(flow_blamed_count(&flow), 4);
@@ -445,6 +490,8 @@ int main(void)
         cmocka_unit_test(test_consuming_starts_with_the_whole_prefetch_and_ends_when_stopping),
         cmocka_unit_test(test_it_is_consuming_only_after_a_successful_consume),
         cmocka_unit_test(test_deliveries_over_the_limit_are_requeued_after_the_subscription_ended),
+        cmocka_unit_test(test_an_answer_counts),
+        cmocka_unit_test(test_the_budget_of_the_process_pauses_a_lane_that_holds_something),
         cmocka_unit_test(test_what_is_on_its_way_is_kept_up_to_the_limit),
         cmocka_unit_test(test_it_consumes_again_below_half_with_half_the_prefetch),
         cmocka_unit_test(test_the_prefetch_is_cut_at_once_to_what_fits_of_large_bodies),

@@ -121,6 +121,25 @@ static void test_a_batch_is_bounded(void **state)
     read_queue_free(queue);
 }
 
+/* Two pages of 4 MiB each are as much as a batch may be. */
+static void test_large_pages_make_small_batches(void **state)
+{
+    (void)state;
+    struct read_queue *queue = read_queue_new(READERS);
+    for (int i = 0; i < 5; i++) {
+        struct arena *arena = arena_new(0);
+        struct job *job = job_new(arena, &(struct delivery){.body = text_of("{}")}, 1);
+        job->decoded.request.principal = text_copy(arena, text_of("a"));
+        job->decoded.request.command.kind = COMMAND_PROVIDER_ALLOCATIONS;
+        job->decoded.request.command.params.page.limit = 1000;
+        read_queue_push(queue, job);
+    }
+    read_queue_done(queue, expect(queue, "a", 2));
+    read_queue_done(queue, expect(queue, "a", 2));
+    (void)expect(queue, "a", 1);
+    read_queue_free(queue);
+}
+
 static void test_a_clear_leaves_the_readers_that_are_at_work(void **state)
 {
     (void)state;
@@ -148,6 +167,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_one_reader_serves_all),
     cmocka_unit_test(test_reads_of_a_principal_share_a_batch_unless_one_is_alone),
     cmocka_unit_test(test_a_batch_is_bounded),
+    cmocka_unit_test(test_large_pages_make_small_batches),
     cmocka_unit_test(test_a_clear_leaves_the_readers_that_are_at_work),
 };
 

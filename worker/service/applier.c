@@ -56,6 +56,7 @@
 
 enum {
     BATCH_ARENA_BYTES = 256 * 1024,
+    BATCH_ARENA_KEPT_BYTES = 4 * 1024 * 1024, /* between two batches */
     CALL_TRIES_MAX = 5, /* of a call outside of transactions, whose effect can wait */
     TURN_PAUSE_MS = 10, /* until another lane is asked for the turn again */
     REFUSED_LOG_MS = 10000,
@@ -269,6 +270,15 @@ static bool has_commands(const struct applier *applier)
     return applier->ready.head != NULL || !fair_queue_is_empty(&applier->waiting);
 }
 
+/* Gives the memory of a large batch back. */
+static void reset_arena(struct applier *applier)
+{
+    if (arena_bytes(applier->arena) > BATCH_ARENA_KEPT_BYTES) {
+        arena_free(applier->arena);
+        applier->arena = arena_new(BATCH_ARENA_BYTES);
+    }
+}
+
 /* Leaves the batch, which is answered or back in its queue; the next step gathers a new one. */
 static void leave_batch(struct applier *applier)
 {
@@ -277,6 +287,7 @@ static void leave_batch(struct applier *applier)
     applier->letters_only = false;
     applier->letter_count = 0;
     applier->stage = STAGE_GATHER;
+    reset_arena(applier);
 }
 
 /* Moves the commands of the batch from index `first` on back to the front of where they waited. */
@@ -633,7 +644,8 @@ static enum retry_cause cause_of(const struct applier *applier)
     switch (applier->failure) {
     case STORE_CONFLICT:
         return applier->failed_stage == STAGE_LOCK ? RETRY_LOCK_HELD : RETRY_CONFLICT;
-    case STORE_REFUSED: return RETRY_REFUSED;
+    case STORE_REFUSED:
+    case STORE_TOO_LARGE: return RETRY_REFUSED;
     case STORE_TIMED_OUT:
     case STORE_UNEXPLAINED:
     case STORE_EXPIRED:
@@ -740,10 +752,11 @@ static void reject_permanently(const struct applier *applier, struct job *job)
     struct request *request = &job->decoded.request;
     request->rejection = next_rejection(applier, job);
     request->storage_reason = text_copy(job->arena, text_of(applier->failure_error.text));
-    if (is_read(job) && took_too_long(applier)) {
-        request->time_limit_ms = applier->call_limit_ms;
-        request->time_taken_ms = applier->failed_after_ms;
-    }
+    if (is_read(job) && took_too_long(applier))
+        request->excess = (struct excess){true, applier->call_limit_ms, applier->failed_after_ms};
+    if (applier->failure == STORE_TOO_LARGE)
+        request->excess = (struct excess){false, (int64_t)applier->snapshot->bytes_max,
+                                          (int64_t)arena_bytes(applier->arena)};
     job->tries_alone = 0;
 }
 
@@ -1282,6 +1295,8 @@ static void prepare_load(struct applier *applier)
     applier->policy = policy_acquire(applier->options.policy);
     applier->snapshot = snapshot_new(applier->arena);
     applier->snapshot->fence = writes_nothing(applier->jobs[0]);
+    applier->snapshot->bytes_max = applier->count == 1 ? applier->options.load_bytes_max_alone
+                                                       : applier->options.load_bytes_max;
     for (size_t i = 0; i < applier->count; i++)
         applier->requests[i] = &applier->jobs[i]->decoded.request;
     plan_want_first(applier->snapshot, applier->requests, applier->count);

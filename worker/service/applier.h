@@ -38,6 +38,8 @@ struct applier_options {
     int64_t max_attempts;              /* crashes in a batch of one, before it is dead-lettered */
     int64_t timeout_ms;                /* that a proof of health may take (proof.h) */
     int64_t call_limit_ms;             /* the longest time limit of a load */
+    size_t load_bytes_max;             /* of the arena of a batch, after a load; 0: no limit */
+    size_t load_bytes_max_alone;       /* the same, for a batch of one command */
     size_t sweep_count_max;            /* letters that one sweep claims */
     size_t sweep_bytes_max;            /* headers and bodies of these; one may have more */
     int64_t letters_max_bytes;         /* that all letters may hold; read for trims */

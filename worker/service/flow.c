@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Design. Above three quarters of the limit the subscription is cancelled, below half of it, it
- * starts again. What was on its way is kept up to the limit, so that few deliveries are requeued: a
- * requeued one counts as redelivered, and costs an attempt record.
- * The broker limits deliveries only by the prefetch, which counts messages, not bytes, and which
+ * Design. There are two limits: of the bytes in flight of this lane, and of the memory of the
+ * process (memory_budget.h). Above three quarters of one of them the subscription is cancelled,
+ * below half of it, it starts again. What was on its way is kept up to the limit, so that few
+ * deliveries are requeued: a requeued one counts as redelivered, and costs an attempt record. The
+ * broker limits deliveries only by the prefetch, which counts messages, not bytes, and which
  * RabbitMQ fixes for the life of a subscription. So each pause also halves the prefetch, or cuts it
  * to the number of commands of the present size that fit. After GROW_AFTER_MS without a pause and
  * with nothing in flight, the subscription is replaced by one with twice the prefetch, up to
@@ -49,10 +50,11 @@ static size_t pause_bytes(const struct flow *flow)
 }
 
 void flow_init(struct flow *flow, size_t bytes_max, uint16_t prefetch_max,
-               struct counters *counters)
+               struct memory_budget *budget, struct counters *counters)
 {
     assert(prefetch_max <= PREFETCH_MAX);
     *flow = (struct flow){
+        .budget = budget,
         .counters = counters,
         .bytes_max = bytes_max,
         .prefetch_max = prefetch_max,
@@ -76,7 +78,8 @@ void flow_clear(struct flow *flow)
 
 bool flow_admit(struct flow *flow, uint64_t tag)
 {
-    if (flow->bytes <= flow->bytes_max || flow->over_limit_count == PREFETCH_MAX)
+    bool fits = flow->bytes <= flow->bytes_max && !memory_budget_is_full(flow->budget);
+    if (fits || flow->bytes == 0 || flow->over_limit_count == PREFETCH_MAX)
         return true;
     flow->over_limit[flow->over_limit_count++] = tag;
     counter_add(flow->counters, COUNTER_DELIVERIES_OVER_LIMIT, 1);
@@ -127,8 +130,14 @@ static void set_gauges(const struct flow *flow)
 
 void flow_add(struct flow *flow, size_t bytes)
 {
-    flow->bytes += bytes;
     flow->count++;
+    flow_grow(flow, bytes);
+}
+
+void flow_grow(struct flow *flow, size_t bytes)
+{
+    flow->bytes += bytes;
+    memory_budget_add(flow->budget, bytes);
     set_gauges(flow);
 }
 
@@ -136,6 +145,7 @@ void flow_remove(struct flow *flow, size_t bytes)
 {
     assert(bytes <= flow->bytes);
     flow->bytes -= bytes;
+    memory_budget_remove(flow->budget, bytes);
     flow->count--;
     set_gauges(flow);
 }
@@ -175,7 +185,8 @@ static enum transport_status pause(struct flow *flow, struct transport *transpor
         LOG_FIELDS(LOG_I("bytes", (int64_t)flow->bytes),
                    LOG_I("requeued", (int64_t)flow->over_limit_count),
                    LOG_I("prefetch", flow->prefetch)),
-        "amqp.max_bytes_in_flight nearly reached; consumer cancelled until usage falls below half");
+        "amqp.max_bytes_in_flight or worker.memory_budget nearly reached; consumer cancelled until "
+        "usage falls below half");
     return end_subscription(flow, transport, error);
 }
 
@@ -190,7 +201,7 @@ static enum transport_status subscribe(struct flow *flow, struct transport *tran
         event_log(EVENT_FLOW_RESUMED,
                   LOG_FIELDS(LOG_I("paused_ms", now_ms - flow->paused_at_ms),
                              LOG_I("prefetch", flow->prefetch)),
-                  "bytes in flight fell below half of amqp.max_bytes_in_flight; consuming again");
+                  "bytes in flight fell below half of the limit; consuming again");
         flow->paused = false;
     }
     return status;
@@ -209,12 +220,25 @@ static void grow(struct flow *flow, int64_t now_ms)
     flow->grow_at_ms = now_ms + GROW_AFTER_MS;
 }
 
+/* A lane that holds nothing is not paused for what others hold: it takes one command at a time. */
+static bool is_nearly_full(const struct flow *flow)
+{
+    return flow->bytes > pause_bytes(flow) ||
+           (flow->bytes > 0 && memory_budget_is_nearly_full(flow->budget));
+}
+
+static bool has_room(const struct flow *flow)
+{
+    return flow->bytes <= flow->bytes_max / 2 &&
+           (flow->bytes == 0 || memory_budget_has_room(flow->budget));
+}
+
 enum transport_status flow_update(struct flow *flow, struct transport *transport, bool stopping,
                                   int64_t now_ms, struct error *error)
 {
     if (flow->consuming && stopping)
         return end_subscription(flow, transport, error);
-    if (flow->consuming && (flow->bytes > pause_bytes(flow) || flow->over_limit_count > 0))
+    if (flow->consuming && (is_nearly_full(flow) || flow->over_limit_count > 0))
         return pause(flow, transport, now_ms, error);
     if (flow->consuming && may_grow(flow, now_ms)) {
         grow(flow, now_ms);
@@ -224,7 +248,7 @@ enum transport_status flow_update(struct flow *flow, struct transport *transport
         return end_subscription(flow, transport, error); /* the next one has the whole prefetch */
     if (!flow->consuming && flow->over_limit_count > 0)
         return end_subscription(flow, transport, error); /* deliveries that were on their way */
-    if (!flow->consuming && !stopping && flow->bytes <= flow->bytes_max / 2)
+    if (!flow->consuming && !stopping && has_room(flow))
         return subscribe(flow, transport, now_ms, error);
     return TRANSPORT_OK;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Flow control of a lane: bounds the memory of the commands in flight by
- * amqp.max_bytes_in_flight, whatever the size of a body. Belongs to the transport thread.
+ * amqp.max_bytes_in_flight, and by the budget of the process, whatever the size of a body or an
+ * answer. Belongs to the transport thread.
  */
 #ifndef ALLOT_SERVICE_FLOW_H
 #define ALLOT_SERVICE_FLOW_H
@@ -9,6 +10,7 @@
 #include "allot/limits.h"
 #include "allot/transport.h"
 #include "worker/service/counters.h"
+#include "worker/service/memory_budget.h"
 
 /* A delivery that is requeued later. */
 struct flow_held {
@@ -17,7 +19,8 @@ struct flow_held {
 };
 
 struct flow {
-    struct counters *counters; /* borrowed; NULL: nothing is counted */
+    struct memory_budget *budget; /* borrowed */
+    struct counters *counters;    /* borrowed; NULL: nothing is counted */
     size_t bytes_max;
     uint16_t prefetch_max;
     size_t bytes; /* of the commands in flight */
@@ -40,7 +43,7 @@ struct flow {
 
 /* Makes a flow without a subscription; flow_clear() frees what it owns. */
 void flow_init(struct flow *flow, size_t bytes_max, uint16_t prefetch_max,
-               struct counters *counters);
+               struct memory_budget *budget, struct counters *counters);
 void flow_clear(struct flow *flow);
 /* Forgets the subscription and the tags to requeue, because the connection is lost. Commands in
    flight stay counted until they are removed. */
@@ -51,7 +54,9 @@ void flow_reset(struct flow *flow);
 ALLOT_CHECK bool flow_admit(struct flow *flow, uint64_t tag);
 /* Counts one command in flight, of so many bytes. */
 void flow_add(struct flow *flow, size_t bytes);
-/* Ends the count of one command; `bytes` as in flow_add. */
+/* A command in flight holds so many bytes more, such as its answer. */
+void flow_grow(struct flow *flow, size_t bytes);
+/* Ends the count of one command; `bytes` as in flow_add and flow_grow together. */
 void flow_remove(struct flow *flow, size_t bytes);
 
 /* Keeps the tag of a delivery that cannot be settled for a long time, and nothing else of it. It

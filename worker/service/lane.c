@@ -56,6 +56,8 @@ enum {
     SWEEP_LETTERS_MAX = 64,
     TRIM_MS = 60000,
     LETTERS_PART = 8, /* of amqp.max_bytes_in_flight, for letters to publish */
+    MIB = 1024 * 1024,
+    READ_BYTES = 32 * MIB, /* that a batch of reads may need: what it loads, and the answers */
     FIRST_READER = 2, /* in the list of apply threads, after that of writes and the one beside it */
     SERVER_TIME_PERCENT = 75, /* of mongodb.timeout, for the longest call */
 };
@@ -137,6 +139,14 @@ static int64_t call_limit_ms(const struct settings *settings, enum apply_role ro
     return lower ? settings->reads_timeout_ms : most_ms;
 }
 
+/* The limits of what a batch loads, and of what a command in a batch of its own loads. */
+static size_t load_bytes_max(enum apply_role role, bool alone)
+{
+    if (role == APPLY_READS)
+        return alone ? 64 * MIB : 16 * MIB;
+    return alone ? 128 * MIB : 64 * MIB;
+}
+
 static struct applier_options applier_options(struct lane *lane, struct store *store,
                                               enum apply_role role)
 {
@@ -158,6 +168,8 @@ static struct applier_options applier_options(struct lane *lane, struct store *s
         .max_attempts = settings->delivery_max_attempts,
         .timeout_ms = settings->mongodb_timeout_ms,
         .call_limit_ms = call_limit_ms(settings, role),
+        .load_bytes_max = load_bytes_max(role, false),
+        .load_bytes_max_alone = load_bytes_max(role, true),
         .sweep_count_max = SWEEP_LETTERS_MAX,
         .sweep_bytes_max = letters_bytes_max(settings),
         .letters_max_bytes = settings->letters_max_bytes,
@@ -188,13 +200,35 @@ static void submit(struct lane *lane, struct job_queue *jobs)
     }
 }
 
-/* Gives the next reads to the readers that are free. */
+/* Gives the next reads to the readers that are free, while there is memory for what they load. */
 static void give_reads(struct lane *lane)
 {
+    struct memory_budget *budget = lane->options.budget;
     struct job_queue jobs = {0};
     size_t reader = 0;
-    while (read_queue_next(lane->reads, &reader, &jobs))
+    while (read_queue_count(lane->reads) > 0 && memory_budget_reserve(budget, READ_BYTES)) {
+        if (!read_queue_next(lane->reads, &reader, &jobs)) {
+            memory_budget_release(budget, READ_BYTES);
+            return;
+        }
         apply_thread_submit(lane->threads[FIRST_READER + reader], &jobs);
+    }
+}
+
+static void end_reads(struct lane *lane, size_t reader)
+{
+    read_queue_done(lane->reads, reader);
+    memory_budget_release(lane->options.budget, READ_BYTES);
+}
+
+/* Counts what the job holds more than before, such as its answer. */
+static void count_growth(struct lane *lane, struct job *job)
+{
+    size_t bytes = job_bytes(job);
+    if (bytes <= job->counted_bytes)
+        return;
+    flow_grow(&lane->flow, bytes - job->counted_bytes);
+    job->counted_bytes = bytes;
 }
 
 /* Returns how many jobs the apply threads have, or will get. */
@@ -332,6 +366,7 @@ static void take_completed(struct lane *lane, struct job *job)
     bool current = job->epoch == atomic_load(&lane->epoch);
     bool passed_on = job->passed_on;
     job->passed_on = false;
+    count_growth(lane, job);
     if (!settled && current && (passed_on || job_needs_letter(job))) {
         submit_one(lane, job);
         return;
@@ -360,7 +395,7 @@ static void reap_thread(struct lane *lane, size_t index)
             take_completed(lane, job);
     }
     if (index >= FIRST_READER && before > 0 && apply_thread_count(thread) == 0)
-        read_queue_done(lane->reads, index - FIRST_READER);
+        end_reads(lane, index - FIRST_READER);
 }
 
 static void reap_completed(struct lane *lane)
@@ -815,7 +850,7 @@ struct lane *lane_start(const struct lane_options *options)
     lane->epoch = 1;
     lane->random = (unsigned)getpid() ^ (unsigned)options->clock->monotonic_ms(options->clock);
     flow_init(&lane->flow, (size_t)settings->amqp_max_bytes_in_flight,
-              (uint16_t)settings->amqp_prefetch, &lane->counters);
+              (uint16_t)settings->amqp_prefetch, options->budget, &lane->counters);
     lane->settler = new_settler(lane);
     start_threads(lane);
     lane->options.stores = NULL; /* each apply thread has its own */

@@ -14,6 +14,7 @@
 #include "worker/service/attempt_turn.h"
 #include "worker/service/counters.h"
 #include "worker/service/full_principals.h"
+#include "worker/service/memory_budget.h"
 #include "worker/service/policy_source.h"
 
 /* What is borrowed has to outlive the lane. */
@@ -24,6 +25,7 @@ struct lane_options {
     struct policy_source *policy;    /* borrowed */
     struct attempt_turn *turn;       /* borrowed; shared by the lanes of the process */
     struct full_principals *full;    /* borrowed; shared by the lanes of the process */
+    struct memory_budget *budget;    /* borrowed; shared by the lanes of the process */
     bool trims_letters;              /* one lane of the process keeps letters within their bound */
     struct transport *transport;     /* owned by the lane from lane_start on */
     struct store *const *stores;     /* lane_store_count(); each is owned by the lane from

@@ -12,6 +12,7 @@ bool proof_is_needed(enum store_status status)
     case STORE_CONFLICT:
     case STORE_UNAVAILABLE:
     case STORE_REFUSED:
+    case STORE_TOO_LARGE:
     case STORE_MISCONFIGURED: break;
     }
     return false;

@@ -7,6 +7,12 @@
 #include "common/base/memory.h"
 #include "worker/service/lines.h"
 
+enum {
+    READ_BATCH_BYTES = 8 * 1024 * 1024,
+    SMALL_BYTES = 32 * 1024,
+    ROW_BYTES = 4 * 1024, /* of a page */
+};
+
 struct read_queue {
     struct lines lines; /* a line is there while it has reads, or a reader */
     size_t readers;
@@ -70,12 +76,28 @@ static struct line *next_line(const struct read_queue *queue)
     return NULL;
 }
 
+/* Returns about how many bytes the answer may have. A page may be up to PAGE_BYTES_MAX; all else is
+   mostly small. */
+static size_t weight_of(const struct job *job)
+{
+    const struct command *command = &job->decoded.request.command;
+    size_t rows = 1;
+    if (command->kind == COMMAND_PROVIDER_ALLOCATIONS)
+        rows = (size_t)command->params.page.limit;
+    else if (command->kind == COMMAND_PROVIDER_LIST)
+        rows = (size_t)command->params.list.limit;
+    return SMALL_BYTES + rows * ROW_BYTES;
+}
+
 static void take_batch(struct read_queue *queue, struct line *line, struct job_queue *ret_jobs)
 {
-    do
+    size_t bytes = 0;
+    do {
+        bytes += weight_of(line->jobs.head);
         job_queue_push(ret_jobs, lines_pop(&queue->lines, line));
-    while (line->jobs.head != NULL && ret_jobs->count < READ_BATCH_MAX && !ret_jobs->head->alone &&
-           !line->jobs.head->alone);
+    } while (line->jobs.head != NULL && ret_jobs->count < READ_BATCH_MAX &&
+             !ret_jobs->head->alone && !line->jobs.head->alone &&
+             bytes + weight_of(line->jobs.head) <= READ_BATCH_BYTES);
 }
 
 bool read_queue_next(struct read_queue *queue, size_t *ret_reader, struct job_queue *ret_jobs)
