@@ -10,6 +10,7 @@ import time
 import broker_faults
 import broker_frame
 import database_clock
+import database_load
 import endurance
 import fillup
 import judge
@@ -328,4 +329,5 @@ SCENARIOS = {"chaos": chaos, "poison": poison, "poison-read": poison_read, "pois
              "stop-and-go": stop_and_go, "reconnect": endurance.reconnect, "soak": endurance.soak,
              "letters-crash": letters_crash.letters_crash,
              "broker-short": broker_faults.all_short,
-             **{kind.name: broker_frame.scenario(kind) for kind in (*broker_faults.FAULTS, *database_clock.FAULTS)}}
+             **{kind.name: broker_frame.scenario(kind) for kind in 
+                (*broker_faults.FAULTS, *database_clock.FAULTS, *database_load.FAULTS)}}
