@@ -7,6 +7,7 @@
 #include "common/base/version.h"
 #include "common/codec/settings_file.h"
 #include "worker/arguments.h"
+#include "worker/exposures.h"
 #include "worker/service/events.h"
 #include "worker/signals.h"
 #include "worker/wiring.h"
@@ -91,6 +92,12 @@ static int run(struct worker *worker, int signals)
     return started && finished ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+static int say_ok(void)
+{
+    (void)puts("configuration OK");
+    return EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv)
 {
     struct arguments arguments = arguments_parse(argc, argv);
@@ -104,11 +111,9 @@ int main(int argc, char **argv)
     if (signals < 0 || !worker_load(&worker, arguments.config, &error) ||
         !worker_check(&worker, &error)) {
         (void)fprintf(stderr, "allotd: %s\n", error.text);
-    } else if (arguments.check) {
-        (void)puts("configuration OK");
-        status = EXIT_SUCCESS;
     } else {
-        status = run(&worker, signals);
+        exposures_log(&worker, arguments.config);
+        status = arguments.check ? say_ok() : run(&worker, signals);
     }
     worker_clear(&worker);
     arena_free(worker.arena);

@@ -29,6 +29,10 @@ enum mongo_collection {
 /* Returns the name of the collection in the database. Static. */
 const char *mongo_collection_name(enum mongo_collection collection);
 
+/* Parses a URI; the caller destroys it. Returns NULL, with an error, if it is invalid, or if a file
+   that it names is not a regular file. Does not connect. */
+mongoc_uri_t *mongo_uri_parse(struct text text, struct error *error);
+
 /* MongoDB's default of transactionLifetimeLimitSeconds. It counts if the server's value cannot be
    read. */
 enum { LIFETIME_DEFAULT_MS = 60 * 1000 };
