@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/version.h"
 #include "common/codec/settings_file.h"
@@ -44,10 +45,15 @@ static bool stop(struct worker *worker, int signals)
     return finished;
 }
 
-/* Logs a message of the MongoDB driver: error and critical as a warning, other levels as debug. */
+/* Logs a message of the MongoDB driver: error and critical as a warning, other levels as debug. Its
+   own domain has what `prepare` found at the server. */
 static void log_library(void *context, int level, const char *domain, const char *message)
 {
     (void)context;
+    if (strcmp(domain, MONGO_LOG_DOMAIN) == 0) {
+        event_log(EVENT_STORAGE_PARAMETER, LOG_NONE, "%s", message);
+        return;
+    }
     event_log_at(level <= DRIVER_CRITICAL ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG,
                  EVENT_STORAGE_LIBRARY, LOG_FIELDS(LOG_S("domain", domain)), "%s", message);
 }

@@ -26,6 +26,9 @@ void mongo_library_init(void);
 /* Ends libmongoc. Call it once, at the end of the process, after the pool is freed. */
 void mongo_library_cleanup(void);
 
+/* The log domain of the warnings of `prepare`, which are about parameters of the server. */
+#define MONGO_LOG_DOMAIN "allot"
+
 /*
  * Sets where libmongoc's messages and the warnings of `prepare` go. Before the first call, and
  * after one with NULL, they are discarded. `level` is one of libmongoc's: 0 error, 1 critical, 2

@@ -48,7 +48,8 @@ struct mongo_pool {
     int64_t letters_retention_ms;
     int64_t server_time_ms; /* the server's time limit of one command, below the socket timeout */
     _Atomic int64_t lifetime_ms; /* the server's limit for a transaction; `prepare` sets it */
-    _Atomic uint64_t stores;     /* created so far; gives each store its number */
+    _Atomic bool lifetime_warned, ttl_warned; /* `prepare` of any store has logged the warning */
+    _Atomic uint64_t stores;                  /* created so far; gives each store its number */
     _Atomic uint64_t commands;
     _Atomic uint64_t documents_returned;
 };

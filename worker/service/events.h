@@ -175,6 +175,11 @@
       "Correct what `error` names.")                                                               \
     X(STORAGE_RECOVERED, "storage.recovered", INFO,                                                \
       "The first batch after a database outage is committed.", "Nothing.")                         \
+    X(STORAGE_PARAMETER, "storage.parameter", WARNING,                                             \
+      "A parameter of the database server is not as recommended; the message has its value and "   \
+      "what that costs. Once for each parameter, when the worker prepares the database.",          \
+      "Set the parameter on each member of the replica set, as the message says, and in its "      \
+      "configuration file ([requirements](#requirements)).")                                       \
     X(STORAGE_LIBRARY, "storage.library", WARNING,                                                 \
       "A message of the MongoDB driver: an error, or at debug anything else.",                     \
       "Read it together with the events around it.")                                               \
