@@ -22,7 +22,7 @@
 #include "common/amqp/route.h"
 #include "common/base/memory.h"
 
-enum { EVENTS_MAX = 8, RESET_MS = 5000, FRAME_BYTES = 4096 };
+enum { EVENTS_MAX = 8, RESET_MS = 60000, FRAME_BYTES = 4096 };
 
 /* basic.ack of the first publish, on the channel that publishes */
 static const unsigned char ack[] = {
