@@ -241,7 +241,7 @@ class Frame:
     def expect(self, condition, what, seconds=LIMIT_S):
         """Waits; what does not happen in time is a violation. Then the run goes on; the short form ends."""
         try:
-            await_true(condition, seconds, what)
+            await_true(condition, WAIT_S if self.short else seconds, what)
         except TimeoutError as trouble:
             if self.short:
                 raise

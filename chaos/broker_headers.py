@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Faults of headers: too large once the broker has added its own, and nested deeply."""
-from broker_frame import LIMIT_S, Fault, NotInjected
-from servers import await_true
+from broker_frame import Fault, NotInjected
+from servers import WAIT_S, await_true
 from victim import body_of
 
 WITNESS = "chaos.witness"
@@ -75,7 +75,7 @@ class BigHeaders(Fault):
         """One message stays in the queue with a maximum length; the others have x-death."""
         self.died = 0
         try:
-            await_true(lambda: self.count_died() >= 2 * self.each - 1, LIMIT_S, "the commands come by the detour")
+            await_true(lambda: self.count_died() >= 2 * self.each - 1, WAIT_S, "the commands come by the detour")
         except TimeoutError as trouble:
             raise NotInjected(f"{self.died} commands with a full header have x-death") from trouble
         self.figures.append(f"{self.died} full headers with x-death; flow control paused "

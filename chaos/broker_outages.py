@@ -9,7 +9,7 @@ import pika
 
 from broker_frame import LIMIT_S, Fault, NotInjected
 from load import EXCHANGE, ROUTING_KEY, TROUBLE
-from servers import await_true
+from servers import WAIT_S, await_true
 from victim import claim, create_provider
 
 
@@ -71,10 +71,11 @@ class Restarts(Fault):
         broker.end(signal.SIGKILL)
         self.flooding.clear()
         broker.start()
-        await_true(self.is_up, 90, "the broker is up")
+        await_true(self.is_up, WAIT_S, "the broker is up")
         self.frame.worker.send_signal(signal.SIGCONT)
         self.frame.outages.append((down, time.monotonic()))
-        await_true(lambda: self.frame.worker.events()["broker.connected"] > connected, 45, "the worker is connected", 0.005)
+        await_true(lambda: self.frame.worker.events()["broker.connected"] > connected, WAIT_S, "the worker is connected",
+                   0.005)
 
     def wait_for_deliveries(self):
         """How many commands the worker holds, by the broker's count; it counts what it has sent to the socket."""

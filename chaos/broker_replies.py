@@ -10,7 +10,7 @@ import pika
 from broker_frame import Fault, NotInjected
 from broker_headers import READ
 from load import connect
-from servers import await_true
+from servers import WAIT_S, await_true
 from victim import body_of, claim, create_provider
 
 DIRECT = "amq.rabbitmq.reply-to"
@@ -99,7 +99,7 @@ class ReplyRefusedSize(Fault):
         self.provider = create_provider(self.culprit)
         for _ in range(self.CONSUMERS):
             self.culprit.send(claim(self.provider))
-        await_true(lambda: not self.culprit.open_ids, 60, "the culprit's provider has many consumers")
+        await_true(lambda: not self.culprit.open_ids, WAIT_S, "the culprit's provider has many consumers")
 
     def set_limit(self, size):
         """A channel keeps the limit that it began with: so the worker's connections are closed."""

@@ -21,7 +21,7 @@ import letters
 import report
 import scenarios
 from faults import Faults
-from servers import ROOT, Proxy, Stack, Worker, await_true
+from servers import ROOT, WAIT_S, Proxy, Stack, Worker, await_true
 from load import Book, Link, Reader, dead_record, reply_record
 from producer import HOT, HOT_TOTAL, Producer
 
@@ -45,6 +45,9 @@ class Harness:
         self.journal.listeners.append(self.book.listen)
         self.workers, self.producers, self.readers = [], [], []
         self.stack, self.proxies = Stack(folder / "servers"), {}
+        self.idle_wait_s, self.idle_limit_s, self.letters_wait_s = IDLE_WAIT_S, IDLE_LIMIT_S, LETTERS_WAIT_S
+        if options.short:  # no duration is judged: what is waited for has to come
+            self.idle_wait_s = self.idle_limit_s = self.letters_wait_s = WAIT_S
         self.over = threading.Event()
         self.watcher = threading.Thread(target=self.watch, daemon=True)
 
@@ -103,7 +106,7 @@ class Harness:
             producer.seed_data(producer.cold if cold else [], 100)
         for producer in self.producers:
             producer.generations.update({provider: 1 for provider in HOT})
-        await_true(lambda: not self.book.open_ids(), 60, "the providers have inventories")
+        await_true(lambda: not self.book.open_ids(), WAIT_S, "the providers have inventories")
 
     def send_again(self):
         """Repeats every command without an answer under its key, as a producer does after a time-out."""
@@ -137,7 +140,7 @@ class Harness:
     def wait_until_idle(self, since):
         """Seconds since `since` until all was answered and the queue of the commands was empty; None if that did not
         happen. A command with a stored letter is answered."""
-        deadline = since + IDLE_WAIT_S
+        deadline = since + self.idle_wait_s
         while self.open_without_letter() and time.monotonic() < deadline:
             time.sleep(0.05)
         idle = time.monotonic() - since
@@ -153,7 +156,7 @@ class Harness:
     def wait_until_published(self, since):
         """Seconds since `since` until no letter is unpublished, and the queues of the dead letters are empty; None if
         that did not happen."""
-        deadline = since + LETTERS_WAIT_S
+        deadline = since + self.letters_wait_s
         while time.monotonic() < deadline:
             if self.ask_database(letters.count_unpublished, None) == 0 and self.queue_length() == 0:
                 return round(time.monotonic() - since, 1)
@@ -172,11 +175,11 @@ class Harness:
         """Stops the workers and returns the case for the judge; `look`: with the documents of the database."""
         for worker in self.workers:
             if worker.is_running():
-                self.journal.note("stop", worker=worker.name, status=worker.end(15))
+                self.journal.note("stop", worker=worker.name, status=worker.end(60))
         audit = self.run_ctl("audit")
         facts = {"audit": (audit.returncode, audit.stdout[-500:] + audit.stderr[-500:]), "faults_min": 0,
-                 "kinds_min": {}, "sends_min": 50, "idle_limit_s": IDLE_LIMIT_S,
-                 "letters_limit_s": LETTERS_WAIT_S, **facts}
+                 "kinds_min": {}, "sends_min": 50, "idle_limit_s": self.idle_limit_s,
+                 "letters_limit_s": self.letters_wait_s, **facts}
         with self.stack.client() as client:
             found = evidence.look(client, DATABASE) if look else evidence.NONE
         return judge.Case(journals.read(self.journal.path), found, facts)
@@ -217,7 +220,7 @@ def read_options():
     parser.add_argument("--minutes", type=float, default=1.0)
     parser.add_argument("--scenario", choices=sorted(scenarios.SCENARIOS), default="chaos")
     parser.add_argument("--short", action="store_true",
-                        help="a scenario with a victim: wait for events, and judge no duration")
+                        help="wait for events, and judge no duration (chaos, and the scenarios with a victim)")
     parser.add_argument("--append", action="store_true", help="add the run to docs/reliability.md")
     parser.add_argument("--page", type=pathlib.Path, default=report.PAGE, help="the page that --append adds to")
     parser.add_argument("--build", help="a build to test (default: a release build in build/chaos)")

@@ -23,6 +23,7 @@ ROUND_GAP_S = (0.3, 1.5)
 HOLD_S = (1.0, 5.0)
 FAULTS_PER_MINUTE_MIN = 7
 ALL_KINDS_FROM_MINUTES = 10
+EXTRA_S = 600
 
 
 class FaultRunner:
@@ -73,6 +74,29 @@ def draw(bag, kinds, rng, touched):
     return None
 
 
+class Tally:
+    """Counts what a run must have: faults that took place, by name, and commands."""
+
+    def __init__(self, harness, kinds, options):
+        self.faults, self.sends = collections.Counter(), 0
+        self.faults_min = int(FAULTS_PER_MINUTE_MIN * options.minutes)
+        self.sends_min = int(options.rate * options.minutes * 60 / 4)
+        self.kinds_min = {name: 1 for name in kinds} if options.minutes >= ALL_KINDS_FROM_MINUTES else {}
+        harness.journal.listeners.append(self.listen)
+
+    def listen(self, record):
+        self.sends += record["t"] == "send"
+        if record["t"] == "fault" and record["phase"] == "clear" and record["count"] > 0:
+            self.faults[record["name"]] += 1
+
+    def is_enough(self):
+        return (self.faults.total() >= self.faults_min and self.sends >= self.sends_min
+                and all(self.faults[name] >= least for name, least in self.kinds_min.items()))
+
+    def facts(self):
+        return {"faults_min": self.faults_min, "sends_min": self.sends_min, "kinds_min": self.kinds_min}
+
+
 def chaos(harness, options, faults_of):
     rng = random.Random(options.seed)
     harness.up(3, USERS, options.rate)
@@ -82,11 +106,12 @@ def chaos(harness, options, faults_of):
     faults = faults_of(harness, rng)
     if options.faults:
         faults.kinds = {name: kind for name, kind in faults.kinds.items() if options.faults in name}
-    runner = FaultRunner(harness, faults)
+    runner, tally = FaultRunner(harness, faults), Tally(harness, faults.kinds, options)
     for producer in harness.producers:
         producer.start()
     bag, end = [], time.monotonic() + 60 * options.minutes
-    while time.monotonic() < end:
+    # A slow machine takes longer for as many faults and commands, within a limit.
+    while time.monotonic() < end or not tally.is_enough() and time.monotonic() < end + EXTRA_S:
         time.sleep(rng.uniform(*ROUND_GAP_S))
         names = [draw(bag, faults.kinds, rng, set())]
         if rng.random() < 0.6:
@@ -99,10 +124,7 @@ def chaos(harness, options, faults_of):
     runner.clear_all()
     healed = time.monotonic()
     harness.stop_load()
-    kinds_min = {name: 1 for name in faults.kinds} if options.minutes >= ALL_KINDS_FROM_MINUTES else {}
-    facts = {**harness.settle(healed), "faults_min": int(FAULTS_PER_MINUTE_MIN * options.minutes),
-             "kinds_min": kinds_min, "sends_min": int(options.rate * options.minutes * 60 / 4)}
-    return harness.gather(facts), judge.RULES
+    return harness.gather({**harness.settle(healed), **tally.facts()}), judge.RULES
 
 
 # --- poison ----------------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ MOUNT_HOSTS = 'mount --bind "$0" /etc/hosts && exec "$@"'
 MOUNT_FULL_DISK = ('mount --bind "$0" /etc/hosts && disk=$1 && shift && mount -t tmpfs -o size=64k allot-log "$disk" && '
                    'head -c 61440 /dev/zero >"$disk/filler" && exec "$@" 2>>"$disk/log"')
 FAKETIME = pathlib.Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
-WAIT_S = 60
+WAIT_S = 300  # an event that has not come by then does not come any more
 
 # Closes connections one by one. The call of a connection that ends by itself meanwhile exits: it is closed then too.
 # (A worker closes its other connections as soon as the first one is lost.)
@@ -240,7 +240,7 @@ class Worker:
 
     def can_fake_time(self):
         if not FAKETIME.exists():
-            return False
+            raise FileNotFoundError(f"{FAKETIME} is missing: run script/bootstrap --tests")
         libraries = subprocess.run(["ldd", self.program], capture_output=True, text=True, check=False).stdout
         return "asan" not in libraries and "tsan" not in libraries
 

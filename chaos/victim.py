@@ -12,7 +12,7 @@ import uuid
 import pika
 
 from load import EXCHANGE, RETRY_S, ROUTING_KEY, TROUBLE, close, connect
-from servers import await_true
+from servers import WAIT_S, await_true
 
 PERIOD_S = 0.1
 REPEAT_S = 10  # much longer than the limit of p99, so that it hides no slow answer
@@ -92,7 +92,7 @@ def create_provider(client, total=1000000):
                          ("inventory.set", {"uuid": provider, "resource_provider_generation": 0,
                                             "inventories": {"VCPU": {"total": total}}})):
         command = client.send(body_of(name, params))
-        await_true(lambda command=command: command.answers, 60, f"{name} of {client.user}")
+        await_true(lambda command=command: command.answers, WAIT_S, f"{name} of {client.user}")
         del client.commands[command.id]  # the figures are about what comes later
     return provider
 

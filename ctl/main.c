@@ -74,7 +74,10 @@ static const char introduction[] =
     "\n"
     "Prepares the broker for allotd, sends commands, shows letters, and checks the data.\n"
     "The settings file and the environment say which broker and database to use: a\n"
-    "variable ALLOT_A_B overrides the setting a.b, and an option overrides both.\n";
+    "variable ALLOT_A_B overrides the setting a.b, and an option overrides both.\n"
+    "Every user of the machine can see a password in an argument. So give a URI with a\n"
+    "password in ALLOT_AMQP_URI or ALLOT_MONGODB_URI, or in a file that ALLOT_AMQP_URI_FILE\n"
+    "or ALLOT_MONGODB_URI_FILE names.\n";
 
 static const char exit_statuses[] =
     "Exit status: 0 success; 1 failure, mismatch or timeout; 2 usage error.\n";
@@ -125,13 +128,13 @@ static int run_command(const struct command *command, int argc, char **argv)
         return EXIT_SUCCESS;
     }
     argv[words] = argv[0]; /* getopt_long begins its errors with the name of the program */
-    if (!options_read(argc - words, argv + words, command->options, command->operand != NULL,
-                      &options)) {
-        (void)fprintf(stderr, "allotctl: see 'allotctl --help'\n");
-        return EXIT_USAGE;
-    }
     struct arena *arena = arena_new(0);
-    int status = command->run(&options, arena);
+    int status = EXIT_USAGE;
+    if (options_read(argc - words, argv + words, command->options, command->operand != NULL, arena,
+                     &options))
+        status = command->run(&options, arena);
+    else
+        (void)fprintf(stderr, "allotctl: see 'allotctl --help'\n");
     arena_free(arena);
     return status;
 }

@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "common/codec/units.h"
+#include "ctl/uri_argument.h"
 
 enum { HELP_COLUMN = 27 };
 
@@ -96,15 +97,18 @@ static bool read_number(const char *name, const char *value, enum unit_kind kind
     return true;
 }
 
-static bool set_option(const struct option_row *row, const char *value, struct options *options)
+static bool set_option(const struct option_row *row, const char *value, struct arena *arena,
+                       struct options *options)
 {
     int64_t number = 0;
     switch (row->bit) {
     case OPTION_CONFIG: options->config = value; return true;
     case OPTION_BROKER_URI:
     case OPTION_DATABASE_URI:
-    case OPTION_EITHER_URI: options->uri = value; return true;
-    case OPTION_SECOND_URI: options->database_uri = value; return true;
+    case OPTION_EITHER_URI: options->uri = uri_argument_take(value, row->name, arena); return true;
+    case OPTION_SECOND_URI:
+        options->database_uri = uri_argument_take(value, row->name, arena);
+        return true;
     case OPTION_KEY: options->key_prefix = value; return true;
     case OPTION_REPLY_TO: options->reply_to = value; return true;
     case OPTION_EXCHANGE: options->exchange = value; return true;
@@ -150,26 +154,26 @@ static void select_options(unsigned accepted, struct option ret_options[ROW_COUN
     ret_options[count] = (struct option){NULL, 0, NULL, 0};
 }
 
-static bool set_defaults(struct options *options)
+static bool set_defaults(struct arena *arena, struct options *options)
 {
     for (size_t i = 0; i < ROW_COUNT; i++) {
-        if (rows[i].value != NULL && !set_option(&rows[i], rows[i].value, options))
+        if (rows[i].value != NULL && !set_option(&rows[i], rows[i].value, arena, options))
             return false;
     }
     return true;
 }
 
-bool options_read(int argc, char **argv, unsigned accepted, bool has_operand,
+bool options_read(int argc, char **argv, unsigned accepted, bool has_operand, struct arena *arena,
                   struct options *ret_options)
 {
     struct option long_options[ROW_COUNT + 1];
     struct options options = {0};
-    if (!set_defaults(&options))
+    if (!set_defaults(arena, &options))
         return false;
     select_options(accepted, long_options);
     for (int val; (val = getopt_long(argc, argv, "", long_options, NULL)) != -1;) {
         /* For an unknown option or a missing argument getopt_long has printed the error. */
-        if (val < FIRST_VAL || !set_option(&rows[val - FIRST_VAL], optarg, &options))
+        if (val < FIRST_VAL || !set_option(&rows[val - FIRST_VAL], optarg, arena, &options))
             return false;
     }
     if (optind < argc && has_operand)

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "allot/attributes.h"
+#include "common/base/arena.h"
 
 /* Options of one name, of which no command accepts two: OPTION_BROKER_URI, OPTION_DATABASE_URI and
    OPTION_EITHER_URI; OPTION_LIMIT and OPTION_IMPORT_LIMIT. */
@@ -42,7 +43,8 @@ enum option_bit {
     OPTION_DRY_RUN = 1 << 25
 };
 
-/* Strings are borrowed from argv; NULL: not given. Numbers have the default when not given. */
+/* Strings are borrowed from argv, and URIs from the arena; NULL: not given. Numbers have the
+ * default when not given. */
 struct options {
     const char *config;
     const char *uri;
@@ -74,10 +76,11 @@ struct options {
 /*
  * Reads the arguments from argv[1] on; argv[0] is the program's name. Accepts the options in the
  * set `accepted`, and one operand if `has_operand`. For anything else it prints an error on stderr
- * and returns false. Calls getopt_long, so once in a process.
+ * and returns false. Hides the passwords of URIs in argv (uri_argument.h). Calls getopt_long, so
+ * once in a process.
  */
 ALLOT_CHECK bool options_read(int argc, char **argv, unsigned accepted, bool has_operand,
-                              struct options *ret_options);
+                              struct arena *arena, struct options *ret_options);
 
 /* Prints on stdout one help line for each option in the set `accepted`. */
 void options_print_help(unsigned accepted);

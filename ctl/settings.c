@@ -62,7 +62,8 @@ static bool load(const struct options *options, const struct scope *scope, struc
 {
     struct lookup lookup = {scope, {.arena = arena}};
     struct text yaml = text_of("");
-    if (options->config != NULL && !file_read(options->config, arena, &yaml, error))
+    if (options->config != NULL &&
+        !file_read(options->config, FILE_SETTINGS_BYTES_MAX, arena, &yaml, error))
         return false;
     bool read = settings_read(yaml, options->config != NULL ? options->config : "--uri", variable,
                               &lookup, arena, ret_settings, error);

@@ -9,6 +9,7 @@
 #include "common/base/version.h"
 #include "common/codec/settings_file.h"
 #include "worker/arguments.h"
+#include "worker/exposures.h"
 #include "worker/service/events.h"
 #include "worker/signals.h"
 #include "worker/wiring.h"
@@ -108,6 +109,12 @@ static void tune_memory(void)
     (void)mallopt(M_ARENA_MAX, HEAPS);
 }
 
+static int say_ok(void)
+{
+    (void)puts("configuration OK");
+    return EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv)
 {
     tune_memory();
@@ -122,11 +129,9 @@ int main(int argc, char **argv)
     if (signals < 0 || !worker_load(&worker, arguments.config, &error) ||
         !worker_check(&worker, &error)) {
         (void)fprintf(stderr, "allotd: %s\n", error.text);
-    } else if (arguments.check) {
-        (void)puts("configuration OK");
-        status = EXIT_SUCCESS;
     } else {
-        status = run(&worker, signals);
+        exposures_log(&worker, arguments.config);
+        status = arguments.check ? say_ok() : run(&worker, signals);
     }
     worker_clear(&worker);
     arena_free(worker.arena);

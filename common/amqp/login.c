@@ -30,6 +30,7 @@
 #include "common/amqp/properties.h"
 #include "common/amqp/status.h"
 #include "common/base/version.h"
+#include "common/host/file.h"
 
 enum {
     CONNECT_TIMEOUT_S = 5,
@@ -93,10 +94,22 @@ static enum transport_status reject_file(const char *what, struct text file, str
     return TRANSPORT_REFUSED;
 }
 
+/* OpenSSL opens the files by their names, and would wait for ever for a FIFO. */
+static enum transport_status check_file(struct text file, struct error *error)
+{
+    if (file_check(file.bytes, FILE_PEM_BYTES_MAX, error))
+        return TRANSPORT_OK;
+    error_prefix(error, "TLS");
+    return TRANSPORT_REFUSED;
+}
+
 static enum transport_status set_trust(amqp_socket_t *socket, const struct amqp_tls *tls,
                                        struct error *error)
 {
     if (is_set(tls->ca_file)) {
+        enum transport_status status = check_file(tls->ca_file, error);
+        if (status != TRANSPORT_OK)
+            return status;
         if (amqp_ssl_socket_set_cacert(socket, tls->ca_file.bytes) != AMQP_STATUS_OK)
             return reject_file("CA file", tls->ca_file, error);
         return TRANSPORT_OK;
@@ -124,6 +137,11 @@ static enum transport_status set_tls(amqp_socket_t *socket, const struct amqp_tl
     if (!is_set(tls->certificate_file))
         return TRANSPORT_OK;
     struct text key = is_set(tls->key_file) ? tls->key_file : tls->certificate_file;
+    status = check_file(tls->certificate_file, error);
+    if (status == TRANSPORT_OK)
+        status = check_file(key, error);
+    if (status != TRANSPORT_OK)
+        return status;
     if (amqp_ssl_socket_set_key(socket, tls->certificate_file.bytes, key.bytes) != AMQP_STATUS_OK)
         return reject_file("client certificate (or its key)", tls->certificate_file, error);
     return TRANSPORT_OK;

@@ -35,6 +35,19 @@ static bool read_ratio(struct json_reader *reader, const struct json_place *reco
            json_fail(reader, &place, "must be from 0.000001 to 1000000, with at most 6 decimals");
 }
 
+/* `min_unit` is in the record if this fails, since its default is not above any max_unit. */
+static bool check_units(struct json_reader *reader, const struct json_place *record,
+                        const struct inventory *inventory)
+{
+    if (inventory->min_unit <= inventory->max_unit)
+        return true;
+    struct json_place place = json_member(record, "min_unit");
+    struct text reason =
+        text_format(reader->arena, "is greater than max_unit: %lld (max_unit: %lld)",
+                    (long long)inventory->min_unit, (long long)inventory->max_unit);
+    return json_fail(reader, &place, reason.bytes);
+}
+
 static bool read_record(struct json_reader *reader, const struct json_place *record,
                         struct inventory *ret_inventory)
 {
@@ -55,6 +68,7 @@ static bool read_record(struct json_reader *reader, const struct json_place *rec
     if (!read_optional(reader, record, "reserved", reserved_range, &inventory.reserved) ||
         !read_optional(reader, record, "min_unit", unit_range, &inventory.min_unit) ||
         !read_optional(reader, record, "max_unit", unit_range, &inventory.max_unit) ||
+        !check_units(reader, record, &inventory) ||
         !read_optional(reader, record, "step_size", unit_range, &inventory.step_size) ||
         !read_ratio(reader, record, &inventory.ratio))
         return false;

@@ -35,5 +35,7 @@ ALLOT_CHECK bool settings_read(struct text yaml, const char *file_name, settings
  * doubt they hide too much. The absent text stays absent.
  */
 struct text settings_mask_uri(struct arena *arena, struct text uri);
+/* Returns whether settings_mask_uri() hides a part of `uri`. Scratch memory is from `arena`. */
+bool settings_uri_has_secret(struct arena *arena, struct text uri);
 
 #endif

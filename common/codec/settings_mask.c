@@ -148,3 +148,8 @@ struct text settings_mask_uri(struct arena *arena, struct text uri)
     }
     return text_view(output.bytes, output.length);
 }
+
+bool settings_uri_has_secret(struct arena *arena, struct text uri)
+{
+    return text_present(uri) && !text_equal(settings_mask_uri(arena, uri), uri);
+}

@@ -15,7 +15,7 @@ bool configuration_load(const char *path, struct arena *arena, struct settings *
 {
     struct environment environment = {.arena = arena};
     struct text yaml = text_of("");
-    if (path != NULL && !file_read(path, arena, &yaml, error))
+    if (path != NULL && !file_read(path, FILE_SETTINGS_BYTES_MAX, arena, &yaml, error))
         return false;
     /* Without a file, the name is empty, and no error shows it. */
     bool read = settings_read(yaml, path != NULL ? path : "", variable, &environment, arena,

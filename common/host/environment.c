@@ -20,7 +20,7 @@ bool environment_file_read(const char *path, struct arena *arena, struct text *r
                            struct error *error)
 {
     struct text content;
-    if (!file_read(path, arena, &content, error))
+    if (!file_read(path, FILE_VALUE_BYTES_MAX, arena, &content, error))
         return false;
     *ret_value = text_copy(arena, without_line_end(content)); /* with a NUL behind it */
     return true;

@@ -27,7 +27,8 @@ const char *environment_get(struct environment *environment, const char *name);
    NAME is set itself, or neither is. */
 const char *environment_file_of(const char *name);
 /* Reads such a file: sets `ret_value` to its content, without line ends at its end, in `arena`.
-   Returns false, with an error that names the file, if it cannot be read. */
+   Returns false, with an error that names the file, if it cannot be read, is not a regular file, or
+   is larger than FILE_VALUE_BYTES_MAX. */
 ALLOT_CHECK bool environment_file_read(const char *path, struct arena *arena,
                                        struct text *ret_value, struct error *error);
 

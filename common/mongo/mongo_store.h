@@ -42,8 +42,21 @@ typedef void (*mongo_log_callback)(void *context, int level, const char *domain,
                                    const char *message);
 void mongo_set_log(mongo_log_callback callback, void *context);
 
+/* What a URI says of the servers. */
+struct mongo_uri {
+    bool tls;
+    const struct text *hosts; /* names, addresses or paths of sockets, without ports */
+    size_t host_count;
+    struct text key_file; /* PEM file with the client's certificate and key; absent: none */
+};
+/* Reads a URI; everything is copied to `arena`, and ends with a NUL. Returns false, with an error,
+   if mongo_pool_new() would not take the URI. Does not connect. */
+ALLOT_CHECK bool mongo_uri_read(struct text text, struct arena *arena, struct mongo_uri *ret_uri,
+                                struct error *error);
+
 /* Creates the pool of the process, with copies of the options. It does not connect. Returns NULL,
-   with an error, if the URI is invalid. The caller owns the pool. Thread-safe. */
+   with an error, if the URI is invalid, or names a file that is not a regular file. The caller owns
+   the pool. Thread-safe. */
 struct mongo_pool;
 struct mongo_pool *mongo_pool_new(const struct mongo_options *options, struct error *error);
 /* Frees the pool, after all its stores. NULL is allowed. */

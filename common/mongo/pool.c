@@ -133,17 +133,6 @@ static void set_concerns(mongoc_uri_t *uri)
     mongoc_write_concern_destroy(write);
 }
 
-static mongoc_uri_t *parse_uri(const struct mongo_options *options, struct error *error)
-{
-    bson_error_t cause;
-    char *text = strndup(options->uri.bytes != NULL ? options->uri.bytes : "", options->uri.length);
-    mongoc_uri_t *uri = mongoc_uri_new_with_error(text, &cause);
-    if (uri == NULL)
-        error_set(error, "mongodb.uri: %s", cause.message);
-    free(text);
-    return uri;
-}
-
 static void set_app_name(mongoc_client_pool_t *clients, const char *worker)
 {
     char name[APP_NAME_MAX];
@@ -171,7 +160,7 @@ static mongoc_client_pool_t *open_clients(struct mongo_pool *pool, mongoc_uri_t 
 struct mongo_pool *mongo_pool_new(const struct mongo_options *options, struct error *error)
 {
     assert(options->timeout_ms > 0 && options->timeout_ms <= INT32_MAX);
-    mongoc_uri_t *uri = parse_uri(options, error);
+    mongoc_uri_t *uri = mongo_uri_parse(options->uri, error);
     if (uri == NULL)
         return NULL;
     struct mongo_pool *pool = bson_malloc0(sizeof *pool);

@@ -29,6 +29,10 @@ enum mongo_collection {
 /* Returns the name of the collection in the database. Static. */
 const char *mongo_collection_name(enum mongo_collection collection);
 
+/* Parses a URI; the caller destroys it. Returns NULL, with an error, if it is invalid, or if a file
+   that it names is not a regular file. Does not connect. */
+mongoc_uri_t *mongo_uri_parse(struct text text, struct error *error);
+
 /* MongoDB's default of transactionLifetimeLimitSeconds. It counts if the server's value cannot be
    read. */
 enum { LIFETIME_DEFAULT_MS = 60 * 1000 };
@@ -43,10 +47,11 @@ struct mongo_pool {
     int64_t retention_ms;
     int64_t letters_retention_ms;
     int64_t server_time_ms; /* the server's time limit of one command, below the socket timeout */
-    _Atomic int64_t lifetime_ms;      /* the server's limit for a transaction; `prepare` sets it */
-    _Atomic uint64_t stores;          /* created so far; gives each store its number */
-    _Atomic uint64_t primary_changes; /* as libmongoc's monitoring saw them */
-    _Atomic bool clock_differs;       /* this machine's wall clock is far from the database's */
+    _Atomic int64_t lifetime_ms; /* the server's limit for a transaction; `prepare` sets it */
+    _Atomic bool lifetime_warned, ttl_warned; /* `prepare` of any store has logged the warning */
+    _Atomic uint64_t stores;                  /* created so far; gives each store its number */
+    _Atomic uint64_t primary_changes;         /* as libmongoc's monitoring saw them */
+    _Atomic bool clock_differs;          /* this machine's wall clock is far from the database's */
     _Atomic uint64_t clock_measurements; /* of the database's clock, that succeeded */
     _Atomic uint64_t commands;
     _Atomic uint64_t documents_returned;

@@ -3,7 +3,8 @@
  * Design. mongo_prepare() runs these steps:
  *   check_server       member of a replica set, MongoDB 6.0 or newer, primary
  *   the clock          how far the database's clock is from ours (database_clock.c)
- *   read_lifetime      the server's limit for transactions, with a warning if it is long
+ *   read_parameters    the server's limit for transactions, and how often it deletes what has
+ *                      expired; one warning for each that is too long
  *   ensure             for each collection: the collection with its validator, then its indexes, as
  *                      schema.c has them
  *
@@ -17,6 +18,7 @@
  */
 #include "common/mongo/session.h"
 
+#include <stdatomic.h>
 #include <string.h>
 #include <time.h>
 
@@ -26,6 +28,7 @@
 enum {
     WIRE_VERSION_MIN = 17,   /* MongoDB 6.0 */
     LIFETIME_WARNING_S = 20, /* a killed worker's transaction locks its documents for that long */
+    TTL_WARNING_S = 5,       /* what has expired meanwhile is deleted at once, and commands wait */
     TRIES_MAX = 20,          /* for one collection, after conflicts with other workers */
     PAUSE_MS = 50,
     NAMESPACE_EXISTS = 48,
@@ -34,14 +37,13 @@ enum {
 
 /* --- the server ----------------------------------------------------------------------------- */
 
-static enum store_status admin_command(struct mongo_store *store, const char *name,
-                                       const char *parameter, bson_t *ret_reply,
-                                       bson_error_t *ret_cause)
+/* Runs a command whose members all have the value 1; NULL ends their names. */
+static enum store_status admin_command(struct mongo_store *store, const char *const *members,
+                                       bson_t *ret_reply, bson_error_t *ret_cause)
 {
     bson_t command = BSON_INITIALIZER;
-    BSON_APPEND_INT32(&command, name, 1);
-    if (parameter != NULL)
-        BSON_APPEND_INT32(&command, parameter, 1);
+    for (; *members != NULL; members++)
+        BSON_APPEND_INT32(&command, *members, 1);
     bool done =
         mongoc_client_command_simple(store->client, "admin", &command, NULL, ret_reply, ret_cause);
     bson_destroy(&command);
@@ -74,9 +76,10 @@ static enum store_status check_hello(const bson_t *hello, struct error *error)
 
 static enum store_status check_server(struct mongo_store *store, struct error *error)
 {
+    static const char *const hello[] = {"hello", NULL};
     bson_t reply;
     bson_error_t cause;
-    enum store_status status = admin_command(store, "hello", NULL, &reply, &cause);
+    enum store_status status = admin_command(store, hello, &reply, &cause);
     if (status == STORE_OK)
         status = check_hello(&reply, error);
     else
@@ -85,22 +88,43 @@ static enum store_status check_server(struct mongo_store *store, struct error *e
     return status;
 }
 
-/* Keeps MongoDB's default if the user is not authorized to read the limit. The limit only serves to
-   tell EXPIRED from CONFLICT. */
-static enum store_status read_lifetime(struct mongo_store *store, struct error *error)
+#define LIFETIME_PARAMETER "transactionLifetimeLimitSeconds"
+#define TTL_PARAMETER "ttlMonitorSleepSecs"
+
+static void warn_of_lifetime(struct mongo_pool *pool, int64_t seconds)
 {
-    static const char limit[] = "transactionLifetimeLimitSeconds";
+    if (seconds > LIFETIME_WARNING_S && !atomic_exchange(&pool->lifetime_warned, true))
+        mongoc_log(MONGOC_LOG_LEVEL_WARNING, MONGO_WARNING_DOMAIN,
+                   "%s is %lld (recommended: 10): a worker that is killed locks its documents for "
+                   "up to that many seconds",
+                   LIFETIME_PARAMETER, (long long)seconds);
+}
+
+static void warn_of_ttl(struct mongo_pool *pool, int64_t seconds)
+{
+    if (seconds > TTL_WARNING_S && !atomic_exchange(&pool->ttl_warned, true))
+        mongoc_log(
+            MONGOC_LOG_LEVEL_WARNING, MONGO_WARNING_DOMAIN,
+            "%s is %lld (recommended: 1): expired documents are deleted in bursts that delay "
+            "all commands; on each member of the replica set run "
+            "db.adminCommand({setParameter: 1, %s: 1})",
+            TTL_PARAMETER, (long long)seconds, TTL_PARAMETER);
+}
+
+/* Keeps MongoDB's default of the lifetime, and says nothing, if the user is not authorized to read
+   the parameters. The lifetime only serves to tell EXPIRED from CONFLICT. */
+static enum store_status read_parameters(struct mongo_store *store, struct error *error)
+{
+    static const char *const parameters[] = {"getParameter", LIFETIME_PARAMETER, TTL_PARAMETER,
+                                             NULL};
     bson_t reply;
     bson_error_t cause;
-    enum store_status status = admin_command(store, "getParameter", limit, &reply, &cause);
-    int64_t seconds = status == STORE_OK ? integer_in(&reply, limit) : 0;
-    if (seconds > 0)
-        store->pool->lifetime_ms = seconds * 1000;
-    if (seconds > LIFETIME_WARNING_S)
-        mongoc_log(MONGOC_LOG_LEVEL_WARNING, MONGO_WARNING_DOMAIN,
-                   "%s is %lld (recommended: 10): a worker that is killed locks its documents "
-                   "for up to that time",
-                   limit, (long long)seconds);
+    enum store_status status = admin_command(store, parameters, &reply, &cause);
+    int64_t lifetime_s = status == STORE_OK ? integer_in(&reply, LIFETIME_PARAMETER) : 0;
+    if (lifetime_s > 0)
+        store->pool->lifetime_ms = lifetime_s * 1000;
+    warn_of_lifetime(store->pool, lifetime_s);
+    warn_of_ttl(store->pool, status == STORE_OK ? integer_in(&reply, TTL_PARAMETER) : 0);
     if (status != STORE_OK && mongo_is_code(&cause, UNAUTHORIZED))
         status = STORE_OK;
     else if (status != STORE_OK)
@@ -253,7 +277,7 @@ enum store_status mongo_prepare(struct store *base, struct error *error)
     if (status == STORE_OK)
         status = mongo_measure_clock(store, PHASE_PREPARE, error);
     if (status == STORE_OK)
-        status = read_lifetime(store, error);
+        status = read_parameters(store, error);
     for (size_t i = 0; status == STORE_OK && i < MONGO_COLLECTION_COUNT; i++)
         status = ensure(store, (enum mongo_collection)i, error);
     return status;

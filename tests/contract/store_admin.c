@@ -7,12 +7,15 @@
 
 #include "tests/contract/store_admin.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include <mongoc/mongoc.h>
 
-enum { COMMAND_MAX = 2048 };
+enum { COMMAND_MAX = 2048, WAIT_MS = 120000, PAUSE_MS = 50 };
+
+static int64_t failed_before; /* how many commands had failed when the fail point was set */
 
 static bson_t *parse_json(const char *json)
 {
@@ -86,23 +89,42 @@ int64_t admin_count(const char *database, const char *collection, const char *fi
     return run_for_integer(database, json, "n");
 }
 
-/* $indexStats has the specification of each index as `spec`. */
-int64_t admin_index_count(const char *database, const char *collection, const char *filter)
+/* Returns the `n` that an aggregate ends with, by $count; 0 if it counts nothing. */
+static int64_t run_for_count(const char *database, const char *json)
 {
-    char json[COMMAND_MAX];
     bson_t reply;
     bson_iter_t iter, found;
-    (void)snprintf(json, sizeof json,
-                   "{\"aggregate\": \"%s\", \"pipeline\": [{\"$indexStats\": {}}, "
-                   "{\"$replaceWith\": \"$spec\"}, {\"$match\": %s}, {\"$count\": \"n\"}], "
-                   "\"cursor\": {}}",
-                   collection, filter);
     run_command(database, json, &reply);
     bool any = bson_iter_init(&iter, &reply) &&
                bson_iter_find_descendant(&iter, "cursor.firstBatch.0.n", &found);
     int64_t count = any ? bson_iter_as_int64(&found) : 0;
     bson_destroy(&reply);
     return count;
+}
+
+/* $indexStats has the specification of each index as `spec`. */
+int64_t admin_index_count(const char *database, const char *collection, const char *filter)
+{
+    char json[COMMAND_MAX];
+    (void)snprintf(json, sizeof json,
+                   "{\"aggregate\": \"%s\", \"pipeline\": [{\"$indexStats\": {}}, "
+                   "{\"$replaceWith\": \"$spec\"}, {\"$match\": %s}, {\"$count\": \"n\"}], "
+                   "\"cursor\": {}}",
+                   collection, filter);
+    return run_for_count(database, json);
+}
+
+void admin_await_no_transaction(void)
+{
+    static const char open[] =
+        "{\"aggregate\": 1, \"pipeline\": [{\"$currentOp\": {\"allUsers\": true, "
+        "\"idleSessions\": true}}, {\"$match\": {\"appName\": \"allotd:contract\", "
+        "\"transaction\": {\"$exists\": true}}}, {\"$count\": \"n\"}], \"cursor\": {}}";
+    for (int waits = 0; run_for_count("admin", open) > 0; waits++) {
+        if (waits >= WAIT_MS / PAUSE_MS)
+            fail_msg("the server has open transactions after %d ms", WAIT_MS);
+        (void)poll(NULL, 0, PAUSE_MS);
+    }
 }
 
 /* The application name limits the fail point to the stores under test: other clients of the server,
@@ -114,7 +136,7 @@ static void set_fail_point(const char *mode, const char *commands, const char *h
                    "{\"configureFailPoint\": \"failCommand\", \"mode\": %s, \"data\": "
                    "{\"failCommands\": [%s], \"appName\": \"allotd:contract\", %s}}",
                    mode, commands, how);
-    admin_run("admin", json);
+    failed_before = run_for_integer("admin", json, "count");
 }
 
 void admin_fail(const char *commands, int times, const char *how)
@@ -127,6 +149,16 @@ void admin_fail(const char *commands, int times, const char *how)
 void admin_fail_after_first(const char *commands, const char *how)
 {
     set_fail_point("{\"skip\": 1}", commands, how);
+}
+
+void admin_await_fault(void)
+{
+    char json[COMMAND_MAX];
+    (void)snprintf(json, sizeof json,
+                   "{\"waitForFailPoint\": \"failCommand\", \"timesEntered\": %lld, "
+                   "\"maxTimeMS\": %d}",
+                   (long long)failed_before + 1, WAIT_MS);
+    admin_run("admin", json);
 }
 
 void admin_clear_faults(void)

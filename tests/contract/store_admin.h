@@ -21,6 +21,8 @@ int64_t admin_now_ms(void);
 int64_t admin_count(const char *database, const char *collection, const char *filter);
 /* Counts the indexes of a collection that match `filter`, given as JSON. */
 int64_t admin_index_count(const char *database, const char *collection, const char *filter);
+/* Waits until the server has ended every transaction of the stores under test. */
+void admin_await_no_transaction(void);
 
 /* --- fail points --- */
 
@@ -36,6 +38,8 @@ int64_t admin_index_count(const char *database, const char *collection, const ch
 void admin_fail(const char *commands, int times, const char *how);
 /* Lets the first of these commands pass, and fails all that follow, until admin_clear_faults(). */
 void admin_fail_after_first(const char *commands, const char *how);
+/* Waits until a command has met the fault that was set last; it may still be held up there. */
+void admin_await_fault(void);
 void admin_clear_faults(void);
 /* Clears the faults after a test: a tear-down function of cmocka. */
 int admin_tear_down(void **state);

@@ -22,7 +22,6 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 enum { SWEEP_MS = LETTER_SWEEP_AFTER_MS + 1000 };
 
@@ -106,12 +105,6 @@ static void test_stores_that_claim_at_the_same_time_share_the_letters(void **sta
         session_close(&claimers[i].session);
 }
 
-static void wait_ms(long milliseconds)
-{
-    struct timespec wait = {.tv_nsec = milliseconds * 1000000L};
-    (void)nanosleep(&wait, NULL);
-}
-
 /* One store has found the letters, and its update is held up by the server; then the other one
    claims them. */
 static void test_a_letter_that_another_store_claimed_meanwhile_is_left_out(void **state)
@@ -122,9 +115,9 @@ static void test_a_letter_that_another_store_claimed_meanwhile_is_left_out(void 
     struct letter letters[2];
     pthread_t thread;
     add_old_letters(world, letters, 2);
-    admin_fail("\"update\"", 1, "\"blockConnection\": true, \"blockTimeMS\": 700");
+    admin_fail("\"update\"", 1, "\"blockConnection\": true, \"blockTimeMS\": 2500");
     assert_int_equal(pthread_create(&thread, NULL, claim_once, &slow), 0);
-    wait_ms(350);
+    admin_await_fault();
     struct claimed claimed = session_claim(&fast, 1);
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_status(&slow.session, STORE_OK, slow.status);

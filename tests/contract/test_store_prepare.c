@@ -7,9 +7,9 @@
  * What `prepare` promises: several workers may call it at the same time, and while others work; it
  * restores a validator that was changed; it returns MISCONFIGURED, with an error that says what is
  * wrong, where only an operator can help (another kind of index, duplicate names, a wrong
- * password); it warns of a transaction lifetime that is too long. A server that cannot be reached
- * is UNAVAILABLE. Options in the URI cannot weaken read and write concern. No error contains a
- * password.
+ * password); it warns, once, of a transaction lifetime that is too long, and of a TTL monitor that
+ * deletes too seldom. A server that cannot be reached is UNAVAILABLE. Options in the URI cannot
+ * weaken read and write concern. No error contains a password.
  *
  * Most tests store their results first, free and drop everything, and check at the end. So a check
  * that fails leaves no database on the server.
@@ -33,6 +33,7 @@
 #include "common/host/system_clock.h"
 
 #define LIFETIME "transactionLifetimeLimitSeconds"
+#define TTL_PAUSE "ttlMonitorSleepSecs"
 
 /* Makes `other` a world with a database of its own, to be dropped by drop(). */
 static void use_database(struct store_world *other, const struct store_world *world,
@@ -273,30 +274,82 @@ static void test_an_unreachable_server_is_unavailable(void **state)
     assert_non_null(strstr(error.text, "mongodb"));
 }
 
-/* Keeps the last warning of the store: a function for mongo_set_log(). */
+/* The warnings of a store: how many, and the last. */
+struct warnings {
+    int count;
+    struct error last;
+};
+
+/* A function for mongo_set_log(). */
 static void keep_warning(void *context, int level, const char *domain, const char *message)
 {
-    struct error *warning = context;
-    if (level == 2 && strcmp(domain, "allot") == 0)
-        error_set(warning, "%s", message);
+    struct warnings *warnings = context;
+    if (level == 2 && strcmp(domain, MONGO_WARNING_DOMAIN) == 0) {
+        warnings->count++;
+        error_set(&warnings->last, "%s", message);
+    }
 }
 
-static void test_a_long_transaction_lifetime_is_logged_as_a_warning(void **state)
+/* Prepares two stores of one pool while the server's parameter has this value. */
+static struct warnings warnings_with(const struct store_world *world, const char *parameter,
+                                     int64_t value)
 {
     struct store_world other;
-    struct error warning = {""};
-    int64_t before = admin_parameter(LIFETIME);
-    use_database(&other, *state, "warning");
-    struct session session = session_open(&other);
-    admin_set_parameter(LIFETIME, 21);
-    mongo_set_log(keep_warning, &warning);
-    enum store_status status = session_prepare(&session);
+    struct warnings warnings = {0};
+    int64_t before = admin_parameter(parameter);
+    use_database(&other, world, "warning");
+    struct session first = session_open(&other), second = session_open(&other);
+    admin_set_parameter(parameter, value);
+    mongo_set_log(keep_warning, &warnings);
+    enum store_status prepared = session_prepare(&first), again = session_prepare(&second);
     mongo_set_log(NULL, NULL);
-    admin_set_parameter(LIFETIME, before);
-    session_close(&session);
+    admin_set_parameter(parameter, before);
+    session_close(&first);
+    session_close(&second);
     drop(&other);
-    assert_status(&session, STORE_OK, status);
-    assert_non_null(strstr(warning.text, "21"));
+    assert_status(&first, STORE_OK, prepared);
+    assert_status(&second, STORE_OK, again);
+    return warnings;
+}
+
+static void test_a_long_transaction_lifetime_is_one_warning(void **state)
+{
+    struct warnings warnings = warnings_with(*state, LIFETIME, 21);
+    assert_int_equal(warnings.count, 1);
+    assert_non_null(strstr(warnings.last.text, LIFETIME " is 21 "));
+}
+
+static void test_rare_deletes_of_what_is_expired_are_one_warning(void **state)
+{
+    struct warnings warnings = warnings_with(*state, TTL_PAUSE, 6);
+    assert_int_equal(warnings.count, 1);
+    assert_non_null(strstr(warnings.last.text, TTL_PAUSE " is 6 "));
+    assert_non_null(
+        strstr(warnings.last.text, "db.adminCommand({setParameter: 1, " TTL_PAUSE ": 1})"));
+}
+
+static void test_the_recommended_parameters_have_no_warning(void **state)
+{
+    assert_int_equal(warnings_with(*state, LIFETIME, 20).count, 0);
+    assert_int_equal(warnings_with(*state, TTL_PAUSE, 5).count, 0);
+}
+
+/* A user with few rights may prepare the database, but not read parameters. */
+static void test_parameters_that_cannot_be_read_have_no_warning(void **state)
+{
+    struct warnings warnings = {0};
+    struct session session = session_open(*state);
+    int64_t before = admin_parameter(TTL_PAUSE);
+    admin_set_parameter(TTL_PAUSE, 60);
+    admin_fail("\"getParameter\"", 1, "\"errorCode\": 13");
+    mongo_set_log(keep_warning, &warnings);
+    enum store_status prepared = session_prepare(&session);
+    mongo_set_log(NULL, NULL);
+    admin_clear_faults();
+    admin_set_parameter(TTL_PAUSE, before);
+    session_close(&session);
+    assert_status(&session, STORE_OK, prepared);
+    assert_int_equal(warnings.count, 0);
 }
 
 static const struct CMUnitTest tests[] = {
@@ -310,7 +363,10 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_the_uri_cannot_weaken_the_concerns),
     cmocka_unit_test(test_an_invalid_uri_gives_an_error),
     cmocka_unit_test(test_an_unreachable_server_is_unavailable),
-    cmocka_unit_test(test_a_long_transaction_lifetime_is_logged_as_a_warning),
+    cmocka_unit_test(test_a_long_transaction_lifetime_is_one_warning),
+    cmocka_unit_test(test_rare_deletes_of_what_is_expired_are_one_warning),
+    cmocka_unit_test(test_the_recommended_parameters_have_no_warning),
+    cmocka_unit_test(test_parameters_that_cannot_be_read_have_no_warning),
 };
 
 int main(void)

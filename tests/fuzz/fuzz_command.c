@@ -102,7 +102,7 @@ static void check_inventory(const struct inventory *inventory)
     REQUIRE(resource_class_valid(inventory->resource_class));
     REQUIRE(in_range(inventory->total, 1, AMOUNT_MAX));
     REQUIRE(in_range(inventory->reserved, 0, inventory->total));
-    REQUIRE(in_range(inventory->min_unit, 1, AMOUNT_MAX));
+    REQUIRE(in_range(inventory->min_unit, 1, inventory->max_unit));
     REQUIRE(in_range(inventory->max_unit, 1, AMOUNT_MAX));
     REQUIRE(in_range(inventory->step_size, 1, AMOUNT_MAX));
     REQUIRE(in_range(inventory->ratio, RATIO_MIN, RATIO_MAX));

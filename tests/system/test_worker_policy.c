@@ -13,7 +13,7 @@
 
 #include "common/codec/field_table.h"
 
-enum { PATH_ROOM = 64, PAUSE_US = 50000, TRIES = 100 };
+enum { PATH_ROOM = 64, PAUSE_US = 50000, TRIES = 2400 };
 
 static const char allows_create[] = "version: 1\n"
                                     "principals:\n"

@@ -24,7 +24,7 @@
 
 #include "common/amqp/client.h"
 
-enum { WAIT_MS = 30000, PROVIDERS = 4, BODY_MAX = 1024 };
+enum { WAIT_MS = 120000, PROVIDERS = 4, BODY_MAX = 1024 };
 
 /* --- the worker ------------------------------------------------------------------------------- */
 

@@ -217,6 +217,16 @@ static void test_a_reason_tells_missing_from_a_wrong_type(void **state)
     assert_false(text_is(detail_text(&typed, "reason"), "is missing"));
 }
 
+static void test_the_reason_of_units_that_exclude_each_other_has_both(void **state)
+{
+    struct decoded decoded = decode_command(
+        *state, "reshape",
+        "{\"inventories\":{\"" UUID_A "\":{\"resource_provider_generation\":1,\"inventories\":"
+        "{\"VCPU\":{\"total\":8,\"min_unit\":6,\"max_unit\":3}}}},\"allocations\":{}}");
+    assert_invalid(&decoded, "/params/inventories/" UUID_A "/inventories/VCPU/min_unit");
+    assert_text(detail_text(&decoded, "reason"), "is greater than max_unit: 6 (max_unit: 3)");
+}
+
 static void test_a_pointer_of_a_megabyte_leaves_the_message_short(void **state)
 {
     struct arena *arena = *state;
@@ -327,6 +337,7 @@ int main(void)
         ARENA_TEST(test_an_unknown_command_comes_before_all_that_is_invalid),
         ARENA_TEST(test_the_envelope_has_exactly_three_members),
         ARENA_TEST(test_a_reason_tells_missing_from_a_wrong_type),
+        ARENA_TEST(test_the_reason_of_units_that_exclude_each_other_has_both),
         ARENA_TEST(test_a_pointer_of_a_megabyte_leaves_the_message_short),
         ARENA_TEST(test_a_deadline_is_an_integer_header),
         ARENA_TEST(test_refusals_come_in_the_order_of_the_contract),

@@ -135,7 +135,8 @@ static void test_an_inventory_record_keeps_its_ranges(void **state)
         {INVENTORY("{\"total\":2147483647,\"reserved\":2147483647,\"min_unit\":2147483647,"
                    "\"max_unit\":2147483647,\"step_size\":2147483647}"),
          NULL},
-        {INVENTORY("{\"total\":1,\"min_unit\":5,\"max_unit\":2}"), NULL},
+        {INVENTORY("{\"total\":1,\"min_unit\":5,\"max_unit\":5}"), NULL},
+        {INVENTORY("{\"total\":1,\"min_unit\":5,\"max_unit\":4}"), VCPU "/min_unit"},
         {INVENTORY("{\"total\":1,\"reserved\":0}"), NULL},
         {INVENTORY("{}"), VCPU "/total"},
         {INVENTORY("{\"total\":0}"), VCPU "/total"},

@@ -89,7 +89,17 @@ static void test_a_renamed_variable_is_an_error_also_with_an_unreadable_file(voi
 static void test_a_file_that_cannot_be_read_is_named(void **state)
 {
     refused(*state, "/no/such/file", "/no/such/file: No such file or directory");
-    refused(*state, "/", "/: not a regular file");
+    refused(*state, "/", "/: not a regular file, but a directory");
+    refused(*state, "/dev/zero", "/dev/zero: not a regular file, but a character device");
+}
+
+static void test_a_variable_may_not_name_a_device(void **state)
+{
+    (void)unsetenv("ALLOT_AMQP_URI");
+    (void)setenv("ALLOT_AMQP_URI_FILE", "/dev/zero", 1);
+    refused(*state, NULL,
+            "ALLOT_AMQP_URI_FILE: /dev/zero: not a regular file, but a character device");
+    (void)unsetenv("ALLOT_AMQP_URI_FILE");
 }
 
 int main(void)
@@ -101,6 +111,7 @@ int main(void)
         TEST(test_a_value_may_be_in_a_file_that_a_variable_names),
         TEST(test_a_renamed_variable_is_an_error_also_with_an_unreadable_file),
         TEST(test_a_file_that_cannot_be_read_is_named),
+        TEST(test_a_variable_may_not_name_a_device),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }

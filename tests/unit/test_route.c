@@ -22,7 +22,7 @@
 #include "common/amqp/route.h"
 #include "common/base/memory.h"
 
-enum { EVENTS_MAX = 8, RESET_MS = 5000, FRAME_BYTES = 4096 };
+enum { EVENTS_MAX = 8, RESET_MS = 60000, FRAME_BYTES = 4096, CLOSE_CODE_AT = 11 };
 
 /* basic.ack of the first publish, on the channel that publishes */
 static const unsigned char ack[] = {
@@ -148,6 +148,22 @@ static void test_a_failed_publish_is_explained_by_the_close_that_came_before(voi
     assert_string_equal(fixture->reason.text, "the broker closed the connection: 541 WHY");
 }
 
+/* An operator, or the end of the broker, closes connections with 320; 541 is for other reasons. */
+static void test_a_forced_close_blames_no_message(void **state)
+{
+    struct fixture *fixture = *state;
+    unsigned char close_320[sizeof close_541];
+    memcpy(close_320, close_541, sizeof close_541);
+    close_320[CLOSE_CODE_AT] = AMQP_CONNECTION_FORCED >> 8;
+    close_320[CLOSE_CODE_AT + 1] = AMQP_CONNECTION_FORCED & 0xff;
+    publish(fixture, 1);
+    say(fixture, close_320, sizeof close_320);
+    reset(fixture);
+    publish(fixture, 2);
+    dispatch(fixture);
+    assert_closed(fixture, 0, CLOSE_OUTSIDE);
+}
+
 static void test_what_was_confirmed_before_a_failed_publish_stays_confirmed(void **state)
 {
     struct fixture *fixture = *state;
@@ -183,6 +199,7 @@ int main(void)
             test_a_failed_publish_is_explained_by_the_close_that_came_before, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_what_was_confirmed_before_a_failed_publish_stays_confirmed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_forced_close_blames_no_message, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_reset_without_a_close_blames_no_message, setup,
                                         teardown),
     };

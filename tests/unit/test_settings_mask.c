@@ -22,6 +22,7 @@ static void assert_masked(const char *uri, const char *expected)
     if (!text_is(masked, expected))
         fail_msg("%s: \"%.*s\" instead of \"%s\"", uri, TEXT_ARGS(masked), expected);
     assert_int_equal(masked.bytes[masked.length], '\0');
+    assert_int_equal(settings_uri_has_secret(arena, text_of(uri)), strcmp(uri, expected) != 0);
     free(exact);
     arena_free(arena);
 }

@@ -8,9 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/amqp/uri_file.h"
+
+enum { HANG_S = 60 }; /* after that a call that must not wait has failed: the process is killed */
 
 struct fixture {
     struct arena *arena;
@@ -113,6 +116,20 @@ static void test_an_unusable_file_leaves_the_last_good_uri_and_is_told_once(void
     assert_true(uses(fixture, "second"));
 }
 
+/* The file was replaced while the worker runs: its next connect must not wait for a writer. */
+static void test_a_fifo_in_place_of_the_file_leaves_the_last_good_uri(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_int_equal(unlink(fixture->path), 0);
+    assert_int_equal(mkfifo(fixture->path, S_IRUSR | S_IWUSR), 0);
+    (void)alarm(HANG_S);
+    uri_file_refresh(&fixture->file, &fixture->login);
+    (void)alarm(0);
+    assert_true(uses(fixture, "first"));
+    assert_int_equal(fixture->failed, 1);
+    assert_non_null(strstr(fixture->last.text, "FIFO"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -120,6 +137,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(
             test_an_unusable_file_leaves_the_last_good_uri_and_is_told_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_fifo_in_place_of_the_file_leaves_the_last_good_uri,
+                                        set_up, tear_down),
     };
     return cmocka_run_group_tests_name("uri_file", tests, NULL, NULL) != 0;
 }

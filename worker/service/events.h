@@ -50,6 +50,20 @@
       "SIGHUP arrived, but the policy file is unreadable or invalid. The old policy stays "        \
       "active.",                                                                                   \
       "Correct the file as `error` says, then send SIGHUP again.")                                 \
+    X(CONFIG_PLAIN_TEXT, "config.plain_text", WARNING,                                             \
+      "Connections to `host`, which is not this machine, have no TLS: those who see the network "  \
+      "can read and change passwords and commands. At the start, and with `--check`.",             \
+      "Use `amqps://`, or `tls=true` in the URI of the database, unless the network is yours "     \
+      "alone.")                                                                                    \
+    X(CONFIG_SECRET_READABLE, "config.secret_readable", WARNING,                                   \
+      "Every user of this machine can read `file`, which has a password or a private key. At the " \
+      "start, and with `--check`.",                                                                \
+      "`chmod o= FILE`, and change the secret if others may have read it.")                        \
+    X(CONFIG_FILE_WRITABLE, "config.file_writable", WARNING,                                       \
+      "Every user of this machine can write `file`, or replace files if it is a folder. "          \
+      "`setting` "                                                                                 \
+      "says which file of the configuration they can change. At the start, and with `--check`.",   \
+      "`chmod o-w FILE`, and look whether somebody has changed the file.")                         \
     X(LETTER_NOT_MARKED, "letter.not_marked", WARNING,                                             \
       "Dead letters were published, or refused, but that cannot be noted in the database. They "   \
       "are published again later.",                                                                \

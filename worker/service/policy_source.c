@@ -36,7 +36,7 @@ static struct policy_ref *load(struct policy_source *source, struct error *error
     struct arena *arena = arena_new(0);
     struct policy_ref *ref = ARENA_NEW(arena, struct policy_ref);
     struct text content;
-    if (!file_read(source->path, arena, &content, error) ||
+    if (!file_read(source->path, FILE_POLICY_BYTES_MAX, arena, &content, error) ||
         !policy_read(content, source->path, arena, &ref->policy, error)) {
         arena_free(arena);
         return NULL;
