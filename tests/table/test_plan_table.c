@@ -384,6 +384,8 @@ static void check_line(struct run *run, char *line)
         assert_false(snapshot_consumer(run->snapshot, world_uuid(rest))->state.exists);
     else if (skip_word(line, "no provider", &rest))
         assert_false(snapshot_provider(run->snapshot, world_uuid(rest))->state.exists);
+    else if (strcmp(line, "no tree") == 0)
+        assert_int_equal(run->snapshot->root_count, 0);
     else if (skip_word(line, "dirty", &rest) && *rest == 'c')
         assert_true(snapshot_consumer(run->snapshot, world_uuid(rest))->state.dirty);
     else if (skip_word(line, "dirty", &rest))
