@@ -287,6 +287,15 @@ static void check_step(struct run *run, size_t index)
 }
 
 /* Checks that only outcomes are written if no command succeeds. */
+/* Mappings may be large, so they are loaded only for the command that shows them. */
+static void check_mappings_wanted(const struct run *run)
+{
+    bool shown = false;
+    for (size_t i = 0; i < run->step_count; i++)
+        shown |= run->steps[i].decoded.request.command.kind == COMMAND_ALLOCATION_GET;
+    assert_int_equal(run->snapshot->mappings_wanted, shown);
+}
+
 static void check_nothing_changed(const struct run *run)
 {
     for (size_t i = 0; i < run->step_count; i++) {
@@ -425,6 +434,7 @@ static void run_case(void **state)
     for (size_t i = 0; i < run->step_count; i++)
         check_step(run, i);
     check_nothing_changed(run);
+    check_mappings_wanted(run);
     for (size_t i = 0; i < one->count; i++)
         check_line(run, copy_line(arena, one->lines[i]));
     arena_free(arena);
