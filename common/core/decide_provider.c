@@ -253,10 +253,17 @@ static void decide_update(struct decision *decision)
     decision->verdict->result.provider = provider;
 }
 
+/* A command without the member `parent_provider_uuid` moves nothing, so it needs no tree. */
+static void want_trees_of_move(struct snapshot *snapshot, const struct command *command)
+{
+    if (command->params.provider.parent_given)
+        want_trees(snapshot, command);
+}
+
 COMMAND_FUNCTIONS(PROVIDER_UPDATE) = {
     .policy = ask_providers,
     .want_first = want_provider_parent_name,
-    .want_second = want_trees,
+    .want_second = want_trees_of_move,
     .decide = decide_update,
 };
 

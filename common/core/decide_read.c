@@ -125,6 +125,7 @@ static void want_consumer(struct snapshot *snapshot, const struct command *comma
 {
     (void)index;
     snapshot_want_consumer(snapshot, command->params.consumer);
+    snapshot->mappings_wanted = true;
 }
 
 /* The reply has the generation of each provider. */

@@ -52,7 +52,8 @@ struct consumer {
     struct text project_id;
     struct text user_id;
     struct text consumer_type;
-    struct text mappings; /* JSON; absent: none */
+    struct text mappings;   /* JSON; absent: none, or not loaded */
+    bool mappings_unloaded; /* `mappings` was not loaded: an update leaves the stored ones */
     int64_t generation;
     const struct allocation *allocations; /* by provider, then class; not empty if it exists */
     size_t allocation_count;
@@ -135,6 +136,8 @@ struct snapshot {
     size_t list_count;
     size_t bytes_max;     /* of the arena after a load; 0: no limit */
     bool outcomes_only;   /* all else counts as absent, and is not loaded (snapshot_seal) */
+    bool mappings_wanted; /* load the mappings of consumers, which can have 1 MiB each; set it
+                             before the load of the consumers */
     bool fence;           /* a read: a fence write must prove that the node is still the primary */
     size_t capacities[8]; /* of the lists above, in their order, without `nodes` */
 };

@@ -9,7 +9,8 @@
  * not conflict with another transaction.
  *
  * An update of a provider sets only the usages that changed, one path each, unless there are more
- * than PATHS_MAX. An update of a consumer always sets all of it, since a claim replaces all.
+ * than PATHS_MAX. An update of a consumer sets all of it, since a claim replaces all; only mappings
+ * that were not loaded, and that no claim has replaced, stay as they are.
  *
  * Not here: which slot is inserted, updated or deleted (write.c), and the limit on a document's
  * size (write.c). A text with a NUL byte in it is written as it is: BSON permits it in a value.
@@ -223,7 +224,7 @@ void document_consumer_update(bson_t *update, const struct consumer *consumer)
     bson_append_document_begin(update, "$set", -1, &set);
     append_consumer(&set, consumer);
     bson_append_document_end(update, &set);
-    if (!text_present(consumer->mappings)) {
+    if (!text_present(consumer->mappings) && !consumer->mappings_unloaded) {
         bson_append_document_begin(update, "$unset", -1, &unset);
         BSON_APPEND_UTF8(&unset, "mappings", "");
         bson_append_document_end(update, &unset);

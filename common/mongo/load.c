@@ -8,6 +8,8 @@
  *
  * Guarantees. No slot becomes `loaded` before the command has ended without an error. A slot that
  * gets no row is a document that does not exist. Slots that were loaded before keep their content.
+ * Mappings stay on the server unless they are wanted: with them, the consumers of a batch can
+ * exceed what one query may return.
  *
  * Rejected: a find for each collection. In one transaction they run one after the other, each with
  * a round trip of its own.
@@ -22,12 +24,14 @@
 
 enum { COLLECTIONS = 3 }; /* whose documents are known by key */
 
-static void add_query(struct queries *queries, enum mongo_collection from, const bson_t *filter,
-                      mongo_row row, struct snapshot *snapshot)
+/* Returns the query's pipeline, to which stages may be added. */
+static bson_t *add_query(struct queries *queries, enum mongo_collection from, const bson_t *filter,
+                         mongo_row row, struct snapshot *snapshot)
 {
     bson_t *pipeline = bson_new();
     pipeline_append(pipeline, "$match", filter);
     queries_add(queries, (struct query){from, pipeline, row, snapshot});
+    return pipeline;
 }
 
 /* --- providers and names -------------------------------------------------------------------- */
@@ -124,7 +128,7 @@ static void add_provider_query(struct queries *queries, struct snapshot *snapsho
         filter = &either;
     }
     if (ids + names > 0)
-        add_query(queries, MONGO_PROVIDERS, filter, provider_row, snapshot);
+        (void)add_query(queries, MONGO_PROVIDERS, filter, provider_row, snapshot);
     bson_destroy(&either);
     bson_destroy(&by_name);
     bson_destroy(&by_id);
@@ -141,6 +145,7 @@ static enum store_status consumer_row(void *context, const bson_t *document, str
     struct consumer *slot = snapshot_consumer(snapshot, id);
     if (!document_read_consumer(document, snapshot->arena, slot))
         return mongo_malformed(MONGO_CONSUMERS, document, error);
+    slot->mappings_unloaded = !snapshot->mappings_wanted;
     slot->state.stored = slot->state.exists = true;
     return STORE_OK;
 }
@@ -160,11 +165,23 @@ static size_t append_consumer_ids(bson_t *filter, struct snapshot *snapshot)
     return list.count;
 }
 
+/* The stage names what is loaded: with {mappings: 0} the server would still count the bytes of
+   whole documents towards its limit for one query. */
+static void append_without_mappings(bson_t *pipeline)
+{
+    pipeline_append_json(pipeline,
+                         "[{\"$project\": {\"project_id\": 1, \"user_id\": 1, "
+                         "\"consumer_type\": 1, \"generation\": 1, \"allocations\": 1}}]");
+}
+
 static void add_consumer_query(struct queries *queries, struct snapshot *snapshot)
 {
     bson_t filter = BSON_INITIALIZER;
-    if (append_consumer_ids(&filter, snapshot) > 0)
-        add_query(queries, MONGO_CONSUMERS, &filter, consumer_row, snapshot);
+    if (append_consumer_ids(&filter, snapshot) > 0) {
+        bson_t *pipeline = add_query(queries, MONGO_CONSUMERS, &filter, consumer_row, snapshot);
+        if (!snapshot->mappings_wanted)
+            append_without_mappings(pipeline);
+    }
     bson_destroy(&filter);
 }
 
@@ -211,7 +228,7 @@ static void add_outcome_query(struct queries *queries, struct snapshot *snapshot
 {
     bson_t filter = BSON_INITIALIZER;
     if (append_outcome_ids(&filter, snapshot) > 0)
-        add_query(queries, MONGO_OUTCOMES, &filter, outcome_row, snapshot);
+        (void)add_query(queries, MONGO_OUTCOMES, &filter, outcome_row, snapshot);
     bson_destroy(&filter);
 }
 

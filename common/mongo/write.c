@@ -10,7 +10,7 @@
  * go on would hide the cause: after a duplicate key (11000, without a label) the next operation
  * gets 251 with the label TransientTransactionError, and the batch would be retried without end
  * (CDRIVER-4755).
- * The server's counts are compared with the number of operations sent. Without that, an update
+ * The server's counts are compared with the number of documents to write. Without that, an update
  * whose document is missing would pass as a success.
  *
  * Touch. A command may depend on a document that does not exist, such as the consumer of a rejected
@@ -26,6 +26,7 @@
 #include <stdio.h>
 
 #include "common/mongo/document.h"
+#include "common/mongo/list.h"
 
 enum { DOCUMENT_BYTES_MAX = 16 * 1024 * 1024 }; /* the server's limit */
 
@@ -33,7 +34,7 @@ struct writer {
     struct mongo_store *store;
     const struct snapshot *snapshot;
     mongoc_bulk_operation_t *bulk;     /* of the current collection */
-    int64_t inserts, updates, deletes; /* in `bulk` */
+    int64_t inserts, updates, deletes; /* documents in `bulk` */
     int64_t now_ms;                    /* since the Unix epoch, by the database's clock */
 };
 
@@ -249,27 +250,61 @@ static enum store_status add_delete(struct writer *writer, const struct slot_kin
     return status;
 }
 
-static enum store_status add_node_update(struct writer *writer, const struct tree_node *node,
-                                         struct error *error)
+/* Returns the first dirty node from `index` on; `node_count` if there is none. */
+static size_t next_dirty_node(const struct snapshot *snapshot, size_t index)
 {
-    bson_t selector = BSON_INITIALIZER, update = BSON_INITIALIZER;
-    document_append_uuid(&selector, "_id", node->id);
+    while (index < snapshot->node_count && !snapshot->nodes[index].dirty)
+        index++;
+    return index;
+}
+
+/* Appends the ids of the dirty nodes from `index` on, up to one that has another root. Returns the
+   index of that one; `node_count` if there is none. */
+static size_t append_nodes(bson_t *selector, const struct writer *writer, size_t index,
+                           size_t *ret_count)
+{
+    const struct snapshot *snapshot = writer->snapshot;
+    struct uuid root = snapshot->nodes[index].root;
+    struct list list;
+    list_begin_in(&list, selector, "_id");
+    while (index < snapshot->node_count && uuid_equal(snapshot->nodes[index].root, root)) {
+        document_append_uuid(&list.array, list_next(&list), snapshot->nodes[index].id);
+        index = next_dirty_node(snapshot, index + 1);
+    }
+    list_end_in(&list, selector);
+    *ret_count = list.count;
+    return index;
+}
+
+/* Adds one update of all nodes with the same new root. */
+static enum store_status add_nodes(struct writer *writer, const bson_t *selector,
+                                   const struct tree_node *node, size_t count, struct error *error)
+{
+    bson_t update = BSON_INITIALIZER;
+    bson_error_t cause;
+    enum store_status status = STORE_OK;
     document_node_update(&update, node);
-    enum store_status status = add_one_update(writer, &selector, &update, error);
+    if (!mongoc_bulk_operation_update_many_with_opts(writer->bulk, selector, &update, NULL, &cause))
+        status = mongo_failed(writer->store, PHASE_RUN, &cause, NULL, error);
     bson_destroy(&update);
-    bson_destroy(&selector);
+    writer->updates += (int64_t)count;
     return status;
 }
 
-/* Adds updates for the providers below a moved one, whose root changed. They have nodes in the
-   snapshot, but no slots. */
+/* Adds the updates of the providers below a moved one, whose root changed. They have nodes in the
+   snapshot, but no slots. All of them have the same new root, so they are one statement. */
 static enum store_status add_node_updates(struct writer *writer, struct error *error)
 {
     const struct snapshot *snapshot = writer->snapshot;
     enum store_status status = STORE_OK;
-    for (size_t i = 0; status == STORE_OK && i < snapshot->node_count; i++) {
-        if (snapshot->nodes[i].dirty)
-            status = add_node_update(writer, &snapshot->nodes[i], error);
+    size_t first = next_dirty_node(snapshot, 0);
+    while (status == STORE_OK && first < snapshot->node_count) {
+        bson_t selector = BSON_INITIALIZER;
+        size_t count = 0;
+        size_t next = append_nodes(&selector, writer, first, &count);
+        status = add_nodes(writer, &selector, &snapshot->nodes[first], count, error);
+        bson_destroy(&selector);
+        first = next;
     }
     return status;
 }

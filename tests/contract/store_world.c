@@ -369,6 +369,7 @@ struct provider *open_provider(struct session *session, struct uuid id)
 struct consumer *open_consumer(struct session *session, struct uuid id)
 {
     session_begin(session);
+    session->snapshot->mappings_wanted = true;
     snapshot_want_consumer(session->snapshot, id);
     session_load(session);
     return snapshot_consumer(session->snapshot, id);

@@ -87,7 +87,7 @@ void session_expect(const struct session *session, enum store_status expected,
 
 /* --- documents --- */
 
-/* Begin, and load one document. Return its slot, borrowed. */
+/* Begin, and load one document, a consumer with its mappings. Return its slot, borrowed. */
 struct provider *open_provider(struct session *session, struct uuid id);
 struct consumer *open_consumer(struct session *session, struct uuid id);
 struct outcome *open_outcome(struct session *session, struct text principal, struct text key);

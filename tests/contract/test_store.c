@@ -289,6 +289,64 @@ static void test_a_consumer_update_replaces_all_of_it(void **state)
     session_close(&session);
 }
 
+/* Begins, and loads the consumer as a write does. */
+static struct consumer *open_without_mappings(struct session *session, struct uuid id)
+{
+    session_begin(session);
+    snapshot_want_consumer(session->snapshot, id);
+    session_load(session);
+    return snapshot_consumer(session->snapshot, id);
+}
+
+static void test_mappings_that_are_not_wanted_are_not_loaded(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct consumer content = rich_consumer(world);
+    world_add_consumer(world, &content);
+    content.mappings = TEXT_NONE;
+    struct consumer *slot = open_without_mappings(&session, content.id);
+    assert_true(slot->mappings_unloaded);
+    assert_same_consumer(&content, slot);
+    session_restart(&session);
+    assert_false(open_consumer(&session, content.id)->mappings_unloaded);
+    session_close(&session);
+}
+
+static void test_an_update_keeps_mappings_that_were_not_loaded(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct consumer content = rich_consumer(world);
+    world_add_consumer(world, &content);
+    struct consumer *slot = open_without_mappings(&session, content.id);
+    slot->generation = content.generation = 5;
+    slot->state.dirty = true;
+    session_save(&session);
+    assert_same_consumer(&content, open_consumer(&session, content.id));
+    session_close(&session);
+}
+
+static void test_an_update_replaces_mappings_that_were_not_loaded(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    static const char *const given[] = {NULL, "{\"\":[\"30c36b4b-5a25-4b0c-9d0f-4b1b4ac2c7e0\"]}"};
+    for (size_t i = 0; i < 2; i++) {
+        struct consumer content = rich_consumer(world);
+        world_add_consumer(world, &content);
+        struct consumer *slot = open_without_mappings(&session, content.id);
+        content.mappings = text_of(given[i]);
+        content.state = slot->state;
+        content.state.dirty = true;
+        *slot = content;
+        session_save(&session);
+        assert_same_consumer(&content, open_consumer(&session, content.id));
+        session_restart(&session);
+    }
+    session_close(&session);
+}
+
 static void test_a_slot_that_is_not_dirty_is_not_written(void **state)
 {
     struct store_world *world = *state;
@@ -435,6 +493,9 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_an_update_of_the_whole_inventory_replaces_it),
     cmocka_unit_test(test_an_update_of_the_place_writes_name_parent_and_root),
     cmocka_unit_test(test_a_consumer_update_replaces_all_of_it),
+    cmocka_unit_test(test_mappings_that_are_not_wanted_are_not_loaded),
+    cmocka_unit_test(test_an_update_keeps_mappings_that_were_not_loaded),
+    cmocka_unit_test(test_an_update_replaces_mappings_that_were_not_loaded),
     cmocka_unit_test(test_a_slot_that_is_not_dirty_is_not_written),
     cmocka_unit_test(test_a_delete_leaves_nothing),
     cmocka_unit_test(test_a_touched_document_leaves_no_trace),

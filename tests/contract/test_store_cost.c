@@ -261,6 +261,66 @@ static void test_letters_cost_the_same_for_any_number_of_them(void **state)
     }
 }
 
+/* Returns how many update statements the providers got since profiling began. */
+static int64_t update_statements(const struct store_world *world)
+{
+    char filter[128];
+    (void)snprintf(filter, sizeof filter, "{\"op\": \"update\", \"ns\": \"%s.providers\"}",
+                   world->database);
+    return admin_count(world->database, "system.profile", filter);
+}
+
+enum { MEMBERS = 50 };
+
+/* Puts a root and MEMBERS children of it; returns the root. */
+static struct uuid add_tree(struct store_world *world)
+{
+    struct session session = session_open(world);
+    struct uuid root = world_uuid(world);
+    session_begin(&session);
+    snapshot_want_provider(session.snapshot, root);
+    for (int i = 0; i < MEMBERS; i++)
+        snapshot_want_provider(session.snapshot, world_uuid(world));
+    session_load(&session);
+    for (size_t i = 0; i <= MEMBERS; i++) {
+        struct provider provider = plain_provider(world);
+        provider.id = session.snapshot->providers[i].id;
+        provider.root = provider.parent = root;
+        provider.has_parent = i > 0;
+        put_provider(&session, &provider);
+    }
+    session_save(&session);
+    session_close(&session);
+    return root;
+}
+
+static void test_a_moved_subtree_is_one_statement_and_raises_each_revision(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct uuid root = add_tree(world), to = world_uuid(world);
+    char filter[128];
+    session_begin(&session);
+    snapshot_want_tree(session.snapshot, root);
+    session_load(&session);
+    assert_int_equal(session.snapshot->node_count, MEMBERS + 1);
+    for (size_t i = 1; i <= MEMBERS; i++) {
+        session.snapshot->nodes[i].root = to;
+        session.snapshot->nodes[i].dirty = true;
+    }
+    admin_run(world->database, "{\"profile\": 2}");
+    session_save(&session);
+    admin_run(world->database, "{\"profile\": 0}");
+    assert_int_equal(update_statements(world), 1);
+    (void)snprintf(filter, sizeof filter, "{\"root\": {\"$uuid\": \"%s\"}, \"rev\": 1}",
+                   uuid_format(to).chars);
+    assert_int_equal(admin_count(world->database, "providers", filter), MEMBERS);
+    (void)snprintf(filter, sizeof filter, "{\"root\": {\"$uuid\": \"%s\"}, \"rev\": 0}",
+                   uuid_format(root).chars);
+    assert_int_equal(admin_count(world->database, "providers", filter), 1);
+    session_close(&session);
+}
+
 /* --- content of the documents --- */
 
 static void test_outcomes_and_attempts_have_an_expiry_date(void **state)
@@ -302,6 +362,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_batch_of_reads_is_one_command),
     cmocka_unit_test(test_a_page_returns_one_document_more_than_it_shows),
     cmocka_unit_test(test_letters_cost_the_same_for_any_number_of_them),
+    cmocka_unit_test(test_a_moved_subtree_is_one_statement_and_raises_each_revision),
     cmocka_unit_test(test_outcomes_and_attempts_have_an_expiry_date),
     cmocka_unit_test(test_uuids_are_stored_as_binary_uuids),
 };

@@ -155,6 +155,53 @@ static void test_the_error_of_a_malformed_document_names_its_collection(void **s
                                "\"seven\"}, \"limit\": 0}]}");
 }
 
+enum { LARGE_CONSUMERS = 130, LARGE_MAPPINGS = 960 * 1000, LARGE_AT_ONCE = 10 };
+
+/* Stores consumers that are together larger than one query may return. */
+static void add_large_consumers(struct store_world *world, struct uuid *ret_ids)
+{
+    struct session session = session_open(world);
+    char *mappings = ARENA_ARRAY(world->arena, char, LARGE_MAPPINGS);
+    memset(mappings, 'x', LARGE_MAPPINGS);
+    for (size_t first = 0; first < LARGE_CONSUMERS; first += LARGE_AT_ONCE) {
+        session_begin(&session);
+        for (size_t i = 0; i < LARGE_AT_ONCE; i++) {
+            ret_ids[first + i] = world_uuid(world);
+            snapshot_want_consumer(session.snapshot, ret_ids[first + i]);
+        }
+        session_load(&session);
+        for (size_t i = 0; i < LARGE_AT_ONCE; i++) {
+            struct consumer consumer = plain_consumer(world, world_uuid(world), 1);
+            consumer.id = ret_ids[first + i];
+            consumer.mappings = text_view(mappings, LARGE_MAPPINGS);
+            put_consumer(&session, &consumer);
+        }
+        session_save(&session);
+    }
+    session_close(&session);
+}
+
+static void test_consumers_with_large_mappings_are_loaded_without_them(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct uuid ids[LARGE_CONSUMERS];
+    add_large_consumers(world, ids);
+    session_begin(&session);
+    for (size_t i = 0; i < LARGE_CONSUMERS; i++)
+        snapshot_want_consumer(session.snapshot, ids[i]);
+    session.snapshot->mappings_wanted = true;
+    assert_status(&session, STORE_REFUSED, session_try_load(&session));
+    session_restart(&session);
+    session_begin(&session);
+    for (size_t i = 0; i < LARGE_CONSUMERS; i++)
+        snapshot_want_consumer(session.snapshot, ids[i]);
+    session_load(&session);
+    for (size_t i = 0; i < LARGE_CONSUMERS; i++)
+        assert_true(snapshot_consumer(session.snapshot, ids[i])->state.exists);
+    session_close(&session);
+}
+
 /* --- writes --- */
 
 static void test_error_codes_of_a_write_become_statuses(void **state)
@@ -284,6 +331,7 @@ static const struct CMUnitTest tests[] = {
     FAULT_TEST(test_a_connection_cut_in_a_write_leaves_nothing),
     FAULT_TEST(test_a_failure_half_way_through_the_collections_leaves_nothing),
     FAULT_TEST(test_a_document_larger_than_the_server_accepts_is_refused),
+    FAULT_TEST(test_consumers_with_large_mappings_are_loaded_without_them),
 };
 
 int main(void)

@@ -114,6 +114,111 @@ static void test_two_writes_of_one_node_conflict(void **state)
     session_close(&first);
 }
 
+enum { MEMBERS = 9 };
+
+/* A tree that a test moves. */
+struct moved_tree {
+    struct uuid root;
+    struct provider
+        members[MEMBERS]; /* children of the root, by id; each with a usage of its own */
+};
+
+static struct moved_tree add_tree(struct store_world *world)
+{
+    struct provider root = plain_provider(world);
+    struct moved_tree tree = {.root = root.id};
+    world_add_provider(world, &root);
+    for (size_t i = 0; i < MEMBERS; i++) {
+        struct provider *member = &tree.members[i];
+        *member = plain_provider(world);
+        member->has_parent = true;
+        member->parent = member->root = root.id;
+        member->records[0].used = (int64_t)i;
+        world_add_provider(world, member);
+    }
+    return tree;
+}
+
+static void open_tree(struct session *session, const struct moved_tree *tree)
+{
+    session_begin(session);
+    snapshot_want_tree(session->snapshot, tree->root);
+    session_load(session);
+    assert_int_equal(session->snapshot->node_count, MEMBERS + 1);
+}
+
+/* Gives the member a new root. The first node is the one of the tree's root. */
+static void move_member(struct session *session, size_t index, struct uuid root)
+{
+    struct tree_node *node = &session->snapshot->nodes[index + 1];
+    node->root = root;
+    node->dirty = true;
+}
+
+static void expect_tree(struct session *session, const struct moved_tree *tree)
+{
+    for (size_t i = 0; i < MEMBERS; i++) {
+        session_restart(session);
+        assert_same_provider(&tree->members[i], open_provider(session, tree->members[i].id));
+    }
+}
+
+/* Each third member stays, and the others do not all move to the same tree. */
+static void test_many_nodes_get_their_roots_and_nothing_else_changes(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct moved_tree tree = add_tree(world), other = add_tree(world);
+    struct uuid first = world_uuid(world), second = world_uuid(world);
+    open_tree(&session, &tree);
+    for (size_t i = 0; i < MEMBERS; i++) {
+        if (i % 3 == 2)
+            continue;
+        tree.members[i].root = i / 3 == 1 ? second : first;
+        move_member(&session, i, tree.members[i].root);
+    }
+    session_save(&session);
+    expect_tree(&session, &tree);
+    expect_tree(&session, &other);
+    session_close(&session);
+}
+
+static void test_a_move_of_many_nodes_conflicts_with_a_write_of_one_of_them(void **state)
+{
+    struct store_world *world = *state;
+    struct session first = session_open(world), second = session_open(world);
+    struct moved_tree tree = add_tree(world);
+    struct uuid root = world_uuid(world);
+    for (size_t i = 0; i < MEMBERS; i += MEMBERS / 2) {
+        open_tree(&first, &tree);
+        for (size_t j = 0; j < MEMBERS; j++)
+            move_member(&first, j, root);
+        struct provider *slot = open_provider(&second, tree.members[i].id);
+        slot->state.dirty = true;
+        slot->generation = ++tree.members[i].generation;
+        session_save(&second);
+        assert_status(&first, STORE_CONFLICT, session_write(&first));
+        session_restart(&first);
+    }
+    expect_tree(&second, &tree);
+    session_close(&second);
+    session_close(&first);
+}
+
+static void test_a_node_whose_provider_is_missing_is_a_conflict(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct moved_tree tree = add_tree(world);
+    open_tree(&session, &tree);
+    for (size_t i = 0; i < MEMBERS; i++)
+        move_member(&session, i, tree.members[0].id);
+    session.snapshot->nodes[MEMBERS / 2].id = world_uuid(world);
+    assert_status(&session, STORE_CONFLICT, session_write(&session));
+    expect_tree(&session, &tree);
+    session_close(&session);
+}
+
 /* --- pages --- */
 
 enum { ON_PAGE = 7 };
@@ -595,6 +700,9 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_trees_are_loaded_completely_in_order_without_others),
     cmocka_unit_test(test_a_node_that_is_dirty_gets_its_root_and_nothing_else),
     cmocka_unit_test(test_two_writes_of_one_node_conflict),
+    cmocka_unit_test(test_many_nodes_get_their_roots_and_nothing_else_changes),
+    cmocka_unit_test(test_a_move_of_many_nodes_conflicts_with_a_write_of_one_of_them),
+    cmocka_unit_test(test_a_node_whose_provider_is_missing_is_a_conflict),
     cmocka_unit_test(test_a_page_shows_what_each_consumer_holds_of_that_provider),
     cmocka_unit_test(test_pages_follow_one_another_without_gap_or_duplicate),
     cmocka_unit_test(test_a_page_that_is_just_full_has_no_next),

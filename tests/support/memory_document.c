@@ -197,6 +197,7 @@ void memory_copy_consumer(struct arena *arena, const struct consumer *from, stru
     copy.user_id = text_copy(arena, from->user_id);
     copy.consumer_type = text_copy(arena, from->consumer_type);
     copy.mappings = text_copy(arena, from->mappings);
+    copy.mappings_unloaded = false;
     for (size_t i = 0; i < from->allocation_count; i++) {
         allocations[i] = from->allocations[i];
         allocations[i].resource_class = text_copy(arena, from->allocations[i].resource_class);

@@ -49,16 +49,20 @@ static void load_provider(const struct memory_transaction *transaction, struct a
         memory_copy_provider(arena, &version->provider, slot);
 }
 
-static void load_consumer(const struct memory_transaction *transaction, struct arena *arena,
-                          struct consumer *slot)
+static void load_consumer(const struct memory_transaction *transaction,
+                          const struct snapshot *snapshot, struct consumer *slot)
 {
     if (slot->state.loaded)
         return;
     const struct memory_version *version =
         read_document(transaction, KIND_CONSUMER, memory_uuid_key(&slot->id));
     slot->state = (struct slot_state){.loaded = true};
-    if (version != NULL)
-        memory_copy_consumer(arena, &version->consumer, slot);
+    if (version == NULL)
+        return;
+    memory_copy_consumer(snapshot->arena, &version->consumer, slot);
+    slot->mappings_unloaded = !snapshot->mappings_wanted;
+    if (slot->mappings_unloaded)
+        slot->mappings = TEXT_NONE;
 }
 
 static void load_outcome(const struct memory_transaction *transaction, struct arena *arena,
@@ -320,7 +324,7 @@ void memory_load(struct memory_transaction *transaction, struct snapshot *snapsh
     for (size_t i = 0; i < snapshot->outcome_count; i++)
         load_outcome(transaction, snapshot->arena, &snapshot->outcomes[i]);
     for (size_t i = 0; i < snapshot->consumer_count; i++)
-        load_consumer(transaction, snapshot->arena, &snapshot->consumers[i]);
+        load_consumer(transaction, snapshot, &snapshot->consumers[i]);
     for (size_t i = 0; i < snapshot->provider_count; i++)
         load_provider(transaction, snapshot->arena, &snapshot->providers[i]);
     for (size_t i = 0; i < snapshot->name_count; i++)

@@ -367,7 +367,11 @@ static enum store_status write_consumer(const struct write *write, const struct 
     struct memory_version *version = replace_pending(document, slot->state.exists);
     if (!slot->state.exists)
         return STORE_OK;
-    memory_copy_consumer(version->arena, slot, &version->consumer);
+    struct consumer content = *slot;
+    if (slot->mappings_unloaded)
+        content.mappings =
+            memory_visible(document, write->transaction->snapshot)->consumer.mappings;
+    memory_copy_consumer(version->arena, &content, &version->consumer);
     return validate_consumer(write, &version->consumer);
 }
 

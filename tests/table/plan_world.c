@@ -215,7 +215,7 @@ static void fill_provider(const struct world *world, struct provider *slot)
     slot->state = found;
 }
 
-static void fill_consumer(const struct world *world, struct consumer *slot)
+static void fill_consumer(const struct world *world, bool mappings_wanted, struct consumer *slot)
 {
     slot->state.loaded = true;
     for (size_t i = 0; i < world->consumer_count; i++) {
@@ -223,6 +223,9 @@ static void fill_consumer(const struct world *world, struct consumer *slot)
             continue;
         *slot = world->consumers[i];
         slot->state = found;
+        slot->mappings_unloaded = !mappings_wanted;
+        if (slot->mappings_unloaded)
+            slot->mappings = TEXT_NONE;
     }
 }
 
@@ -345,7 +348,7 @@ void world_fill(struct world *world, struct snapshot *snapshot)
     }
     for (size_t i = 0; i < snapshot->consumer_count; i++) {
         if (!snapshot->consumers[i].state.loaded)
-            fill_consumer(world, &snapshot->consumers[i]);
+            fill_consumer(world, snapshot->mappings_wanted, &snapshot->consumers[i]);
     }
     for (size_t i = 0; i < snapshot->outcome_count; i++) {
         if (!snapshot->outcomes[i].state.loaded)

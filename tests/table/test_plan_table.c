@@ -288,6 +288,15 @@ static void check_step(struct run *run, size_t index)
 }
 
 /* Checks that only outcomes are written if no command succeeds. */
+/* Mappings may be large, so they are loaded only for the command that shows them. */
+static void check_mappings_wanted(const struct run *run)
+{
+    bool shown = false;
+    for (size_t i = 0; i < run->step_count; i++)
+        shown |= run->steps[i].decoded.request.command.kind == COMMAND_ALLOCATION_GET;
+    assert_int_equal(run->snapshot->mappings_wanted, shown);
+}
+
 static void check_nothing_changed(const struct run *run)
 {
     for (size_t i = 0; i < run->step_count; i++) {
@@ -385,6 +394,8 @@ static void check_line(struct run *run, char *line)
         assert_false(snapshot_consumer(run->snapshot, world_uuid(rest))->state.exists);
     else if (skip_word(line, "no provider", &rest))
         assert_false(snapshot_provider(run->snapshot, world_uuid(rest))->state.exists);
+    else if (strcmp(line, "no tree") == 0)
+        assert_int_equal(run->snapshot->root_count, 0);
     else if (skip_word(line, "dirty", &rest) && *rest == 'c')
         assert_true(snapshot_consumer(run->snapshot, world_uuid(rest))->state.dirty);
     else if (skip_word(line, "dirty", &rest))
@@ -424,6 +435,7 @@ static void run_case(void **state)
     for (size_t i = 0; i < run->step_count; i++)
         check_step(run, i);
     check_nothing_changed(run);
+    check_mappings_wanted(run);
     for (size_t i = 0; i < one->count; i++)
         check_line(run, copy_line(arena, one->lines[i]));
     arena_free(arena);

@@ -1426,6 +1426,19 @@ static enum stage after_write(const struct applier *applier)
     return applier->letter_count > 0 ? STAGE_WRITE_LETTERS : STAGE_COMMIT;
 }
 
+/* Makes the replies of the batch. Reads have no effect, so those behind the last reply that a batch
+   of them may have are simply decided again in the next one. */
+static void encode_replies(struct applier *applier)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < applier->count; i++) {
+        applier->bodies[i] = body_of(applier, i);
+        bytes += applier->bodies[i].length;
+        if (bytes >= READ_BATCH_REPLY_BYTES && is_read(applier->jobs[i]))
+            return_to(&applier->waiting, applier, i + 1);
+    }
+}
+
 /* Decides all commands against the snapshot, and encodes the replies. */
 static void decide(struct applier *applier)
 {
@@ -1438,8 +1451,7 @@ static void decide(struct applier *applier)
     applier->verdicts = ARENA_ARRAY(applier->arena, struct verdict, applier->count);
     applier->bodies = ARENA_ARRAY(applier->arena, struct text, applier->count);
     plan_run(&context, applier->snapshot, applier->requests, applier->count, applier->verdicts);
-    for (size_t i = 0; i < applier->count; i++)
-        applier->bodies[i] = body_of(applier, i);
+    encode_replies(applier);
 }
 
 /* Decides the batch, and puts the bodies of new outcomes into the snapshot. */

@@ -21,6 +21,9 @@
 #include "worker/service/job.h"
 #include "worker/service/policy_source.h"
 
+/* A batch of reads ends when its replies have this many bytes: those behind wait for the next. */
+enum { READ_BATCH_REPLY_BYTES = 16 * 1024 * 1024 };
+
 struct applier_options {
     enum apply_role role;
     struct store *store;               /* borrowed */
