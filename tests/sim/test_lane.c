@@ -52,6 +52,7 @@ struct one_command {
     atomic_int replies; /* confirmed */
     atomic_bool acked;
     atomic_int polls;
+    atomic_int closes;
     atomic_bool refuses; /* open fails */
     bool open_hangs;     /* open does not return */
     bool hangs;          /* poll does not return */
@@ -155,6 +156,11 @@ static void restart(struct transport *transport, enum route route)
     (void)route;
 }
 
+static void close_it(struct transport *transport)
+{
+    atomic_fetch_add(&((struct one_command *)transport)->closes, 1);
+}
+
 static void nothing(struct transport *transport)
 {
     (void)transport;
@@ -169,7 +175,7 @@ static const struct transport_ops one_command_ops = {.open = open_it,
                                                      .restart = restart,
                                                      .ack = ack,
                                                      .requeue = requeue,
-                                                     .close = nothing,
+                                                     .close = close_it,
                                                      .free = nothing};
 
 /* --- a store whose begin blocks, or that has an outage --- */
@@ -280,14 +286,21 @@ static void start(struct fixture *fixture, struct clock *clock)
     fixture->lane = lane_start(&options);
 }
 
-static void tear_down(struct fixture *fixture)
+static void free_all(struct fixture *fixture)
 {
-    lane_stop(fixture->lane);
-    assert_true(lane_join(fixture->lane));
+    lane_free(fixture->lane);
     (void)sem_destroy(&fixture->store.release);
     policy_source_free(fixture->policy);
     full_principals_free(fixture->full);
     arena_free(fixture->arena);
+}
+
+static void tear_down(struct fixture *fixture)
+{
+    lane_stop(fixture->lane, PATIENCE_S * 1000);
+    lane_join(fixture->lane);
+    assert_int_equal(lane_returned(fixture->lane), 0);
+    free_all(fixture);
 }
 
 static void await_at_least(const atomic_int *what, int count)
@@ -373,6 +386,24 @@ static void test_the_counters_say_what_became_of_a_command(void **state)
     assert_int_equal(count(&fixture, COUNTER_PUBLISHES_FAILED), 0);
     assert_int_equal(count(&fixture, COUNTER_BYTES_IN_FLIGHT), 0);
     tear_down(&fixture);
+}
+
+static void test_a_lane_gives_up_what_the_database_does_not_answer(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    set_up(&fixture);
+    fixture.settings.worker_watchdog_timeout_ms = PATIENCE_S * 1000;
+    start(&fixture, system_clock());
+    await_at_least(&fixture.store.begins, 1); /* the call that hangs */
+    lane_stop(fixture.lane, 0);
+    await_at_least(&fixture.broker.closes, 1);
+    (void)sem_post(&fixture.store.release); /* the call returns, and the thread makes no other */
+    lane_join(fixture.lane);
+    assert_int_equal(lane_returned(fixture.lane), 1);
+    assert_int_equal(atomic_load(&fixture.store.begins), 1);
+    assert_false(atomic_load(&fixture.broker.acked));
+    free_all(&fixture);
 }
 
 /* The pauses are 0.1, 0.2, 0.4 s and so on, of which at least half is waited for. So there are six
@@ -472,7 +503,7 @@ static void test_a_transport_thread_that_hangs_ends_the_process_and_no_sooner(vo
     assert_int_equal(run_child(check_in_time).signal, SIGUSR1);
 }
 
-/* --- the lines of an outage of the broker --- */
+/* --- a stopping lane --- */
 
 struct atomic_clock {
     struct clock base;
@@ -483,6 +514,31 @@ static int64_t atomic_ms(struct clock *clock)
 {
     return atomic_load(&((struct atomic_clock *)clock)->ms);
 }
+
+static void stall_while_stopping(void)
+{
+    static struct fixture fixture;
+    struct atomic_clock clock = {{atomic_ms, atomic_ms}, 1000};
+    set_up(&fixture);
+    start(&fixture, &clock.base);
+    await_at_least(&fixture.store.begins, 1); /* the call that hangs */
+    lane_stop(fixture.lane, 3600 * 1000);
+    for (int report = 0; report < 3; report++) {
+        atomic_fetch_add(&clock.ms, STALL_MS);
+        await_at_least(&fixture.broker.polls, atomic_load(&fixture.broker.polls) + 2);
+    }
+    (void)sem_post(&fixture.store.release);
+    lane_join(fixture.lane);
+    (void)raise(atomic_load(&fixture.broker.opens) == 1 ? SIGUSR1 : SIGUSR2);
+}
+
+static void test_the_watchdog_leaves_a_stopping_lane_alone(void **state)
+{
+    (void)state;
+    assert_int_equal(run_child(stall_while_stopping).signal, SIGUSR1);
+}
+
+/* --- the lines of an outage of the broker --- */
 
 static struct fixture outage;
 static struct atomic_clock outage_clock = {{atomic_ms, atomic_ms}, 1000};
@@ -576,9 +632,11 @@ int main(void)
         cmocka_unit_test(test_a_lane_whose_database_call_hangs_reconnects_and_answers),
         cmocka_unit_test(test_an_outage_of_the_database_never_costs_the_broker_connection),
         cmocka_unit_test(test_the_counters_say_what_became_of_a_command),
+        cmocka_unit_test(test_a_lane_gives_up_what_the_database_does_not_answer),
         cmocka_unit_test(test_a_broker_that_refuses_the_consumer_is_not_hammered),
         cmocka_unit_test(test_the_second_stall_in_a_row_ends_the_process),
         cmocka_unit_test(test_a_transport_thread_that_hangs_ends_the_process_and_no_sooner),
+        cmocka_unit_test(test_the_watchdog_leaves_a_stopping_lane_alone),
         cmocka_unit_test(
             test_an_outage_of_the_broker_has_a_line_at_its_start_each_minute_and_its_end),
         cmocka_unit_test(test_a_broker_that_refuses_the_consumer_is_an_outage),

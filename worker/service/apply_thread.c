@@ -134,9 +134,13 @@ struct apply_thread *apply_thread_start(const struct apply_thread_options *optio
     return thread;
 }
 
-void apply_thread_end(struct apply_thread *thread)
+void apply_thread_close(struct apply_thread *thread)
 {
     work_queue_close(thread->work_queue);
+}
+
+void apply_thread_end(struct apply_thread *thread)
+{
     (void)pthread_join(thread->thread, NULL);
     thread->options.applier.store->ops->free(thread->options.applier.store);
     work_queue_free(thread->work_queue);

@@ -14,14 +14,13 @@
 /*
  * X(id, name, level, what happened and what it means, what to do)
  *
- * `level` is one of ERROR, WARNING, INFO, DEBUG: the level of event_log. Nine events vary and are
+ * `level` is one of ERROR, WARNING, INFO, DEBUG: the level of event_log. Eight events vary and are
  * logged with event_log_at; for them the list has the level of the line that matters most:
  *   storage.prepare_failed                          DEBUG from the second attempt of an outage on
  *   broker.connect_failed                           DEBUG except once a minute of an outage
  *   batch.failed                                    ERROR for a misconfigured database; DEBUG for
  *                                                   a conflict and for repeats within an outage
  *   command.failed                                  WARNING where the command is dead-lettered
- *   worker.stopped                                  WARNING where commands were left unanswered
  *   reply.unroutable                                DEBUG for what `not_logged` counts
  *   storage.library                                 DEBUG for what the driver does not warn of
  *   letter.refused                                  DEBUG for repeats within 10 s
@@ -37,9 +36,9 @@
       "SIGTERM or SIGINT arrived. The worker takes no new command and finishes those in flight.",  \
       "Wait up to `timeout_ms`.")                                                                  \
     X(WORKER_STOPPED, "worker.stopped", INFO,                                                      \
-      "The worker ends. At level warning, `shutdown.timeout` passed with commands in flight; the " \
-      "broker redelivers them.",                                                                   \
-      "At level warning, look for an outage, or raise `shutdown.timeout`.")                        \
+      "The worker ends, in time: at the end of `shutdown.timeout` also if a call to the broker "   \
+      "or the database has not returned.",                                                         \
+      "Nothing.")                                                                                  \
     X(WORKER_FORCED_EXIT, "worker.forced_exit", WARNING,                                           \
       "A second signal arrived; the worker exits at once with status 3. Unacknowledged commands "  \
       "are redelivered.",                                                                          \
@@ -238,11 +237,12 @@
       "The broker redelivers it, so its reply may be published twice.",                            \
       "Nothing.")                                                                                  \
     X(COMMANDS_RETURNED, "commands.returned", WARNING,                                             \
-      "The worker stops, `shutdown.timeout` has passed, and the broker has not accepted the "      \
-      "replies of `commands` commands, or the dead letters of those without a stored letter. "     \
-      "They go back to the queue, and are answered from their recorded outcomes, or processed "    \
-      "again where none is recorded.",                                                             \
-      "Look for `dead_letter.publish_failed`, `replies.refused` and `reply.queue_silent` before.") \
+      "The worker stops, `shutdown.timeout` has passed, and `commands` commands are not "          \
+      "finished: the database has not committed them, or the broker has not accepted their "       \
+      "reply, or their dead letter where no letter is stored. They go back to the queue, and are " \
+      "answered from their recorded outcomes, or processed again where none is recorded.",         \
+      "Look for an outage of the database, `dead_letter.publish_failed`, `replies.refused` and "   \
+      "`reply.queue_silent` before; or raise `shutdown.timeout`.")                                 \
     X(DELIVERY_UNREADABLE, "delivery.unreadable", WARNING,                                         \
       "The client library cannot read a command: a header over 1 MiB, or values nested too "       \
       "deeply. The worker rejects it, so the broker dead-letters it with the reason `rejected`, "  \
