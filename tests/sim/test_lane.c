@@ -2,7 +2,8 @@
 /*
  * The lane with its real threads, on a database and a broker that hang: the watchdog notices, the
  * lane reconnects or the process aborts, and an outage of the database is not taken for a stall.
- * Also the lines that an outage of the broker leaves in the log.
+ * Also how a lane ends while a call hangs, and the lines that outages of the broker and of the
+ * database leave in the log.
  *
  * The first section has a transport that delivers one command and a store whose calls can be held
  * (a semaphore); `struct fixture` is a lane on both. Tests wait for events, such as a call that was
@@ -186,7 +187,20 @@ struct blocking_store {
     atomic_bool outage;
     atomic_int conflicts; /* so many commits fail */
     atomic_int begins;
+    atomic_int prepares;
+    atomic_bool prepare_fails;
+    atomic_bool prepare_hangs;
 };
+
+static enum store_status prepare(struct store *store, struct error *error)
+{
+    struct blocking_store *self = (struct blocking_store *)store;
+    atomic_fetch_add(&self->prepares, 1);
+    while (atomic_load(&self->prepare_hangs))
+        nap();
+    error_set(error, "not a replica set");
+    return atomic_load(&self->prepare_fails) ? STORE_MISCONFIGURED : STORE_OK;
+}
 
 static enum store_status begin(struct store *store, struct error *error)
 {
@@ -211,7 +225,7 @@ static enum store_status commit(struct store *store, struct error *error)
 }
 
 static const struct store_ops blocking_ops = {.now_ms = blank_now_ms,
-                                              .prepare = blank_call,
+                                              .prepare = prepare,
                                               .start = blank_call,
                                               .begin = begin,
                                               .limit_calls = blank_limit_calls,
@@ -626,6 +640,87 @@ static void test_an_outage_has_a_line_before_an_attempt_to_connect_ends(void **s
     assert_non_null(strstr(end.log, "\"outage_ms\":1000}"));
 }
 
+/* --- the lines of an outage of the database --- */
+
+/* Waits until two more calls have begun, so one of them has ended. */
+static void await_calls(const atomic_int *calls)
+{
+    await_at_least(calls, atomic_load(calls) + 2);
+}
+
+static void live_through_an_outage_of_the_database(void)
+{
+    set_up_outage();
+    atomic_store(&outage.store.outage, true);
+    start(&outage, &outage_clock.base);
+    await_calls(&outage.store.begins);
+    atomic_fetch_add(&outage_clock.ms, 60000);
+    await_calls(&outage.store.begins);
+    atomic_store(&outage.store.outage, false);
+    (void)sem_post(&outage.store.release);
+    await_release(&outage);
+}
+
+static void expect_lines_of_an_outage(const struct child_end *end)
+{
+    assert_int_equal(occurrences(end->log, "\"storage.unavailable\""), 2);
+    assert_non_null(strstr(end->log, "\"outage_ms\":0,"));
+    assert_non_null(strstr(end->log, "\"outage_ms\":60000,"));
+    assert_int_equal(occurrences(end->log, "\"storage.recovered\""), 1);
+    assert_non_null(strstr(end->log, "\"outage_ms\":60000}"));
+}
+
+static void
+test_an_outage_of_the_database_has_a_line_at_its_start_each_minute_and_its_end(void **state)
+{
+    (void)state;
+    struct child_end end = run_child(live_through_an_outage_of_the_database);
+    expect_lines_of_an_outage(&end);
+    assert_int_equal(occurrences(end.log, "\"batch.failed\""), 0);
+}
+
+static void live_without_preparation(void)
+{
+    set_up_outage();
+    atomic_store(&outage.store.prepare_fails, true);
+    (void)sem_post(&outage.store.release);
+    start(&outage, &outage_clock.base);
+    await_calls(&outage.store.prepares);
+    atomic_fetch_add(&outage_clock.ms, 60000);
+    await_calls(&outage.store.prepares);
+    atomic_store(&outage.store.prepare_fails, false);
+    await_release(&outage);
+}
+
+static void test_a_database_that_cannot_be_prepared_is_an_outage(void **state)
+{
+    (void)state;
+    struct child_end end = run_child(live_without_preparation);
+    expect_lines_of_an_outage(&end);
+    assert_non_null(strstr(end.log, "not a replica set"));
+    assert_int_equal(occurrences(end.log, "\"storage.prepare_failed\""), 0);
+}
+
+static void wait_for_an_answer_of_the_database(void)
+{
+    set_up_outage();
+    atomic_store(&outage.store.prepare_hangs, true);
+    start(&outage, &outage_clock.base);
+    await_at_least(&outage.store.prepares, 1);
+    for (int second = 0; second < 10; second++) {
+        lane_check(outage.lane);
+        atomic_fetch_add(&outage_clock.ms, 1000);
+    }
+}
+
+static void test_an_outage_has_a_line_before_a_call_to_the_database_returns(void **state)
+{
+    (void)state;
+    struct child_end end = run_child(wait_for_an_answer_of_the_database);
+    assert_int_equal(occurrences(end.log, "\"storage.unavailable\""), 1);
+    assert_non_null(strstr(end.log, "\"outage_ms\":1000}"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -641,6 +736,10 @@ int main(void)
             test_an_outage_of_the_broker_has_a_line_at_its_start_each_minute_and_its_end),
         cmocka_unit_test(test_a_broker_that_refuses_the_consumer_is_an_outage),
         cmocka_unit_test(test_an_outage_has_a_line_before_an_attempt_to_connect_ends),
+        cmocka_unit_test(
+            test_an_outage_of_the_database_has_a_line_at_its_start_each_minute_and_its_end),
+        cmocka_unit_test(test_a_database_that_cannot_be_prepared_is_an_outage),
+        cmocka_unit_test(test_an_outage_has_a_line_before_a_call_to_the_database_returns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }

@@ -17,6 +17,8 @@ struct apply_thread_options {
     int wake_fd;                    /* borrowed; see work_queue.h */
     atomic_bool *prepared;          /* borrowed; shared by the threads of the lane */
     bool prepares;                  /* it prepares the database, and sets `prepared` */
+    struct storage_outage *outage;  /* borrowed; shared by the threads of the lane */
+    size_t index;                   /* of this thread in `outage` */
     int64_t watchdog_ms;            /* worker.watchdog_timeout */
 };
 

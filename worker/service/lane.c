@@ -81,6 +81,7 @@ struct lane {
     _Atomic uint64_t loop_iterations;
     struct watchdog transport_watchdog; /* of the thread that calls lane_check */
     struct outage_log outage;           /* of the broker */
+    struct storage_outage *storage_outage;
 
     /* of the transport thread alone */
     struct settler *settler;
@@ -777,6 +778,8 @@ static void start_apply_thread(struct lane *lane, size_t index)
         .wake_fd = lane->wake_fd,
         .prepared = &lane->prepared,
         .prepares = role == APPLY_WRITES,
+        .outage = lane->storage_outage,
+        .index = index,
         .watchdog_ms = lane->options.settings->worker_watchdog_timeout_ms,
     };
     lane->threads[index] = apply_thread_start(&options);
@@ -811,6 +814,7 @@ struct lane *lane_start(const struct lane_options *options)
     if (lane->wake_fd < 0)
         abort(); /* out of descriptors at the start, with nothing in flight */
     lane->reads = read_queue_new((size_t)settings->reads_concurrency);
+    lane->storage_outage = storage_outage_new(lane->thread_count);
     lane->epoch = 1;
     lane->random = (unsigned)getpid() ^ (unsigned)options->clock->monotonic_ms(options->clock);
     flow_init(&lane->flow, (size_t)settings->amqp_max_bytes_in_flight,
@@ -829,6 +833,7 @@ void lane_check(struct lane *lane)
                        clock->monotonic_ms(clock), limit_ms))
         abort_stalled(lane, "transport", "a call to the broker does not return");
     check_outage(lane);
+    storage_outage_check(lane->storage_outage, monotonic_ms(lane));
 }
 
 const struct counters *lane_counters(const struct lane *lane)
@@ -848,6 +853,7 @@ void lane_join(struct lane *lane)
     (void)pthread_join(lane->transport_thread, NULL);
     for (size_t i = 0; i < lane->thread_count; i++)
         apply_thread_end(lane->threads[i]);
+    storage_outage_free(lane->storage_outage);
     settler_free(lane->settler);
     lane->options.transport->ops->free(lane->options.transport);
     read_queue_free(lane->reads);
