@@ -11,6 +11,7 @@
 #include "worker/arguments.h"
 #include "worker/exposures.h"
 #include "worker/service/events.h"
+#include "worker/shutdown.h"
 #include "worker/signals.h"
 #include "worker/wiring.h"
 
@@ -26,24 +27,6 @@ static void reload(struct worker *worker)
     else
         event_log(EVENT_POLICY_RELOAD_FAILED, LOG_FIELDS(LOG_S("error", error.text)),
                   "cannot reload the policy; keeping the current one");
-}
-
-/*
- * Stops the lanes and waits for the commands in flight. Returns false if shutdown.timeout passes
- * first. A second signal meanwhile ends the process at once.
- */
-static bool stop(struct worker *worker, int signals)
-{
-    event_log(EVENT_WORKER_STOPPING,
-              LOG_FIELDS(LOG_I("in_flight", (int64_t)worker_in_flight(worker)),
-                         LOG_I("timeout_ms", worker->settings.shutdown_timeout_ms)),
-              "shutting down, waiting for in-flight commands");
-    signals_end_at_next(signals);
-    bool finished = worker_stop(worker);
-    event_log_at(finished ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, EVENT_WORKER_STOPPED, LOG_NONE,
-                 finished ? "shutdown complete"
-                          : "shutdown.timeout exceeded; unanswered commands will be redelivered");
-    return finished;
 }
 
 /* Logs a warning of common/mongo. Of the messages of the MongoDB driver itself, error and critical
@@ -95,8 +78,9 @@ static int run(struct worker *worker, int signals)
         event_log(EVENT_WORKER_START_FAILED, LOG_FIELDS(LOG_S("error", error.text)),
                   "cannot start");
     }
-    bool finished = stop(worker, signals); /* after a failed start too: some lanes may run */
-    return started && finished ? EXIT_SUCCESS : EXIT_FAILURE;
+    int status = started ? EXIT_SUCCESS : EXIT_FAILURE;
+    shutdown_worker(worker, signals, status); /* after a failed start too: some lanes may run */
+    return status;
 }
 
 /* Lets freed memory go back to the system: large blocks at once, whatever was freed before, and few
@@ -136,6 +120,5 @@ int main(int argc, char **argv)
     worker_clear(&worker);
     arena_free(worker.arena);
     mongo_library_cleanup();
-    (void)log_flush(LOG_FLUSH_MS);
     return status;
 }

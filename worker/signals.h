@@ -10,8 +10,5 @@
 int signals_open(void);
 /* Waits for the next signal and returns it; 0 if none came within `timeout_ms` (-1: no limit). */
 int signals_next(int fd, int timeout_ms);
-/* Makes the next SIGTERM or SIGINT end the process at once, with exit status 3. A separate thread
-   reads the signals, because the main thread waits for the lanes. */
-void signals_end_at_next(int fd);
 
 #endif

@@ -179,23 +179,31 @@ uint64_t worker_in_flight(const struct worker *worker)
     return count;
 }
 
-bool worker_stop(struct worker *worker)
+void worker_stop(struct worker *worker, int64_t patience_ms)
 {
-    bool finished = true;
     for (size_t i = 0; i < worker->lane_count; i++)
-        lane_stop(worker->lanes[i]);
+        lane_stop(worker->lanes[i], patience_ms);
     for (size_t i = 0; i < worker->lane_count; i++)
-        finished &= lane_join(worker->lanes[i]);
-    worker->lane_count = 0;
+        lane_join(worker->lanes[i]);
     mongo_pool_free(worker->pool);
     worker->pool = NULL;
-    full_principals_free(worker->full);
-    worker->full = NULL;
-    return finished;
+}
+
+uint64_t worker_returned(const struct worker *worker)
+{
+    uint64_t count = 0;
+    for (size_t i = 0; i < worker->lane_count; i++)
+        count += lane_returned(worker->lanes[i]);
+    return count;
 }
 
 void worker_clear(struct worker *worker)
 {
+    for (size_t i = 0; i < worker->lane_count; i++)
+        lane_free(worker->lanes[i]);
+    worker->lane_count = 0;
+    full_principals_free(worker->full);
+    worker->full = NULL;
     policy_source_free(worker->policy);
     worker->policy = NULL;
 }

@@ -43,10 +43,12 @@ ALLOT_CHECK bool worker_start(struct worker *worker, struct error *error);
 void worker_check_progress(struct worker *worker);
 /* Returns the number of commands in flight, of all lanes. */
 uint64_t worker_in_flight(const struct worker *worker);
-/* Stops all lanes and waits for them. Returns false if shutdown.timeout passed with commands in
-   flight. */
-bool worker_stop(struct worker *worker);
-/* Frees what worker_load created. */
+/* Stops all lanes, which have `patience_ms` to answer the commands in flight, and waits for them.
+   Called by one other thread; meanwhile only worker_in_flight and worker_returned may be called. */
+void worker_stop(struct worker *worker, int64_t patience_ms);
+/* Returns how many commands go back to the queue because they were not answered in that time. */
+uint64_t worker_returned(const struct worker *worker);
+/* Frees what worker_load created, and what worker_stop has left. */
 void worker_clear(struct worker *worker);
 
 #endif

@@ -2,7 +2,8 @@
 /*
  * The lane with its real threads, on a database and a broker that hang: the watchdog notices, the
  * lane reconnects or the process aborts, and an outage of the database is not taken for a stall.
- * Also the lines that an outage of the broker leaves in the log.
+ * Also how a lane ends while a call hangs, and the lines that outages of the broker and of the
+ * database leave in the log.
  *
  * The first section has a transport that delivers one command and a store whose calls can be held
  * (a semaphore); `struct fixture` is a lane on both. Tests wait for events, such as a call that was
@@ -52,6 +53,7 @@ struct one_command {
     atomic_int replies; /* confirmed */
     atomic_bool acked;
     atomic_int polls;
+    atomic_int closes;
     atomic_bool refuses; /* open fails */
     bool open_hangs;     /* open does not return */
     bool hangs;          /* poll does not return */
@@ -155,6 +157,11 @@ static void restart(struct transport *transport, enum route route)
     (void)route;
 }
 
+static void close_it(struct transport *transport)
+{
+    atomic_fetch_add(&((struct one_command *)transport)->closes, 1);
+}
+
 static void nothing(struct transport *transport)
 {
     (void)transport;
@@ -169,7 +176,7 @@ static const struct transport_ops one_command_ops = {.open = open_it,
                                                      .restart = restart,
                                                      .ack = ack,
                                                      .requeue = requeue,
-                                                     .close = nothing,
+                                                     .close = close_it,
                                                      .free = nothing};
 
 /* --- a store whose begin blocks, or that has an outage --- */
@@ -180,7 +187,20 @@ struct blocking_store {
     atomic_bool outage;
     atomic_int conflicts; /* so many commits fail */
     atomic_int begins;
+    atomic_int prepares;
+    atomic_bool prepare_fails;
+    atomic_bool prepare_hangs;
 };
+
+static enum store_status prepare(struct store *store, struct error *error)
+{
+    struct blocking_store *self = (struct blocking_store *)store;
+    atomic_fetch_add(&self->prepares, 1);
+    while (atomic_load(&self->prepare_hangs))
+        nap();
+    error_set(error, "not a replica set");
+    return atomic_load(&self->prepare_fails) ? STORE_MISCONFIGURED : STORE_OK;
+}
 
 static enum store_status begin(struct store *store, struct error *error)
 {
@@ -205,7 +225,7 @@ static enum store_status commit(struct store *store, struct error *error)
 }
 
 static const struct store_ops blocking_ops = {.now_ms = blank_now_ms,
-                                              .prepare = blank_call,
+                                              .prepare = prepare,
                                               .start = blank_call,
                                               .begin = begin,
                                               .limit_calls = blank_limit_calls,
@@ -322,14 +342,21 @@ static void let_stall(struct fixture *fixture, struct moved_clock *clock)
     (void)atomic_fetch_add(&clock->moved_ms, STALL_MS + 1);
 }
 
-static void tear_down(struct fixture *fixture)
+static void free_all(struct fixture *fixture)
 {
-    lane_stop(fixture->lane);
-    assert_true(lane_join(fixture->lane));
+    lane_free(fixture->lane);
     (void)sem_destroy(&fixture->store.release);
     policy_source_free(fixture->policy);
     full_principals_free(fixture->full);
     arena_free(fixture->arena);
+}
+
+static void tear_down(struct fixture *fixture)
+{
+    lane_stop(fixture->lane, PATIENCE_S * 1000);
+    lane_join(fixture->lane);
+    assert_int_equal(lane_returned(fixture->lane), 0);
+    free_all(fixture);
 }
 
 static uint64_t count(const struct fixture *fixture, enum counter counter)
@@ -411,6 +438,24 @@ static void test_the_counters_say_what_became_of_a_command(void **state)
     assert_int_equal(count(&fixture, COUNTER_PUBLISHES_FAILED), 0);
     assert_int_equal(count(&fixture, COUNTER_BYTES_IN_FLIGHT), 0);
     tear_down(&fixture);
+}
+
+static void test_a_lane_gives_up_what_the_database_does_not_answer(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    set_up(&fixture);
+    fixture.settings.worker_watchdog_timeout_ms = PATIENCE_S * 1000;
+    start(&fixture, system_clock());
+    await_at_least(&fixture.store.begins, 1); /* the call that hangs */
+    lane_stop(fixture.lane, 0);
+    await_at_least(&fixture.broker.closes, 1);
+    (void)sem_post(&fixture.store.release); /* the call returns, and the thread makes no other */
+    lane_join(fixture.lane);
+    assert_int_equal(lane_returned(fixture.lane), 1);
+    assert_int_equal(atomic_load(&fixture.store.begins), 1);
+    assert_false(atomic_load(&fixture.broker.acked));
+    free_all(&fixture);
 }
 
 /* The pauses are 0.1, 0.2, 0.4 s and so on, of which at least half is waited for. A slow machine
@@ -509,7 +554,7 @@ static void test_a_transport_thread_that_hangs_ends_the_process_and_no_sooner(vo
     assert_int_equal(run_child(check_in_time).signal, SIGUSR1);
 }
 
-/* --- the lines of an outage of the broker --- */
+/* --- a stopping lane --- */
 
 struct atomic_clock {
     struct clock base;
@@ -520,6 +565,31 @@ static int64_t atomic_ms(struct clock *clock)
 {
     return atomic_load(&((struct atomic_clock *)clock)->ms);
 }
+
+static void stall_while_stopping(void)
+{
+    static struct fixture fixture;
+    struct atomic_clock clock = {{atomic_ms, atomic_ms}, 1000};
+    set_up(&fixture);
+    start(&fixture, &clock.base);
+    await_at_least(&fixture.store.begins, 1); /* the call that hangs */
+    lane_stop(fixture.lane, 3600 * 1000);
+    for (int report = 0; report < 3; report++) {
+        atomic_fetch_add(&clock.ms, STALL_MS);
+        await_at_least(&fixture.broker.polls, atomic_load(&fixture.broker.polls) + 2);
+    }
+    (void)sem_post(&fixture.store.release);
+    lane_join(fixture.lane);
+    (void)raise(atomic_load(&fixture.broker.opens) == 1 ? SIGUSR1 : SIGUSR2);
+}
+
+static void test_the_watchdog_leaves_a_stopping_lane_alone(void **state)
+{
+    (void)state;
+    assert_int_equal(run_child(stall_while_stopping).signal, SIGUSR1);
+}
+
+/* --- the lines of an outage of the broker --- */
 
 static struct fixture outage;
 static struct atomic_clock outage_clock = {{atomic_ms, atomic_ms}, 1000};
@@ -607,19 +677,106 @@ static void test_an_outage_has_a_line_before_an_attempt_to_connect_ends(void **s
     assert_non_null(strstr(end.log, "\"outage_ms\":1000}"));
 }
 
+/* --- the lines of an outage of the database --- */
+
+/* Waits until two more calls have begun, so one of them has ended. */
+static void await_calls(const atomic_int *calls)
+{
+    await_at_least(calls, atomic_load(calls) + 2);
+}
+
+static void live_through_an_outage_of_the_database(void)
+{
+    set_up_outage();
+    atomic_store(&outage.store.outage, true);
+    start(&outage, &outage_clock.base);
+    await_calls(&outage.store.begins);
+    atomic_fetch_add(&outage_clock.ms, 60000);
+    await_calls(&outage.store.begins);
+    atomic_store(&outage.store.outage, false);
+    (void)sem_post(&outage.store.release);
+    await_release(&outage);
+}
+
+static void expect_lines_of_an_outage(const struct child_end *end)
+{
+    assert_int_equal(occurrences(end->log, "\"storage.unavailable\""), 2);
+    assert_non_null(strstr(end->log, "\"outage_ms\":0,"));
+    assert_non_null(strstr(end->log, "\"outage_ms\":60000,"));
+    assert_int_equal(occurrences(end->log, "\"storage.recovered\""), 1);
+    assert_non_null(strstr(end->log, "\"outage_ms\":60000}"));
+}
+
+static void
+test_an_outage_of_the_database_has_a_line_at_its_start_each_minute_and_its_end(void **state)
+{
+    (void)state;
+    struct child_end end = run_child(live_through_an_outage_of_the_database);
+    expect_lines_of_an_outage(&end);
+    assert_int_equal(occurrences(end.log, "\"batch.failed\""), 0);
+}
+
+static void live_without_preparation(void)
+{
+    set_up_outage();
+    atomic_store(&outage.store.prepare_fails, true);
+    (void)sem_post(&outage.store.release);
+    start(&outage, &outage_clock.base);
+    await_calls(&outage.store.prepares);
+    atomic_fetch_add(&outage_clock.ms, 60000);
+    await_calls(&outage.store.prepares);
+    atomic_store(&outage.store.prepare_fails, false);
+    await_release(&outage);
+}
+
+static void test_a_database_that_cannot_be_prepared_is_an_outage(void **state)
+{
+    (void)state;
+    struct child_end end = run_child(live_without_preparation);
+    expect_lines_of_an_outage(&end);
+    assert_non_null(strstr(end.log, "not a replica set"));
+    assert_int_equal(occurrences(end.log, "\"storage.prepare_failed\""), 0);
+}
+
+static void wait_for_an_answer_of_the_database(void)
+{
+    set_up_outage();
+    atomic_store(&outage.store.prepare_hangs, true);
+    start(&outage, &outage_clock.base);
+    await_at_least(&outage.store.prepares, 1);
+    for (int second = 0; second < 10; second++) {
+        lane_check(outage.lane);
+        atomic_fetch_add(&outage_clock.ms, 1000);
+    }
+}
+
+static void test_an_outage_has_a_line_before_a_call_to_the_database_returns(void **state)
+{
+    (void)state;
+    struct child_end end = run_child(wait_for_an_answer_of_the_database);
+    assert_int_equal(occurrences(end.log, "\"storage.unavailable\""), 1);
+    assert_non_null(strstr(end.log, "\"outage_ms\":1000}"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_lane_whose_database_call_hangs_reconnects_and_answers),
         cmocka_unit_test(test_an_outage_of_the_database_never_costs_the_broker_connection),
         cmocka_unit_test(test_the_counters_say_what_became_of_a_command),
+        cmocka_unit_test(test_a_lane_gives_up_what_the_database_does_not_answer),
         cmocka_unit_test(test_a_broker_that_refuses_the_consumer_is_not_hammered),
         cmocka_unit_test(test_the_second_stall_in_a_row_ends_the_process),
         cmocka_unit_test(test_a_transport_thread_that_hangs_ends_the_process_and_no_sooner),
+        cmocka_unit_test(test_the_watchdog_leaves_a_stopping_lane_alone),
         cmocka_unit_test(
             test_an_outage_of_the_broker_has_a_line_at_its_start_each_minute_and_its_end),
         cmocka_unit_test(test_a_broker_that_refuses_the_consumer_is_an_outage),
         cmocka_unit_test(test_an_outage_has_a_line_before_an_attempt_to_connect_ends),
+        cmocka_unit_test(
+            test_an_outage_of_the_database_has_a_line_at_its_start_each_minute_and_its_end),
+        cmocka_unit_test(test_a_database_that_cannot_be_prepared_is_an_outage),
+        cmocka_unit_test(test_an_outage_has_a_line_before_a_call_to_the_database_returns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }

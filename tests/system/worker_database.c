@@ -30,9 +30,15 @@ enum { COMMAND_MAX = 2048, LETTER_PAUSE_US = 50000 };
 static int64_t failed_before;
 static int64_t held_before;
 
+/* Servers that were frozen may need some seconds to elect a primary, so the client waits for it. */
 static mongoc_client_t *open_database(void)
 {
-    mongoc_client_t *client = mongoc_client_new(getenv("ALLOT_MONGODB_URI"));
+    mongoc_uri_t *uri = mongoc_uri_new(getenv("ALLOT_MONGODB_URI"));
+    assert_non_null(uri);
+    (void)mongoc_uri_set_option_as_bool(uri, MONGOC_URI_SERVERSELECTIONTRYONCE, false);
+    (void)mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, WAIT_MS);
+    mongoc_client_t *client = mongoc_client_new_from_uri(uri);
+    mongoc_uri_destroy(uri);
     assert_non_null(client);
     return client;
 }

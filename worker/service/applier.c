@@ -121,7 +121,8 @@ struct applier {
     bool in_transaction;
     int64_t batch_began_ms;       /* monotonic */
     int64_t transaction_began_ms; /* monotonic; after the attempt record was written */
-    bool in_outage;               /* an outage was logged, and nothing was committed since */
+    enum storage_result last;     /* what the last step says about the database */
+    bool in_outage;               /* a batch failed because of one, and none was committed since */
 
     /* the failure that is being handled */
     enum stage failed_stage;
@@ -219,6 +220,11 @@ bool applier_in_outage(const struct applier *applier)
     return applier->in_outage;
 }
 
+struct storage_step applier_last_step(const struct applier *applier)
+{
+    return (struct storage_step){applier->last, applier->failure, &applier->failure_error};
+}
+
 const char *applier_stage_name(const struct applier *applier)
 {
     return stages[applier->stage].name;
@@ -227,6 +233,7 @@ const char *applier_stage_name(const struct applier *applier)
 enum applier_next applier_step(struct applier *applier, int64_t *ret_pause_ms)
 {
     *ret_pause_ms = 0;
+    applier->last = STORAGE_UNTOLD;
     return stages[applier->stage].run(applier, ret_pause_ms);
 }
 
@@ -700,15 +707,12 @@ static const char *message_of(const struct applier *applier, enum remedy remedy)
     return "transaction failed, retrying the batch";
 }
 
-/* Returns the level at which a failed batch is logged. An outage, and a command that is set aside,
-   is a warning once; a conflict is normal, and is logged at debug. */
+/* Returns the level at which a failed batch is logged. A command that is set aside is a warning
+   once. A conflict is normal, and an outage has lines of its own (storage_outage.h). */
 static enum log_level failure_level(const struct applier *applier, enum retry_cause cause,
                                     enum remedy remedy)
 {
-    if (applier->failure == STORE_MISCONFIGURED)
-        return LOG_LEVEL_ERROR;
     if (cause == RETRY_REFUSED || remedy == REMEDY_REJECT ||
-        (cause == RETRY_OUTAGE && !applier->in_outage) ||
         (remedy == REMEDY_SET_ASIDE && applier->jobs[0]->waits == 0))
         return LOG_LEVEL_WARNING;
     return LOG_LEVEL_DEBUG;
@@ -726,7 +730,10 @@ static void log_failure(struct applier *applier, enum retry_cause cause, enum re
                             LOG_I("retry_in_ms", retry_in_ms),
                             LOG_S("error", applier->failure_error.text)),
                  "%s", message_of(applier, remedy));
-    applier->in_outage = applier->in_outage || cause == RETRY_OUTAGE;
+    if (cause == RETRY_OUTAGE) {
+        applier->in_outage = true;
+        applier->last = STORAGE_FAILED;
+    }
 }
 
 static bool took_too_long(const struct applier *applier)
@@ -1504,9 +1511,8 @@ static void charge(struct applier *applier)
 
 static void log_commit(struct applier *applier)
 {
-    if (applier->in_outage)
-        event_log(EVENT_STORAGE_RECOVERED, LOG_NONE, "the database is available again");
     applier->in_outage = false;
+    applier->last = STORAGE_WORKED;
     event_log(EVENT_BATCH_COMMITTED,
               LOG_FIELDS(LOG_I("commands", (int64_t)applier->count),
                          LOG_I("duration_ms", now_ms(applier) - applier->batch_began_ms)),

@@ -20,6 +20,7 @@
 #include "worker/service/full_principals.h"
 #include "worker/service/job.h"
 #include "worker/service/policy_source.h"
+#include "worker/service/storage_outage.h"
 
 /* A batch of reads ends when its replies have this many bytes: those behind wait for the next. */
 enum { READ_BATCH_REPLY_BYTES = 16 * 1024 * 1024 };
@@ -82,7 +83,9 @@ enum applier_next applier_step(struct applier *applier, int64_t *ret_pause_ms);
 
 /* Returns the name of the stage that the next step runs, for the log; static. */
 const char *applier_stage_name(const struct applier *applier);
-/* Returns whether a database outage was logged that is not over yet. */
+/* Returns what the last step says about the database. Its error is borrowed until the next step. */
+struct storage_step applier_last_step(const struct applier *applier);
+/* Returns whether a batch failed because of a database outage, and none was committed since. */
 bool applier_in_outage(const struct applier *applier);
 
 #endif

@@ -1,4 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Design. The thread runs the steps of its applier. Between two steps it hands completed jobs to
+ * the transport thread and takes new ones, all through the work queue. Before the first step the
+ * database has to be prepared: one thread of the lane does that, the others wait for it.
+ *
+ * What the transport thread and the main thread want to know is atomic, or noted in the outage that
+ * the threads of the lane share: each step tells it its beginning, its end, and what it says about
+ * the database.
+ *
+ * Not here: what a step does (applier.c), which job is for which thread (apply_role.c).
+ */
 #include "worker/service/apply_thread.h"
 
 #include <pthread.h>
@@ -31,26 +42,49 @@ struct apply_thread {
 
 /* --- the thread ----------------------------------------------------------------------------- */
 
-static void log_prepare_failed(enum store_status status, const struct error *error, bool first)
+static int64_t now_ms(const struct apply_thread *thread)
 {
-    event_log_at(first ? event_level(EVENT_STORAGE_PREPARE_FAILED) : LOG_LEVEL_DEBUG,
-                 EVENT_STORAGE_PREPARE_FAILED,
-                 LOG_FIELDS(LOG_S("status", store_status_name(status)),
-                            LOG_I("retry_in_ms", PREPARE_PAUSE_MS), LOG_S("error", error->text)),
-                 "database not ready, retrying");
+    struct clock *clock = thread->options.applier.clock;
+    return clock->monotonic_ms(clock);
+}
+
+static void enter_step(const struct apply_thread *thread)
+{
+    storage_outage_enter(thread->options.outage, thread->options.index, now_ms(thread));
+}
+
+static void leave_step(const struct apply_thread *thread, const struct storage_step *step)
+{
+    storage_outage_leave(thread->options.outage, thread->options.index, step, now_ms(thread));
+}
+
+static void log_prepare_failed(enum store_status status, const struct error *error)
+{
+    event_log(EVENT_STORAGE_PREPARE_FAILED,
+              LOG_FIELDS(LOG_S("status", store_status_name(status)),
+                         LOG_I("retry_in_ms", PREPARE_PAUSE_MS), LOG_S("error", error->text)),
+              "database not ready, retrying");
+}
+
+/* Makes one try to prepare the database. */
+static enum store_status prepare_once(const struct apply_thread *thread)
+{
+    struct store *store = thread->options.applier.store;
+    struct error error = {""};
+    enter_step(thread);
+    enum store_status status = store->ops->prepare(store, &error);
+    if (status != STORE_OK)
+        log_prepare_failed(status, &error);
+    leave_step(thread, &(struct storage_step){status == STORE_OK ? STORAGE_WORKED : STORAGE_FAILED,
+                                              status, &error});
+    return status;
 }
 
 /* Creates collections, validators and indexes, which have to exist before the first transaction.
    Returns false if the thread has to end. */
 static bool prepare_store(struct apply_thread *thread, struct applier *applier)
 {
-    struct store *store = thread->options.applier.store;
-    for (bool first = true;; first = false) {
-        struct error error = {""};
-        enum store_status status = store->ops->prepare(store, &error);
-        if (status == STORE_OK)
-            break;
-        log_prepare_failed(status, &error, first);
+    while (prepare_once(thread) != STORE_OK) {
         if (!work_queue_wait(thread->work_queue, applier, PREPARE_PAUSE_MS))
             return false;
     }
@@ -79,7 +113,12 @@ static enum applier_next step(struct apply_thread *thread, struct applier *appli
                               int64_t *ret_pause_ms)
 {
     atomic_store(&thread->in_step, true);
+    enter_step(thread);
     enum applier_next next = applier_step(applier, ret_pause_ms);
+    struct storage_step last = applier_last_step(applier);
+    if (next == APPLIER_IDLE && *ret_pause_ms == 0)
+        last.result = STORAGE_IDLE;
+    leave_step(thread, &last);
     atomic_store(&thread->in_step, false);
     atomic_store(&thread->stage, applier_stage_name(applier));
     atomic_store(&thread->in_outage, applier_in_outage(applier));
@@ -134,9 +173,13 @@ struct apply_thread *apply_thread_start(const struct apply_thread_options *optio
     return thread;
 }
 
-void apply_thread_end(struct apply_thread *thread)
+void apply_thread_close(struct apply_thread *thread)
 {
     work_queue_close(thread->work_queue);
+}
+
+void apply_thread_end(struct apply_thread *thread)
+{
     (void)pthread_join(thread->thread, NULL);
     thread->options.applier.store->ops->free(thread->options.applier.store);
     work_queue_free(thread->work_queue);

@@ -17,6 +17,8 @@ struct apply_thread_options {
     int wake_fd;                    /* borrowed; see work_queue.h */
     atomic_bool *prepared;          /* borrowed; shared by the threads of the lane */
     bool prepares;                  /* it prepares the database, and sets `prepared` */
+    struct storage_outage *outage;  /* borrowed; shared by the threads of the lane */
+    size_t index;                   /* of this thread in `outage` */
     int64_t watchdog_ms;            /* worker.watchdog_timeout */
 };
 
@@ -24,7 +26,9 @@ struct apply_thread;
 
 /* Starts the thread; aborts if the system has no thread left. Owned by the caller. */
 struct apply_thread *apply_thread_start(const struct apply_thread_options *options);
-/* Ends the thread after the call that it is in, and frees it with its store and its jobs. */
+/* Tells the thread to end after the call that it is in. */
+void apply_thread_close(struct apply_thread *thread);
+/* Waits until a closed thread has ended, and frees it with its store and its jobs. */
 void apply_thread_end(struct apply_thread *thread);
 
 /* Hands over the jobs, and their ownership. */

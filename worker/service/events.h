@@ -14,14 +14,12 @@
 /*
  * X(id, name, level, what happened and what it means, what to do)
  *
- * `level` is one of ERROR, WARNING, INFO, DEBUG: the level of event_log. Nine events vary and are
+ * `level` is one of ERROR, WARNING, INFO, DEBUG: the level of event_log. Eight events vary and are
  * logged with event_log_at; for them the list has the level of the line that matters most:
- *   storage.prepare_failed                          DEBUG from the second attempt of an outage on
+ *   storage.unavailable                             WARNING before a call has failed
  *   broker.connect_failed                           DEBUG except once a minute of an outage
- *   batch.failed                                    ERROR for a misconfigured database; DEBUG for
- *                                                   a conflict and for repeats within an outage
+ *   batch.failed                                    DEBUG for a conflict and for an outage
  *   command.failed                                  WARNING where the command is dead-lettered
- *   worker.stopped                                  WARNING where commands were left unanswered
  *   reply.unroutable                                DEBUG for what `not_logged` counts
  *   storage.library                                 DEBUG for what the driver does not warn of
  *   letter.refused                                  DEBUG for repeats within 10 s
@@ -37,9 +35,9 @@
       "SIGTERM or SIGINT arrived. The worker takes no new command and finishes those in flight.",  \
       "Wait up to `timeout_ms`.")                                                                  \
     X(WORKER_STOPPED, "worker.stopped", INFO,                                                      \
-      "The worker ends. At level warning, `shutdown.timeout` passed with commands in flight; the " \
-      "broker redelivers them.",                                                                   \
-      "At level warning, look for an outage, or raise `shutdown.timeout`.")                        \
+      "The worker ends, in time: at the end of `shutdown.timeout` also if a call to the broker "   \
+      "or the database has not returned.",                                                         \
+      "Nothing.")                                                                                  \
     X(WORKER_FORCED_EXIT, "worker.forced_exit", WARNING,                                           \
       "A second signal arrived; the worker exits at once with status 3. Unacknowledged commands "  \
       "are redelivered.",                                                                          \
@@ -174,12 +172,20 @@
     X(STORAGE_READY, "storage.ready", INFO,                                                        \
       "The database has all collections, validators and indexes; the worker can begin.",           \
       "Nothing.")                                                                                  \
-    X(STORAGE_PREPARE_FAILED, "storage.prepare_failed", ERROR,                                     \
+    X(STORAGE_PREPARE_FAILED, "storage.prepare_failed", DEBUG,                                     \
       "At the start, the database is unreachable or not fit for allotd. The worker retries after " \
-      "`retry_in_ms`; repeats are logged at debug.",                                               \
+      "`retry_in_ms`. `storage.unavailable` tells the outage.",                                    \
       "Correct what `error` names.")                                                               \
+    X(STORAGE_UNAVAILABLE, "storage.unavailable", ERROR,                                           \
+      "The database cannot be used, at the start or while the worker runs: it is unreachable, "    \
+      "not fit for allotd, or a call has taken over 1 s (level warning, without `error`, if none " \
+      "has failed yet). It has been so for `outage_ms`. Commands wait; reads and commands that "   \
+      "were set aside may go on. Logged within 2 s of the first call for a write that is not "     \
+      "answered, or at the first failure, and once a minute. `storage.recovered` tells the end.",  \
+      "Correct what `error` names; check the replica set, its primary and its disks.")             \
     X(STORAGE_RECOVERED, "storage.recovered", INFO,                                                \
-      "The first batch after a database outage is committed.", "Nothing.")                         \
+      "The end of `storage.unavailable`: the database works again. It has not for `outage_ms`.",   \
+      "Nothing.")                                                                                  \
     X(STORAGE_LIBRARY, "storage.library", WARNING,                                                 \
       "A message of the MongoDB driver: an error, or at debug anything else.",                     \
       "Read it together with the events around it.")                                               \
@@ -194,10 +200,9 @@
     X(BATCH_FAILED, "batch.failed", WARNING,                                                       \
       "A transaction failed in `stage`, and is retried after `retry_in_ms`. It took no effect, "   \
       "unless `status` is `unknown`: then the retry finds out. In a batch of letters alone, "      \
-      "`commands` counts letters. At debug for a conflict and for repeats within an outage, at "   \
-      "error for `misconfigured`.",                                                                \
-      "Look at `status` and `error`. `unavailable`: check the replica set. `misconfigured`: "      \
-      "correct the database. `refused`, `expired`: see docs/debugging.md.")                        \
+      "`commands` counts letters. At debug for a conflict and for an outage; "                     \
+      "`storage.unavailable` tells the outage.",                                                   \
+      "Look at `status` and `error`; see docs/debugging.md.")                                      \
     X(COMMANDS_SUSPECTED, "commands.suspected", WARNING,                                           \
       "A worker died while it processed these commands in a batch of `batch`. They are tried "     \
       "again in batches of half the size, apart from others, so that the one that kills its "      \
@@ -252,11 +257,12 @@
       "The broker redelivers it, so its reply may be published twice.",                            \
       "Nothing.")                                                                                  \
     X(COMMANDS_RETURNED, "commands.returned", WARNING,                                             \
-      "The worker stops, `shutdown.timeout` has passed, and the broker has not accepted the "      \
-      "replies of `commands` commands, or the dead letters of those without a stored letter. "     \
-      "They go back to the queue, and are answered from their recorded outcomes, or processed "    \
-      "again where none is recorded.",                                                             \
-      "Look for `dead_letter.publish_failed`, `replies.refused` and `reply.queue_silent` before.") \
+      "The worker stops, `shutdown.timeout` has passed, and `commands` commands are not "          \
+      "finished: the database has not committed them, or the broker has not accepted their "       \
+      "reply, or their dead letter where no letter is stored. They go back to the queue, and are " \
+      "answered from their recorded outcomes, or processed again where none is recorded.",         \
+      "Look for an outage of the database, `dead_letter.publish_failed`, `replies.refused` and "   \
+      "`reply.queue_silent` before; or raise `shutdown.timeout`.")                                 \
     X(DELIVERY_UNREADABLE, "delivery.unreadable", WARNING,                                         \
       "The client library cannot read a command: a header over 1 MiB, or values nested too "       \
       "deeply. The worker rejects it, so the broker dead-letters it with the reason `rejected`, "  \

@@ -21,6 +21,8 @@
  * - `epoch` is the number of the broker connection. A job of an older epoch is released without a
  *   reply, since the broker redelivers its command.
  * - A connection that is lost is replaced, after a pause that grows up to RECONNECT_PAUSE_MAX_MS.
+ * - A stopping lane begins no call after it has given up (has_stopped). The watchdog leaves it
+ *   alone: shutdown.c bounds its end.
  *
  * Not here: the transaction (applier.c), which job goes to which apply thread (apply_role.c,
  * read_queue.c), replies (settler.c), memory limits (flow.c).
@@ -71,13 +73,17 @@ struct lane {
     size_t thread_count;
     int wake_fd; /* an eventfd: an apply thread has completed jobs, or the lane is to stop */
     _Atomic uint64_t epoch;
+    _Atomic int64_t give_up_ms; /* monotonic: when a stopping lane ends, whatever is in flight */
     atomic_bool stopping;
-    atomic_bool prepared; /* the database */
+    _Atomic uint64_t returned; /* commands that were in flight when it gave up */
+    atomic_bool ended;         /* the transport thread needs nothing any more */
+    atomic_bool prepared;      /* the database */
 
     /* written by the transport thread, for lane_check */
     _Atomic uint64_t loop_iterations;
     struct watchdog transport_watchdog; /* of the thread that calls lane_check */
     struct outage_log outage;           /* of the broker */
+    struct storage_outage *storage_outage;
 
     /* of the transport thread alone */
     struct settler *settler;
@@ -88,7 +94,6 @@ struct lane {
     bool serving;    /* the connection works as far as a subscription, if one is wanted */
     unsigned random; /* state of rand_r, for the pauses between connections */
     struct error error;
-    bool finished; /* no command was in flight when the lane ended */
     bool sweeping; /* the apply thread looks for unpublished letters */
     int64_t sweep_at_ms;
     bool trimming; /* the apply thread makes a step of a trim */
@@ -631,35 +636,30 @@ static enum transport_status run_once(struct lane *lane, const struct transport_
     store_letters(lane);
     sweep_letters(lane);
     trim_letters(lane);
-    if (any_is_stalled(lane, clock->monotonic_ms(clock)))
-        return TRANSPORT_LOST;
+    if (!atomic_load(&lane->stopping) && any_is_stalled(lane, clock->monotonic_ms(clock)))
+        return TRANSPORT_LOST; /* the end of a stopping lane is bounded anyway */
     return lane->connection_lost ? TRANSPORT_LOST : status;
 }
 
-static void log_returned(const struct lane *lane)
+/* Returns how many commands and messages go back to their queues if the connection is closed now.
+   Letters that the lane publishes are stored. */
+static size_t unfinished(const struct lane *lane)
 {
-    event_log(EVENT_COMMANDS_RETURNED,
-              LOG_FIELDS(LOG_I("commands", (int64_t)settler_count(lane->settler))),
-              "shutdown.timeout passed; commands go back to the queue, because the broker has not "
-              "accepted their reply, or the dead letter of a command without a stored letter");
+    return lane->flow.count - settler_publishing(lane->settler);
 }
 
 /*
- * Returns whether the stopping lane ends now: all is answered, or shutdown.timeout has passed. It
- * has finished also if the broker does not take what is left, because no transaction is open then:
- * the broker redelivers the commands, and their outcomes are replayed.
+ * Returns whether the stopping lane ends now: all is answered, or its time has passed. What is left
+ * then goes back to the queue: the broker redelivers it, and what was committed is replayed.
  */
-static bool has_stopped(struct lane *lane, int64_t *stop_at_ms)
+static bool has_stopped(struct lane *lane)
 {
-    struct clock *clock = lane->options.clock;
-    int64_t now_ms = clock->monotonic_ms(clock);
-    if (*stop_at_ms == 0)
-        *stop_at_ms = now_ms + lane->options.settings->shutdown_timeout_ms;
-    bool expired = now_ms >= *stop_at_ms;
-    lane->finished = !has_in_flight(lane) || (expired && applying(lane) == 0);
-    if (expired && lane->finished && has_in_flight(lane))
-        log_returned(lane);
-    return lane->finished || expired;
+    if (!has_in_flight(lane))
+        return true;
+    if (monotonic_ms(lane) < atomic_load(&lane->give_up_ms))
+        return false;
+    atomic_store(&lane->returned, unfinished(lane));
+    return true;
 }
 
 /* Serves one connection. Returns true if the lane has stopped, false if the connection is lost. */
@@ -667,9 +667,8 @@ static bool run_connection(struct lane *lane)
 {
     struct transport_handler handler = {lane, handle_event};
     enum transport_status status = TRANSPORT_OK;
-    int64_t stop_at_ms = 0;
     while (status == TRANSPORT_OK) {
-        if (atomic_load(&lane->stopping) && has_stopped(lane, &stop_at_ms))
+        if (atomic_load(&lane->stopping) && has_stopped(lane))
             return true;
         status = run_once(lane, &handler);
     }
@@ -769,11 +768,12 @@ static void *transport_main(void *argument)
         if (stopped)
             break;
         sleep_unless_stopping(lane, wait_ms);
-        if (atomic_load(&lane->stopping)) {
-            lane->finished = true; /* without a connection, the broker holds every command */
-            break;
-        }
+        if (atomic_load(&lane->stopping))
+            break; /* without a connection, the broker has every command already */
     }
+    for (size_t i = 0; i < lane->thread_count; i++)
+        apply_thread_close(lane->threads[i]);
+    atomic_store(&lane->ended, true);
     return NULL;
 }
 
@@ -813,6 +813,8 @@ static void start_apply_thread(struct lane *lane, size_t index)
         .wake_fd = lane->wake_fd,
         .prepared = &lane->prepared,
         .prepares = role == APPLY_WRITES,
+        .outage = lane->storage_outage,
+        .index = index,
         .watchdog_ms = lane->options.settings->worker_watchdog_timeout_ms,
     };
     lane->threads[index] = apply_thread_start(&options);
@@ -847,6 +849,7 @@ struct lane *lane_start(const struct lane_options *options)
     if (lane->wake_fd < 0)
         abort(); /* out of descriptors at the start, with nothing in flight */
     lane->reads = read_queue_new((size_t)settings->reads_concurrency);
+    lane->storage_outage = storage_outage_new(lane->thread_count);
     lane->epoch = 1;
     lane->random = (unsigned)getpid() ^ (unsigned)options->clock->monotonic_ms(options->clock);
     flow_init(&lane->flow, (size_t)settings->amqp_max_bytes_in_flight,
@@ -865,6 +868,7 @@ void lane_check(struct lane *lane)
                        clock->monotonic_ms(clock), limit_ms))
         abort_stalled(lane, "transport", "a call to the broker does not return");
     check_outage(lane);
+    storage_outage_check(lane->storage_outage, monotonic_ms(lane));
 }
 
 const struct counters *lane_counters(const struct lane *lane)
@@ -872,24 +876,35 @@ const struct counters *lane_counters(const struct lane *lane)
     return &lane->counters;
 }
 
-void lane_stop(struct lane *lane)
+void lane_stop(struct lane *lane, int64_t patience_ms)
 {
+    atomic_store(&lane->give_up_ms, monotonic_ms(lane) + patience_ms);
     atomic_store(&lane->stopping, true);
     wake(lane);
 }
 
-bool lane_join(struct lane *lane)
+void lane_join(struct lane *lane)
 {
     (void)pthread_join(lane->transport_thread, NULL);
     for (size_t i = 0; i < lane->thread_count; i++)
         apply_thread_end(lane->threads[i]);
-
-    bool finished = lane->finished;
+    storage_outage_free(lane->storage_outage);
     settler_free(lane->settler);
     lane->options.transport->ops->free(lane->options.transport);
     read_queue_free(lane->reads);
     (void)close(lane->wake_fd);
     flow_clear(&lane->flow);
+}
+
+uint64_t lane_returned(const struct lane *lane)
+{
+    uint64_t returned = atomic_load(&lane->returned);
+    if (returned > 0 || atomic_load(&lane->ended))
+        return returned;
+    return counter_read(&lane->counters, COUNTER_IN_FLIGHT);
+}
+
+void lane_free(struct lane *lane)
+{
     free(lane);
-    return finished;
 }

@@ -48,12 +48,18 @@ struct lane *lane_start(const struct lane_options *options);
  * threads.
  */
 void lane_check(struct lane *lane);
-/* Returns the counters; borrowed until lane_join. Any thread may read them. */
+/* Returns the counters; borrowed until lane_free. Any thread may read them. */
 const struct counters *lane_counters(const struct lane *lane);
-/* Asks the lane to stop: to take no new delivery and finish those in flight. Returns at once. */
-void lane_stop(struct lane *lane);
-/* Waits for both threads to end, and frees the lane. Returns false if shutdown.timeout passed with
-   commands in flight. */
-bool lane_join(struct lane *lane);
+/* Asks the lane to stop: to take no new delivery, and to give up those that are not finished after
+   `patience_ms`. Returns at once. */
+void lane_stop(struct lane *lane, int64_t patience_ms);
+/* Waits until all threads have ended, and frees what they used. A library call may keep one of them
+   for long; no thread begins another call after the lane has given up. */
+void lane_join(struct lane *lane);
+/* Returns how many commands the lane has given up: the broker redelivers them. Before it gives up,
+   those in flight. Any thread may call it until lane_free. */
+uint64_t lane_returned(const struct lane *lane);
+/* Frees the lane after lane_join. */
+void lane_free(struct lane *lane);
 
 #endif
