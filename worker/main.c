@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/base/version.h"
 #include "common/codec/settings_file.h"
@@ -118,7 +119,10 @@ int main(int argc, char **argv)
     }
     worker_clear(&worker);
     arena_free(worker.arena);
-    mongo_library_cleanup();
+    if (worker.pool == NULL)
+        mongo_library_cleanup();
     (void)log_flush(LOG_FLUSH_MS);
+    if (worker.pool != NULL)
+        _exit(status); /* a thread is still in the client library */
     return status;
 }

@@ -10,6 +10,7 @@
 #include "common/base/error.h"
 #include "common/mongo/mongo_store.h"
 #include "worker/service/lane.h"
+#include "worker/service/registry.h"
 
 enum { LANES_MAX = 64 };
 
@@ -23,6 +24,7 @@ struct worker {
     struct full_principals *full;     /* owned; of all lanes */
     struct lane *lanes[LANES_MAX];    /* owned */
     size_t lane_count;
+    struct registry *registry; /* owned; NULL until all lanes run */
 };
 
 /*
@@ -42,8 +44,10 @@ ALLOT_CHECK bool worker_start(struct worker *worker, struct error *error);
 void worker_check_progress(struct worker *worker);
 /* Returns the number of commands in flight, of all lanes. */
 uint64_t worker_in_flight(const struct worker *worker);
-/* Stops all lanes and waits for them. Returns false if shutdown.timeout passed with commands in
-   flight. */
+/* Stops all lanes and waits for them, and notes in the database that the worker has stopped in
+   order. Returns false if shutdown.timeout passed with commands in flight. If the database does not
+   answer, a thread is still in a call to it: then `pool` is not NULL, and only _exit() may follow.
+ */
 bool worker_stop(struct worker *worker);
 /* Frees what worker_load created. */
 void worker_clear(struct worker *worker);
