@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/base/version.h"
 #include "common/codec/settings_file.h"
@@ -119,6 +120,9 @@ int main(int argc, char **argv)
     }
     worker_clear(&worker);
     arena_free(worker.arena);
-    mongo_library_cleanup();
+    if (worker.pool == NULL)
+        mongo_library_cleanup();
+    else
+        _exit(status); /* a thread is still in the client library */
     return status;
 }

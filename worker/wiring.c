@@ -2,8 +2,9 @@
 /*
  * Design. worker_load reads settings and policy into the worker's arena. worker_check makes each
  * client once, without connecting, so that a wrong URI is found before the start. worker_start
- * makes the pool of the database and the lanes; each lane owns its transport and its store. The
- * lanes share the policy, the pool, the turn for attempt records and the set of full principals.
+ * makes the pool of the database, the lanes and the registry; each lane owns its transport and its
+ * stores, and the registry its store. The lanes share the policy, the pool, the turn for attempt
+ * records and the set of full principals.
  *
  * Not here: what a lane does (service/lane.c), signals (signals.c).
  */
@@ -12,11 +13,14 @@
 #include <unistd.h>
 
 #include "common/amqp/amqp_transport.h"
+#include "common/base/version.h"
 #include "common/host/configuration.h"
 #include "common/host/environment.h"
 #include "common/host/log.h"
 #include "common/host/system_clock.h"
 #include "worker/notice_log.h"
+
+enum { NOTE_STOP_MS = 2000 }; /* to note in the database that the worker has stopped */
 
 bool worker_load(struct worker *worker, const char *config, struct error *error)
 {
@@ -151,6 +155,26 @@ bool worker_check(struct worker *worker, struct error *error)
     return check_principal(worker, error);
 }
 
+static bool start_registry(struct worker *worker, struct error *error)
+{
+    const struct counters *counters[LANES_MAX];
+    struct store *store = mongo_store_new(worker->pool, error);
+    if (store == NULL)
+        return false;
+    for (size_t i = 0; i < worker->lane_count; i++)
+        counters[i] = lane_counters(worker->lanes[i]);
+    struct registry_options options = {
+        .store = store,
+        .clock = system_clock(),
+        .version = text_of(version_text()),
+        .report_ms = REGISTRY_REPORT_MS,
+        .counters = counters,
+        .lanes = worker->lane_count,
+    };
+    worker->registry = registry_start(&options);
+    return true;
+}
+
 bool worker_start(struct worker *worker, struct error *error)
 {
     worker->pool = new_pool(worker, error);
@@ -162,7 +186,7 @@ bool worker_start(struct worker *worker, struct error *error)
         if (!start_lane(worker, error))
             return false;
     }
-    return true;
+    return start_registry(worker, error);
 }
 
 void worker_check_progress(struct worker *worker)
@@ -179,12 +203,24 @@ uint64_t worker_in_flight(const struct worker *worker)
     return count;
 }
 
+/* Returns false if a call to the database does not return. */
+static bool end_registry(struct worker *worker)
+{
+    bool ended = worker->registry == NULL || registry_end(worker->registry, NOTE_STOP_MS);
+    worker->registry = NULL;
+    return ended;
+}
+
 void worker_stop(struct worker *worker, int64_t patience_ms)
 {
+    if (worker->registry != NULL)
+        registry_stopping(worker->registry);
     for (size_t i = 0; i < worker->lane_count; i++)
         lane_stop(worker->lanes[i], patience_ms);
     for (size_t i = 0; i < worker->lane_count; i++)
         lane_join(worker->lanes[i]);
+    if (!end_registry(worker))
+        return;
     mongo_pool_free(worker->pool);
     worker->pool = NULL;
 }

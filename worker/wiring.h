@@ -10,6 +10,7 @@
 #include "common/base/error.h"
 #include "common/mongo/mongo_store.h"
 #include "worker/service/lane.h"
+#include "worker/service/registry.h"
 
 enum { LANES_MAX = 64 };
 
@@ -24,6 +25,7 @@ struct worker {
     struct memory_budget budget;      /* of all lanes */
     struct lane *lanes[LANES_MAX];    /* owned */
     size_t lane_count;
+    struct registry *registry; /* owned; NULL until all lanes run */
 };
 
 /*
@@ -43,7 +45,9 @@ ALLOT_CHECK bool worker_start(struct worker *worker, struct error *error);
 void worker_check_progress(struct worker *worker);
 /* Returns the number of commands in flight, of all lanes. */
 uint64_t worker_in_flight(const struct worker *worker);
-/* Stops all lanes, which have `patience_ms` to answer the commands in flight, and waits for them.
+/* Stops all lanes, which have `patience_ms` to answer the commands in flight, waits for them, and
+   notes in the database that the worker has stopped in order. If the database does not answer, a
+   thread is still in a call to it: then `pool` is not NULL, and only _exit() may follow.
    Called by one other thread; meanwhile only worker_in_flight and worker_returned may be called. */
 void worker_stop(struct worker *worker, int64_t patience_ms);
 /* Returns how many commands go back to the queue because they were not answered in that time. */

@@ -19,9 +19,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "common/host/condition.h"
 #include "common/host/log_buffer.h"
 #include "common/host/log_repeats.h"
 #include "common/host/system_clock.h"
@@ -165,16 +165,6 @@ static bool take_line(struct output *output)
     return take_dropped(output, now_ms) || take_repeated(output, now_ms) || take_buffered(output);
 }
 
-/* Waits for the condition, but at most until the monotonic time; INT64_MAX: without a limit. */
-static void wait_for(pthread_cond_t *condition, int64_t until_ms)
-{
-    struct timespec until = {until_ms / 1000, until_ms % 1000 * 1000000};
-    if (until_ms == INT64_MAX)
-        (void)pthread_cond_wait(condition, &shared.lock);
-    else
-        (void)pthread_cond_timedwait(condition, &shared.lock, &until);
-}
-
 static void wait_for_line(void)
 {
     int64_t until_ms = shared.repeats.count > 0 ? shared.repeats.next_ms : INT64_MAX;
@@ -182,7 +172,7 @@ static void wait_for_line(void)
         until_ms = shared.report_ms;
     shared.is_drained = true;
     (void)pthread_cond_broadcast(&shared.drained);
-    wait_for(&shared.changed, until_ms);
+    (void)condition_wait(&shared.changed, &shared.lock, until_ms);
 }
 
 static void *write_lines(void *nothing)
@@ -203,21 +193,12 @@ static void *write_lines(void *nothing)
     return nothing;
 }
 
-static void init_conditions(void)
-{
-    pthread_condattr_t attributes;
-    (void)pthread_condattr_init(&attributes);
-    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&shared.changed, &attributes);
-    (void)pthread_cond_init(&shared.drained, &attributes);
-    (void)pthread_condattr_destroy(&attributes);
-}
-
 bool log_start(void)
 {
     sigset_t all, before;
     pthread_t thread;
-    init_conditions();
+    condition_init(&shared.changed);
+    condition_init(&shared.drained);
     /* A new thread has the signal mask of its creator. */
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -241,7 +222,7 @@ bool log_flush(int timeout_ms)
     shared.is_drained = false;
     (void)pthread_cond_signal(&shared.changed);
     while (!shared.is_drained && system_monotonic_ms() < until_ms)
-        wait_for(&shared.drained, until_ms);
+        (void)condition_wait(&shared.drained, &shared.lock, until_ms);
     bool drained = shared.is_drained;
     shared.flushing = false;
     (void)pthread_mutex_unlock(&shared.lock);

@@ -3,7 +3,9 @@
  * Attempt records. The collection `attempts` has one document for each command. Its array `marks`
  * has a text for each record, "STORE#SIZE": the name of the store (of the first of siblings), and
  * how many commands its batch had. A name is never used again, so a store that can be asked about
- * has no record but its own.
+ * has no record but its own. It begins with the name of the life (workers.c), up to the first ".".
+ * The records of a life that ended in order say nothing, so `find_attempts` looks for such lives in
+ * the same command.
  *
  * Each change is one write of all its commands, outside of any transaction. Libmongoc repeats it
  * once after a network error (retryable writes). It cannot repeat the removal of many documents,
@@ -17,6 +19,7 @@
 
 #include "common/mongo/document.h"
 #include "common/mongo/list.h"
+#include "common/mongo/queries.h"
 
 enum { RECORD_BYTES = 96 };
 
@@ -66,6 +69,31 @@ static void add_record(struct attempt_history *history, size_t size)
         history->smallest = size;
 }
 
+/* Returns whether the record is of the life that the element, a document of `workers`, is about. */
+static bool is_of_life(const bson_iter_t *element, const char *record)
+{
+    bson_iter_t id;
+    uint32_t length = 0;
+    if (!bson_iter_recurse(element, &id) || !bson_iter_find(&id, "_id") ||
+        !BSON_ITER_HOLDS_UTF8(&id))
+        return false;
+    const char *life = bson_iter_utf8(&id, &length);
+    return strcspn(record, ".") == length && memcmp(life, record, length) == 0;
+}
+
+/* Returns whether the record is of a life that ended in order: one that is in the row's list. */
+static bool is_of_stopped(const bson_t *row, const char *record)
+{
+    bson_iter_t lives, life;
+    if (!bson_iter_init_find(&lives, row, "stopped") || !bson_iter_recurse(&lives, &life))
+        return false;
+    while (bson_iter_next(&life)) {
+        if (is_of_life(&life, record))
+            return true;
+    }
+    return false;
+}
+
 static void add_records(const struct reading *reading, const bson_t *document,
                         struct attempt_history *history)
 {
@@ -75,7 +103,7 @@ static void add_records(const struct reading *reading, const bson_t *document,
         return;
     while (bson_iter_next(&record)) {
         const char *text = BSON_ITER_HOLDS_UTF8(&record) ? bson_iter_utf8(&record, NULL) : "";
-        if (!is_own(reading->store, text))
+        if (!is_own(reading->store, text) && !is_of_stopped(document, text))
             add_record(history, size_of(text));
     }
 }
@@ -104,20 +132,42 @@ static enum store_status read_row(void *context, const bson_t *document, struct 
     return STORE_OK;
 }
 
+/* The records of a document, and the life that a record names. Both work for a damaged document. */
+#define RECORDS "{\"$cond\": [{\"$isArray\": \"$marks\"}, \"$marks\", []]}"
+#define RECORD_TEXT                                                                                \
+    "{\"$convert\": {\"input\": \"$$mark\", \"to\": \"string\", \"onError\": \"\", "               \
+    "\"onNull\": \"\"}}"
+#define LIFE "{\"$arrayElemAt\": [{\"$split\": [" RECORD_TEXT ", \".\"]}, 0]}"
+
+/* Appends the stages that add to each document the list `stopped`: the lives of its records that
+   ended in order. */
+static void append_stopped(bson_t *pipeline)
+{
+    pipeline_append_json(
+        pipeline, "[{\"$set\": {\"lives\": {\"$map\": {\"input\": " RECORDS ", \"as\": \"mark\", "
+                  "\"in\": " LIFE "}}}}, "
+                  "{\"$lookup\": {\"from\": \"workers\", \"localField\": \"lives\", "
+                  "\"foreignField\": \"_id\", \"as\": \"stopped\", \"pipeline\": "
+                  "[{\"$match\": {\"state\": \"stopped\"}}, {\"$project\": {\"_id\": 1}}]}}]");
+}
+
 enum store_status mongo_find_attempts(struct store *base, const struct attempt_key *keys,
                                       size_t count, struct attempt_history *ret_histories,
                                       struct error *error)
 {
     struct mongo_store *store = (struct mongo_store *)base;
     struct reading reading = {store, keys, count, ret_histories};
-    bson_t filter = BSON_INITIALIZER, options = BSON_INITIALIZER;
+    bson_t filter = BSON_INITIALIZER, pipeline = BSON_INITIALIZER, options = BSON_INITIALIZER;
     memset(ret_histories, 0, count * sizeof *ret_histories);
     append_filter(&filter, keys, count);
+    pipeline_append(&pipeline, "$match", &filter);
+    append_stopped(&pipeline);
     BSON_APPEND_INT64(&options, "maxTimeMS", store->pool->server_time_ms);
-    mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(store->collections[MONGO_ATTEMPTS],
-                                                               &filter, &options, NULL);
+    mongoc_cursor_t *cursor = mongoc_collection_aggregate(
+        store->collections[MONGO_ATTEMPTS], MONGOC_QUERY_NONE, &pipeline, &options, NULL);
     enum store_status status = mongo_each_row(store, PHASE_RUN, cursor, read_row, &reading, error);
     bson_destroy(&options);
+    bson_destroy(&pipeline);
     bson_destroy(&filter);
     return status;
 }

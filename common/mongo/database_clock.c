@@ -6,10 +6,11 @@
  * `hello`, whose answer has the server's time (`localTime`). That time counts for the middle of the
  * round trip, so an offset is wrong by half of the round trip at most.
  *
- * A measurement is made by `prepare`, and by `begin` and `record_attempts` when it is due: after
- * MEASURE_AFTER_MS, since two clocks drift apart, and after a change of the primary, since each
- * server has a clock of its own. note_primary() in pool.c counts the changes; libmongoc may call it
- * in any thread, so it only adds to a counter, which the next call that needs the time compares.
+ * A measurement is made by `prepare`, and by `begin`, `record_attempts` and `report_worker` when it
+ * is due: after MEASURE_AFTER_MS, since two clocks drift apart, and after a change of the primary,
+ * since each server has a clock of its own. note_primary() in pool.c counts the changes; libmongoc
+ * may call it in any thread, so it only adds to a counter, which the next call that needs the time
+ * compares.
  *
  * A measurement that fails is a failed call. There is no other clock to use instead.
  *
@@ -99,11 +100,16 @@ static enum store_status take_best(struct mongo_store *store, enum mongo_phase p
     return STORE_UNAVAILABLE;
 }
 
+int64_t mongo_wall_ahead_ms(struct mongo_store *store)
+{
+    struct clock *clock = store->pool->clock;
+    return clock->wall_ms(clock) - mongo_now_ms(&store->base);
+}
+
 /* Warns when the wall clock of this machine begins to differ from the database's. */
 static void compare_wall_clock(struct mongo_store *store)
 {
-    struct clock *clock = store->pool->clock;
-    int64_t ahead_ms = clock->wall_ms(clock) - mongo_now_ms(&store->base);
+    int64_t ahead_ms = mongo_wall_ahead_ms(store);
     bool differs = ahead_ms > DIFFERENCE_WARNING_MS || ahead_ms < -DIFFERENCE_WARNING_MS;
     bool differed = atomic_exchange(&store->pool->clock_differs, differs);
     if (differs && !differed)

@@ -5,7 +5,8 @@
  *
  * Fence write: a transaction that only reads would commit without asking the other nodes. With this
  * write it needs a majority, so the commit fails if the node that was read is no longer the
- * primary. Each store has its own document, so fence writes never conflict.
+ * primary. Each store has its own document, so fence writes never conflict. A store's name is never
+ * used again, so the document expires FENCE_KEPT_MS after the last write.
  *
  * Advisory lock: one document for all stores, {"turn": "apply"}. MongoDB lets only one open
  * transaction write a document. So the second one gets a write conflict at once, until the first
@@ -13,17 +14,15 @@
  */
 #include "common/mongo/session.h"
 
-#include <stdio.h>
 #include <string.h>
+
+enum { FENCE_KEPT_MS = 3600 * 1000 };
 
 static void append_fence_id(bson_t *selector, const struct mongo_store *store)
 {
-    char number[32];
     bson_t id;
-    (void)snprintf(number, sizeof number, "%llu", (unsigned long long)store->number);
     bson_append_document_begin(selector, "_id", -1, &id);
-    BSON_APPEND_UTF8(&id, "worker", store->pool->worker);
-    BSON_APPEND_UTF8(&id, "store", number);
+    BSON_APPEND_UTF8(&id, "store", store->name);
     bson_append_document_end(selector, &id);
 }
 
@@ -35,13 +34,22 @@ static void append_increment(bson_t *update)
     bson_append_document_end(update, &increment);
 }
 
+static void append_fence_change(bson_t *update, struct mongo_store *store)
+{
+    bson_t set;
+    append_increment(update);
+    bson_append_document_begin(update, "$set", -1, &set);
+    BSON_APPEND_DATE_TIME(&set, "expires_at", mongo_now_ms(&store->base) + FENCE_KEPT_MS);
+    bson_append_document_end(update, &set);
+}
+
 enum store_status mongo_write_fence(struct mongo_store *store, struct error *error)
 {
     bson_t selector = BSON_INITIALIZER, update = BSON_INITIALIZER, options, reply;
     bson_error_t cause;
     enum store_status status = STORE_MISCONFIGURED;
     append_fence_id(&selector, store);
-    append_increment(&update);
+    append_fence_change(&update, store);
     if (mongo_session_options(store, &options, error)) {
         BSON_APPEND_BOOL(&options, "upsert", true);
         status = STORE_OK;

@@ -16,7 +16,7 @@ struct mongo_options {
     int64_t timeout_ms;           /* of one round trip: 1 to INT32_MAX */
     int64_t retention_ms;         /* how long outcomes and attempt records are kept */
     int64_t letters_retention_ms; /* how long letters are kept after they were published */
-    struct text worker;           /* name in the fence documents and in the server's log */
+    struct text worker;           /* name in `workers` and in the server's log */
     struct clock *clock; /* borrowed; must outlive the pool. Its wall clock is only compared with
                             the database's, for a warning */
     bool counting; /* for mongo_pool_counters(); makes libmongoc copy every command that it sends */

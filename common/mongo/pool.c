@@ -171,6 +171,7 @@ struct mongo_pool *mongo_pool_new(const struct mongo_options *options, struct er
     pool->worker = bson_strndup(text_present(options->worker) ? options->worker.bytes : "",
                                 options->worker.length);
     pool->clock = options->clock;
+    pool->started_ms = options->clock->monotonic_ms(options->clock);
     pool->timeout_ms = options->timeout_ms;
     pool->retention_ms = options->retention_ms;
     pool->letters_retention_ms = options->letters_retention_ms;

@@ -17,7 +17,8 @@
     X(OUTCOMES, "outcomes")                                                                        \
     X(ATTEMPTS, "attempts")                                                                        \
     X(FENCES, "fences")                                                                            \
-    X(LETTERS, "letters")
+    X(LETTERS, "letters")                                                                          \
+    X(WORKERS, "workers")
 
 enum mongo_collection {
 #define X(id, name) MONGO_##id,
@@ -42,6 +43,7 @@ struct mongo_pool {
     char *database;                /* owned */
     char *worker;                  /* the worker's name; owned */
     char process_id[25];           /* unique for each process start, unlike the worker's name */
+    int64_t started_ms;            /* when it was created, by the monotonic clock */
     struct clock *clock;           /* borrowed */
     int64_t timeout_ms;
     int64_t retention_ms;

@@ -7,14 +7,15 @@
  *                      expired; one warning for each that is too long
  *   ensure             for each collection: the collection with its validator, then its indexes, as
  *                      schema.c has them
+ *   the old fences     documents of versions whose fence documents did not expire are deleted
  *
  * Guarantees. All steps are idempotent, and workers may run them at the same time. If another
  * worker has created a collection first, that counts as done; other conflicts are tried again for
  * about a second. A validator is changed only if it differs, since collMod locks the collection.
- * Nothing is ever dropped: an index that differs is an error for the operator.
+ * No collection and no index is ever dropped: an index that differs is an error for the operator.
  *
- * Not here: retrying during a database outage (the worker's lane), and migrating documents, of
- * which there is none. `allotctl audit` finds documents that are older than their validator.
+ * Not here: retrying during a database outage (the worker's lane), and migrating other documents,
+ * of which there is none. `allotctl audit` finds documents that are older than their validator.
  */
 #include "common/mongo/session.h"
 
@@ -31,6 +32,7 @@ enum {
     TTL_WARNING_S = 5,       /* what has expired meanwhile is deleted at once, and commands wait */
     TRIES_MAX = 20,          /* for one collection, after conflicts with other workers */
     PAUSE_MS = 50,
+    OLD_FENCES_MS = 1000,
     NAMESPACE_EXISTS = 48,
     UNAUTHORIZED = 13
 };
@@ -270,6 +272,23 @@ static enum store_status ensure(struct mongo_store *store, enum mongo_collection
     return status == STORE_CONFLICT ? STORE_UNAVAILABLE : status;
 }
 
+/* --- old fences ----------------------------------------------------------------------------- */
+
+/* Deletes as many as it can in OLD_FENCES_MS; the next start deletes the rest. So a failure does
+   not matter. An older worker that still runs writes its document again. */
+static void delete_old_fences(struct mongo_store *store)
+{
+    bson_t reply;
+    bson_t *command = document_from_json(
+        "{\"delete\": \"fences\", \"deletes\": [{\"q\": {\"_id.worker\": {\"$exists\": true}, "
+        "\"expires_at\": {\"$exists\": false}}, \"limit\": 0}]}");
+    BSON_APPEND_INT64(command, "maxTimeMS", OLD_FENCES_MS);
+    (void)mongoc_client_write_command_with_opts(store->client, store->pool->database, command, NULL,
+                                                &reply, NULL);
+    bson_destroy(&reply);
+    bson_destroy(command);
+}
+
 enum store_status mongo_prepare(struct store *base, struct error *error)
 {
     struct mongo_store *store = (struct mongo_store *)base;
@@ -280,5 +299,7 @@ enum store_status mongo_prepare(struct store *base, struct error *error)
         status = read_parameters(store, error);
     for (size_t i = 0; status == STORE_OK && i < MONGO_COLLECTION_COUNT; i++)
         status = ensure(store, (enum mongo_collection)i, error);
+    if (status == STORE_OK)
+        delete_old_fences(store);
     return status;
 }

@@ -87,6 +87,14 @@
     "{\"key\": {\"body_dropped\": 1, \"state\": 1, \"last_at\": 1, \"published_at\": 1, "          \
     "\"principal\": 1, \"bytes\": 1}, \"name\": \"bounds\"}]"
 
+#define RATES "{\"bsonType\": \"object\", \"additionalProperties\": {\"bsonType\": \"double\"}}"
+
+#define WORKER                                                                                     \
+    "\"_id\": " STRING ", \"name\": " STRING ", \"version\": " STRING ", "                         \
+    "\"schema\": " POSITIVE ", \"state\": {\"enum\": [\"running\", \"stopping\", \"stopped\"]}, "  \
+    "\"lanes\": " COUNT ", \"clock_ahead_ms\": {\"bsonType\": \"long\"}, \"rates\": " RATES ", "   \
+    "\"started_at\": " DATE ", \"at\": " DATE ", \"expires_at\": " DATE
+
 #define EXPIRING(name)                                                                             \
     "[{\"key\": {\"expires_at\": 1}, \"name\": \"" name "\", \"expireAfterSeconds\": 0}]"
 
@@ -120,12 +128,17 @@ const char *schema_validator(enum mongo_collection collection)
                       COMMAND_ID ", \"marks\": {\"bsonType\": \"array\", \"items\": " STRING "}, "
                                  "\"expires_at\": " DATE);
     case MONGO_FENCES:
-        return SCHEMA("\"_id\", \"n\"",
-                      "\"_id\": {\"bsonType\": \"object\"}, \"n\": " COUNT ", \"holder\": " STRING);
+        return SCHEMA("\"_id\", \"n\"", "\"_id\": {\"bsonType\": \"object\"}, \"n\": " COUNT
+                                        ", \"holder\": " STRING ", "
+                                        "\"expires_at\": " DATE);
     case MONGO_LETTERS:
         return SCHEMA("\"_id\", \"source\", \"state\", \"attempts\", \"body_size\", \"count\", "
                       "\"first_at\", \"last_at\", \"history\"",
                       LETTER);
+    case MONGO_WORKERS:
+        return SCHEMA("\"_id\", \"name\", \"version\", \"schema\", \"state\", \"lanes\", "
+                      "\"clock_ahead_ms\", \"rates\", \"started_at\", \"at\", \"expires_at\"",
+                      WORKER);
     case MONGO_COLLECTION_COUNT: break;
     }
     return "{}";
@@ -142,9 +155,10 @@ const char *schema_indexes(enum mongo_collection collection)
                "{\"key\": {\"project_id\": 1, \"user_id\": 1, \"consumer_type\": 1}, "
                "\"name\": \"owner\"}]";
     case MONGO_OUTCOMES:
-    case MONGO_ATTEMPTS: return EXPIRING("expiry");
+    case MONGO_ATTEMPTS:
+    case MONGO_FENCES: /* the advisory lock has no date, so it stays */
+    case MONGO_WORKERS: return EXPIRING("expiry");
     case MONGO_LETTERS: return LETTER_INDEXES;
-    case MONGO_FENCES:
     case MONGO_COLLECTION_COUNT: break;
     }
     return NULL;

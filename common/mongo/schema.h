@@ -5,6 +5,10 @@
 
 #include "common/mongo/pool.h"
 
+/* The version of the schema, which each worker writes into its document in `workers`. It grows with
+   each change that an older version could not work with. */
+enum { SCHEMA_VERSION = 1 };
+
 /* Returns a collection's $jsonSchema validator, as JSON. Static. */
 const char *schema_validator(enum mongo_collection collection);
 /* Returns the indexes beside that of _id, as a JSON array for the command createIndexes; NULL if

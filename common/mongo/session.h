@@ -25,7 +25,6 @@ struct mongo_store {
     mongoc_collection_t *collections[MONGO_COLLECTION_COUNT];
     mongoc_client_session_t *session; /* started by `begin`, since it may need a server; or NULL */
     mongoc_transaction_opt_t *transaction_options;
-    uint64_t number;       /* of this store in its pool */
     char name[48];         /* unique: no other store of any worker has it, or ever had it */
     char family[48];       /* of attempt records: the name of the first of the siblings */
     uint64_t claims;       /* calls of claim_letters that returned OK */
@@ -63,6 +62,10 @@ enum store_status mongo_malformed(enum mongo_collection collection, const bson_t
    the primary is the same. What compares or stores a time calls it first. */
 enum store_status mongo_measure_clock(struct mongo_store *store, enum mongo_phase phase,
                                       struct error *error);
+
+/* Returns how far the wall clock of this machine is ahead of the database's. Valid after a
+   measurement. */
+int64_t mongo_wall_ahead_ms(struct mongo_store *store);
 
 /* --- the calls of the port that have files of their own --- */
 
@@ -103,6 +106,8 @@ enum store_status mongo_find_letters(struct store *base, const struct text *ids,
 
 enum store_status mongo_prove_health(struct store *base, uint64_t *ret_primary,
                                      struct error *error);
+enum store_status mongo_report_worker(struct store *base, const struct worker_report *report,
+                                      struct error *error);
 
 /* Writes the store's fence document in the transaction: a part of `write` (fence.c). */
 enum store_status mongo_write_fence(struct mongo_store *store, struct error *error);

@@ -5,7 +5,7 @@
  *   the transaction        begin, commit, end and renew of the port
  *   making a store         the store and its transaction options
  * The other calls of the port have files of their own: load.c, write.c, fence.c, attempts.c,
- * letters.c, database_clock.c and prepare.c.
+ * letters.c, workers.c, database_clock.c and prepare.c.
  *
  * Guarantees. Each transaction reads from one snapshot on the primary, and commits with a journaled
  * majority, whatever the URI says. A commit with an unknown result is repeated, which is safe at
@@ -266,6 +266,7 @@ static const struct store_ops operations = {
     .find_letters = mongo_find_letters,
     .measure_letters = mongo_measure_letters,
     .trim_letters = mongo_trim_letters,
+    .report_worker = mongo_report_worker,
     .free = store_free,
 };
 
@@ -280,9 +281,9 @@ struct store *mongo_store_new(struct mongo_pool *pool, struct error *error)
     store->base.ops = &operations;
     store->pool = pool;
     store->client = client;
-    store->number = pool->stores++;
     store->call_limit_ms = pool->server_time_ms;
-    (void)snprintf(store->name, sizeof store->name, "%s.%" PRIu64, pool->process_id, store->number);
+    (void)snprintf(store->name, sizeof store->name, "%s.%" PRIu64, pool->process_id,
+                   pool->stores++);
     memcpy(store->family, store->name, sizeof store->family);
     store->database = mongoc_client_get_database(client, pool->database);
     for (size_t i = 0; i < MONGO_COLLECTION_COUNT; i++)

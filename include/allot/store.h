@@ -20,6 +20,7 @@
 #define ALLOT_STORE_H
 
 #include "allot/letter.h"
+#include "allot/worker_report.h"
 #include "common/base/error.h"
 #include "common/core/letter_bounds.h"
 #include "common/core/snapshot.h"
@@ -83,8 +84,8 @@ struct attempt_key {
     struct text key;
 };
 
-/* What the attempt records of other stores say: those stores have ended, or they would have
-   withdrawn their records. */
+/* What the attempt records of other stores say. Their workers have crashed, or they would have
+   withdrawn their records; those of a worker that ended in order (WORKER_STOPPED) do not count. */
 struct attempt_history {
     int64_t alone;   /* records that were made in a batch of one */
     size_t smallest; /* the size of the smallest batch; 0: there is no record */
@@ -196,7 +197,7 @@ struct store_ops {
      * batch of how many. The first call reads, each other is one durable write (majority) outside
      * of any transaction, for all commands at once; it may be repeated without further effect. The
      * keys of one call are different.
-     *   find_attempts      sets `ret_histories`, one for each command
+     *   find_attempts      sets `ret_histories`, one for each command; see struct attempt_history
      *   record_attempts    adds a record of this store to each command; `count` is the batch's size
      *   withdraw_attempts  removes this store's records again: the commands are not answered, but
      *                      this worker did not crash
@@ -261,6 +262,17 @@ struct store_ops {
                                          struct error *error);
     enum store_status (*trim_letters)(struct store *store, const struct letter_cut *cut,
                                       struct letter_trimmed *ret_trimmed, struct error *error);
+
+    /*
+     * Writes the document of the worker that this store belongs to, outside of any transaction.
+     * Durable (majority); may be repeated, and needs no `start`. The store adds the times, and how
+     * far the wall clock of this machine is ahead. After STOPPED no report changes the state any
+     * more, and `find_attempts` of other workers ignores the records of this one. The document is
+     * deleted WORKER_KEPT_MS after the last report; after STOPPED not before its records have
+     * expired.
+     */
+    enum store_status (*report_worker)(struct store *store, const struct worker_report *report,
+                                       struct error *error);
 
     /* Ends the transaction, if there is one, and frees the store. */
     void (*free)(struct store *store);

@@ -2,7 +2,7 @@
 /*
  * What the files of the memory store share: documents with their versions, and the transactions
  * that write them. For memory_store.c, memory_document.c, memory_load.c, memory_write.c,
- * memory_letters.c and memory_letter_bounds.c only.
+ * memory_letters.c, memory_letter_bounds.c and memory_workers.c only.
  *
  * Each commit gets the next sequence number. A transaction's snapshot is the sequence number of its
  * first read or write. It sees of each document the newest version that is not newer than its
@@ -85,6 +85,12 @@ struct memory_unloadable {
     enum store_status status;
 };
 
+/* What a worker reported last. */
+struct memory_worker {
+    uint64_t life;
+    enum worker_state state;
+};
+
 struct memory_database {
     struct memory_table tables[KIND_COUNT];
     struct memory_transaction *transactions; /* open, or aborted but not yet ended by their store */
@@ -98,8 +104,10 @@ struct memory_database {
     size_t unloadable_count;
     uint64_t elections; /* the term of the primary is one higher */
     struct memory_counters counters;
-    const char *watched; /* a key, or NULL; borrowed */
-    struct clock *clock; /* or NULL; borrowed */
+    const char *watched;           /* a key, or NULL; borrowed */
+    struct clock *clock;           /* or NULL; borrowed */
+    struct memory_worker *workers; /* owned */
+    size_t worker_count;
 };
 
 /* Returns the time by the database's clock. */
@@ -195,6 +203,12 @@ enum store_status memory_letter_busy(struct error *error);
 /* Commits a copy of the newest version, and returns it to be changed. */
 struct letter_record *memory_change_letter(struct memory_database *database,
                                            struct memory_document *document);
+
+/* --- workers (memory_workers.c) --- */
+
+void memory_report_worker(struct memory_database *database, uint64_t life, enum worker_state state);
+/* Returns whether the life has ended in order, so that its attempt records do not count. */
+bool memory_is_stopped(const struct memory_database *database, uint64_t life);
 
 /* --- bounds of letters (memory_letter_bounds.c): the calls of the port, without faults --- */
 

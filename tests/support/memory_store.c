@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Design. The memory store is five files: this one has the operations of the port, the faults, the
+ * Design. The memory store is six files: this one has the operations of the port, the faults, the
  * attempt records and the calls for tests; memory_document.c has documents and versions,
  * memory_load.c fills a snapshot, memory_write.c has transactions and writes, memory_letters.c has
- * letters.
+ * letters, memory_workers.c has what workers report.
  *
  * Each call of the port begins with begin_call(). It counts the call, takes a due fault from the
  * database's list (take_fault) and applies it (apply_fault), before the call itself has done
@@ -379,7 +379,8 @@ static enum store_status find_attempts(struct store *base, const struct attempt_
         ret_histories[i] = (struct attempt_history){0};
         for (size_t j = 0; version != NULL && j < version->attempt_count; j++) {
             const struct memory_attempt *record = &version->attempts[j];
-            if (record->family == store->family)
+            if (record->family == store->family ||
+                memory_is_stopped(store->database, record->family))
                 continue;
             ret_histories[i].alone += record->size == 1;
             if (ret_histories[i].smallest == 0 || record->size < ret_histories[i].smallest)
@@ -499,6 +500,19 @@ static enum store_status trim_letters(struct store *base, const struct letter_cu
     return status == STORE_OK ? result : status;
 }
 
+/* --- workers --- */
+
+static enum store_status report_worker(struct store *base, const struct worker_report *report,
+                                       struct error *error)
+{
+    struct memory_store *store = to_memory(base);
+    struct memory_fault fault = {0};
+    enum store_status status = begin_call(store, MEMORY_REPORT, &fault, error);
+    if (status == STORE_OK || (fault.call == MEMORY_REPORT && fault.fate == MEMORY_APPLIED))
+        memory_report_worker(store->database, store->family, report->state);
+    return status;
+}
+
 static const struct store_ops operations = {
     .prepare = prepare,
     .start = start,
@@ -523,6 +537,7 @@ static const struct store_ops operations = {
     .find_letters = find_letters,
     .measure_letters = measure_letters,
     .trim_letters = trim_letters,
+    .report_worker = report_worker,
     .free = store_free,
 };
 
@@ -562,6 +577,7 @@ void memory_database_free(struct memory_database *database)
     while (database->transactions != NULL)
         memory_transaction_free(database->transactions);
     memory_tables_free(database);
+    free(database->workers);
     free(database);
 }
 

@@ -8,8 +8,8 @@
  * It is deterministic: no thread, no random number, and no clock but the one that a test gives it:
  * the database's clock, which has nothing to do with those of the workers.
  * It shares no code with the planner. What it does not have: durability, expiry of outcomes,
- * attempt records and letters, limits of size, and elections. Its transactions expire only by
- * memory_database_expire().
+ * attempt records, letters and workers, limits of size, and elections. Its transactions expire only
+ * by memory_database_expire().
  */
 #ifndef ALLOT_MEMORY_STORE_H
 #define ALLOT_MEMORY_STORE_H
@@ -30,9 +30,10 @@ void memory_database_use_clock(struct memory_database *database, struct clock *c
 /* Frees the database; its stores have to be freed before. NULL is allowed. */
 void memory_database_free(struct memory_database *database);
 
-/* Creates a store with a session of its own, freed with `ops->free`. `database` is borrowed. */
+/* Creates a store with a session of its own, freed with `ops->free`: a worker of its own, together
+   with its siblings. `database` is borrowed. */
 struct store *memory_store_new(struct memory_database *database);
-/* The same, with the attempt records of `store`, which is borrowed. */
+/* The same, of the worker and with the attempt records of `store`, which is borrowed. */
 struct store *memory_store_sibling(const struct store *store);
 
 /* --- faults --- */
@@ -50,6 +51,7 @@ enum memory_call {
     MEMORY_WRITE_LETTERS,
     MEMORY_LETTER,
     MEMORY_PROVE,
+    MEMORY_REPORT,
     MEMORY_ANY_CALL
 };
 
@@ -57,9 +59,9 @@ enum memory_call {
  * What a failed call did in the database:
  *   LOST     the request never arrived, so it had no effect. After UNKNOWN, commit may be called
  *            again; `end` aborts
- *   APPLIED  the request took effect, but its answer was lost; for COMMIT, ATTEMPT and LETTER only
- *   LINGERS  neither the request nor the later abort arrives: the open transaction blocks its
- *            documents until memory_database_resolve_commit() or memory_database_expire()
+ *   APPLIED  the request took effect, but its answer was lost; for COMMIT, ATTEMPT, LETTER and
+ * REPORT only LINGERS  neither the request nor the later abort arrives: the open transaction blocks
+ * its documents until memory_database_resolve_commit() or memory_database_expire()
  */
 enum memory_fate { MEMORY_LOST, MEMORY_APPLIED, MEMORY_LINGERS };
 
@@ -112,6 +114,9 @@ void memory_database_watch(struct memory_database *database, const char *key);
 struct memory_counters memory_database_counters(const struct memory_database *database);
 /* Returns a number that grows by one with each commit that wrote something. */
 uint64_t memory_database_sequence(const struct memory_database *database);
+
+/* Counts the workers that reported this state last. */
+size_t memory_database_workers(const struct memory_database *database, enum worker_state state);
 
 /* Functions that are NULL are skipped. All arguments are borrowed until the function returns. */
 struct memory_visitor {

@@ -603,6 +603,17 @@ void world_crash(struct world *world, size_t index, enum memory_fate fate)
     world->crashes++;
 }
 
+/* The last report comes after the end of the appliers, as in worker/wiring.c. */
+void world_restart(struct world *world, size_t index)
+{
+    struct world_worker *worker = &world->workers[index];
+    struct store *store = memory_store_sibling(worker->appliers[0].store);
+    stop(worker);
+    (void)store->ops->report_worker(store, &(struct worker_report){.state = WORKER_STOPPED}, NULL);
+    store->ops->free(store);
+    start(world, worker);
+}
+
 /* --- faults --------------------------------------------------------------------------------- */
 
 static const struct memory_fault store_faults[] = {
@@ -663,7 +674,7 @@ void world_inject_fault(struct world *world)
     size_t count = sizeof store_faults / sizeof store_faults[0];
     struct memory_fault fault = store_faults[world_random(world, count)];
     accept_replies(world);
-    switch (world_random(world, 11)) {
+    switch (world_random(world, 12)) {
     case 7: fail_route(world, faults); break;
     case 0: memory_transport_cut(worker->transport); break;
     case 1: world_crash(world, index, world_random(world, 3) ? MEMORY_LOST : MEMORY_LINGERS); break;
@@ -675,6 +686,7 @@ void world_inject_fault(struct world *world)
         faults->lose_after_effect = world_random(world, 2);
         break;
     case 6: memory_database_resolve_commit(world->database, world_random(world, 2)); break;
+    case 11: world_restart(world, index); break;
     case 8:
         (void)memory_broker_dead_letter(world->broker,
                                         world_random(world, 2) ? "expired" : "delivery_limit");

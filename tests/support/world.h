@@ -138,6 +138,8 @@ void world_submit(struct world *world, size_t worker, struct job *job);
 void world_transport_step(struct world *world, size_t worker);
 /* Crashes a worker and starts a new one. `fate` says what becomes of its open transaction. */
 void world_crash(struct world *world, size_t worker, enum memory_fate fate);
+/* Stops a worker in order, with what is in flight, and starts a new one. */
+void world_restart(struct world *world, size_t worker);
 /* Injects one random fault of the broker, the database or a worker. */
 void world_inject_fault(struct world *world);
 /* Ends all injected faults. */

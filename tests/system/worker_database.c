@@ -17,7 +17,7 @@
 
 #include "tests/system/worker_fixture.h"
 
-enum { COMMAND_MAX = 2048, LETTER_PAUSE_US = 50000 };
+enum { COMMAND_MAX = 2048, PAUSE_US = 50000 };
 
 #define FAIL_COMMAND "failCommand"
 /* commitTransaction waits at its beginning while this fail point is on. */
@@ -112,6 +112,28 @@ void check_database(int64_t consumers, int64_t outcomes)
     assert_int_equal(empty_consumers, 0);
     assert_int_equal(consumer_count, consumers);
     assert_int_equal(outcome_count, outcomes);
+}
+
+/* Returns the number of documents that fit the filter. */
+static int64_t count_documents(const char *collection, const char *filter)
+{
+    char pipeline[COMMAND_MAX];
+    assert_in_range(
+        snprintf(pipeline, sizeof pipeline, "[{\"$match\": %s}, {\"$count\": \"n\"}]", filter), 1,
+        sizeof pipeline - 1);
+    mongoc_client_t *client = open_database();
+    int64_t count = aggregate(client, collection, pipeline);
+    mongoc_client_destroy(client);
+    return count;
+}
+
+void await_document(const char *collection, const char *filter)
+{
+    for (int waited_us = 0; count_documents(collection, filter) == 0; waited_us += PAUSE_US) {
+        if (waited_us / 1000 > WAIT_MS)
+            fail_msg("no document of %s with %s", collection, filter);
+        (void)usleep(PAUSE_US);
+    }
 }
 
 int64_t transactions_committed(void)
@@ -272,11 +294,10 @@ struct found_letters database_letters(const char *filter)
 
 void await_stored_letters(const char *filter, int64_t count)
 {
-    for (int waited_ms = 0; database_letters(filter).count != count;
-         waited_ms += LETTER_PAUSE_US / 1000) {
+    for (int waited_ms = 0; database_letters(filter).count != count; waited_ms += PAUSE_US / 1000) {
         if (waited_ms >= WAIT_MS)
             fail_msg("%lld letters fit %s, expected %lld",
                      (long long)database_letters(filter).count, filter, (long long)count);
-        (void)usleep(LETTER_PAUSE_US);
+        (void)usleep(PAUSE_US);
     }
 }

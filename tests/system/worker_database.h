@@ -14,6 +14,9 @@
  * outcomes, and a usage of the providers that equals the sum of the consumers' allocations.
  */
 void check_database(int64_t consumers, int64_t outcomes);
+/* Waits until a document of the collection fits the filter, given as JSON. */
+void await_document(const char *collection, const char *filter);
+
 struct found_letters {
     int64_t count;
     char id[64]; /* of one of them */

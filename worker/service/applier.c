@@ -1442,7 +1442,7 @@ static void encode_replies(struct applier *applier)
         applier->bodies[i] = body_of(applier, i);
         bytes += applier->bodies[i].length;
         if (bytes >= READ_BATCH_REPLY_BYTES && is_read(applier->jobs[i]))
-            return_to(&applier->waiting, applier, i + 1);
+            return_commands(applier, i + 1);
     }
 }
 

@@ -38,6 +38,11 @@
       "The worker ends, in time: at the end of `shutdown.timeout` also if a call to the broker "   \
       "or the database has not returned.",                                                         \
       "Nothing.")                                                                                  \
+    X(WORKER_REPORT_FAILED, "worker.report_failed", WARNING,                                       \
+      "The worker cannot write its document in the collection `workers`. Commands are not "        \
+      "affected. If it is the last report, the attempt records of this worker, if it left any, "   \
+      "count as crashes.",                                                                         \
+      "Look for an outage of the database, or for a missing right on the collection.")             \
     X(WORKER_FORCED_EXIT, "worker.forced_exit", WARNING,                                           \
       "A second signal arrived; the worker exits at once with status 3. Unacknowledged commands "  \
       "are redelivered.",                                                                          \

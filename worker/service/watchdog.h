@@ -11,8 +11,9 @@
 
 struct watchdog {
     uint64_t progress;    /* at the last check */
-    int64_t since_ms;     /* time of the last progress, idle check or report; 0: not yet known */
+    int64_t since_ms;     /* time of the last progress, idle check, begin of work or report */
     unsigned consecutive; /* reports without progress between them */
+    bool busy;            /* at the last check */
 };
 
 /*

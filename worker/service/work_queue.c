@@ -5,9 +5,6 @@
  * its socket. Every call that takes the mutex does no more than move pointers, so neither thread
  * can keep the other waiting.
  *
- * The condition variable uses the monotonic clock, so that a change of the system time neither
- * shortens nor prolongs a pause.
- *
  * Not here: a limit. Flow control (flow.c) bounds what is submitted.
  */
 #include "worker/service/work_queue.h"
@@ -15,11 +12,10 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <time.h>
 
 #include "common/base/memory.h"
-
-enum { MS_PER_S = 1000, NS_PER_MS = 1000000, NS_PER_S = 1000000000 };
+#include "common/host/condition.h"
+#include "common/host/system_clock.h"
 
 struct work_queue {
     pthread_mutex_t lock;
@@ -35,12 +31,8 @@ struct work_queue *work_queue_new(int wake_fd)
 {
     struct work_queue *work_queue = MEMORY_NEW(struct work_queue);
     work_queue->wake_fd = wake_fd;
-    pthread_condattr_t monotonic;
-    (void)pthread_condattr_init(&monotonic);
-    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     (void)pthread_mutex_init(&work_queue->lock, NULL);
-    (void)pthread_cond_init(&work_queue->submitted, &monotonic);
-    (void)pthread_condattr_destroy(&monotonic);
+    condition_init(&work_queue->submitted);
     return work_queue;
 }
 
@@ -114,31 +106,16 @@ struct transfer work_queue_transfer(struct work_queue *work_queue, struct applie
     return transfer;
 }
 
-static struct timespec deadline_after(int64_t pause_ms)
-{
-    struct timespec deadline;
-    (void)clock_gettime(CLOCK_MONOTONIC, &deadline);
-    deadline.tv_sec += pause_ms / MS_PER_S;
-    deadline.tv_nsec += pause_ms % MS_PER_S * NS_PER_MS;
-    if (deadline.tv_nsec >= NS_PER_S) {
-        deadline.tv_sec++;
-        deadline.tv_nsec -= NS_PER_S;
-    }
-    return deadline;
-}
-
-/* Waits until the deadline (NULL: none), a kick, the close or, with `until_submitted`, until there
-   are submitted jobs. Then moves these to the applier. */
-static bool wait_until(struct work_queue *work_queue, struct applier *applier,
-                       const struct timespec *deadline, bool until_submitted)
+/* Waits until the time (INT64_MAX: without a limit), a kick, the close or, with `until_submitted`,
+   until there are submitted jobs. Then moves these to the applier. */
+static bool wait_until(struct work_queue *work_queue, struct applier *applier, int64_t until_ms,
+                       bool until_submitted)
 {
     lock(work_queue);
-    for (int waited = 0; !work_queue->closing && !work_queue->kicked && waited == 0;) {
+    for (bool in_time = true; !work_queue->closing && !work_queue->kicked && in_time;) {
         if (until_submitted && work_queue->to_apply.head != NULL)
             break;
-        waited = deadline != NULL
-                     ? pthread_cond_timedwait(&work_queue->submitted, &work_queue->lock, deadline)
-                     : pthread_cond_wait(&work_queue->submitted, &work_queue->lock);
+        in_time = condition_wait(&work_queue->submitted, &work_queue->lock, until_ms);
     }
     work_queue->kicked = false;
     bool open = !work_queue->closing;
@@ -149,12 +126,11 @@ static bool wait_until(struct work_queue *work_queue, struct applier *applier,
 
 bool work_queue_wait(struct work_queue *work_queue, struct applier *applier, int64_t pause_ms)
 {
-    struct timespec deadline = deadline_after(pause_ms);
-    return wait_until(work_queue, applier, &deadline, false);
+    return wait_until(work_queue, applier, system_monotonic_ms() + pause_ms, false);
 }
 
 bool work_queue_idle(struct work_queue *work_queue, struct applier *applier, int64_t pause_ms)
 {
-    struct timespec deadline = deadline_after(pause_ms);
-    return wait_until(work_queue, applier, pause_ms > 0 ? &deadline : NULL, true);
+    int64_t until_ms = pause_ms > 0 ? system_monotonic_ms() + pause_ms : INT64_MAX;
+    return wait_until(work_queue, applier, until_ms, true);
 }
