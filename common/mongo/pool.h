@@ -46,6 +46,7 @@ struct mongo_pool {
     int64_t letters_retention_ms;
     int64_t server_time_ms; /* the server's time limit of one command, below the socket timeout */
     _Atomic int64_t lifetime_ms;      /* the server's limit for a transaction; `prepare` sets it */
+    _Atomic bool lifetime_is_long;    /* that limit is longer than recommended */
     _Atomic uint64_t stores;          /* created so far; gives each store its number */
     _Atomic uint64_t primary_changes; /* as libmongoc's monitoring saw them */
     _Atomic bool clock_differs;       /* this machine's wall clock is far from the database's */

@@ -18,6 +18,7 @@
  */
 #include "common/mongo/session.h"
 
+#include <stdatomic.h>
 #include <string.h>
 #include <time.h>
 
@@ -33,6 +34,8 @@ enum {
     NAMESPACE_EXISTS = 48,
     UNAUTHORIZED = 13
 };
+
+#define LIFETIME "transactionLifetimeLimitSeconds"
 
 /* --- the server ----------------------------------------------------------------------------- */
 
@@ -87,22 +90,29 @@ static enum store_status check_server(struct mongo_store *store, struct error *e
     return status;
 }
 
+/* Warns when it finds a long limit; not again for each thread that prepares the database. */
+static void warn_of_lifetime(struct mongo_store *store, int64_t seconds)
+{
+    bool is_long = seconds > LIFETIME_WARNING_S;
+    bool was_long = atomic_exchange(&store->pool->lifetime_is_long, is_long);
+    if (is_long && !was_long)
+        mongoc_log(MONGOC_LOG_LEVEL_WARNING, MONGO_WARNING_DOMAIN,
+                   LIFETIME " is %lld (recommended: 10): a worker that is killed locks its "
+                            "documents for up to that time",
+                   (long long)seconds);
+}
+
 /* Keeps MongoDB's default if the user is not authorized to read the limit. The limit only serves to
    tell EXPIRED from CONFLICT. */
 static enum store_status read_lifetime(struct mongo_store *store, struct error *error)
 {
-    static const char limit[] = "transactionLifetimeLimitSeconds";
     bson_t reply;
     bson_error_t cause;
-    enum store_status status = admin_command(store, "getParameter", limit, &reply, &cause);
-    int64_t seconds = status == STORE_OK ? integer_in(&reply, limit) : 0;
+    enum store_status status = admin_command(store, "getParameter", LIFETIME, &reply, &cause);
+    int64_t seconds = status == STORE_OK ? integer_in(&reply, LIFETIME) : 0;
     if (seconds > 0)
         store->pool->lifetime_ms = seconds * 1000;
-    if (seconds > LIFETIME_WARNING_S)
-        mongoc_log(MONGOC_LOG_LEVEL_WARNING, MONGO_WARNING_DOMAIN,
-                   "%s is %lld (recommended: 10): a worker that is killed locks its documents "
-                   "for up to that time",
-                   limit, (long long)seconds);
+    warn_of_lifetime(store, seconds);
     if (status != STORE_OK && mongo_is_code(&cause, UNAUTHORIZED))
         status = STORE_OK;
     else if (status != STORE_OK)
