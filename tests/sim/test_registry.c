@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tests the thread that reports to the database, with a fake store that keeps what is reported. The
- * tests wait for reports, and no test depends on how long something takes: where a call must not
- * return, it waits until the test allows it.
+ * Tests the thread that reports to the database, with a fake store that keeps the last report. The
+ * thread is a real one, so the tests wait for reports, and none depends on how long something
+ * takes. `held` keeps the thread within a call until the test lets it go on: to change clock and
+ * counters between two reports, or to have a call that does not return.
+ *
+ * A test that fails may leave the thread behind.
+ *
+ * Not here: what a report means for attempt records (tests/sim/test_restarts.c), and the document
+ * in the database (tests/contract/test_store_workers.c).
  */
 #include <stdarg.h>
 #include <stddef.h>
