@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Design: the schema is JSON, as the server takes it, in string literals of which the compiler
+ * makes one. The macros below are the parts that several collections have in common. Two tables, by
+ * collection, hold the validators and the indexes. Whether an index keeps a pattern unique is read
+ * from the same table, so that there is no second list of unique indexes.
+ */
 #include "common/mongo/schema.h"
+
+#include <string.h>
 
 #include "common/mongo/document.h"
 
@@ -164,13 +172,28 @@ const char *schema_indexes(enum mongo_collection collection)
     return NULL;
 }
 
+/* Compares two key patterns. Their numbers may have any type: 1 and 1.0 make the same index. */
+static bool same_pattern(const bson_t *one, const bson_t *other)
+{
+    bson_iter_t a, b;
+    if (bson_count_keys(one) != bson_count_keys(other) || !bson_iter_init(&a, one) ||
+        !bson_iter_init(&b, other))
+        return false;
+    while (bson_iter_next(&a) && bson_iter_next(&b)) {
+        if (strcmp(bson_iter_key(&a), bson_iter_key(&b)) != 0 ||
+            bson_iter_as_int64(&a) != bson_iter_as_int64(&b))
+            return false;
+    }
+    return true;
+}
+
 static bool has_unique(const bson_t *index, const bson_t *pattern)
 {
     bson_iter_t iter;
     bson_t key;
     return bson_iter_init_find(&iter, index, "unique") && bson_iter_as_bool(&iter) &&
            bson_iter_init_find(&iter, index, "key") && document_view(&iter, &key) &&
-           bson_compare(&key, pattern) == 0;
+           same_pattern(&key, pattern);
 }
 
 static bool any_has_unique(const char *json, const bson_t *pattern)

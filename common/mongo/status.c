@@ -10,6 +10,8 @@
  */
 #include "common/mongo/status.h"
 
+#include <stdio.h>
+
 #include "common/mongo/document.h"
 #include "common/mongo/schema.h"
 
@@ -177,15 +179,14 @@ static bool is_our_bug(const bson_error_t *cause)
 
 /* --- duplicate keys ------------------------------------------------------------------------- */
 
-/* Reads the pattern of the violated index from a reply: of a command, or of one write of it. */
-static bool read_key_pattern(const bson_t *reply, bson_t *ret_pattern)
+/* Finds a member of the error in a reply: of a command, or of the first failed write of it. */
+static bool find_in_error(const bson_t *reply, const char *name, bson_iter_t *ret_found)
 {
-    bson_iter_t iter, found;
-    return bson_iter_init(&iter, reply) &&
-           (bson_iter_find_descendant(&iter, "writeErrors.0.keyPattern", &found) ||
-            (bson_iter_init(&iter, reply) &&
-             bson_iter_find_descendant(&iter, "keyPattern", &found))) &&
-           document_view(&found, ret_pattern);
+    char path[64];
+    bson_iter_t iter;
+    (void)snprintf(path, sizeof path, "writeErrors.0.%s", name);
+    return (bson_iter_init(&iter, reply) && bson_iter_find_descendant(&iter, path, ret_found)) ||
+           bson_iter_init_find(ret_found, reply, name);
 }
 
 /*
@@ -196,8 +197,12 @@ static bool read_key_pattern(const bson_t *reply, bson_t *ret_pattern)
 static enum error_class class_of_duplicate(const bson_t *reply)
 {
     bson_t pattern;
-    if (reply == NULL || !read_key_pattern(reply, &pattern))
+    bson_iter_t found;
+    if (reply == NULL || !find_in_error(reply, "keyPattern", &found) ||
+        !document_view(&found, &pattern))
         return CLASS_UNEXPLAINED;
+    if (find_in_error(reply, "collation", &found))
+        return CLASS_REFUSED; /* no index of schema.c has one */
     return schema_is_unique(&pattern) ? CLASS_CONFLICT : CLASS_REFUSED;
 }
 

@@ -177,10 +177,10 @@ enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_JSON, LOG_FORMAT_TEXT };
       "time in a row the process aborts, so that its supervisor restarts it. It must exceed "      \
       "mongodb.timeout several times.")                                                            \
     X(BYTES, worker_memory_budget, "worker.memory_budget", "192MiB", 67108864, 1099511627776,      \
-      "Memory for the commands in flight, of all lanes: bodies, decoded commands, answers, "       \
-      "letters, "                                                                                  \
-      "and what reads load. Above three quarters of it the worker takes no more commands until "   \
-      "half is free. The process needs some 64 MiB beside it, and more for a single command with " \
+      "Memory for commands, of all lanes. Half of it is for what is in flight: bodies, decoded "   \
+      "commands, answers and letters; above three quarters of that half the worker takes no more " \
+      "commands until half of it is free. The other half is for what reads load; without room, "   \
+      "reads wait. The process needs some 64 MiB beside it, and more for a single command with "   \
       "very large documents.")                                                                     \
     X(TEXT, worker_name, "worker.name", "", 0, 0,                                                  \
       "Name of the worker in logs, dead letters and the broker's list of connections. Empty: "     \

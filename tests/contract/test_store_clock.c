@@ -224,7 +224,7 @@ static void lose_primary(struct clocked *clocked)
     admin_fail("\"aggregate\"", 1, ADMIN_CUT);
     session_begin(session);
     snapshot_want_provider(session->snapshot, world_uuid(session->world));
-    assert_status(session, STORE_UNAVAILABLE, session_try_load(session));
+    assert_status(session, STORE_UNEXPLAINED, session_try_load(session));
     session_restart(session);
 }
 
@@ -277,10 +277,10 @@ static void test_without_a_measurement_no_transaction_begins(void **state)
         session); /* starts the session, so that `begin` needs no server but for the time */
     clocked->clock.monotonic_ms += 60000;
     admin_fail("\"hello\"", 0, ADMIN_CUT);
-    assert_status(session, STORE_UNAVAILABLE,
+    assert_status(session, STORE_UNEXPLAINED,
                   session->store->ops->begin(session->store, &session->error));
     assert_true(strlen(session->error.text) > 0);
-    assert_status(session, STORE_UNAVAILABLE, session_record_attempts(session, &key, 1));
+    assert_status(session, STORE_UNEXPLAINED, session_record_attempts(session, &key, 1));
     admin_clear_faults();
     begin_and_end(session);
     close_clocked(clocked);

@@ -274,7 +274,6 @@ static void test_an_unreachable_server_is_unavailable(void **state)
     assert_non_null(strstr(error.text, "mongodb"));
 }
 
-<<<<<<< HEAD
 /* The warnings of a store: how many, and the last. */
 struct warnings {
     int count;
@@ -303,41 +302,11 @@ static struct warnings warnings_with(const struct store_world *world, const char
     admin_set_parameter(parameter, value);
     mongo_set_log(keep_warning, &warnings);
     enum store_status prepared = session_prepare(&first), again = session_prepare(&second);
-=======
-struct warnings {
-    size_t count;
-    struct error last;
-};
-
-/* Keeps the warnings of the stores: a function for mongo_set_log(). */
-static void keep_warning(void *context, int level, const char *domain, const char *message)
-{
-    struct warnings *warnings = context;
-    if (level != 2 || strcmp(domain, "allot") != 0)
-        return;
-    warnings->count++;
-    error_set(&warnings->last, "%s", message);
-}
-
-/* Each lane of a process prepares the database, but one warning is enough. */
-static void test_a_long_transaction_lifetime_is_logged_as_one_warning(void **state)
-{
-    struct store_world other;
-    static struct warnings warnings;
-    int64_t before = admin_parameter(LIFETIME);
-    use_database(&other, *state, "warning");
-    struct session session = session_open(&other);
-    admin_set_parameter(LIFETIME, 21);
-    mongo_set_log(keep_warning, &warnings);
-    enum store_status status = session_prepare(&session);
-    enum store_status again = session_prepare(&session);
->>>>>>> registry
     mongo_set_log(NULL, NULL);
     admin_set_parameter(parameter, before);
     session_close(&first);
     session_close(&second);
     drop(&other);
-<<<<<<< HEAD
     assert_status(&first, STORE_OK, prepared);
     assert_status(&second, STORE_OK, again);
     return warnings;
@@ -381,12 +350,6 @@ static void test_parameters_that_cannot_be_read_have_no_warning(void **state)
     session_close(&session);
     assert_status(&session, STORE_OK, prepared);
     assert_int_equal(warnings.count, 0);
-=======
-    assert_status(&session, STORE_OK, status);
-    assert_status(&session, STORE_OK, again);
-    assert_int_equal(warnings.count, 1);
-    assert_non_null(strstr(warnings.last.text, "21"));
->>>>>>> registry
 }
 
 static const struct CMUnitTest tests[] = {
@@ -400,14 +363,10 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_the_uri_cannot_weaken_the_concerns),
     cmocka_unit_test(test_an_invalid_uri_gives_an_error),
     cmocka_unit_test(test_an_unreachable_server_is_unavailable),
-<<<<<<< HEAD
     cmocka_unit_test(test_a_long_transaction_lifetime_is_one_warning),
     cmocka_unit_test(test_rare_deletes_of_what_is_expired_are_one_warning),
     cmocka_unit_test(test_the_recommended_parameters_have_no_warning),
     cmocka_unit_test(test_parameters_that_cannot_be_read_have_no_warning),
-=======
-    cmocka_unit_test(test_a_long_transaction_lifetime_is_logged_as_one_warning),
->>>>>>> registry
 };
 
 int main(void)

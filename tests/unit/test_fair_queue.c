@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tests the turns of principals: many and large commands of one of them, commands that do not fit
-   into a batch, commands that come back, and what is charged afterwards. */
+/*
+ * Tests the turns of principals: many and large commands of one of them, commands that do not fit
+ * into a batch, commands that come back, and what is charged afterwards.
+ *
+ * Design: a test makes commands of a principal and a cost, of which the body's length is a part. It
+ * adds them in the order in which they arrive, takes them one by one, and compares the principals
+ * in the order in which the commands come out. The tests know how much a turn allows (FAIR_TURN),
+ * and nothing else of the queue's state.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

@@ -151,7 +151,7 @@ static void test_the_budget_of_the_process_pauses_a_lane_that_holds_something(vo
     (void)state;
     struct recorder recorder = {.base = {&record_ops}};
     struct flow flow;
-    budget = (struct memory_budget){.max = 2000};
+    budget = (struct memory_budget){.max = 4000};
     flow_init(&flow, 1000, 100, &budget, NULL);
     memory_budget_add(&budget, 1990);
     update(&flow, &recorder, false, 0);

@@ -109,6 +109,11 @@ static void test_a_duplicate_key_is_a_conflict_on_indexes_of_the_schema_only(voi
     assert_int_equal(duplicate("{\"writeErrors\": [{\"keyPattern\": {\"user_id\": 1}}]}"),
                      STORE_REFUSED);
     assert_int_equal(duplicate("{\"ok\": 0}"), STORE_UNEXPLAINED);
+    assert_int_equal(duplicate("{\"keyPattern\": {\"name\": 1.0}}"), STORE_CONFLICT);
+    assert_int_equal(duplicate("{\"keyPattern\": {\"name\": -1}}"), STORE_REFUSED);
+    assert_int_equal(duplicate("{\"writeErrors\": [{\"keyPattern\": {\"name\": 1}, "
+                               "\"collation\": {\"locale\": \"en\"}}]}"),
+                     STORE_REFUSED);
 }
 
 /* Returns the status of an error of libmongoc itself. */

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Tests how a route ends when a write fails, with a peer that says something, or nothing, and then
- * resets the connection. The peer is a socket of the test, which writes the frames byte by byte.
+ * resets the connection.
+ *
+ * Design: the peer is a socket of the test, which writes the frames of a broker byte by byte and
+ * resets the connection when the test says so. No thread is needed, because what a peer of this
+ * kind sends fits into the buffers of the socket, and a route reads what is left there after its
+ * write has failed.
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -41,7 +41,8 @@ static void test_time_without_work_does_not_count(void **state)
     assert_false(watchdog_check(&watchdog, 3, true, 1000, LIMIT_MS));
     assert_false(watchdog_check(&watchdog, 3, false, 1900, LIMIT_MS));
     assert_false(watchdog_check(&watchdog, 3, true, 2800, LIMIT_MS));
-    assert_true(watchdog_check(&watchdog, 3, true, 2900, LIMIT_MS));
+    assert_false(watchdog_check(&watchdog, 3, true, 3799, LIMIT_MS));
+    assert_true(watchdog_check(&watchdog, 3, true, 3800, LIMIT_MS));
 }
 
 static void test_a_stall_is_reported_once_each_limit_and_counted(void **state)

@@ -256,7 +256,7 @@ static void enqueue(struct applier *applier, struct job *job)
         job_queue_push(&applier->attempt_cleanups, job);
     else if (is_current(applier, job) && job->aside_until_ms > now_ms(applier))
         job_queue_push(&applier->aside, job);
-    else if (job->delivery.redelivered)
+    else if (job->delivery.redelivered && !job->unmarkable)
         job_queue_push(&applier->unmarked, job);
     else
         fair_queue_push(&applier->waiting, job);
@@ -644,6 +644,9 @@ static void part_suspects(struct applier *applier)
     applier->unmarked = suspects;
 }
 
+/* Goes on with the only command of the group, which has no attempt record. */
+static void begin_unmarked(struct applier *applier);
+
 /* --- failures ------------------------------------------------------------------------------- */
 
 static enum retry_cause cause_of(const struct applier *applier)
@@ -745,8 +748,10 @@ static bool took_too_long(const struct applier *applier)
 static enum rejection next_rejection(const struct applier *applier, const struct job *job)
 {
     enum rejection now = job->decoded.request.rejection;
-    if (is_read(job) || is_marking(applier))
+    if (is_read(job))
         return REJECTION_BLIND;
+    if (applier->failure == STORE_UNKNOWN)
+        return REJECTION_LOAD; /* it may have taken effect: without its outcome it has no answer */
     if (now == REJECTION_NONE && applier->failure == STORE_REFUSED &&
         applier->failed_stage != STAGE_LOAD && applier->failed_stage != STAGE_LOAD_MORE)
         return REJECTION_WRITES;
@@ -787,10 +792,16 @@ static void log_letter_refused(struct applier *applier)
 }
 
 /* Handles that the only job cannot be committed: without its letter next time, or, if it has none
-   or that is not the cause, with a failure as its answer. */
+   or that is not the cause, with a failure as its answer. If it is its attempt record that the
+   database does not take, the command goes on without one. */
 static void reject(struct applier *applier)
 {
     struct job *job = applier->jobs[0];
+    if (is_marking(applier)) {
+        job->unmarkable = true;
+        job->tries_alone = 0;
+        return;
+    }
     if (!is_letter_rejected(applier)) {
         reject_permanently(applier, job);
         return;
@@ -818,7 +829,9 @@ static void return_letters(struct applier *applier)
 /* Returns the batch to the queue that it came from. */
 static void give_back(struct applier *applier)
 {
-    if (is_marking(applier))
+    if (is_marking(applier) && applier->jobs[0]->unmarkable)
+        begin_unmarked(applier);
+    else if (is_marking(applier))
         return_to(&applier->unmarked, applier, 0);
     else if (!applier->letters_only)
         return_commands(applier, 0);
@@ -837,12 +850,13 @@ static void pass_on(struct applier *applier, struct job *job)
 }
 
 /* Takes the commands of the batch out of the way of the others: each is tried alone from now on, by
-   the apply thread that the lane chooses. Writes wait before a further try. */
+   the apply thread that the lane chooses. It waits before a further try. */
 static void set_aside(struct applier *applier)
 {
     for (size_t i = 0; i < applier->count; i++) {
         struct job *job = applier->jobs[i];
-        int64_t pause_ms = is_read(job) ? 0 : retry_pause_aside(job->waits);
+        bool at_once = is_read(job) && took_too_long(applier); /* its next try has more time */
+        int64_t pause_ms = at_once ? 0 : retry_pause_aside(job->waits);
         job->alone = true;
         job->waits++;
         job->aside_until_ms = now_ms(applier) + jittered(&applier->jitter, pause_ms);
@@ -886,12 +900,21 @@ static enum remedy remedy_for_conflict(const struct applier *applier)
     return held_up && !applier->letters_only ? REMEDY_SET_ASIDE : REMEDY_REPEAT;
 }
 
+/* Returns whether the documents of the only command were too large for a batch of several, which it
+   was before the others were cut off. */
+static bool may_fit_alone(const struct applier *applier)
+{
+    return applier->failure == STORE_TOO_LARGE &&
+           applier->snapshot->bytes_max < applier->options.load_bytes_max_alone;
+}
+
 static enum remedy remedy_for(struct applier *applier, enum retry_cause cause)
 {
     switch (cause) {
     case RETRY_CONFLICT: return remedy_for_conflict(applier);
     case RETRY_SUSPECTED: return remedy_for_suspects(applier);
-    case RETRY_REFUSED: return applier->count == 1 ? REMEDY_REJECT : REMEDY_REPEAT;
+    case RETRY_REFUSED:
+        return applier->count == 1 && !may_fit_alone(applier) ? REMEDY_REJECT : REMEDY_REPEAT;
     case RETRY_LOCK_HELD:
     case RETRY_OUTAGE: break;
     }
@@ -1215,6 +1238,18 @@ static void begin_marked(struct applier *applier)
     applier->marked = ready.count;
     job_queue_append(&ready, &applier->ready);
     applier->ready = ready;
+}
+
+static void begin_unmarked(struct applier *applier)
+{
+    struct job *job = applier->jobs[0];
+    applier->count = 0;
+    if (!decode_marked(applier, job))
+        finish_answered(applier, job);
+    else if (apply_role_of(job, applier->options.role) != applier->options.role)
+        pass_on(applier, job);
+    else
+        fair_queue_push(&applier->waiting, job);
 }
 
 /* A record of a group of one counts as an attempt, so then no other lane may have a group. */

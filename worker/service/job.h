@@ -79,6 +79,7 @@ struct job {
        connection is lost */
     struct attempt_key attempt_key;
     bool attempt_sent;     /* the record may exist */
+    bool unmarkable;       /* the database does not take its record: it goes on without one */
     bool attempt_recorded; /* the database has confirmed it */
     bool history_read;     /* `history` is known */
     struct attempt_history history;
