@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Design: the schema is JSON, as the server takes it, in string literals of which the compiler
- * makes one. The macros below are the parts that several collections have in common. Two tables, by
- * collection, hold the validators and the indexes. Whether an index keeps a pattern unique is read
- * from the same table, so that there is no second list of unique indexes.
+ * The validators and indexes of each collection.
+ *
+ * Design: the schema is JSON, as the server takes it, in string literals. The macros below are the
+ * parts that several collections have in common. Two tables, by collection, hold the validators and
+ * the indexes. Whether an index keeps a pattern unique is read from the same table, so that there
+ * is no second list of unique indexes.
  */
 #include "common/mongo/schema.h"
 

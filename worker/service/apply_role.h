@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The apply threads of a lane, and which of them a job belongs to. So a slow read, or a command
- * that the database does not execute, never makes the writes of others wait. WRITES  all commands
- * that may change something, in large batches ASIDE   commands of WRITES that failed with the
- * others, each in a batch of its own; and all work about letters READS   reads, at most
- * reads.concurrency batches at a time Pure.
+ * The apply threads of a lane, and which of them a job belongs to. They are separate so that a slow
+ * read, or a command that the database does not execute, never makes the writes of others wait:
+ *
+ *   WRITES  takes all commands that may change something, in large batches.
+ *   ASIDE   takes commands of WRITES that failed with others, each in a batch of its own, and all
+ *           work about letters.
+ *   READS   takes reads, at most reads.concurrency batches at a time.
+ *
+ * The functions are pure.
  */
 #ifndef ALLOT_SERVICE_APPLY_ROLE_H
 #define ALLOT_SERVICE_APPLY_ROLE_H
