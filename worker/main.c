@@ -120,9 +120,6 @@ int main(int argc, char **argv)
     }
     worker_clear(&worker);
     arena_free(worker.arena);
-    if (worker.pool == NULL)
-        mongo_library_cleanup();
-    else
-        _exit(status); /* a thread is still in the client library */
+    mongo_library_cleanup();
     return status;
 }

@@ -11,12 +11,18 @@
 #include "worker/service/events.h"
 #include "worker/signals.h"
 
-enum { EXIT_SECOND_SIGNAL = 3, RESERVE_MS_MAX = 1000, FORCED_FLUSH_MS = 100 };
+enum {
+    EXIT_SECOND_SIGNAL = 3,
+    RESERVE_MS_MAX = 1000,
+    NOTE_MS_MAX = 2000, /* a stop does not wait longer for a database that is away */
+    FORCED_FLUSH_MS = 100,
+};
 
 /* The parts of shutdown.timeout. */
 struct limits {
     int64_t lanes_ms;   /* that the lanes have to answer commands */
     int64_t process_ms; /* that the lanes have to end; they close connections after lanes_ms */
+    int64_t note_ms;    /* until when the database has to know of the stop */
     int flush_ms;       /* that is left for the log */
 };
 
@@ -26,7 +32,7 @@ static struct limits limits_of(const struct settings *settings)
     int64_t timeout_ms = settings->shutdown_timeout_ms;
     int64_t reserve_ms = timeout_ms / 4 < RESERVE_MS_MAX ? timeout_ms / 4 : RESERVE_MS_MAX;
     return (struct limits){timeout_ms - 2 * reserve_ms, timeout_ms - reserve_ms,
-                           (int)reserve_ms / 2};
+                           timeout_ms - reserve_ms / 2, (int)reserve_ms / 4};
 }
 
 struct stopper {
@@ -78,6 +84,12 @@ static enum ending stop(struct worker *worker, int signals, const struct limits 
     return ENDED;
 }
 
+static bool note_stop(struct worker *worker, int64_t until_ms)
+{
+    int64_t rest_ms = until_ms - system_monotonic_ms();
+    return worker_note_stop(worker, rest_ms < NOTE_MS_MAX ? rest_ms : NOTE_MS_MAX);
+}
+
 static void log_end(const struct worker *worker, enum ending ending)
 {
     uint64_t returned = worker_returned(worker);
@@ -97,6 +109,8 @@ void shutdown_worker(struct worker *worker, int signals, int status)
               LOG_FIELDS(LOG_I("in_flight", (int64_t)worker_in_flight(worker)),
                          LOG_I("timeout_ms", worker->settings.shutdown_timeout_ms)),
               "shutting down, waiting for in-flight commands");
+    int64_t start_ms = system_monotonic_ms();
+    worker_stopping(worker);
     enum ending ending = stop(worker, signals, &limits);
     if (ending == SECOND_SIGNAL) {
         event_log(EVENT_WORKER_FORCED_EXIT, LOG_NONE,
@@ -104,6 +118,10 @@ void shutdown_worker(struct worker *worker, int signals, int status)
         (void)log_flush(FORCED_FLUSH_MS);
         _exit(EXIT_SECOND_SIGNAL);
     }
+    /* A stop in order, although commands go back to the queue: none of them has crashed a worker.
+     */
+    if (!note_stop(worker, start_ms + limits.note_ms))
+        ending = TOO_LATE;
     log_end(worker, ending);
     (void)log_flush(limits.flush_ms);
     if (ending != ENDED)

@@ -20,8 +20,6 @@
 #include "common/host/system_clock.h"
 #include "worker/notice_log.h"
 
-enum { NOTE_STOP_MS = 2000 }; /* to note in the database that the worker has stopped */
-
 bool worker_load(struct worker *worker, const char *config, struct error *error)
 {
     if (!configuration_load(config, worker->arena, &worker->settings, error))
@@ -203,26 +201,25 @@ uint64_t worker_in_flight(const struct worker *worker)
     return count;
 }
 
-/* Returns false if a call to the database does not return. */
-static bool end_registry(struct worker *worker)
+void worker_stopping(struct worker *worker)
 {
-    bool ended = worker->registry == NULL || registry_end(worker->registry, NOTE_STOP_MS);
-    worker->registry = NULL;
-    return ended;
+    if (worker->registry != NULL)
+        registry_stopping(worker->registry);
 }
 
 void worker_stop(struct worker *worker, int64_t patience_ms)
 {
-    if (worker->registry != NULL)
-        registry_stopping(worker->registry);
     for (size_t i = 0; i < worker->lane_count; i++)
         lane_stop(worker->lanes[i], patience_ms);
     for (size_t i = 0; i < worker->lane_count; i++)
         lane_join(worker->lanes[i]);
-    if (!end_registry(worker))
-        return;
-    mongo_pool_free(worker->pool);
-    worker->pool = NULL;
+}
+
+bool worker_note_stop(struct worker *worker, int64_t limit_ms)
+{
+    bool ended = worker->registry == NULL || registry_end(worker->registry, limit_ms);
+    worker->registry = NULL;
+    return ended;
 }
 
 uint64_t worker_returned(const struct worker *worker)
@@ -238,6 +235,8 @@ void worker_clear(struct worker *worker)
     for (size_t i = 0; i < worker->lane_count; i++)
         lane_free(worker->lanes[i]);
     worker->lane_count = 0;
+    mongo_pool_free(worker->pool);
+    worker->pool = NULL;
     full_principals_free(worker->full);
     worker->full = NULL;
     policy_source_free(worker->policy);

@@ -45,14 +45,20 @@ ALLOT_CHECK bool worker_start(struct worker *worker, struct error *error);
 void worker_check_progress(struct worker *worker);
 /* Returns the number of commands in flight, of all lanes. */
 uint64_t worker_in_flight(const struct worker *worker);
-/* Stops all lanes, which have `patience_ms` to answer the commands in flight, waits for them, and
-   notes in the database that the worker has stopped in order. If the database does not answer, a
-   thread is still in a call to it: then `pool` is not NULL, and only _exit() may follow.
-   Called by one other thread; meanwhile only worker_in_flight and worker_returned may be called. */
+/* Reports that the worker stops. Called before worker_stop(). */
+void worker_stopping(struct worker *worker);
+/* Stops all lanes, which have `patience_ms` to answer the commands in flight, and waits for them.
+   Called by one other thread; meanwhile only worker_in_flight, worker_returned and worker_note_stop
+   may be called. */
 void worker_stop(struct worker *worker, int64_t patience_ms);
+/* Notes in the database that the worker has stopped in order, so that its attempt records do not
+   count. Called after worker_stop(), or when it has been given up. Returns false if that took
+   longer than `limit_ms`: then a thread is still in a call to the database, and only _exit() may
+   follow. */
+ALLOT_CHECK bool worker_note_stop(struct worker *worker, int64_t limit_ms);
 /* Returns how many commands go back to the queue because they were not answered in that time. */
 uint64_t worker_returned(const struct worker *worker);
-/* Frees what worker_load created, and what worker_stop has left. */
+/* Frees what worker_load and worker_start created, after worker_stop and worker_note_stop. */
 void worker_clear(struct worker *worker);
 
 #endif

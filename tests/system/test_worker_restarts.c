@@ -16,7 +16,9 @@
 
 enum { RESTARTS = 2 }; /* more than delivery.max_attempts, which is 1 here */
 
+/* Longer than SHUTDOWN_TIMEOUT: when the worker ends, its call has not returned. */
 #define SLOW "\"blockConnection\": true, \"blockTimeMS\": 3000"
+#define SHUTDOWN_TIMEOUT "1s"
 
 static void stop(pid_t worker)
 {
@@ -40,7 +42,7 @@ static void test_stops_by_a_signal_are_no_attempts(void **state)
     unsigned char answered[1] = {0};
     struct producer producer = open_producer("ALLOT_AMQP_URI_CONDUCTOR", "conductor");
     set_worker("ALLOT_DELIVERY_MAX_ATTEMPTS", "1");
-    set_worker("ALLOT_SHUTDOWN_TIMEOUT", "100ms");
+    set_worker("ALLOT_SHUTDOWN_TIMEOUT", SHUTDOWN_TIMEOUT);
     pid_t worker = start_worker();
     make_providers(&producer);
     fail_commands("\"insert\"", 0, SLOW);
