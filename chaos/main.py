@@ -6,6 +6,7 @@ import pickle
 import random
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -175,7 +176,7 @@ class Harness:
         """Stops the workers and returns the case for the judge; `look`: with the documents of the database."""
         for worker in self.workers:
             if worker.is_running():
-                self.journal.note("stop", worker=worker.name, status=worker.end(60))
+                self.journal.note("stop", worker=worker.name, status=worker.end(signal.SIGTERM))
         audit = self.run_ctl("audit")
         facts = {"audit": (audit.returncode, audit.stdout[-500:] + audit.stderr[-500:]), "faults_min": 0,
                  "kinds_min": {}, "sends_min": 50, "idle_limit_s": self.idle_limit_s,
