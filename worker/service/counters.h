@@ -24,8 +24,7 @@
       "to the queue.")                                                                             \
     X(DELIVERIES_HELD, "deliveries_held", COUNTER, "deliveries",                                   \
       "Deliveries that are requeued later: they have to be dead-lettered without a stored "        \
-      "letter, "                                                                                   \
-      "and too many such dead letters wait for the broker, or it refuses this one.")               \
+      "letter, and too many such dead letters wait for the broker, or it refuses this one.")       \
     X(DELIVERIES_ACKNOWLEDGED, "deliveries_acknowledged", COUNTER, "deliveries",                   \
       "Deliveries acknowledged to the broker: commands that are answered or dead-lettered, and "   \
       "messages of the desk queue that are done.")                                                 \
