@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Tests that a worker that is stopped by a signal is not taken for one that a command has crashed,
- * with real processes: the database takes long for an insert, and the worker is stopped meanwhile,
- * again and again. So its attempt record of the command stays. Then what workers report of
- * themselves.
+ * with real processes: the load of a batch takes long, and the worker is stopped meanwhile, again
+ * and again. So its attempt record of the command stays. Loads are slow, not writes: a slow write
+ * of a worker that has ended would conflict with the next worker's, which then withdraws its
+ * record. Then what workers report of themselves.
  *
  * tests/sim/test_restarts.c has the rules in detail.
  */
@@ -16,9 +17,21 @@
 
 enum { RESTARTS = 2 }; /* more than delivery.max_attempts, which is 1 here */
 
-/* Longer than SHUTDOWN_TIMEOUT: when the worker ends, its call has not returned. */
-#define SLOW "\"blockConnection\": true, \"blockTimeMS\": 3000"
 #define SHUTDOWN_TIMEOUT "1s"
+
+/*
+ * The load of a batch is the only aggregate command on the database as a whole. It takes longer
+ * than SHUTDOWN_TIMEOUT: when the worker ends, its call has not returned.
+ */
+static void make_loads_slow(void)
+{
+    char how[256];
+    (void)snprintf(
+        how, sizeof how,
+        "\"namespace\": \"%s.$cmd.aggregate\", \"blockConnection\": true, \"blockTimeMS\": 3000",
+        fixture_database());
+    fail_commands("\"aggregate\"", 0, how);
+}
 
 static void stop(pid_t worker)
 {
@@ -45,7 +58,7 @@ static void test_stops_by_a_signal_are_no_attempts(void **state)
     set_worker("ALLOT_SHUTDOWN_TIMEOUT", SHUTDOWN_TIMEOUT);
     pid_t worker = start_worker();
     make_providers(&producer);
-    fail_commands("\"insert\"", 0, SLOW);
+    make_loads_slow();
     send_claims(&producer, 0, 1);
     await_failed_command();
     stop(worker); /* a first delivery has no record */
