@@ -215,7 +215,7 @@ static void append_expiry(bson_t *update, struct mongo_store *store)
 }
 
 enum store_status mongo_record_attempts(struct store *base, const struct attempt_key *keys,
-                                        size_t count, struct error *error)
+                                        size_t count, size_t batch, struct error *error)
 {
     struct mongo_store *store = (struct mongo_store *)base;
     enum store_status status = mongo_measure_clock(store, PHASE_RUN, error);
@@ -224,7 +224,7 @@ enum store_status mongo_record_attempts(struct store *base, const struct attempt
     mongoc_bulk_operation_t *bulk = new_bulk(store);
     bson_t update = BSON_INITIALIZER, upsert = BSON_INITIALIZER, change;
     char record[RECORD_BYTES];
-    (void)snprintf(record, sizeof record, "%s#%zu", store->family, count);
+    (void)snprintf(record, sizeof record, "%s#%zu", store->family, batch);
     bson_append_document_begin(&update, "$addToSet", -1, &change);
     BSON_APPEND_UTF8(&change, "marks", record);
     bson_append_document_end(&update, &change);

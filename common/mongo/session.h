@@ -81,7 +81,7 @@ enum store_status mongo_find_attempts(struct store *base, const struct attempt_k
                                       size_t count, struct attempt_history *ret_histories,
                                       struct error *error);
 enum store_status mongo_record_attempts(struct store *base, const struct attempt_key *keys,
-                                        size_t count, struct error *error);
+                                        size_t count, size_t batch, struct error *error);
 enum store_status mongo_withdraw_attempts(struct store *base, const struct attempt_key *keys,
                                           size_t count, struct error *error);
 enum store_status mongo_clear_attempts(struct store *base, const struct attempt_key *keys,

@@ -198,7 +198,8 @@ struct store_ops {
      * of any transaction, for all commands at once; it may be repeated without further effect. The
      * keys of one call are different.
      *   find_attempts      sets `ret_histories`, one for each command; see struct attempt_history
-     *   record_attempts    adds a record of this store to each command; `count` is the batch's size
+     *   record_attempts    adds a record of this store to each command. It says that the command
+     *                      is in a batch of `batch` commands
      *   withdraw_attempts  removes this store's records again: the commands are not answered, but
      *                      this worker did not crash
      *   clear_attempts     removes the records of every store: the commands are answered
@@ -207,7 +208,7 @@ struct store_ops {
                                        size_t count, struct attempt_history *ret_histories,
                                        struct error *error);
     enum store_status (*record_attempts)(struct store *store, const struct attempt_key *keys,
-                                         size_t count, struct error *error);
+                                         size_t count, size_t batch, struct error *error);
     enum store_status (*withdraw_attempts)(struct store *store, const struct attempt_key *keys,
                                            size_t count, struct error *error);
     enum store_status (*clear_attempts)(struct store *store, const struct attempt_key *keys,

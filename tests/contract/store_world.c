@@ -243,7 +243,8 @@ enum store_status session_record_attempts(struct session *session, const struct 
     assert_true(count <= ATTEMPT_KEYS_MAX);
     for (size_t i = 0; i < count; i++)
         named[i] = (struct attempt_key){conductor(), keys[i]};
-    return session->store->ops->record_attempts(session->store, named, count, &session->error);
+    return session->store->ops->record_attempts(session->store, named, count, count,
+                                                &session->error);
 }
 
 struct attempt_history session_find_attempts(struct session *session, struct text key)

@@ -504,7 +504,7 @@ static void test_a_message_that_kills_while_it_is_decoded_is_dead_lettered_undec
     struct attempt_key key = {text_of("blue"), text_of("deadly")};
     for (int deaths = 0; deaths <= WORLD_ATTEMPTS_MAX; deaths++) {
         struct store *store = memory_store_new(world->database);
-        assert_int_equal(store->ops->record_attempts(store, &key, 1, NULL), STORE_OK);
+        assert_int_equal(store->ops->record_attempts(store, &key, 1, 1, NULL), STORE_OK);
         store->ops->free(store);
     }
     while (memory_broker_unacked(world->broker) == 0)

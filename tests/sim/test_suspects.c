@@ -342,6 +342,51 @@ static void test_fresh_commands_do_not_wait_for_a_suspect(void **state)
     world_free(world);
 }
 
+/* Takes commands from the broker, loses them, and takes them again. */
+static void redeliver(struct world *world)
+{
+    world_transport_step(world, 0);
+    memory_transport_cut(world->workers[0].transport);
+    world_transport_step(world, 0);
+    world_transport_step(world, 0);
+}
+
+/* Only the thread of writes goes on. */
+static void run_writes(struct world *world)
+{
+    for (int step = 0; step < ROUNDS; step++) {
+        world_transport_step(world, 0);
+        world_apply_step_of(world, 0, APPLY_WRITES);
+        fake_clock_advance(&world->clock, ROUND_MS);
+    }
+}
+
+/* A read that is on its way for long has an attempt record if it was redelivered. That is no reason
+   for other redelivered commands to wait. */
+static void test_redelivered_commands_do_not_wait_for_a_redelivered_read(void **state)
+{
+    (void)state;
+    struct world *world = world_with_provider();
+    const struct sent *read = ask_read(world, "read", CULPRIT);
+    redeliver(world);
+    run_writes(world);
+    size_t loads = calls(world, MEMORY_LOAD);
+    for (int step = 0; calls(world, MEMORY_LOAD) == loads; step++) {
+        assert_true(step < ROUNDS);
+        world_transport_step(world, 0);
+        world_apply_step_of(world, 0, APPLY_READS); /* also ends the delivery that was lost */
+        fake_clock_advance(&world->clock, ROUND_MS);
+    }
+    const struct sent *claim = ask_claim(world, "claim", CULPRIT);
+    redeliver(world);
+    run_writes(world);
+    assert_answer(world, claim, SUCCESS);
+    assert_true(world_run_until_idle(world));
+    assert_answer(world, read, SUCCESS);
+    assert_auditor_accepts(world);
+    world_free(world);
+}
+
 /* A flood of one principal fills the prefetch; another one's command is in the next batch. */
 static void test_a_flood_delays_others_by_one_batch(void **state)
 {
@@ -440,6 +485,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_redelivered_suspect_is_answered_and_leaves_no_record),
     cmocka_unit_test(test_a_held_document_keeps_only_its_own_commands_waiting),
     cmocka_unit_test(test_fresh_commands_do_not_wait_for_a_suspect),
+    cmocka_unit_test(test_redelivered_commands_do_not_wait_for_a_redelivered_read),
     cmocka_unit_test(test_a_flood_delays_others_by_one_batch),
     cmocka_unit_test(test_a_database_that_does_not_work_makes_nothing_internal),
     cmocka_unit_test(test_failures_around_an_election_are_not_charged),

@@ -356,14 +356,14 @@ static void apply_change(struct memory_store *store, enum change_kind kind,
 }
 
 static enum store_status change_attempts(struct store *base, enum change_kind kind,
-                                         const struct attempt_key *keys, size_t count,
+                                         const struct attempt_key *keys, size_t count, size_t batch,
                                          struct error *error)
 {
     struct memory_fault fault = {0};
     enum store_status status = begin_call(to_memory(base), MEMORY_ATTEMPT, &fault, error);
     bool applied = fault.fate == MEMORY_APPLIED && fault.call == MEMORY_ATTEMPT;
     for (size_t i = 0; i < count && (status == STORE_OK || applied); i++)
-        apply_change(to_memory(base), kind, &keys[i], count);
+        apply_change(to_memory(base), kind, &keys[i], batch);
     return status;
 }
 
@@ -391,21 +391,21 @@ static enum store_status find_attempts(struct store *base, const struct attempt_
 }
 
 static enum store_status record_attempts(struct store *base, const struct attempt_key *keys,
-                                         size_t count, struct error *error)
+                                         size_t count, size_t batch, struct error *error)
 {
-    return change_attempts(base, CHANGE_RECORD, keys, count, error);
+    return change_attempts(base, CHANGE_RECORD, keys, count, batch, error);
 }
 
 static enum store_status withdraw_attempts(struct store *base, const struct attempt_key *keys,
                                            size_t count, struct error *error)
 {
-    return change_attempts(base, CHANGE_WITHDRAW, keys, count, error);
+    return change_attempts(base, CHANGE_WITHDRAW, keys, count, 0, error);
 }
 
 static enum store_status clear_attempts(struct store *base, const struct attempt_key *keys,
                                         size_t count, struct error *error)
 {
-    return change_attempts(base, CHANGE_CLEAR, keys, count, error);
+    return change_attempts(base, CHANGE_CLEAR, keys, count, 0, error);
 }
 
 /* --- publishing of letters --- */

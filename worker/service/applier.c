@@ -19,7 +19,8 @@
  *   One write makes the records of a whole group, and fresh commands never join it. If a worker
  *   dies, its records stay. A command with such a record is a suspect, and is tried in half as
  *   large a group. So the one that kills its workers is alone after log2(group) deaths, and only
- *   deaths alone count (`alone`).
+ *   deaths alone count (`alone`). A lone command that may take long counts as a group of two until
+ *   a worker has died with it (`is_charged_for_crash`).
  * - A worker that lives deletes its records: those of a command as soon as it is decided and
  *   committed, before its answer is published, so that a later death is not counted for it; and
  *   those of commands whose connection is lost. Another worker may read such a record before; then
@@ -1252,10 +1253,20 @@ static void begin_unmarked(struct applier *applier)
         fair_queue_push(&applier->waiting, job);
 }
 
-/* A record of a group of one counts as an attempt, so then no other lane may have a group. */
+/*
+ * Returns whether a crash is charged to the only command of the group. That needs a turn for which
+ * other redelivered commands of the process wait. A command that may take long, one of these roles,
+ * makes them wait only if a worker has died with it.
+ */
+static bool is_charged_for_crash(const struct applier *applier)
+{
+    bool may_take_long = applier->options.role != APPLY_WRITES;
+    return applier->count == 1 && (!may_take_long || is_suspect(applier->jobs[0]));
+}
+
 static bool take_turn(struct applier *applier)
 {
-    bool alone = applier->count == 1;
+    bool alone = is_charged_for_crash(applier);
     if (applier->has_turn && applier->is_alone == alone)
         return true; /* of a write that failed */
     end_turn(applier);
@@ -1277,11 +1288,13 @@ static enum applier_next record_attempts(struct applier *applier, int64_t *ret_p
         applier->stage = STAGE_GATHER;
         return APPLIER_GO_ON;
     }
+    /* A record of a batch of one says that the command was alone. */
+    size_t batch = applier->count > 1 || applier->is_alone ? applier->count : 2;
     copy_keys(applier, applier->count);
     for (size_t i = 0; i < applier->count; i++)
         applier->jobs[i]->attempt_sent = true;
     enum store_status status =
-        store->ops->record_attempts(store, applier->keys, applier->count, &error);
+        store->ops->record_attempts(store, applier->keys, applier->count, batch, &error);
     if (status != STORE_OK)
         return handle_failure(applier, status, &error, ret_pause_ms);
     begin_marked(applier);
