@@ -3,8 +3,8 @@
  * Design. An error of the server gets its class from one table, SERVER_ERRORS; one of libmongoc
  * gets it from its domain. The phase then makes a status of the class. What the table does not have
  * is UNEXPLAINED: it is neither taken for an outage for ever, nor charged to a command without the
- * proof that the database works (worker/service/applier.c). Duplicate keys have a section of their
- * own, because the index decides.
+ * proof that the database works (worker/service/applier_failure.c). Duplicate keys have a section
+ * of their own, because the index decides.
  *
  * Not here: what is done about a status.
  */

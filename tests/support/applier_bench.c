@@ -50,6 +50,7 @@ struct job *applier_bench_job(const struct applier_bench *bench, struct arena *a
     struct policy_ref *held = policy_acquire(bench->policy);
     struct decode_context context = {.policy = policy_of(held), .trust_user_id = true};
     command_decode(&context, &job->delivery, job->arena, &job->decoded);
+    job->undecoded = false;
     policy_release(held);
     if (!job->decoded.accepted)
         fail_msg("%.*s", TEXT_ARGS(job->decoded.verdict.message));

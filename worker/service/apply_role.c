@@ -3,12 +3,6 @@
 
 #include "worker/service/desk.h"
 
-static bool is_read(const struct job *job)
-{
-    return !job->undecoded && job->decoded.accepted &&
-           command_mode(job->decoded.request.command.kind) == MODE_READ;
-}
-
 static bool is_about_letters(const struct job *job)
 {
     return job->sweeps || job->trims || job_is_of_desk(job) || job->fate != FATE_OPEN ||
@@ -17,7 +11,7 @@ static bool is_about_letters(const struct job *job)
 
 enum apply_role apply_role_of(const struct job *job, enum apply_role now)
 {
-    if (is_read(job))
+    if (job_is_read(job))
         return APPLY_READS;
     return now == APPLY_READS ? APPLY_WRITES : now;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Lets the lanes of a process take turns with groups that have attempt records (applier.c). If the
- * process dies, the records of all lanes stay, so a group of one is only evidence against its
- * command while no other lane has a group. Any thread may call these functions; none waits.
+ * Lets the lanes of a process take turns with groups that have attempt records
+ * (applier_attempts.c). If the process dies, the records of all lanes stay, so a group of one is
+ * only evidence against its command while no other lane has a group. Any thread may call these
+ * functions; none waits.
  */
 #ifndef ALLOT_SERVICE_ATTEMPT_TURN_H
 #define ALLOT_SERVICE_ATTEMPT_TURN_H

@@ -43,6 +43,17 @@ struct text job_detail(struct arena *arena, const struct verdict *verdict, struc
     return reply_dead_detail(arena, message);
 }
 
+bool job_is_read(const struct job *job)
+{
+    return !job->undecoded && job->decoded.accepted &&
+           command_mode(job->decoded.request.command.kind) == MODE_READ;
+}
+
+bool job_is_suspect(const struct job *job)
+{
+    return job->history.smallest > 0;
+}
+
 bool job_needs_letter(const struct job *job)
 {
     if (!job->answered || job->letter_stored || job->letter_refused ||

@@ -55,7 +55,7 @@ struct job {
     struct text body;   /* of the reply */
     struct text detail; /* of the dead letter, and for the log */
 
-    /* the letter (applier.c); due if a dead letter is due */
+    /* the letter (applier_answer.c); due if a dead letter is due */
     bool letter_stored;
     bool letter_refused; /* it is not stored: the dead letter is published without it */
     int64_t
@@ -75,8 +75,8 @@ struct job {
     bool repeated;          /* its letter may have been stored before */
     struct text unreadable; /* why it could not be read; otherwise absent */
 
-    /* the attempt record in the database (applier.c), deleted when the command is decided or its
-       connection is lost */
+    /* the attempt record in the database (applier_attempts.c), deleted when the command is decided
+       or its connection is lost */
     struct attempt_key attempt_key;
     bool attempt_sent;     /* the record may exist */
     bool unmarkable;       /* the database does not take its record: it goes on without one */
@@ -86,7 +86,7 @@ struct job {
     bool undecoded; /* `decoded` is empty; the applier decodes it, after the record is durable */
     bool answered;  /* the answer is set; cleared if the connection is lost before it is settled */
 
-    /* a command that the database does not execute together with others (applier.c) */
+    /* a command that the database does not execute together with others (applier_failure.c) */
     bool alone;             /* it has to be the only one of its batch */
     bool passed_on;         /* another apply thread has to go on with it (apply_role.h) */
     unsigned tries_alone;   /* that failed and are charged to it (proof.h) */
@@ -119,6 +119,10 @@ struct job *job_new(struct arena *arena, const struct delivery *delivery, uint64
 /* NULL is allowed. */
 void job_free(struct job *job);
 
+/* Returns whether the job is a command that only reads, as far as it is decoded. */
+bool job_is_read(const struct job *job);
+/* Returns whether a worker has died while it processed the command (attempt records). */
+bool job_is_suspect(const struct job *job);
 /* Returns the memory that the job holds, in bytes. */
 size_t job_bytes(const struct job *job);
 

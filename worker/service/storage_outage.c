@@ -11,7 +11,7 @@
  *
  * A failure of a call that began before the last success is old news, and begins no outage.
  *
- * Not here: which failures are outages (applier.c), when a line is due (outage_log.c).
+ * Not here: which failures are outages (applier_failure.c), when a line is due (outage_log.c).
  */
 #include "worker/service/storage_outage.h"
 
