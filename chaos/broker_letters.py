@@ -72,7 +72,11 @@ class DeadLettersRefused(Fault):
             return False  # the queue does not exist
 
     def are_all_published(self):
-        return self.frame.in_database(letters.count_unpublished) == 0 and self.all_have_arrived()
+        """The last look is for letters that were stored after the first."""
+        return self.none_is_unpublished() and self.all_have_arrived() and self.none_is_unpublished()
+
+    def none_is_unpublished(self):
+        return self.frame.in_database(letters.count_unpublished) == 0
 
     def settle(self):
         if not self.short:

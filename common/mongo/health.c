@@ -3,7 +3,8 @@
  * The proof that the database works: a small transaction that reads, inserts, updates, deletes and
  * commits, as a batch does, in a session of its own. A ping would prove nothing, since a primary
  * without a majority, or with a full disk, answers pings. The document that it writes is gone at
- * its end.
+ * its end. It gives up after mongodb.timeout: a database that takes longer is no proof, and the
+ * apply thread has other things to do.
  */
 #include "common/mongo/session.h"
 
@@ -18,6 +19,7 @@ struct probe {
     mongoc_collection_t *attempts;
     bson_t id;      /* {_id: ...} of the document that is written */
     bson_t options; /* with the session */
+    int64_t began_ms;
     struct error *error;
 };
 
@@ -79,10 +81,12 @@ static enum store_status update(struct probe *probe)
     return written(probe, done, &cause, &reply);
 }
 
-static enum store_status delete (struct probe *probe) {
-    bson_t reply; bson_error_t cause;
-    bool done = mongoc_collection_delete_one(probe->attempts, &probe->id, &probe->options, &reply,
-                                             &cause);
+static enum store_status remove_again(struct probe *probe)
+{
+    bson_t reply;
+    bson_error_t cause;
+    bool done =
+        mongoc_collection_delete_one(probe->attempts, &probe->id, &probe->options, &reply, &cause);
     return written(probe, done, &cause, &reply);
 }
 
@@ -94,23 +98,36 @@ static enum store_status commit(struct probe *probe)
     return written(probe, done, &cause, &reply);
 }
 
+static int64_t now_ms(const struct mongo_store *store)
+{
+    return store->pool->clock->monotonic_ms(store->pool->clock);
+}
+
+static enum store_status check_time(const struct probe *probe)
+{
+    int64_t took_ms = now_ms(probe->store) - probe->began_ms;
+    if (took_ms <= probe->store->pool->timeout_ms)
+        return STORE_OK;
+    error_set(probe->error, "mongodb: a small transaction took more than %lld ms",
+              (long long)took_ms);
+    return STORE_UNAVAILABLE;
+}
+
 static enum store_status run_transaction(struct probe *probe)
 {
+    static enum store_status (*const steps[])(struct probe *) = {read_something, insert, update,
+                                                                 remove_again, commit};
     bson_error_t cause;
     enum store_status status = STORE_OK;
     if (!mongoc_client_session_start_transaction(probe->session, probe->store->transaction_options,
                                                  &cause) ||
         !mongoc_client_session_append(probe->session, &probe->options, &cause))
         return mongo_failed(probe->store, PHASE_RUN, &cause, NULL, probe->error);
-    status = read_something(probe);
-    if (status == STORE_OK)
-        status = insert(probe);
-    if (status == STORE_OK)
-        status = update(probe);
-    if (status == STORE_OK)
-        status = delete (probe);
-    if (status == STORE_OK)
-        status = commit(probe);
+    for (size_t i = 0; status == STORE_OK && i < sizeof steps / sizeof *steps; i++) {
+        status = check_time(probe);
+        if (status == STORE_OK)
+            status = steps[i](probe);
+    }
     if (mongoc_client_session_in_transaction(probe->session))
         (void)mongoc_client_session_abort_transaction(probe->session, NULL);
     return status;
@@ -121,6 +138,7 @@ static enum store_status run_probe(struct mongo_store *store, struct error *erro
     bson_error_t cause;
     struct probe probe = {.store = store, .attempts = store->collections[MONGO_ATTEMPTS]};
     probe.error = error;
+    probe.began_ms = now_ms(store);
     probe.session = mongoc_client_start_session(store->client, NULL, &cause);
     if (probe.session == NULL)
         return mongo_failed(store, PHASE_RUN, &cause, NULL, error);

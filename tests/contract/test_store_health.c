@@ -14,6 +14,9 @@
 #include "tests/contract/store_world.h"
 
 #include <stdio.h>
+#include <string.h>
+
+#include "tests/support/fake_clock.h"
 
 static enum store_status prove(struct session *session, uint64_t *ret_primary)
 {
@@ -94,6 +97,26 @@ static void test_a_call_that_fails_is_no_proof(void **state)
     session_close(&session);
 }
 
+/* The clock says that each call takes a second. */
+static void test_a_database_that_takes_longer_than_the_timeout_is_no_proof(void **state)
+{
+    struct store_world *world = *state;
+    struct fake_clock clock = fake_clock_make();
+    struct mongo_pool *pool = store_world_pool_with(world, 5000, &clock.base);
+    struct session session = {.world = world, .arena = arena_new(0)};
+    uint64_t primary = 0;
+    session.store = mongo_store_new(pool, &session.error);
+    session.snapshot = snapshot_new(session.arena);
+    assert_non_null(session.store);
+    clock.step_ms = 1000;
+    assert_status(&session, STORE_OK, prove(&session, &primary));
+    clock.step_ms = 1001;
+    assert_status(&session, STORE_UNAVAILABLE, prove(&session, &primary));
+    assert_non_null(strstr(session.error.text, "took more than 5005 ms"));
+    session_close(&session);
+    mongo_pool_free(pool);
+}
+
 static void test_a_proof_leaves_nothing(void **state)
 {
     struct store_world *world = *state;
@@ -115,6 +138,7 @@ static const struct CMUnitTest in_memory[] = {BOTH};
 static const struct CMUnitTest on_mongodb[] = {
     BOTH,
     cmocka_unit_test_teardown(test_a_call_that_fails_is_no_proof, admin_tear_down),
+    cmocka_unit_test(test_a_database_that_takes_longer_than_the_timeout_is_no_proof),
     cmocka_unit_test(test_a_proof_leaves_nothing),
 };
 

@@ -20,7 +20,9 @@ static int64_t right_monotonic_ms(struct clock *clock)
 
 static int64_t monotonic_ms(struct clock *clock)
 {
-    return ((struct fake_clock *)clock)->monotonic_ms;
+    struct fake_clock *fake = (struct fake_clock *)clock;
+    fake->monotonic_ms += fake->step_ms;
+    return fake->monotonic_ms;
 }
 
 struct fake_clock fake_clock_make(void)

@@ -9,6 +9,7 @@ struct fake_clock {
     struct clock base;
     int64_t wall_ms;
     int64_t monotonic_ms;
+    int64_t step_ms; /* the monotonic time moves by this at each look at it; 0 at first */
 };
 
 /* Returns a clock with fixed start times. */
