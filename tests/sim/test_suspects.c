@@ -292,6 +292,57 @@ static void test_a_redelivered_suspect_is_answered_and_leaves_no_record(void **s
     }
 }
 
+/* Takes commands from the broker, loses them, and takes them again. */
+static void redeliver(struct world *world)
+{
+    world_transport_step(world, 0);
+    memory_transport_cut(world->workers[0].transport);
+    world_transport_step(world, 0);
+    world_transport_step(world, 0);
+}
+
+/* The records cannot be written, although others can. */
+static void test_a_command_whose_record_is_refused_goes_on_without_it(void **state)
+{
+    (void)state;
+    struct world *world = world_with_provider();
+    struct crowd crowd = send_crowd(world, ask_claim);
+    memory_database_fail(
+        world->database,
+        (struct memory_fault){.call = MEMORY_ATTEMPT, .status = STORE_REFUSED, .times = SIZE_MAX});
+    redeliver(world);
+    assert_true(world_run_until_idle(world));
+    assert_innocents_are_served(world, &crowd);
+    assert_answer(world, crowd.culprit, SUCCESS);
+    assert_auditor_accepts(world);
+    world_free(world);
+}
+
+/* One that was set aside, since it was slow. Each conflict sets it aside again. */
+static void test_a_read_that_conflicts_waits_and_is_answered(void **state)
+{
+    (void)state;
+    struct world *world = world_with_provider();
+    memory_database_fail_load_of(world->database, uuid_of(CULPRIT), STORE_TIMED_OUT);
+    const struct sent *read = ask_read(world, "read", CULPRIT);
+    for (int step = 0; calls(world, MEMORY_PROVE) == 0; step++) {
+        assert_true(step < ROUNDS);
+        run_rounds(world, 1);
+    }
+    run_rounds(world, 1);
+    memory_database_clear_faults(world->database);
+    memory_database_fail(
+        world->database,
+        (struct memory_fault){.call = MEMORY_LOAD, .status = STORE_CONFLICT, .times = SIZE_MAX});
+    size_t loads = calls(world, MEMORY_LOAD);
+    run_rounds(world, ROUNDS);
+    assert_in_range(calls(world, MEMORY_LOAD) - loads, 2, ROUNDS / 4); /* it pauses in between */
+    memory_database_clear_faults(world->database);
+    assert_true(world_run_until_idle(world));
+    assert_answer(world, read, SUCCESS);
+    world_free(world);
+}
+
 /* --- the others do not wait ----------------------------------------------------------------- */
 
 /* The document is held for as long as the test lasts. */
@@ -340,15 +391,6 @@ static void test_fresh_commands_do_not_wait_for_a_suspect(void **state)
     }
     assert_answer(world, culprit, "\"internal\"");
     world_free(world);
-}
-
-/* Takes commands from the broker, loses them, and takes them again. */
-static void redeliver(struct world *world)
-{
-    world_transport_step(world, 0);
-    memory_transport_cut(world->workers[0].transport);
-    world_transport_step(world, 0);
-    world_transport_step(world, 0);
 }
 
 /* Only the thread of writes goes on. */
@@ -423,6 +465,8 @@ static void test_a_database_that_does_not_work_makes_nothing_internal(void **sta
         struct memory_fault fault = {.call = call, .times = SIZE_MAX, .status = statuses[i / 3]};
         if (call == MEMORY_COMMIT)
             fault.status = STORE_UNKNOWN;
+        memory_database_fail(world->database,
+                             (struct memory_fault){.call = MEMORY_LOAD, .status = STORE_TIMED_OUT});
         memory_database_fail(world->database, fault);
         memory_database_fail(world->database, (struct memory_fault){.call = MEMORY_PROVE,
                                                                     .times = SIZE_MAX,
@@ -483,6 +527,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_command_whose_documents_are_too_large_exceeds_the_limit),
     cmocka_unit_test(test_reads_in_the_batch_of_a_slow_one_are_answered),
     cmocka_unit_test(test_a_redelivered_suspect_is_answered_and_leaves_no_record),
+    cmocka_unit_test(test_a_command_whose_record_is_refused_goes_on_without_it),
+    cmocka_unit_test(test_a_read_that_conflicts_waits_and_is_answered),
     cmocka_unit_test(test_a_held_document_keeps_only_its_own_commands_waiting),
     cmocka_unit_test(test_fresh_commands_do_not_wait_for_a_suspect),
     cmocka_unit_test(test_redelivered_commands_do_not_wait_for_a_redelivered_read),
