@@ -4,11 +4,13 @@ end, and the rules that hold for every fault. The faults are in broker_headers.p
 and broker_outages.py."""
 import collections
 import json
+import os
 import pathlib
 import re
 import secrets
 import signal
 import subprocess
+import threading
 import time
 
 import evidence
@@ -45,10 +47,33 @@ class NotInjected(Exception):
     pass
 
 
+class LogPipe:
+    """Copies the log of a worker from a pipe to its file. While it is paused, nobody reads the pipe."""
+
+    def __init__(self, path):
+        self.read_end, self.write_end = os.pipe()
+        self.may_read = threading.Event()
+        self.resume()
+        threading.Thread(target=self.copy, args=(path,), daemon=True).start()
+
+    def copy(self, path):
+        with open(path, "ab", buffering=0) as log:
+            while True:
+                self.may_read.wait()
+                log.write(os.read(self.read_end, 65536))
+
+    def pause(self):
+        self.may_read.clear()
+
+    def resume(self):
+        self.may_read.set()
+
+
 class PlainWorker(Worker):
     """A worker with default settings that reaches the servers without a proxy."""
 
     number = 0
+    log_pipe = None
 
     def __init__(self, stack, program, folder, journal, policy, settings):
         super().__init__(PlainWorker.number, stack, program, folder, journal, DATABASE)
@@ -60,7 +85,8 @@ class PlainWorker(Worker):
 
     def start(self, errors=None, on_full_disk=False):
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen([str(self.program)], env=self.environment, cwd=ROOT, stdout=log, stderr=log,
+            errors = self.log_pipe.write_end if self.log_pipe else log
+            self.process = subprocess.Popen([str(self.program)], env=self.environment, cwd=ROOT, stdout=log, stderr=errors,
                                             stdin=subprocess.DEVNULL, start_new_session=True)
         self.expected = False
         await_true(lambda: self.handles_signals() or not self.is_running(), WAIT_S, f"{self.name} handles SIGTERM")
@@ -120,9 +146,11 @@ class Frame:
                       for name in PRINCIPALS]
         self.policy.write_text(json.dumps({"version": 1, "principals": principals}))
 
-    def start_worker(self, settings):
+    def start_worker(self, settings, piped_log):
         program = pathlib.Path(self.harness.options.build) / "bin/allotd"
         self.worker = PlainWorker(self.stack, program, self.folder, self.harness.journal, self.policy, settings)
+        if piped_log:
+            self.worker.log_pipe = LogPipe(self.worker.log)
         self.harness.workers.append(self.worker)
         self.worker.start()
         await_true(lambda: self.worker.events()["broker.connected"], WAIT_S, "the worker is connected")
@@ -266,7 +294,7 @@ class Frame:
         """From before the fault until after it. Returns the facts for the rules."""
         self.problems, self.outages, self.clients = [], [], []
         injected = ""
-        self.start_worker(fault.settings)
+        self.start_worker(fault.settings, fault.piped_log)
         try:
             fault.prepare()
             self.start_victim()
@@ -323,6 +351,7 @@ class Fault:
 
     name = ""
     settings = {}  # of the worker; a value of None removes a variable
+    piped_log = False  # the worker writes its log to worker.log_pipe
     seconds = 5  # how long the fault lasts, after inject() has returned
     p99_max_ms = 5000
     lines_max = None  # lines of the log that are not about one command

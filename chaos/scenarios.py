@@ -11,10 +11,12 @@ import broker_faults
 import broker_frame
 import database_clock
 import database_load
+import database_refusals
 import endurance
 import fillup
 import judge
 import letters_crash
+import worker_ends
 from servers import await_true
 from producer import HOT, claim_body
 
@@ -351,5 +353,6 @@ SCENARIOS = {"chaos": chaos, "poison": poison, "poison-read": poison_read, "pois
              "stop-and-go": stop_and_go, "reconnect": endurance.reconnect, "soak": endurance.soak,
              "letters-crash": letters_crash.letters_crash,
              "broker-short": broker_faults.all_short,
-             **{kind.name: broker_frame.scenario(kind) for kind in 
-                (*broker_faults.FAULTS, *database_clock.FAULTS, *database_load.FAULTS)}}
+             **{kind.name: broker_frame.scenario(kind) for kind in
+                (*broker_faults.FAULTS, *database_clock.FAULTS, *database_load.FAULTS, *database_refusals.FAULTS,
+                 *worker_ends.FAULTS)}}

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commands that the database refuses for a reason of its own, and large documents that a batch would load together.
+Only the commands that are refused get a failure."""
+import json
+import uuid
+
+import bson
+
+from broker_frame import NotInjected
+from database_load import LoadFault
+from victim import body_of, claim, create_provider
+
+FOREIGN_INDEX = "one_user_each"
+PROJECT = "foreign"
+
+
+class ForeignIndex(LoadFault):
+    """An administrator added a unique index that the culprit's consumers violate. It names the cause; it is no
+    conflict that goes away."""
+
+    name = "foreign-index"
+    codes = {"success", "internal"}
+
+    def prepare(self):
+        super().prepare()
+        self.provider = create_provider(self.culprit)
+        self.in_database(lambda database: database.consumers.create_index(
+            "user_id", name=FOREIGN_INDEX, unique=True, partialFilterExpression={"project_id": PROJECT}))
+
+    def inject(self):
+        body = claim(self.provider).replace(b'"project_id": "p"', b'"project_id": "%s"' % PROJECT.encode())
+        count = 5 if self.short else 200
+        self.send([body.replace(self.consumer_of(body), str(uuid.uuid4()).encode()) for _ in range(count)])
+        self.wait()
+
+    def consumer_of(self, body):
+        return body.split(b'"consumer_uuid": "')[1][:36]
+
+    def prove(self):
+        refused = [command for command in self.commands if FOREIGN_INDEX in command.answers[0][1]]
+        if len(refused) != len(self.commands) - 1:
+            raise NotInjected(f"{len(refused)} of {len(self.commands)} answers name the index")
+
+    def clear(self):
+        self.in_database(lambda database: database.consumers.drop_index(FOREIGN_INDEX))
+
+
+class LargeMappings(LoadFault):
+    """Consumers with mappings of nearly 1 MB each are replaced: together they are larger than the server sends at
+    once. A write does not load what it replaces."""
+
+    name = "large-mappings"
+    MAPPING_BYTES = 960_000
+
+    def prepare(self):
+        super().prepare()
+        self.provider = create_provider(self.culprit)
+        self.consumers = [str(uuid.uuid4()) for _ in range(10 if self.short else 130)]
+        self.send([self.body(consumer, None) for consumer in self.consumers])
+        self.wait()
+        mappings = json.dumps({"x" * self.MAPPING_BYTES: [self.provider]})
+        ids = [bson.Binary.from_uuid(uuid.UUID(consumer)) for consumer in self.consumers]
+        self.in_database(lambda database: database.consumers.update_many(
+            {"_id": {"$in": ids}}, {"$set": {"mappings": mappings}}))
+
+    def body(self, consumer, generation):
+        return body_of("allocation.set", {
+            "consumer_uuid": consumer, "project_id": "p", "user_id": "u", "consumer_generation": generation,
+            "consumer_type": "INSTANCE", "allocations": {self.provider: {"resources": {"VCPU": 1}}}})
+
+    def inject(self):
+        self.send([body_of("allocation.get", {"consumer_uuid": consumer}) for consumer in self.consumers])
+        self.wait()
+        self.send([self.body(consumer, 1) for consumer in self.consumers])
+        self.wait()
+
+    def prove(self):
+        sizes = [len(command.answers[0][1]) for command in self.commands[len(self.consumers):][:len(self.consumers)]]
+        if min(sizes) < self.MAPPING_BYTES:
+            raise NotInjected(f"a read was answered with {min(sizes)} bytes")
+
+
+FAULTS = [ForeignIndex, LargeMappings]
