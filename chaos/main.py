@@ -230,11 +230,12 @@ def read_options():
     parser.add_argument("--times", type=int, help="number of stops of stop-and-go (100) or of cuts of reconnect (1000)")
     parser.add_argument("--valgrind", action="store_true", help="soak: the worker runs under valgrind")
     parser.add_argument("--keep", action="store_true", help="keep the journal and logs of a clean run too")
+    parser.add_argument("--list", action="store_true", help="print the names of the scenarios that have a full form")
     parser.add_argument("--rejudge", type=pathlib.Path, help="judge the kept folder of an earlier run again")
     return parser.parse_args()
 
 
-NO_PART_OF_THE_RUN = ("append", "page", "keep", "rejudge")
+NO_PART_OF_THE_RUN = ("append", "page", "keep", "list", "rejudge")
 
 
 def command_line(options):
@@ -263,6 +264,9 @@ def rejudge(folder):
 
 def main():
     options = read_options()
+    if options.list:
+        print("\n".join(name for name in scenarios.SCENARIOS if name not in scenarios.SHORT_FORMS))
+        return 0
     if options.rejudge:
         return rejudge(options.rejudge)
     told = command_line(options)  # before build() fills in the default build

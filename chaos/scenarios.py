@@ -356,3 +356,5 @@ SCENARIOS = {"chaos": chaos, "poison": poison, "poison-read": poison_read, "pois
              **{kind.name: broker_frame.scenario(kind) for kind in
                 (*broker_faults.FAULTS, *database_clock.FAULTS, *database_load.FAULTS, *database_refusals.FAULTS,
                  *worker_ends.FAULTS)}}
+
+SHORT_FORMS = {"broker-short"}  # of several scenarios, for script/test
