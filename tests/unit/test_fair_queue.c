@@ -52,6 +52,32 @@ static bool other_than(const void *context, const struct job *job)
     return !text_is(job->decoded.request.principal, context);
 }
 
+/* `context` is how many commands of one document the batch has room for; anything fits into an
+   empty one. */
+struct room {
+    size_t all, left;
+};
+
+static bool has_room(const void *context, const struct job *job)
+{
+    const struct room *room = context;
+    return room->left == room->all || (room->left > 0 && job->delivery.body.length < 4096);
+}
+
+/* Fills a batch; returns whether it has a command of the principal. */
+static bool fill(struct fair_queue *queue, const char *principal, size_t all)
+{
+    struct room room = {all, all};
+    bool found = false;
+    fair_queue_begin(queue);
+    for (struct job *job = NULL; (job = fair_queue_take(queue, has_room, &room)) != NULL;) {
+        found |= text_is(job->decoded.request.principal, principal);
+        room.left -= room.left > 0;
+        job_free(job);
+    }
+    return found;
+}
+
 /* Takes the next command, which is of this principal, and frees it. */
 static void expect(struct fair_queue *queue, const char *principal)
 {
@@ -212,6 +238,20 @@ static void test_a_line_saves_no_credit_while_it_is_passed_over(void **state)
     fair_queue_clear(&queue);
 }
 
+/* The flood always fills the batch to the end, after a turn of the large command. */
+static void test_a_command_that_needs_an_empty_batch_does_not_wait_for_ever(void **state)
+{
+    (void)state;
+    struct fair_queue queue = {0};
+    push(&queue, "flood", 8 * MANY, 1);
+    push(&queue, "large", 1, FAIR_TURN);
+    size_t batches = 1;
+    while (!fill(&queue, "large", FAIR_TURN + 10) && batches < 10)
+        batches++;
+    assert_int_equal(batches, 2);
+    fair_queue_clear(&queue);
+}
+
 static void test_a_command_that_comes_back_is_the_first_and_costs_nothing(void **state)
 {
     (void)state;
@@ -238,6 +278,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_debt_outlives_an_empty_line),
     cmocka_unit_test(test_a_line_that_does_not_fit_is_passed_over_in_this_batch),
     cmocka_unit_test(test_a_line_saves_no_credit_while_it_is_passed_over),
+    cmocka_unit_test(test_a_command_that_needs_an_empty_batch_does_not_wait_for_ever),
     cmocka_unit_test(test_a_command_that_comes_back_is_the_first_and_costs_nothing),
 };
 

@@ -5,6 +5,7 @@ enum { BYTES_PER_DOCUMENT = 4096 };
 
 void fair_queue_clear(struct fair_queue *queue)
 {
+    queue->passed_over = NULL;
     lines_clear(&queue->lines);
 }
 
@@ -59,6 +60,9 @@ static void next_turn(struct fair_queue *queue)
 void fair_queue_begin(struct fair_queue *queue)
 {
     queue->batch++;
+    if (queue->passed_over != NULL)
+        lines_make_next(&queue->lines, queue->passed_over);
+    queue->passed_over = NULL;
     if (queue->lines.last != NULL)
         next_turn(queue);
 }
@@ -90,6 +94,8 @@ struct job *fair_queue_take(struct fair_queue *queue,
                 return lines_pop(&queue->lines, line);
             }
             line->skipped = queue->batch;
+            if (queue->passed_over == NULL)
+                queue->passed_over = line;
         }
         next_turn(queue);
     }

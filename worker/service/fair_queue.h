@@ -16,7 +16,8 @@ enum { FAIR_TURN = 256 };
 /* All zero is empty; the owner calls fair_queue_clear() at its end. */
 struct fair_queue {
     struct lines lines;
-    uint64_t batch; /* number of the batch that is gathered */
+    uint64_t batch;           /* number of the batch that is gathered */
+    struct line *passed_over; /* the first line whose command did not fit into it; NULL: none */
 };
 
 /* Frees the jobs. */
@@ -27,7 +28,8 @@ void fair_queue_push(struct fair_queue *queue, struct job *job);
 void fair_queue_push_front(struct fair_queue *queue, struct job *job);
 bool fair_queue_is_empty(const struct fair_queue *queue);
 
-/* Begins a batch: lines that were passed over have a turn again. */
+/* Begins a batch: lines that were passed over have a turn again, and the first of them is the first
+   of all. So a command that fits only into an empty batch does not wait for ever. */
 void fair_queue_begin(struct fair_queue *queue);
 /*
  * Removes the next command in turn, and returns it; NULL if no line has one that fits. A line whose
