@@ -33,6 +33,19 @@ static struct job *command(const char *principal, size_t cost)
     return job;
 }
 
+/* Makes an allocation.set that names so many providers. */
+static struct job *claim(const char *principal, size_t providers)
+{
+    struct job *job = command(principal, 1);
+    struct claim *claim = ARENA_NEW(job->arena, struct claim);
+    claim->providers = ARENA_ARRAY(job->arena, struct named_provider, providers);
+    claim->provider_count = providers;
+    job->decoded.request.command.kind = COMMAND_ALLOCATION_SET;
+    job->decoded.request.command.params.change =
+        (struct change_params){.claims = claim, .claim_count = 1};
+    return job;
+}
+
 static void push(struct fair_queue *queue, const char *principal, size_t count, size_t cost)
 {
     for (size_t i = 0; i < count; i++)
@@ -252,6 +265,20 @@ static void test_a_command_that_needs_an_empty_batch_does_not_wait_for_ever(void
     fair_queue_clear(&queue);
 }
 
+static void test_each_document_that_a_command_names_uses_up_the_turn(void **state)
+{
+    (void)state;
+    struct fair_queue queue = {0};
+    for (size_t i = 0; i < 10; i++)
+        fair_queue_push(&queue, claim("wide", FAIR_TURN / 2 - 2));
+    push(&queue, "small", MANY, 1);
+    fair_queue_begin(&queue);
+    assert_int_equal(take_while(&queue, "wide"), 2);
+    assert_int_equal(take_while(&queue, "small"), FAIR_TURN);
+    assert_int_equal(take_while(&queue, "wide"), 2);
+    fair_queue_clear(&queue);
+}
+
 static void test_a_command_that_comes_back_is_the_first_and_costs_nothing(void **state)
 {
     (void)state;
@@ -279,6 +306,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_line_that_does_not_fit_is_passed_over_in_this_batch),
     cmocka_unit_test(test_a_line_saves_no_credit_while_it_is_passed_over),
     cmocka_unit_test(test_a_command_that_needs_an_empty_batch_does_not_wait_for_ever),
+    cmocka_unit_test(test_each_document_that_a_command_names_uses_up_the_turn),
     cmocka_unit_test(test_a_command_that_comes_back_is_the_first_and_costs_nothing),
 };
 

@@ -12,7 +12,13 @@ void fair_queue_clear(struct fair_queue *queue)
 size_t fair_queue_documents(const struct job *job)
 {
     const struct command *command = &job->decoded.request.command;
-    return command_mode(command->kind) == MODE_BATCHED ? command->params.change.claim_count + 1 : 1;
+    const struct change_params *change = &command->params.change;
+    if (command_mode(command->kind) != MODE_BATCHED)
+        return 1;
+    size_t documents = 1 + change->inventory_count + change->claim_count;
+    for (size_t i = 0; i < change->claim_count; i++)
+        documents += change->claims[i].provider_count;
+    return documents;
 }
 
 static int64_t cost_of(const struct job *job)

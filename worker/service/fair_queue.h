@@ -3,8 +3,10 @@
  * Commands that wait for their batch, one line for each principal. A batch takes from the lines in
  * turn, by deficit round robin: in each turn a line gets credit for FAIR_TURN documents, and gives
  * commands until the credit is used up. A command costs the documents and the bytes that it is
- * known to need; what it needed more is charged afterwards. So one principal's flood, or its very
- * large commands, delay the others by a bounded part of a batch. Belongs to one apply thread.
+ * known to need; what it needed more is charged afterwards. A document that does not exist costs
+ * as much as any other: it is looked for, and the refusal names it. So one principal's flood, or
+ * its very large commands, delay the others by a bounded part of a batch. Belongs to one apply
+ * thread.
  */
 #ifndef ALLOT_SERVICE_FAIR_QUEUE_H
 #define ALLOT_SERVICE_FAIR_QUEUE_H
@@ -41,8 +43,8 @@ struct job *fair_queue_take(struct fair_queue *queue,
 /* Charges a principal for so many documents more than its commands were known to need. */
 void fair_queue_charge(struct fair_queue *queue, struct text principal, size_t documents);
 
-/* Returns how many documents the command is known to need before its load: the consumers and the
-   outcome. Commands share providers, so these do not count. */
+/* Returns how many documents the command is known to need before its load: the consumers and
+   providers that it names, and the outcome. What several commands name counts for each of them. */
 size_t fair_queue_documents(const struct job *job);
 
 #endif
