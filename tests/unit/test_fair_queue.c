@@ -46,6 +46,14 @@ static struct job *claim(const char *principal, size_t providers)
     return job;
 }
 
+/* Charges for a command that was known to need one document and needed so many more. */
+static void charge(struct fair_queue *queue, const char *principal, size_t more)
+{
+    struct job *job = command(principal, 1);
+    fair_queue_charge(queue, job, 1 + more);
+    job_free(job);
+}
+
 static void push(struct fair_queue *queue, const char *principal, size_t count, size_t cost)
 {
     for (size_t i = 0; i < count; i++)
@@ -179,9 +187,23 @@ static void test_what_is_charged_afterwards_costs_turns(void **state)
     push(&queue, "small", 10 * FAIR_TURN, 1);
     fair_queue_begin(&queue);
     expect(&queue, "heavy");
-    fair_queue_charge(&queue, text_of("heavy"), 4 * FAIR_TURN);
+    charge(&queue, "heavy", 4 * FAIR_TURN);
     assert_in_range(take_while(&queue, "small"), 3 * FAIR_TURN, 5 * FAIR_TURN);
     expect(&queue, "heavy");
+    fair_queue_clear(&queue);
+}
+
+static void test_what_was_known_is_not_charged_again(void **state)
+{
+    (void)state;
+    struct fair_queue queue = {0};
+    struct job *wide = claim("wide", FAIR_TURN);
+    fair_queue_charge(&queue, wide, FAIR_TURN + 2); /* all that it names: also consumer, outcome */
+    push(&queue, "wide", 1, 1);
+    push(&queue, "small", MANY, 1);
+    fair_queue_begin(&queue);
+    expect(&queue, "wide");
+    job_free(wide);
     fair_queue_clear(&queue);
 }
 
@@ -190,7 +212,7 @@ static void test_a_principal_in_debt_is_served_if_it_is_alone(void **state)
 {
     (void)state;
     struct fair_queue queue = {0};
-    fair_queue_charge(&queue, text_of("heavy"), 100 * FAIR_TURN);
+    charge(&queue, "heavy", 100 * FAIR_TURN);
     push(&queue, "heavy", 2, 1);
     fair_queue_begin(&queue);
     expect(&queue, "heavy");
@@ -205,7 +227,7 @@ static void test_a_debt_outlives_an_empty_line(void **state)
     (void)state;
     struct fair_queue queue = {0};
     push(&queue, "small", 10 * FAIR_TURN, 1);
-    fair_queue_charge(&queue, text_of("heavy"), 4 * FAIR_TURN);
+    charge(&queue, "heavy", 4 * FAIR_TURN);
     fair_queue_begin(&queue);
     for (int i = 0; i < FAIR_TURN + 1; i++)
         expect(&queue, "small"); /* a turn of the empty line has passed */
@@ -301,6 +323,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_each_batch_begins_with_another_line),
     cmocka_unit_test(test_large_commands_use_up_the_turn_sooner),
     cmocka_unit_test(test_what_is_charged_afterwards_costs_turns),
+    cmocka_unit_test(test_what_was_known_is_not_charged_again),
     cmocka_unit_test(test_a_principal_in_debt_is_served_if_it_is_alone),
     cmocka_unit_test(test_a_debt_outlives_an_empty_line),
     cmocka_unit_test(test_a_line_that_does_not_fit_is_passed_over_in_this_batch),

@@ -108,7 +108,10 @@ struct job *fair_queue_take(struct fair_queue *queue,
     return NULL;
 }
 
-void fair_queue_charge(struct fair_queue *queue, struct text principal, size_t documents)
+void fair_queue_charge(struct fair_queue *queue, const struct job *job, size_t documents)
 {
-    lines_of(&queue->lines, principal)->credit -= (int64_t)documents;
+    size_t known = fair_queue_documents(job);
+    if (documents > known)
+        lines_of(&queue->lines, job->decoded.request.principal)->credit -=
+            (int64_t)(documents - known);
 }

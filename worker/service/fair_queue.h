@@ -40,8 +40,9 @@ void fair_queue_begin(struct fair_queue *queue);
 struct job *fair_queue_take(struct fair_queue *queue,
                             bool (*fits)(const void *context, const struct job *job),
                             const void *context);
-/* Charges a principal for so many documents more than its commands were known to need. */
-void fair_queue_charge(struct fair_queue *queue, struct text principal, size_t documents);
+/* Charges the principal of a command that was taken and needed so many documents in all for those
+   that it was not known to need. */
+void fair_queue_charge(struct fair_queue *queue, const struct job *job, size_t documents);
 
 /* Returns how many documents the command is known to need before its load: the consumers and
    providers that it names, and the outcome. What several commands name counts for each of them. */
