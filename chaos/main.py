@@ -56,7 +56,7 @@ class Harness:
         build = pathlib.Path(self.options.build)
         self.stack.up()
         environment = dict(self.stack.env)
-        self.run_ctl("topology", "declare", "--uri", environment["ALLOT_AMQP_URI"])
+        self.run_ctl("topology", "declare")
         for index in range(workers):
             self.start_proxies(index)
             worker = Worker(index, self.stack, build / "bin" / program, self.folder, self.journal, DATABASE)
@@ -84,9 +84,12 @@ class Harness:
         words = [sys.executable, str(ROOT / "script/lib/broker.py"), "ports", "1"]
         return int(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
 
-    def run_ctl(self, *arguments):
+    def run_ctl(self, *arguments, user=""):
+        """Runs allotctl as a broker user of the stack (the worker's own). The URIs have passwords, so they are in the
+        environment: everybody can see the arguments of a process."""
+        name = "ALLOT_AMQP_URI" + (f"_{user.upper()}" if user else "")
         environment = {"ALLOT_MONGODB_URI": self.stack.mongo_uri, "ALLOT_MONGODB_DATABASE": DATABASE,
-                       "PATH": "/usr/bin:/bin"}
+                       "ALLOT_AMQP_URI": self.stack.env[name], "PATH": "/usr/bin:/bin"}
         return subprocess.run([str(pathlib.Path(self.options.build) / "bin/allotctl"), *arguments], env=environment,
                               capture_output=True, text=True, check=False, timeout=120)
 
