@@ -230,7 +230,8 @@ def read_options():
     parser.add_argument("--build", help="a build to test (default: a release build in build/chaos)")
     parser.add_argument("--rate", type=float, default=40, help="commands a second, all producers together")
     parser.add_argument("--faults", help="only faults whose name contains this")
-    parser.add_argument("--times", type=int, help="number of stops of stop-and-go (100) or of cuts of reconnect (1000)")
+    parser.add_argument("--times", type=int, help="number of stops of stop-and-go (100), of cuts of reconnect (1000), "
+                        "or of commands of backlog (200000)")
     parser.add_argument("--valgrind", action="store_true", help="soak: the worker runs under valgrind")
     parser.add_argument("--keep", action="store_true", help="keep the journal and logs of a clean run too")
     parser.add_argument("--rejudge", type=pathlib.Path, help="judge the kept folder of an earlier run again")
