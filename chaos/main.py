@@ -30,6 +30,7 @@ DATABASE = "allot_chaos"
 IDLE_LIMIT_S, IDLE_WAIT_S = 30, 90
 LETTERS_WAIT_S = 90  # a sweep publishes what is 30 s old, and looks every 10 s; an old claim ends after 60 s
 AGAIN_MS = 120_000
+RATE, RATES = 40, {"expiry": 1000}  # commands a second
 
 
 def say(*words):
@@ -228,14 +229,16 @@ def read_options():
     parser.add_argument("--append", action="store_true", help="add the run to docs/reliability.md")
     parser.add_argument("--page", type=pathlib.Path, default=report.PAGE, help="the page that --append adds to")
     parser.add_argument("--build", help="a build to test (default: a release build in build/chaos)")
-    parser.add_argument("--rate", type=float, default=40, help="commands a second, all producers together")
+    parser.add_argument("--rate", type=float, help="commands a second, all producers together (40; expiry: 1000)")
     parser.add_argument("--faults", help="only faults whose name contains this")
     parser.add_argument("--times", type=int, help="number of stops of stop-and-go (100), of cuts of reconnect (1000), "
                         "or of commands of backlog (200000)")
     parser.add_argument("--valgrind", action="store_true", help="soak: the worker runs under valgrind")
     parser.add_argument("--keep", action="store_true", help="keep the journal and logs of a clean run too")
     parser.add_argument("--rejudge", type=pathlib.Path, help="judge the kept folder of an earlier run again")
-    return parser.parse_args()
+    options = parser.parse_args()
+    options.rate = options.rate or RATES.get(options.scenario, RATE)
+    return options
 
 
 NO_PART_OF_THE_RUN = ("append", "page", "keep", "rejudge")
