@@ -127,7 +127,7 @@ class Frame:
 
     def up(self):
         self.stack.up()
-        self.harness.run_ctl("topology", "declare", "--uri", self.stack.env["ALLOT_AMQP_URI"])
+        self.harness.run_ctl("topology", "declare")
         self.add_principals()
         self.write_policy()
 

@@ -15,7 +15,7 @@ def padded(size):
 
 
 def the_letters_are_listed(frame):
-    done = frame.harness.run_ctl("dead", "list", "--uri", frame.stack.env["ALLOT_AMQP_URI_OPERATOR"])
+    done = frame.harness.run_ctl("dead", "list", user="operator")
     if done.returncode != 0:
         yield f"allotctl dead list: {done.stderr[-300:]}"
 

@@ -395,8 +395,7 @@ class ForgedLetters(Fault):
             yield f"cluster_id is {clusters}"
 
     def check_list(self, *arguments):
-        done = self.frame.harness.run_ctl("dead", "list", *arguments, "--uri",
-                                          self.frame.stack.env["ALLOT_AMQP_URI_OPERATOR"])
+        done = self.frame.harness.run_ctl("dead", "list", *arguments, user="operator")
         if done.returncode != 0:
             yield f"allotctl dead list: {done.stderr[-300:]}"
         if self.CONTROLS.search(done.stdout):

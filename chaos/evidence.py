@@ -21,10 +21,10 @@ class Transaction:
 
 
 def transactions(client, database):
-    """The committed transactions that wrote to this database. A transaction may have several entries; the last one
-    is not marked as partial."""
+    """Yields the committed transactions that wrote to this database. A transaction may have several entries; the last
+    one is not marked as partial."""
     oplog = client.local.get_collection("oplog.rs", codec_options=ORDINARY)
-    parts, found = {}, []
+    parts = {}
     for entry in oplog.find({}, sort=[("$natural", 1)]):
         if entry["op"] != "c" or "applyOps" not in entry["o"]:
             operations = [entry]
@@ -36,8 +36,7 @@ def transactions(client, database):
                 continue
         one = read_operations(operations, database)
         if one.inserted or one.removed or one.effects:
-            found.append(one)
-    return found
+            yield one
 
 
 def read_operations(operations, database):
@@ -69,7 +68,7 @@ NONE = {"outcomes": {}, "providers": {}, "consumers": {}, "transactions": [], "l
 def look(client, name):
     database = client[name]
     return {"outcomes": outcomes(database), "providers": providers(database), "consumers": consumers(database),
-            "transactions": transactions(client, name), "letters": letters.read(database)}
+            "transactions": list(transactions(client, name)), "letters": letters.read(database)}
 
 
 def outcomes(database):

@@ -30,6 +30,7 @@ DATABASE = "allot_chaos"
 IDLE_LIMIT_S, IDLE_WAIT_S = 30, 90
 LETTERS_WAIT_S = 90  # a sweep publishes what is 30 s old, and looks every 10 s; an old claim ends after 60 s
 AGAIN_MS = 120_000
+RATE, RATES = 40, {"expiry": 1000}  # commands a second
 
 
 def say(*words):
@@ -56,7 +57,7 @@ class Harness:
         build = pathlib.Path(self.options.build)
         self.stack.up()
         environment = dict(self.stack.env)
-        self.run_ctl("topology", "declare", "--uri", environment["ALLOT_AMQP_URI"])
+        self.run_ctl("topology", "declare")
         for index in range(workers):
             self.start_proxies(index)
             worker = Worker(index, self.stack, build / "bin" / program, self.folder, self.journal, DATABASE)
@@ -84,9 +85,12 @@ class Harness:
         words = [sys.executable, str(ROOT / "script/lib/broker.py"), "ports", "1"]
         return int(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
 
-    def run_ctl(self, *arguments):
+    def run_ctl(self, *arguments, user=""):
+        """Runs allotctl as a broker user of the stack (the worker's own). The URIs have passwords, so they are in the
+        environment: everybody can see the arguments of a process."""
+        name = "ALLOT_AMQP_URI" + (f"_{user.upper()}" if user else "")
         environment = {"ALLOT_MONGODB_URI": self.stack.mongo_uri, "ALLOT_MONGODB_DATABASE": DATABASE,
-                       "PATH": "/usr/bin:/bin"}
+                       "ALLOT_AMQP_URI": self.stack.env[name], "PATH": "/usr/bin:/bin"}
         return subprocess.run([str(pathlib.Path(self.options.build) / "bin/allotctl"), *arguments], env=environment,
                               capture_output=True, text=True, check=False, timeout=120)
 
@@ -225,14 +229,17 @@ def read_options():
     parser.add_argument("--append", action="store_true", help="add the run to docs/reliability.md")
     parser.add_argument("--page", type=pathlib.Path, default=report.PAGE, help="the page that --append adds to")
     parser.add_argument("--build", help="a build to test (default: a release build in build/chaos)")
-    parser.add_argument("--rate", type=float, default=40, help="commands a second, all producers together")
+    parser.add_argument("--rate", type=float, help="commands a second, all producers together (40; expiry: 1000)")
     parser.add_argument("--faults", help="only faults whose name contains this")
-    parser.add_argument("--times", type=int, help="number of stops of stop-and-go (100) or of cuts of reconnect (1000)")
+    parser.add_argument("--times", type=int, help="number of stops of stop-and-go (100), of cuts of reconnect (1000), "
+                        "or of commands of backlog (200000)")
     parser.add_argument("--valgrind", action="store_true", help="soak: the worker runs under valgrind")
     parser.add_argument("--keep", action="store_true", help="keep the journal and logs of a clean run too")
     parser.add_argument("--list", action="store_true", help="print the names of the scenarios that have a full form")
     parser.add_argument("--rejudge", type=pathlib.Path, help="judge the kept folder of an earlier run again")
-    return parser.parse_args()
+    options = parser.parse_args()
+    options.rate = options.rate or RATES.get(options.scenario, RATE)
+    return options
 
 
 NO_PART_OF_THE_RUN = ("append", "page", "keep", "list", "rejudge")

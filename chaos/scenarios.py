@@ -7,12 +7,14 @@ import signal
 import threading
 import time
 
+import backlog
 import broker_faults
 import broker_frame
 import database_clock
 import database_load
 import database_refusals
 import endurance
+import expiry
 import fillup
 import judge
 import letters_crash
@@ -352,6 +354,7 @@ SCENARIOS = {"chaos": chaos, "poison": poison, "poison-read": poison_read, "pois
              "contention": contention, "fill-up": fillup.fill_up,
              "stop-and-go": stop_and_go, "reconnect": endurance.reconnect, "soak": endurance.soak,
              "letters-crash": letters_crash.letters_crash,
+             "backlog": backlog.backlog, "expiry": expiry.expiry,
              "broker-short": broker_faults.all_short,
              **{kind.name: broker_frame.scenario(kind) for kind in
                 (*broker_faults.FAULTS, *database_clock.FAULTS, *database_load.FAULTS, *database_refusals.FAULTS,

@@ -104,8 +104,9 @@ enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_JSON, LOG_FORMAT_TEXT };
       "per second.")                                                                               \
     X(COUNT, batch_max_documents, "batch.max_documents", "4000", 1, 100000,                        \
       "Maximum number of documents (providers, consumers, outcomes) that one batch reads or "      \
-      "writes. A single command that needs more gets its own batch. Lower it where transactions "  \
-      "exceed the server's transactionLifetimeLimitSeconds.")                                      \
+      "writes. A document that several commands name counts for each of them. A single command "   \
+      "that needs more gets its own batch. Lower it where transactions exceed the server's "       \
+      "transactionLifetimeLimitSeconds.")                                                          \
     X(BYTES, batch_max_bytes, "batch.max_bytes", "8MiB", 1048576, 33554432,                        \
       "Maximum size of all command bodies in one batch.")                                          \
     X(COUNT, reads_concurrency, "reads.concurrency", "4", 1, 64,                                   \

@@ -33,6 +33,27 @@ static struct job *command(const char *principal, size_t cost)
     return job;
 }
 
+/* Makes an allocation.set that names so many providers. */
+static struct job *claim(const char *principal, size_t providers)
+{
+    struct job *job = command(principal, 1);
+    struct claim *claim = ARENA_NEW(job->arena, struct claim);
+    claim->providers = ARENA_ARRAY(job->arena, struct named_provider, providers);
+    claim->provider_count = providers;
+    job->decoded.request.command.kind = COMMAND_ALLOCATION_SET;
+    job->decoded.request.command.params.change =
+        (struct change_params){.claims = claim, .claim_count = 1};
+    return job;
+}
+
+/* Charges for a command that was known to need one document and needed so many more. */
+static void charge(struct fair_queue *queue, const char *principal, size_t more)
+{
+    struct job *job = command(principal, 1);
+    fair_queue_charge(queue, job, 1 + more);
+    job_free(job);
+}
+
 static void push(struct fair_queue *queue, const char *principal, size_t count, size_t cost)
 {
     for (size_t i = 0; i < count; i++)
@@ -50,6 +71,32 @@ static bool any(const void *context, const struct job *job)
 static bool other_than(const void *context, const struct job *job)
 {
     return !text_is(job->decoded.request.principal, context);
+}
+
+/* `context` is how many commands of one document the batch has room for; anything fits into an
+   empty one. */
+struct room {
+    size_t all, left;
+};
+
+static bool has_room(const void *context, const struct job *job)
+{
+    const struct room *room = context;
+    return room->left == room->all || (room->left > 0 && job->delivery.body.length < 4096);
+}
+
+/* Fills a batch; returns whether it has a command of the principal. */
+static bool fill(struct fair_queue *queue, const char *principal, size_t all)
+{
+    struct room room = {all, all};
+    bool found = false;
+    fair_queue_begin(queue);
+    for (struct job *job = NULL; (job = fair_queue_take(queue, has_room, &room)) != NULL;) {
+        found |= text_is(job->decoded.request.principal, principal);
+        room.left -= room.left > 0;
+        job_free(job);
+    }
+    return found;
 }
 
 /* Takes the next command, which is of this principal, and frees it. */
@@ -140,9 +187,23 @@ static void test_what_is_charged_afterwards_costs_turns(void **state)
     push(&queue, "small", 10 * FAIR_TURN, 1);
     fair_queue_begin(&queue);
     expect(&queue, "heavy");
-    fair_queue_charge(&queue, text_of("heavy"), 4 * FAIR_TURN);
+    charge(&queue, "heavy", 4 * FAIR_TURN);
     assert_in_range(take_while(&queue, "small"), 3 * FAIR_TURN, 5 * FAIR_TURN);
     expect(&queue, "heavy");
+    fair_queue_clear(&queue);
+}
+
+static void test_what_was_known_is_not_charged_again(void **state)
+{
+    (void)state;
+    struct fair_queue queue = {0};
+    struct job *wide = claim("wide", FAIR_TURN);
+    fair_queue_charge(&queue, wide, FAIR_TURN + 2); /* all that it names: also consumer, outcome */
+    push(&queue, "wide", 1, 1);
+    push(&queue, "small", MANY, 1);
+    fair_queue_begin(&queue);
+    expect(&queue, "wide");
+    job_free(wide);
     fair_queue_clear(&queue);
 }
 
@@ -151,7 +212,7 @@ static void test_a_principal_in_debt_is_served_if_it_is_alone(void **state)
 {
     (void)state;
     struct fair_queue queue = {0};
-    fair_queue_charge(&queue, text_of("heavy"), 100 * FAIR_TURN);
+    charge(&queue, "heavy", 100 * FAIR_TURN);
     push(&queue, "heavy", 2, 1);
     fair_queue_begin(&queue);
     expect(&queue, "heavy");
@@ -166,7 +227,7 @@ static void test_a_debt_outlives_an_empty_line(void **state)
     (void)state;
     struct fair_queue queue = {0};
     push(&queue, "small", 10 * FAIR_TURN, 1);
-    fair_queue_charge(&queue, text_of("heavy"), 4 * FAIR_TURN);
+    charge(&queue, "heavy", 4 * FAIR_TURN);
     fair_queue_begin(&queue);
     for (int i = 0; i < FAIR_TURN + 1; i++)
         expect(&queue, "small"); /* a turn of the empty line has passed */
@@ -212,6 +273,34 @@ static void test_a_line_saves_no_credit_while_it_is_passed_over(void **state)
     fair_queue_clear(&queue);
 }
 
+/* The flood always fills the batch to the end, after a turn of the large command. */
+static void test_a_command_that_needs_an_empty_batch_does_not_wait_for_ever(void **state)
+{
+    (void)state;
+    struct fair_queue queue = {0};
+    push(&queue, "flood", 8 * MANY, 1);
+    push(&queue, "large", 1, FAIR_TURN);
+    size_t batches = 1;
+    while (!fill(&queue, "large", FAIR_TURN + 10) && batches < 10)
+        batches++;
+    assert_int_equal(batches, 2);
+    fair_queue_clear(&queue);
+}
+
+static void test_each_document_that_a_command_names_uses_up_the_turn(void **state)
+{
+    (void)state;
+    struct fair_queue queue = {0};
+    for (size_t i = 0; i < 10; i++)
+        fair_queue_push(&queue, claim("wide", FAIR_TURN / 2 - 2));
+    push(&queue, "small", MANY, 1);
+    fair_queue_begin(&queue);
+    assert_int_equal(take_while(&queue, "wide"), 2);
+    assert_int_equal(take_while(&queue, "small"), FAIR_TURN);
+    assert_int_equal(take_while(&queue, "wide"), 2);
+    fair_queue_clear(&queue);
+}
+
 static void test_a_command_that_comes_back_is_the_first_and_costs_nothing(void **state)
 {
     (void)state;
@@ -234,10 +323,13 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_each_batch_begins_with_another_line),
     cmocka_unit_test(test_large_commands_use_up_the_turn_sooner),
     cmocka_unit_test(test_what_is_charged_afterwards_costs_turns),
+    cmocka_unit_test(test_what_was_known_is_not_charged_again),
     cmocka_unit_test(test_a_principal_in_debt_is_served_if_it_is_alone),
     cmocka_unit_test(test_a_debt_outlives_an_empty_line),
     cmocka_unit_test(test_a_line_that_does_not_fit_is_passed_over_in_this_batch),
     cmocka_unit_test(test_a_line_saves_no_credit_while_it_is_passed_over),
+    cmocka_unit_test(test_a_command_that_needs_an_empty_batch_does_not_wait_for_ever),
+    cmocka_unit_test(test_each_document_that_a_command_names_uses_up_the_turn),
     cmocka_unit_test(test_a_command_that_comes_back_is_the_first_and_costs_nothing),
 };
 

@@ -345,8 +345,9 @@ static void charge(struct applier *applier)
     const struct snapshot *snapshot = applier->snapshot;
     if (applier->count != 1 || applier->letters_only)
         return;
-    fair_queue_charge(&applier->waiting, applier->requests[0]->principal,
-                      snapshot->provider_count + snapshot->consumer_count + snapshot->node_count);
+    fair_queue_charge(&applier->waiting, applier->jobs[0],
+                      snapshot->provider_count + snapshot->consumer_count + snapshot->node_count +
+                          snapshot->outcome_count);
 }
 
 static void log_commit(struct applier *applier)

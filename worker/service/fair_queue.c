@@ -5,13 +5,20 @@ enum { BYTES_PER_DOCUMENT = 4096 };
 
 void fair_queue_clear(struct fair_queue *queue)
 {
+    queue->passed_over = NULL;
     lines_clear(&queue->lines);
 }
 
 size_t fair_queue_documents(const struct job *job)
 {
     const struct command *command = &job->decoded.request.command;
-    return command_mode(command->kind) == MODE_BATCHED ? command->params.change.claim_count + 1 : 1;
+    const struct change_params *change = &command->params.change;
+    if (command_mode(command->kind) != MODE_BATCHED)
+        return 1;
+    size_t documents = 1 + change->inventory_count + change->claim_count;
+    for (size_t i = 0; i < change->claim_count; i++)
+        documents += change->claims[i].provider_count;
+    return documents;
 }
 
 static int64_t cost_of(const struct job *job)
@@ -59,6 +66,9 @@ static void next_turn(struct fair_queue *queue)
 void fair_queue_begin(struct fair_queue *queue)
 {
     queue->batch++;
+    if (queue->passed_over != NULL)
+        lines_make_next(&queue->lines, queue->passed_over);
+    queue->passed_over = NULL;
     if (queue->lines.last != NULL)
         next_turn(queue);
 }
@@ -90,13 +100,18 @@ struct job *fair_queue_take(struct fair_queue *queue,
                 return lines_pop(&queue->lines, line);
             }
             line->skipped = queue->batch;
+            if (queue->passed_over == NULL)
+                queue->passed_over = line;
         }
         next_turn(queue);
     }
     return NULL;
 }
 
-void fair_queue_charge(struct fair_queue *queue, struct text principal, size_t documents)
+void fair_queue_charge(struct fair_queue *queue, const struct job *job, size_t documents)
 {
-    lines_of(&queue->lines, principal)->credit -= (int64_t)documents;
+    size_t known = fair_queue_documents(job);
+    if (documents > known)
+        lines_of(&queue->lines, job->decoded.request.principal)->credit -=
+            (int64_t)(documents - known);
 }

@@ -3,8 +3,10 @@
  * Commands that wait for their batch, one line for each principal. A batch takes from the lines in
  * turn, by deficit round robin: in each turn a line gets credit for FAIR_TURN documents, and gives
  * commands until the credit is used up. A command costs the documents and the bytes that it is
- * known to need; what it needed more is charged afterwards. So one principal's flood, or its very
- * large commands, delay the others by a bounded part of a batch. Belongs to one apply thread.
+ * known to need; what it needed more is charged afterwards. A document that does not exist costs
+ * as much as any other: it is looked for, and the refusal names it. So one principal's flood, or
+ * its very large commands, delay the others by a bounded part of a batch. Belongs to one apply
+ * thread.
  */
 #ifndef ALLOT_SERVICE_FAIR_QUEUE_H
 #define ALLOT_SERVICE_FAIR_QUEUE_H
@@ -16,7 +18,8 @@ enum { FAIR_TURN = 256 };
 /* All zero is empty; the owner calls fair_queue_clear() at its end. */
 struct fair_queue {
     struct lines lines;
-    uint64_t batch; /* number of the batch that is gathered */
+    uint64_t batch;           /* number of the batch that is gathered */
+    struct line *passed_over; /* the first line whose command did not fit into it; NULL: none */
 };
 
 /* Frees the jobs. */
@@ -27,7 +30,8 @@ void fair_queue_push(struct fair_queue *queue, struct job *job);
 void fair_queue_push_front(struct fair_queue *queue, struct job *job);
 bool fair_queue_is_empty(const struct fair_queue *queue);
 
-/* Begins a batch: lines that were passed over have a turn again. */
+/* Begins a batch: lines that were passed over have a turn again, and the first of them is the first
+   of all. So a command that fits only into an empty batch does not wait for ever. */
 void fair_queue_begin(struct fair_queue *queue);
 /*
  * Removes the next command in turn, and returns it; NULL if no line has one that fits. A line whose
@@ -36,11 +40,12 @@ void fair_queue_begin(struct fair_queue *queue);
 struct job *fair_queue_take(struct fair_queue *queue,
                             bool (*fits)(const void *context, const struct job *job),
                             const void *context);
-/* Charges a principal for so many documents more than its commands were known to need. */
-void fair_queue_charge(struct fair_queue *queue, struct text principal, size_t documents);
+/* Charges the principal of a command that was taken and needed so many documents in all for those
+   that it was not known to need. */
+void fair_queue_charge(struct fair_queue *queue, const struct job *job, size_t documents);
 
-/* Returns how many documents the command is known to need before its load: the consumers and the
-   outcome. Commands share providers, so these do not count. */
+/* Returns how many documents the command is known to need before its load: the consumers and
+   providers that it names, and the outcome. What several commands name counts for each of them. */
 size_t fair_queue_documents(const struct job *job);
 
 #endif

@@ -63,12 +63,23 @@ struct job *lines_pop(struct lines *lines, struct line *line)
     return job;
 }
 
-void lines_remove(struct lines *lines, struct line *line)
+static struct line *before_of(struct line *line)
 {
     struct line *before = line;
-    assert(line->jobs.head == NULL);
     while (before->next != line)
         before = before->next;
+    return before;
+}
+
+void lines_make_next(struct lines *lines, struct line *line)
+{
+    lines->last = before_of(line);
+}
+
+void lines_remove(struct lines *lines, struct line *line)
+{
+    struct line *before = before_of(line);
+    assert(line->jobs.head == NULL);
     before->next = line->next;
     if (lines->last == line)
         lines->last = before != line ? before : NULL;

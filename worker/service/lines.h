@@ -31,6 +31,8 @@ struct line *lines_push(struct lines *lines, struct job *job);
 struct line *lines_push_front(struct lines *lines, struct job *job);
 /* Removes the first job of the line, and returns it; NULL if it is empty. */
 struct job *lines_pop(struct lines *lines, struct line *line);
+/* Makes it the line whose turn is next. */
+void lines_make_next(struct lines *lines, struct line *line);
 /* Removes and frees a line. Its jobs have to be gone. */
 void lines_remove(struct lines *lines, struct line *line);
 /* Frees all lines with their jobs. */
