@@ -53,6 +53,7 @@
 #include "worker/service/letter_keeper.h"
 #include "worker/service/poison.h"
 #include "worker/service/proof.h"
+#include "worker/service/storage_repair.h"
 
 enum {
     BATCH_ARENA_BYTES = 256 * 1024,
@@ -60,6 +61,7 @@ enum {
     CALL_TRIES_MAX = 5, /* of a call outside of transactions, whose effect can wait */
     TURN_PAUSE_MS = 10, /* until another lane is asked for the turn again */
     REFUSED_LOG_MS = 10000,
+    REPAIR_PAUSE_MS = 1000,
 };
 
 /* X(id, name in the log, function), in the order of a batch. */
@@ -77,7 +79,8 @@ enum {
     X(WRITE_LETTERS, "write_letters", write_letters)                                               \
     X(COMMIT, "commit", commit)                                                                    \
     X(PROVE, "prove", prove)                                                                       \
-    X(REFUSE, "refuse", refuse)
+    X(REFUSE, "refuse", refuse)                                                                    \
+    X(REPAIR, "repair", repair)
 
 enum stage {
 #define X(id, name, run) STAGE_##id,
@@ -952,7 +955,23 @@ static enum applier_next conclude(struct applier *applier, enum retry_cause caus
     }
     apply_remedy(applier, remedy);
     leave_batch(applier);
+    if (applier->failure == STORE_MISCONFIGURED)
+        applier->stage = STAGE_REPAIR;
     return *ret_pause_ms > 0 ? APPLIER_WAIT : APPLIER_GO_ON;
+}
+
+/* Repairs the database, since something that the transaction needs is missing. Until that succeeds,
+   this thread does nothing else. */
+static enum applier_next repair(struct applier *applier, int64_t *ret_pause_ms)
+{
+    applier->failure = storage_repair(applier->options.store, &applier->failure_error);
+    if (applier->failure == STORE_OK) {
+        applier->stage = STAGE_GATHER;
+        return APPLIER_GO_ON;
+    }
+    applier->last = STORAGE_FAILED;
+    *ret_pause_ms = REPAIR_PAUSE_MS;
+    return APPLIER_WAIT;
 }
 
 static bool needs_proof(const struct applier *applier)
