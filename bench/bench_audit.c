@@ -65,7 +65,8 @@ static void expect(const char *what, int64_t found, int64_t expected)
 
 void database_audit(struct database *database, const struct totals *totals)
 {
-    static const char count[] = "[{\"$count\":\"n\"}]";
+    static const char count[] =
+        "[{\"$match\":{\"_id\":{\"$ne\":\"allotd.sentinel\"}}},{\"$count\":\"n\"}]";
     static const char used[] =
         "[{\"$group\":{\"_id\":null,\"n\":{\"$sum\":\"$inventories.%s.used\"}}}]";
     static const char allocated[] = "[{\"$unwind\":\"$allocations\"},{\"$group\":{\"_id\":null,"

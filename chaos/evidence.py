@@ -5,6 +5,7 @@ import uuid
 import bson
 
 import letters
+import sentinel
 
 ORDINARY = bson.codec_options.CodecOptions(uuid_representation=bson.binary.UuidRepresentation.STANDARD)
 
@@ -45,14 +46,20 @@ def read_operations(operations, database):
         name, _, collection = operation.get("ns", "").partition(".")
         if name != database or collection not in collections or operation["op"] not in "iud":
             continue
+        if id_of(operation) == sentinel.ID:
+            continue
         if collection != "outcomes":
             one.effects.add(collection)
         elif operation["op"] == "i":
             one.inserted.append(operation["o"])
         else:
-            one.removed.append(operation.get("o2", operation["o"])["_id"])
+            one.removed.append(id_of(operation))
     one.inserted, one.removed = without_touches(one.inserted, one.removed)
     return one
+
+
+def id_of(operation):
+    return operation.get("o2", operation["o"])["_id"]
 
 
 def without_touches(inserted, removed):
@@ -72,13 +79,13 @@ def look(client, name):
 
 
 def outcomes(database):
-    found = database.get_collection("outcomes", codec_options=ORDINARY).find()
+    found = database.get_collection("outcomes", codec_options=ORDINARY).find(sentinel.EXCLUDED)
     return {(outcome["_id"]["principal"], outcome["_id"]["key"]): outcome for outcome in found}
 
 
 def providers(database):
     found = {}
-    for document in database.get_collection("providers", codec_options=ORDINARY).find():
+    for document in database.get_collection("providers", codec_options=ORDINARY).find(sentinel.EXCLUDED):
         inventories, used = {}, {}
         for name, record in document["inventories"].items():
             used[name] = record["used"]
@@ -96,4 +103,4 @@ def consumers(database):
         "generation": document["generation"], "project": document["project_id"], "user": document["user_id"],
         "type": document["consumer_type"],
         "allocations": {plain(part["provider"]): part["resources"] for part in document["allocations"]},
-    } for document in database.get_collection("consumers", codec_options=ORDINARY).find()}
+    } for document in database.get_collection("consumers", codec_options=ORDINARY).find(sentinel.EXCLUDED)}

@@ -3,6 +3,8 @@
 "Letters"."""
 import hashlib
 
+import sentinel
+
 COMMANDS = "allot.commands"
 ID_DIGITS = 32
 FIELDS = ("source", "state", "reason", "principal", "key", "count", "body_sha256", "unpublished", "refused")
@@ -26,7 +28,7 @@ def letter_id(principal, key, sha256, queue=COMMANDS):
 def read(database):
     """{id: what the rules need of the letter}"""
     return {letter["_id"]: {name: letter.get(name) for name in FIELDS}
-            for letter in database["letters"].find({}, dict.fromkeys(FIELDS, 1))}
+            for letter in database["letters"].find(sentinel.EXCLUDED, dict.fromkeys(FIELDS, 1))}
 
 
 def count_unpublished(database):

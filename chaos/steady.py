@@ -9,6 +9,7 @@ import uuid
 
 import pika
 
+import sentinel
 from load import EXCHANGE, ROUTING_KEY, connect
 
 SLOTS = 64  # lives at a time
@@ -211,4 +212,4 @@ class Load:
     def count_left(self, connect_client):
         with connect_client() as client:
             database = client["allot_chaos"]
-            return {name: database[name].count_documents({}) for name in ("providers", "consumers")}
+            return {name: database[name].count_documents(sentinel.EXCLUDED) for name in ("providers", "consumers")}

@@ -166,6 +166,7 @@ static bool start_registry(struct worker *worker, struct error *error)
         .clock = system_clock(),
         .version = text_of(version_text()),
         .report_ms = REGISTRY_REPORT_MS,
+        .repair_ms = REGISTRY_REPAIR_MS,
         .counters = counters,
         .lanes = worker->lane_count,
     };

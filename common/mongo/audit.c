@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Design. check_all() runs the checks one after the other, in one session with a snapshot:
+ * Design. check_schema() looks for collections, validators, indexes and sentinels that are missing,
+ * outside of the snapshot, which lists neither collections nor indexes. check_all() runs the other
+ * checks one after the other, in one session with a snapshot:
  *   shapes     the server finds the documents that violate their validator
  *   sums       the server adds up the allocations by provider and class (allocations.c)
  *   providers  read in the order of _id, beside the sums, which have the same order; so each usage
  *              is compared without a look-up, and sums without a provider are found
+ *   names      the server finds those of several providers, for the case that the index which keeps
+ *              them unique was missing
  *   ranges     the server finds generations and outcomes that no command can make
  *   trees      checked in memory, from the nodes that the providers left
  *   letters    read one by one, whole (audit_letters.c)
@@ -28,9 +32,12 @@
 #include "common/mongo/document.h"
 #include "common/mongo/list.h"
 #include "common/mongo/schema.h"
+#include "common/mongo/schema_gap.h"
 #include "common/mongo/session.h"
 
 enum { LINE_MAX_BYTES = 1024 };
+
+#define WITHOUT_SENTINEL "{\"$match\": {\"_id\": {\"$ne\": \"" SCHEMA_SENTINEL "\"}}}"
 
 struct auditor {
     struct mongo_store *store;
@@ -69,6 +76,24 @@ static enum store_status aggregate(struct auditor *auditor, enum mongo_collectio
                                                collection, stages, row, auditor, error);
     bson_destroy(stages);
     return status;
+}
+
+/* --- schema --------------------------------------------------------------------------------- */
+
+static enum store_status check_schema(struct auditor *auditor, struct error *error)
+{
+    for (int i = 0; i < MONGO_COLLECTION_COUNT; i++) {
+        enum mongo_collection collection = (enum mongo_collection)i;
+        struct error names = {""};
+        struct schema_gap gap;
+        enum store_status status = schema_gap_find(auditor->store, collection, &gap, error);
+        if (status != STORE_OK)
+            return status;
+        schema_gap_add_names(&gap, collection, &names);
+        if (!schema_gap_is_none(&gap))
+            report(auditor, "missing or different in the database: %s", names.text);
+    }
+    return STORE_OK;
 }
 
 /* --- shapes --------------------------------------------------------------------------------- */
@@ -201,6 +226,28 @@ static enum store_status provider_row(void *context, const bson_t *document, str
     return STORE_OK;
 }
 
+/* --- names ---------------------------------------------------------------------------------- */
+
+static enum store_status name_row(void *context, const bson_t *document, struct error *error)
+{
+    bson_iter_t name, count;
+    (void)error;
+    if (bson_iter_init_find(&name, document, "_id") && BSON_ITER_HOLDS_UTF8(&name) &&
+        bson_iter_init_find(&count, document, "n"))
+        report(context, "%" PRId64 " providers have the name '%s'", bson_iter_as_int64(&count),
+               bson_iter_utf8(&name, NULL));
+    return STORE_OK;
+}
+
+static enum store_status check_names(struct auditor *auditor, struct error *error)
+{
+    return aggregate(auditor, MONGO_PROVIDERS,
+                     "[" WITHOUT_SENTINEL
+                     ", {\"$group\": {\"_id\": \"$name\", \"n\": {\"$sum\": 1}}}, "
+                     "{\"$match\": {\"n\": {\"$gt\": 1}}}, {\"$sort\": {\"_id\": 1}}]",
+                     name_row, error);
+}
+
 /* --- trees ---------------------------------------------------------------------------------- */
 
 static int compare_id(const void *key, const void *node)
@@ -242,7 +289,7 @@ static enum store_status count_row(void *context, const bson_t *document, struct
 static enum store_status count(struct auditor *auditor, enum mongo_collection collection,
                                int64_t *ret_count, struct error *error)
 {
-    bson_t *stages = document_from_json("[{\"$count\": \"n\"}]");
+    bson_t *stages = document_from_json("[" WITHOUT_SENTINEL ", {\"$count\": \"n\"}]");
     enum store_status status = audit_aggregate(auditor->store, &auditor->session_options,
                                                collection, stages, count_row, ret_count, error);
     bson_destroy(stages);
@@ -277,7 +324,8 @@ static enum store_status check_ranges(struct auditor *auditor, struct error *err
     if (status != STORE_OK)
         return status;
     return aggregate(auditor, MONGO_OUTCOMES,
-                     "[{\"$match\": {\"$expr\": {\"$or\": [{\"$ne\": [{\"$binarySize\": "
+                     "[" WITHOUT_SENTINEL
+                     ", {\"$match\": {\"$expr\": {\"$or\": [{\"$ne\": [{\"$binarySize\": "
                      "\"$fingerprint\"}, 32]}, "
                      "{\"$lte\": [\"$expires_at\", \"$at\"]}, {\"$eq\": [\"$body\", \"\"]}]}}}, "
                      "{\"$project\": {\"_id\": 1}}]",
@@ -298,7 +346,10 @@ static enum store_status check_all(struct auditor *auditor, struct error *error)
                                       &auditor->sums, error);
     if (status == STORE_OK)
         status =
-            aggregate(auditor, MONGO_PROVIDERS, "[{\"$sort\": {\"_id\": 1}}]", provider_row, error);
+            aggregate(auditor, MONGO_PROVIDERS, "[" WITHOUT_SENTINEL ", {\"$sort\": {\"_id\": 1}}]",
+                      provider_row, error);
+    if (status == STORE_OK)
+        status = check_names(auditor, error);
     if (status == STORE_OK)
         status = check_ranges(auditor, error);
     if (status == STORE_OK)
@@ -344,7 +395,9 @@ enum store_status mongo_audit(struct store *store, const struct audit_options *o
         .arena = arena_new(0),
     };
     auditor.sums.arena = auditor.arena;
-    enum store_status status = check_in_snapshot(&auditor, error);
+    enum store_status status = check_schema(&auditor, error);
+    if (status == STORE_OK)
+        status = check_in_snapshot(&auditor, error);
     for (size_t i = 0; options->repair && status == STORE_OK && i < auditor.wrong_count; i++)
         status =
             audit_repair(auditor.store, options, auditor.wrong[i], &auditor.result.repaired, error);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The consistency check behind `allotctl audit`. It reads the database in one snapshot, recomputes
- * the usages, and checks consumers, outcomes, provider trees and letters. It shares the schema and
- * the readers of documents with the rest of this folder, but no rule of the planner. It writes
- * nothing, unless it is asked to repair usages.
+ * The consistency check behind `allotctl audit`. It compares collections, validators and indexes
+ * with the schema, reads the database in one snapshot, recomputes the usages, and checks consumers,
+ * outcomes, names and trees of providers, and letters. It shares the schema and the readers of
+ * documents with the rest of this folder, but no rule of the planner. It writes nothing, unless it
+ * is asked to repair usages.
  */
 #ifndef ALLOT_MONGO_AUDIT_H
 #define ALLOT_MONGO_AUDIT_H

@@ -6,6 +6,7 @@
 #include "common/mongo/document.h"
 #include "common/mongo/letter_document.h"
 #include "common/mongo/schema.h"
+#include "common/mongo/sentinel.h"
 
 enum { LINE_MAX_BYTES = 1024 };
 
@@ -37,6 +38,8 @@ static enum store_status letter_row(void *context, const bson_t *document, struc
     struct letter_record record;
     struct error found = {""};
     (void)error;
+    if (sentinel_is(document))
+        return STORE_OK;
     arena_reset(reader->arena);
     reader->result->letters++;
     if (letter_read(document, reader->arena, &record)) {

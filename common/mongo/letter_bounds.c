@@ -61,11 +61,14 @@ static enum store_status sum_row(void *context, const bson_t *row, struct error 
     (void)error;
     if (bson_iter_init_find(&iter, row, "_id") && !letter_read_text(&iter, &principal))
         principal = TEXT_NONE; /* of messages without a principal: null */
+    int64_t bytes = integer_in(row, "bytes");
+    if (bytes == 0 && !text_present(principal))
+        return STORE_OK; /* the sentinel */
     measure->shares = arena_grown(found->arena, measure->shares, measure->count, &found->capacity,
                                   sizeof *measure->shares);
     measure->shares[measure->count++] = (struct letter_share){
         .principal = text_copy(found->arena, principal),
-        .bytes = integer_in(row, "bytes"),
+        .bytes = bytes,
         .published = integer_in(row, "published"),
         .closed = integer_in(row, "closed"),
         .bodies = integer_in(row, "bodies"),

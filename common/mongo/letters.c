@@ -29,6 +29,7 @@
 #include "common/mongo/document.h"
 #include "common/mongo/letter_document.h"
 #include "common/mongo/list.h"
+#include "common/mongo/sentinel.h"
 #include "common/mongo/schema.h"
 
 enum {
@@ -82,7 +83,7 @@ enum store_status mongo_write_letters(struct store *base, const struct letter *l
         BSON_APPEND_BOOL(&options, "ordered", true); /* the first error ends the transaction */
         mongoc_bulk_operation_t *bulk = mongoc_collection_create_bulk_operation_with_opts(
             store->collections[MONGO_LETTERS], &options);
-        status = STORE_OK;
+        status = sentinel_check(store, MONGO_LETTERS, error);
         for (size_t i = 0; status == STORE_OK && i < count; i++)
             status = add_upsert(store, bulk, &letters[i], error);
         if (status == STORE_OK)

@@ -5,13 +5,14 @@
  *   the clock          how far the database's clock is from ours (database_clock.c)
  *   read_parameters    the server's limit for transactions, and how often it deletes what has
  *                      expired; one warning for each that is too long
- *   ensure             for each collection: the collection with its validator, then its indexes, as
- *                      schema.c has them
+ *   ensure             for each collection: creates what it lacks of its schema (schema_gap.h):
+ *                      the collection with its validator, then its indexes, as schema.c has them,
+ *                      then its sentinel (schema.h)
  *   the old fences     documents of versions whose fence documents did not expire are deleted
  *
  * Guarantees. All steps are idempotent, and workers may run them at the same time. If another
  * worker has created a collection first, that counts as done; other conflicts are tried again for
- * about a second. A validator is changed only if it differs, since collMod locks the collection.
+ * about a second. What is there already is only read, since collMod locks the collection.
  * No collection and no index is ever dropped: an index that differs is an error for the operator.
  *
  * Not here: retrying during a database outage (the worker's lane), and migrating other documents,
@@ -25,6 +26,7 @@
 
 #include "common/mongo/document.h"
 #include "common/mongo/schema.h"
+#include "common/mongo/schema_gap.h"
 
 enum {
     WIRE_VERSION_MIN = 17,   /* MongoDB 6.0 */
@@ -158,74 +160,18 @@ static enum store_status run(struct mongo_store *store, bson_t *command, bool ma
     return status;
 }
 
-/* Workers update many letters in one command, which must not fail because one of them is malformed.
-   With "moderate", MongoDB does not check updates of documents that violate the validator already.
-   Workers may not bypass it: that takes a right of administrators. */
-static const char *validation_level(enum mongo_collection collection)
-{
-    return collection == MONGO_LETTERS ? "moderate" : "strict";
-}
-
-struct found {
-    bool exists;
-    bool same_validation;
-    const bson_t *validator; /* that of schema.c; borrowed */
-    const char *level;       /* of validation */
-};
-
-static bool has_level(const bson_t *document, const char *level)
-{
-    bson_iter_t iter, found;
-    return bson_iter_init(&iter, document) &&
-           bson_iter_find_descendant(&iter, "options.validationLevel", &found) &&
-           BSON_ITER_HOLDS_UTF8(&found) && strcmp(bson_iter_utf8(&found, NULL), level) == 0;
-}
-
-static enum store_status found_collection(void *context, const bson_t *document,
-                                          struct error *error)
-{
-    struct found *found = context;
-    bson_iter_t iter, validator;
-    bson_t stored;
-    (void)error;
-    found->exists = true;
-    found->same_validation = bson_iter_init(&iter, document) &&
-                             bson_iter_find_descendant(&iter, "options.validator", &validator) &&
-                             document_view(&validator, &stored) &&
-                             bson_equal(&stored, found->validator) &&
-                             has_level(document, found->level);
-    return STORE_OK;
-}
-
-static enum store_status look_up(struct mongo_store *store, enum mongo_collection collection,
-                                 struct found *found, struct error *error)
-{
-    bson_t options = BSON_INITIALIZER, filter;
-    bson_append_document_begin(&options, "filter", -1, &filter);
-    BSON_APPEND_UTF8(&filter, "name", mongo_collection_name(collection));
-    bson_append_document_end(&options, &filter);
-    mongoc_cursor_t *cursor = mongoc_database_find_collections_with_opts(store->database, &options);
-    enum store_status status =
-        mongo_each_row(store, PHASE_PREPARE, cursor, found_collection, found, error);
-    bson_destroy(&options);
-    return status;
-}
-
 static enum store_status ensure_collection(struct mongo_store *store,
-                                           enum mongo_collection collection, struct error *error)
+                                           enum mongo_collection collection,
+                                           const struct schema_gap *gap, struct error *error)
 {
     bson_t command = BSON_INITIALIZER;
     bson_t *validator = document_from_json(schema_validator(collection));
-    struct found found = {.validator = validator, .level = validation_level(collection)};
-    enum store_status status = look_up(store, collection, &found, error);
-    if (status == STORE_OK && !found.same_validation) {
-        BSON_APPEND_UTF8(&command, found.exists ? "collMod" : "create",
-                         mongo_collection_name(collection));
-        BSON_APPEND_DOCUMENT(&command, "validator", validator);
-        BSON_APPEND_UTF8(&command, "validationLevel", found.level);
-        BSON_APPEND_UTF8(&command, "validationAction", "error");
-        status = run(store, &command, !found.exists, error);
-    }
+    BSON_APPEND_UTF8(&command, gap->collection ? "create" : "collMod",
+                     mongo_collection_name(collection));
+    BSON_APPEND_DOCUMENT(&command, "validator", validator);
+    BSON_APPEND_UTF8(&command, "validationLevel", schema_validation_level(collection));
+    BSON_APPEND_UTF8(&command, "validationAction", SCHEMA_VALIDATION_ACTION);
+    enum store_status status = run(store, &command, gap->collection, error);
     bson_destroy(validator);
     bson_destroy(&command);
     return status;
@@ -234,11 +180,8 @@ static enum store_status ensure_collection(struct mongo_store *store,
 static enum store_status ensure_indexes(struct mongo_store *store, enum mongo_collection collection,
                                         struct error *error)
 {
-    const char *json = schema_indexes(collection);
-    if (json == NULL)
-        return STORE_OK;
     bson_t command = BSON_INITIALIZER;
-    bson_t *indexes = document_from_json(json);
+    bson_t *indexes = document_from_json(schema_indexes(collection));
     BSON_APPEND_UTF8(&command, "createIndexes", mongo_collection_name(collection));
     BSON_APPEND_ARRAY(&command, "indexes", indexes);
     enum store_status status = run(store, &command, false, error);
@@ -247,12 +190,63 @@ static enum store_status ensure_indexes(struct mongo_store *store, enum mongo_co
     return status;
 }
 
-static enum store_status ensure_both(struct mongo_store *store, enum mongo_collection collection,
-                                     struct error *error)
+/* Writes the sentinel, which says that the collection has its validator and its indexes. */
+static enum store_status ensure_sentinel(struct mongo_store *store,
+                                         enum mongo_collection collection, struct error *error)
 {
-    enum store_status status = ensure_collection(store, collection, error);
-    if (status == STORE_OK)
+    bson_t command = BSON_INITIALIZER;
+    bson_t *updates = document_from_json("[{\"q\": {\"_id\": \"" SCHEMA_SENTINEL
+                                         "\"}, \"u\": {\"$setOnInsert\": {}}, "
+                                         "\"upsert\": true}]");
+    BSON_APPEND_UTF8(&command, "update", mongo_collection_name(collection));
+    BSON_APPEND_ARRAY(&command, "updates", updates);
+    enum store_status status = run(store, &command, false, error);
+    bson_destroy(updates);
+    bson_destroy(&command);
+    return status;
+}
+
+/* Creates what is missing. The indexes come before another validator, since the right to change
+   that is one that the role readWrite does not have. */
+static enum store_status fill(struct mongo_store *store, enum mongo_collection collection,
+                              const struct schema_gap *gap, struct error *error)
+{
+    enum store_status status = STORE_OK;
+    if (gap->collection)
+        status = ensure_collection(store, collection, gap, error);
+    if (status == STORE_OK && gap->indexes != 0)
         status = ensure_indexes(store, collection, error);
+    if (status == STORE_OK && gap->validation && !gap->collection)
+        status = ensure_collection(store, collection, gap, error);
+    if (status == STORE_OK && gap->sentinel)
+        status = ensure_sentinel(store, collection, error);
+    return status;
+}
+
+/* Sets `error` to what was created, but is missing again. */
+static enum store_status still_missing(const struct schema_gap *gap,
+                                       enum mongo_collection collection, struct error *error)
+{
+    struct error names = {""};
+    schema_gap_add_names(gap, collection, &names);
+    error_set(error, "mongodb: still missing after it was created: %s", names.text);
+    return STORE_CONFLICT;
+}
+
+/* Compares, creates what is missing, and compares again, since somebody may drop the collection
+   meanwhile: then the sentinel was written into one without indexes. */
+static enum store_status ensure_all(struct mongo_store *store, enum mongo_collection collection,
+                                    struct error *error)
+{
+    struct schema_gap gap;
+    enum store_status status = schema_gap_find(store, collection, &gap, error);
+    if (status != STORE_OK || schema_gap_is_none(&gap))
+        return status;
+    status = fill(store, collection, &gap, error);
+    if (status == STORE_OK)
+        status = schema_gap_find(store, collection, &gap, error);
+    if (status == STORE_OK && !schema_gap_is_none(&gap))
+        status = still_missing(&gap, collection, error);
     return status;
 }
 
@@ -265,11 +259,25 @@ static enum store_status ensure(struct mongo_store *store, enum mongo_collection
     for (int tries = 0; tries < TRIES_MAX && status == STORE_CONFLICT; tries++) {
         if (tries > 0)
             (void)nanosleep(&(struct timespec){.tv_nsec = PAUSE_MS * 1000000L}, NULL);
-        status = ensure_both(store, collection, error);
+        status = ensure_all(store, collection, error);
     }
     if (status != STORE_OK)
         error_prefix(error, "collection %s", mongo_collection_name(collection));
     return status == STORE_CONFLICT ? STORE_UNAVAILABLE : status;
+}
+
+/* A collection that cannot be made as it has to be does not keep others from it. Returns the first
+   failure, with its error. */
+static enum store_status ensure_each(struct mongo_store *store, struct error *error)
+{
+    enum store_status first = STORE_OK;
+    for (size_t i = 0; first != STORE_UNAVAILABLE && i < MONGO_COLLECTION_COUNT; i++) {
+        bool failed = first != STORE_OK;
+        enum store_status status = ensure(store, (enum mongo_collection)i, failed ? NULL : error);
+        if (!failed)
+            first = status;
+    }
+    return first;
 }
 
 /* --- old fences ----------------------------------------------------------------------------- */
@@ -297,8 +305,8 @@ enum store_status mongo_prepare(struct store *base, struct error *error)
         status = mongo_measure_clock(store, PHASE_PREPARE, error);
     if (status == STORE_OK)
         status = read_parameters(store, error);
-    for (size_t i = 0; status == STORE_OK && i < MONGO_COLLECTION_COUNT; i++)
-        status = ensure(store, (enum mongo_collection)i, error);
+    if (status == STORE_OK)
+        status = ensure_each(store, error);
     if (status == STORE_OK)
         delete_old_fences(store);
     return status;

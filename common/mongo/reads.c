@@ -223,20 +223,18 @@ static enum store_status list_row(void *context, const bson_t *document, struct 
 }
 
 /*
- * Appends the range of names: from the prefix to its end, and after `after`. A range uses the index
- * on the name for prefix, page and order at once. A regular expression would need escapes, and the
- * index only serves it if it begins with a literal prefix.
+ * Appends the range of names, which excludes the sentinel: from the prefix to its end, and after
+ * `after`. A range uses the index on the name for prefix, page and order at once. A regular
+ * expression would need escapes, and the index only serves it if it begins with a literal prefix.
  */
 static void append_name_range(bson_t *filter, struct arena *arena, const struct list_params *params)
 {
     bson_t range;
     struct text end =
         text_present(params->prefix) ? utf8_prefix_end(arena, params->prefix) : TEXT_NONE;
-    if (!text_present(params->prefix) && !text_present(params->after))
-        return;
     bson_append_document_begin(filter, "name", -1, &range);
-    if (text_present(params->prefix))
-        document_append_text(&range, "$gte", params->prefix);
+    document_append_text(&range, "$gte",
+                         text_present(params->prefix) ? params->prefix : text_of(""));
     if (text_present(end))
         document_append_text(&range, "$lt", end);
     if (text_present(params->after))

@@ -25,8 +25,9 @@
 #define UUID_FIELD "{\"bsonType\": \"binData\"}"
 
 #define SCHEMA(required, properties)                                                               \
+    "{\"$or\": [{\"_id\": \"" SCHEMA_SENTINEL "\"}, "                                              \
     "{\"$jsonSchema\": {\"bsonType\": \"object\", \"required\": [" required                        \
-    "], \"properties\": {" properties "}, \"additionalProperties\": false}}"
+    "], \"properties\": {" properties "}, \"additionalProperties\": false}}]}"
 
 /* One inventory record. A negative `used` can only come from a bug, and must not be stored. */
 #define INVENTORY                                                                                  \
@@ -108,6 +109,12 @@
 #define EXPIRING(name)                                                                             \
     "[{\"key\": {\"expires_at\": 1}, \"name\": \"" name "\", \"expireAfterSeconds\": 0}]"
 
+bool schema_sentinel_is_read(enum mongo_collection collection)
+{
+    return collection == MONGO_PROVIDERS || collection == MONGO_CONSUMERS ||
+           collection == MONGO_OUTCOMES || collection == MONGO_LETTERS;
+}
+
 const char *schema_validator(enum mongo_collection collection)
 {
     switch (collection) {
@@ -154,6 +161,14 @@ const char *schema_validator(enum mongo_collection collection)
     return "{}";
 }
 
+/* Workers update many letters in one command, which must not fail because one of them is malformed.
+   With "moderate", MongoDB does not check updates of documents that violate the validator already.
+   Workers may not bypass it: that takes a right of administrators. */
+const char *schema_validation_level(enum mongo_collection collection)
+{
+    return collection == MONGO_LETTERS ? "moderate" : "strict";
+}
+
 const char *schema_indexes(enum mongo_collection collection)
 {
     switch (collection) {
@@ -174,8 +189,7 @@ const char *schema_indexes(enum mongo_collection collection)
     return NULL;
 }
 
-/* Compares two key patterns. Their numbers may have any type: 1 and 1.0 make the same index. */
-static bool same_pattern(const bson_t *one, const bson_t *other)
+bool schema_same_pattern(const bson_t *one, const bson_t *other)
 {
     bson_iter_t a, b;
     if (bson_count_keys(one) != bson_count_keys(other) || !bson_iter_init(&a, one) ||
@@ -195,7 +209,7 @@ static bool has_unique(const bson_t *index, const bson_t *pattern)
     bson_t key;
     return bson_iter_init_find(&iter, index, "unique") && bson_iter_as_bool(&iter) &&
            bson_iter_init_find(&iter, index, "key") && document_view(&iter, &key) &&
-           same_pattern(&key, pattern);
+           schema_same_pattern(&key, pattern);
 }
 
 static bool any_has_unique(const char *json, const bson_t *pattern)

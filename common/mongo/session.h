@@ -29,6 +29,7 @@ struct mongo_store {
     char family[48];       /* of attempt records: the name of the first of the siblings */
     uint64_t claims;       /* calls of claim_letters that returned OK */
     int64_t began_ms;      /* when the transaction began, by the monotonic clock */
+    bool sentinels_seen;   /* in this transaction */
     int64_t call_limit_ms; /* the server's time limit of a load */
     struct database_clock clock;
 };
@@ -72,6 +73,7 @@ int64_t mongo_wall_ahead_ms(struct mongo_store *store);
 int64_t mongo_now_ms(struct store *base);
 
 enum store_status mongo_prepare(struct store *base, struct error *error);
+enum store_status mongo_repair(struct store *base, struct store_gap *ret_gap, struct error *error);
 enum store_status mongo_load(struct store *base, struct snapshot *snapshot, struct error *error);
 enum store_status mongo_take_advisory_lock(struct store *base, bool *ret_contended,
                                            struct error *error);

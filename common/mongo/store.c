@@ -5,7 +5,7 @@
  *   the transaction        begin, commit, end and renew of the port
  *   making a store         the store and its transaction options
  * The other calls of the port have files of their own: load.c, write.c, fence.c, attempts.c,
- * letters.c, workers.c, database_clock.c and prepare.c.
+ * letters.c, workers.c, database_clock.c, prepare.c and repair.c.
  *
  * Guarantees. Each transaction reads from one snapshot on the primary, and commits with a journaled
  * majority, whatever the URI says. A commit with an unknown result is repeated, which is safe at
@@ -136,6 +136,7 @@ static enum store_status begin(struct store *base, struct error *error)
     if (status != STORE_OK)
         return status;
     store->began_ms = now_ms(store);
+    store->sentinels_seen = false;
     if (mongoc_client_session_start_transaction(store->session, store->transaction_options, &cause))
         return STORE_OK;
     return mongo_failed(store, PHASE_RUN, &cause, NULL, error);
@@ -244,6 +245,7 @@ static mongoc_transaction_opt_t *new_transaction_options(const struct mongo_pool
 
 static const struct store_ops operations = {
     .prepare = mongo_prepare,
+    .repair = mongo_repair,
     .start = start,
     .now_ms = mongo_now_ms,
     .begin = begin,

@@ -111,6 +111,12 @@ struct letter_trimmed {
     bool done;      /* nothing of the cut is left */
 };
 
+/* What `repair` found missing in the database. */
+struct store_gap {
+    struct error names; /* of what was missing, for people; empty: nothing */
+    bool stops_writes;  /* no transaction can write until it is there again */
+};
+
 struct store;
 
 /* `error` may be NULL in each call. */
@@ -121,6 +127,15 @@ struct store_ops {
      * MISCONFIGURED: an operator is needed, and the error names the cause.
      */
     enum store_status (*prepare)(struct store *store, struct error *error);
+    /*
+     * Looks whether all that `prepare` creates is there, and calls `prepare` if not. To be called
+     * after MISCONFIGURED from a call in a transaction, which says that a collection was dropped;
+     * and once in a while. Not in a transaction. Sets `ret_gap` in any case. Not OK, with a gap: it
+     * could not be repaired, and `error` says why. If then two documents with the same unique value
+     * could be written, no transaction of any store can write any more until a repair succeeds.
+     */
+    enum store_status (*repair)(struct store *store, struct store_gap *ret_gap,
+                                struct error *error);
     /* To be called in place of `prepare` by a store whose database another one has prepared. After
        a failure call it again later. */
     enum store_status (*start)(struct store *store, struct error *error);
@@ -148,7 +163,8 @@ struct store_ops {
     /*
      * Fills every slot that is not `loaded`, for exactly the wanted keys, from the state that the
      * transaction sees. All texts and lists are copied into the snapshot's arena, which must not
-     * exceed `bytes_max`. Unless it returns OK, no slot becomes `loaded`.
+     * exceed `bytes_max`. Unless it returns OK, no slot becomes `loaded`. MISCONFIGURED: a
+     * collection was dropped, see `repair`.
      */
     enum store_status (*load)(struct store *store, struct snapshot *snapshot, struct error *error);
     /*
@@ -168,6 +184,7 @@ struct store_ops {
      * become the latest, and are added to the history, which keeps the newest LETTER_HISTORY_MAX
      * entries. Headers and body become the latest too, since a bound may have deleted the body. All
      * else stays as it was first written. It may be the only write of the transaction.
+     * MISCONFIGURED: the collection was dropped, see `repair`.
      */
     enum store_status (*write_letters)(struct store *store, const struct letter *letters,
                                        size_t count, struct error *error);

@@ -85,7 +85,10 @@ int64_t admin_now_ms(void)
 int64_t admin_count(const char *database, const char *collection, const char *filter)
 {
     char json[COMMAND_MAX];
-    (void)snprintf(json, sizeof json, "{\"count\": \"%s\", \"query\": %s}", collection, filter);
+    (void)snprintf(json, sizeof json,
+                   "{\"count\": \"%s\", \"query\": {\"$and\": [{\"_id\": {\"$ne\": "
+                   "\"allotd.sentinel\"}}, %s]}}",
+                   collection, filter);
     return run_for_integer(database, json, "n");
 }
 
@@ -100,6 +103,20 @@ static int64_t run_for_count(const char *database, const char *json)
     int64_t count = any ? bson_iter_as_int64(&found) : 0;
     bson_destroy(&reply);
     return count;
+}
+
+void admin_await_waiting_drop(const char *database)
+{
+    char json[COMMAND_MAX];
+    (void)snprintf(json, sizeof json,
+                   "{\"aggregate\": 1, \"cursor\": {}, \"pipeline\": [{\"$currentOp\": {}}, "
+                   "{\"$match\": {\"waitingForLock\": true, \"command.drop\": {\"$exists\": true}, "
+                   "\"command.$db\": \"%s\"}}, {\"$count\": \"n\"}]}",
+                   database);
+    for (int waited_ms = 0; run_for_count("admin", json) == 0; waited_ms += PAUSE_MS) {
+        assert_true(waited_ms < WAIT_MS);
+        (void)poll(NULL, 0, PAUSE_MS);
+    }
 }
 
 /* $indexStats has the specification of each index as `spec`. */

@@ -17,12 +17,15 @@ int64_t admin_parameter(const char *name);
 void admin_set_parameter(const char *name, int64_t value);
 /* Returns the time of the primary, in milliseconds since the Unix epoch. */
 int64_t admin_now_ms(void);
-/* Counts the documents of a collection that match `filter`, given as JSON. */
+/* Counts the documents of a collection that match `filter`, given as JSON; without the sentinel. */
 int64_t admin_count(const char *database, const char *collection, const char *filter);
 /* Counts the indexes of a collection that match `filter`, given as JSON. */
 int64_t admin_index_count(const char *database, const char *collection, const char *filter);
 /* Waits until the server has ended every transaction of the stores under test. */
 void admin_await_no_transaction(void);
+
+/* Waits until a drop in this database waits for a lock. */
+void admin_await_waiting_drop(const char *database);
 
 /* --- fail points --- */
 

@@ -26,8 +26,9 @@
 
 /* --- cost --- */
 
-/* The answer to three queries in one command has two documents that separate the results. */
-enum { KEYS_MAX = 500, SEPARATORS = 2 };
+/* The answer to three queries in one command has two documents that separate the results; and the
+   first load of a transaction reads three sentinels. */
+enum { KEYS_MAX = 500, SEPARATORS = 2, SENTINELS = 3 };
 
 struct keys {
     struct uuid ids[KEYS_MAX];
@@ -91,14 +92,15 @@ static void test_a_load_and_a_write_cost_the_same_for_any_number_of_keys(void **
         struct mongo_counters before = mongo_pool_counters(world->pool);
         load_keys(&session, keys, counts[i]);
         assert_int_equal(since(world, before).commands, 1);
-        assert_int_equal(since(world, before).documents_returned, SEPARATORS);
+        assert_int_equal(since(world, before).documents_returned, SEPARATORS + SENTINELS);
         put_keys(&session, keys, counts[i]);
         session_save(&session);
         assert_int_equal(since(world, before).commands, 1 + 3 + 1); /* load, inserts, commit */
         before = mongo_pool_counters(world->pool);
         load_keys(&session, keys, counts[i]);
         assert_int_equal(since(world, before).commands, 1);
-        assert_int_equal(since(world, before).documents_returned, 3 * counts[i] + SEPARATORS);
+        assert_int_equal(since(world, before).documents_returned,
+                         3 * counts[i] + SEPARATORS + SENTINELS);
         session_close(&session);
     }
 }
@@ -163,7 +165,8 @@ static void test_usages_are_summed_by_the_server(void **state)
     struct mongo_counters before = mongo_pool_counters(world->pool);
     session_load(&session);
     assert_int_equal(since(world, before).commands, 1);
-    assert_int_equal(since(world, before).documents_returned, 2); /* the count, and VCPU */
+    assert_int_equal(since(world, before).documents_returned,
+                     SENTINELS + SENTINELS + 2); /* each with a separator; the count, and VCPU */
     assert_int_equal(session.snapshot->usages[0].groups[0].consumer_count, CONSUMERS);
     assert_int_equal(session.snapshot->usages[0].groups[0].amounts[0].amount, 2 * CONSUMERS);
     session_close(&session);
@@ -171,7 +174,7 @@ static void test_usages_are_summed_by_the_server(void **state)
 
 static void test_a_batch_of_reads_is_one_command(void **state)
 {
-    enum { READS = 100 };
+    enum { READS = 98 }; /* with the sentinels, as many queries as one command has */
     struct store_world *world = *state;
     struct session session = session_open(world);
     struct consumer consumer = plain_consumer(world, world_uuid(world), 2);
@@ -220,7 +223,7 @@ static void test_a_page_returns_one_document_more_than_it_shows(void **state)
     struct mongo_counters before = mongo_pool_counters(world->pool);
     session_load(&session);
     assert_int_equal(since(world, before).commands, 1);
-    assert_int_equal(since(world, before).documents_returned, LIMIT + 1);
+    assert_int_equal(since(world, before).documents_returned, SENTINELS + SENTINELS + LIMIT + 1);
     session_close(&session);
 }
 
@@ -239,7 +242,7 @@ static void test_letters_cost_the_same_for_any_number_of_them(void **state)
         }
         struct mongo_counters before = mongo_pool_counters(world->pool);
         world_add_letters(world, letters, counts[i]);
-        assert_int_equal(since(world, before).commands, 1 + 1); /* write, commit */
+        assert_int_equal(since(world, before).commands, 1 + 1 + 1); /* sentinel, write, commit */
         before = mongo_pool_counters(world->pool);
         assert_int_equal(session_claim(&session, LETTERS_MAX).count, 0);
         assert_int_equal(since(world, before).commands, 1);

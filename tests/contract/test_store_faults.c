@@ -146,7 +146,8 @@ static void test_the_error_of_a_malformed_document_names_its_collection(void **s
     world_add_provider(world, &content);
     admin_run(world->database,
               "{\"update\": \"providers\", \"bypassDocumentValidation\": true, \"updates\": [{"
-              "\"q\": {}, \"u\": {\"$set\": {\"generation\": \"seven\"}}, \"multi\": true}]}");
+              "\"q\": {\"generation\": {\"$exists\": true}}, \"u\": {\"$set\": {\"generation\": "
+              "\"seven\"}}, \"multi\": true}]}");
     assert_status(&session, STORE_REFUSED, load_both(&session, content.id));
     assert_non_null(strstr(session.error.text, "providers"));
     assert_false(snapshot_provider(session.snapshot, content.id)->state.loaded);

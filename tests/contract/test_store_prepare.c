@@ -178,8 +178,9 @@ static void test_prepare_restores_a_changed_level_of_validation(void **state)
     assert_status(&session, STORE_OK, session_prepare(&session));
     admin_run(other.database, "{\"insert\": \"letters\", \"bypassDocumentValidation\": true, "
                               "\"documents\": [{\"_id\": \"malformed\"}]}");
-    admin_run(other.database, "{\"update\": \"letters\", \"updates\": [{\"q\": {}, \"u\": "
-                              "{\"$set\": {\"body_dropped\": true}}}]}");
+    admin_run(other.database,
+              "{\"update\": \"letters\", \"updates\": [{\"q\": {\"_id\": \"malformed\"}, \"u\": "
+              "{\"$set\": {\"body_dropped\": true}}}]}");
     int64_t changed = admin_count(other.database, "letters", "{\"body_dropped\": true}");
     session_close(&session);
     drop(&other);

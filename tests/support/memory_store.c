@@ -160,6 +160,13 @@ static enum store_status prepare(struct store *base, struct error *error)
     return begin_call(to_memory(base), MEMORY_PREPARE, &fault, error);
 }
 
+/* Nothing can be missing here. */
+static enum store_status repair(struct store *base, struct store_gap *ret_gap, struct error *error)
+{
+    *ret_gap = (struct store_gap){.names = {""}};
+    return prepare(base, error);
+}
+
 static int64_t now_ms(struct store *base)
 {
     return memory_now_ms(to_memory(base)->database);
@@ -515,6 +522,7 @@ static enum store_status report_worker(struct store *base, const struct worker_r
 
 static const struct store_ops operations = {
     .prepare = prepare,
+    .repair = repair,
     .start = start,
     .now_ms = now_ms,
     .begin = begin,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Design. Tests `allotctl audit` on documents that the test has changed directly in the database.
- * Sections: allocations, letters. Each test lets a worker write what is right, ends the worker, and
- * plants one error after another; the validator is bypassed where it would refuse that.
+ * Sections: schema, allocations, letters. Each test lets a worker write what is right, ends the
+ * worker, and plants one error after another; the validator is bypassed where it would refuse that.
  *
  * The audit's exit status and a part of its output are compared.
  *
@@ -69,6 +69,40 @@ static void test_a_consistent_database_has_no_discrepancies(void **state)
     expect_audit("", 0, "4 providers, 8 consumers, 16 outcomes: 0 discrepancies");
 }
 
+/* --- schema --- */
+
+static void test_missing_parts_of_the_database_are_reported(void **state)
+{
+    (void)state;
+    make_claims();
+    change_documents("{\"dropIndexes\":\"providers\",\"index\":\"root\"}");
+    change_documents("{\"collMod\":\"consumers\",\"validationLevel\":\"off\"}");
+    change_documents("{\"collMod\":\"letters\",\"validator\":{}}");
+    change_documents("{\"delete\":\"outcomes\",\"deletes\":[{\"q\":{\"_id\":"
+                     "\"allotd.sentinel\"},\"limit\":1}]}");
+    change_documents("{\"drop\":\"attempts\"}");
+    expect_audit("", 1, "missing or different in the database: providers: index 'root'\n");
+    expect_audit("", 1, "missing or different in the database: consumers: validator\n");
+    expect_audit("", 1, "missing or different in the database: letters: validator\n");
+    expect_audit("", 1, "missing or different in the database: outcomes: sentinel\n");
+    expect_audit("", 1, "missing or different in the database: attempts: the collection\n");
+    expect_audit("", 1, "5 discrepancies");
+}
+
+static void test_a_name_of_two_providers_is_reported(void **state)
+{
+    (void)state;
+    make_claims();
+    change_documents("{\"dropIndexes\":\"providers\",\"index\":\"name\"}");
+    change_documents("{\"update\":\"providers\",\"updates\":[{\"q\":{\"name\":\"host-2\"},\"u\":"
+                     "{\"$set\":{\"name\":\"host-1\"}}}]}");
+    expect_audit("", 1, "2 providers have the name 'host-1'");
+    expect_audit("", 1, "missing or different in the database: providers: index 'name'\n");
+    expect_audit("", 1, "2 discrepancies");
+}
+
+/* --- allocations --- */
+
 static void test_a_wrong_usage_counter_is_reported_and_repaired(void **state)
 {
     (void)state;
@@ -131,7 +165,8 @@ static void test_generations_and_outcomes_out_of_range_are_reported(void **state
 {
     (void)state;
     make_claims();
-    change_documents("{\"update\":\"consumers\",\"updates\":[{\"q\":{},\"u\":{\"$set\":"
+    change_documents("{\"update\":\"consumers\",\"updates\":[{\"q\":{\"generation\":{\"$exists\":"
+                     "true}},\"u\":{\"$set\":"
                      "{\"generation\":{\"$numberLong\":\"0\"}}}}]}");
     change_documents("{\"update\":\"outcomes\",\"updates\":[{\"q\":{\"_id.key\":\"claim-0\"},"
                      "\"u\":{\"$set\":{\"fingerprint\":{\"$binary\":{\"base64\":\"AAAA\","
@@ -256,6 +291,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WORKER_TEST(test_a_consistent_database_has_no_discrepancies),
+        WORKER_TEST(test_missing_parts_of_the_database_are_reported),
+        WORKER_TEST(test_a_name_of_two_providers_is_reported),
         WORKER_TEST(test_a_wrong_usage_counter_is_reported_and_repaired),
         WORKER_TEST(test_a_consumer_without_allocations_is_reported),
         WORKER_TEST(test_allocations_on_a_missing_provider_are_reported),

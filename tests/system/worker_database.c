@@ -20,6 +20,8 @@
 enum { COMMAND_MAX = 2048, PAUSE_US = 50000 };
 
 #define FAIL_COMMAND "failCommand"
+/* Counts the documents, without the sentinel. */
+#define COUNT "[{\"$match\":{\"_id\":{\"$ne\":\"allotd.sentinel\"}}},{\"$count\":\"n\"}]"
 /* commitTransaction waits at its beginning while this fail point is on. */
 #define HOLD_COMMIT "hangBeforeCommitingTxn"
 
@@ -104,8 +106,8 @@ void check_database(int64_t consumers, int64_t outcomes)
                                   "{\"$sum\":\"$allocations.resources.VCPU\"}}}]");
     int64_t empty_consumers =
         aggregate(client, "consumers", "[{\"$match\":{\"allocations\":[]}},{\"$count\":\"n\"}]");
-    int64_t consumer_count = aggregate(client, "consumers", "[{\"$count\":\"n\"}]");
-    int64_t outcome_count = aggregate(client, "outcomes", "[{\"$count\":\"n\"}]");
+    int64_t consumer_count = aggregate(client, "consumers", COUNT);
+    int64_t outcome_count = aggregate(client, "outcomes", COUNT);
     mongoc_client_destroy(client);
     assert_int_equal(used, allocated);
     assert_int_equal(allocated, 2 * consumers);
@@ -114,17 +116,49 @@ void check_database(int64_t consumers, int64_t outcomes)
     assert_int_equal(outcome_count, outcomes);
 }
 
-/* Returns the number of documents that fit the filter. */
-static int64_t count_documents(const char *collection, const char *filter)
+static int64_t aggregate_once(const char *collection, const char *pipeline)
+{
+    mongoc_client_t *client = open_database();
+    int64_t n = aggregate(client, collection, pipeline);
+    mongoc_client_destroy(client);
+    return n;
+}
+
+int64_t count_documents(const char *collection, const char *filter)
 {
     char pipeline[COMMAND_MAX];
     assert_in_range(
         snprintf(pipeline, sizeof pipeline, "[{\"$match\": %s}, {\"$count\": \"n\"}]", filter), 1,
         sizeof pipeline - 1);
-    mongoc_client_t *client = open_database();
-    int64_t count = aggregate(client, collection, pipeline);
-    mongoc_client_destroy(client);
-    return count;
+    return aggregate_once(collection, pipeline);
+}
+
+int64_t double_names(void)
+{
+    return aggregate_once("providers", "[{\"$group\":{\"_id\":\"$name\",\"n\":{\"$sum\":1}}},"
+                                       "{\"$match\":{\"n\":{\"$gt\":1}}},{\"$count\":\"n\"}]");
+}
+
+bool has_validator(const char *collection)
+{
+    char json[COMMAND_MAX];
+    (void)snprintf(json, sizeof json,
+                   "{\"listCollections\":1,\"filter\":{\"name\":\"%s\",\"options.validationLevel\":"
+                   "\"strict\",\"options.validationAction\":\"error\"}}",
+                   collection);
+    return run_for_integer(fixture_database(), json, "cursor.firstBatch.0.options.validator.$or") !=
+           -1;
+}
+
+/* $indexStats has the specification of each index as `spec`. */
+int64_t count_indexes(const char *collection, const char *filter)
+{
+    char pipeline[COMMAND_MAX];
+    (void)snprintf(pipeline, sizeof pipeline,
+                   "[{\"$indexStats\":{}},{\"$replaceWith\":\"$spec\"},{\"$match\":%s},"
+                   "{\"$count\":\"n\"}]",
+                   filter);
+    return aggregate_once(collection, pipeline);
 }
 
 void await_document(const char *collection, const char *filter)
@@ -282,6 +316,8 @@ struct found_letters database_letters(const char *filter)
     while (mongoc_cursor_next(cursor, &document)) {
         bson_iter_t iter;
         assert_true(bson_iter_init_find(&iter, document, "_id"));
+        if (strcmp(bson_iter_utf8(&iter, NULL), "allotd.sentinel") == 0)
+            continue;
         (void)snprintf(found.id, sizeof found.id, "%s", bson_iter_utf8(&iter, NULL));
         found.count++;
     }

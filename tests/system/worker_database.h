@@ -7,6 +7,7 @@
 #ifndef ALLOT_WORKER_DATABASE_H
 #define ALLOT_WORKER_DATABASE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -14,6 +15,14 @@
  * outcomes, and a usage of the providers that equals the sum of the consumers' allocations.
  */
 void check_database(int64_t consumers, int64_t outcomes);
+/* Returns how many documents of the collection fit the filter, given as JSON. */
+int64_t count_documents(const char *collection, const char *filter);
+/* Returns how many names more than one provider has. */
+int64_t double_names(void);
+/* Returns whether the collection has a strict validator. */
+bool has_validator(const char *collection);
+/* Returns how many indexes of the collection fit the filter, given as JSON. */
+int64_t count_indexes(const char *collection, const char *filter);
 /* Waits until a document of the collection fits the filter, given as JSON. */
 void await_document(const char *collection, const char *filter);
 

@@ -17,8 +17,9 @@
 
 #include "worker/service/desk.h"
 #include "worker/service/events.h"
+#include "worker/service/storage_repair.h"
 
-enum { REFUSED_LOG_MS = 10000 };
+enum { REFUSED_LOG_MS = 10000, REPAIR_PAUSE_MS = 1000 };
 
 /* What becomes of a batch that failed. */
 enum remedy {
@@ -339,7 +340,23 @@ static enum applier_next conclude(struct applier *applier, enum retry_cause caus
     }
     apply_remedy(applier, remedy);
     applier_leave_batch(applier);
+    if (applier->failure == STORE_MISCONFIGURED)
+        applier->stage = STAGE_REPAIR;
     return *ret_pause_ms > 0 ? APPLIER_WAIT : APPLIER_GO_ON;
+}
+
+/* Repairs the database, since something that the transaction needs is missing. Until that succeeds,
+   this thread does nothing else. */
+enum applier_next applier_repair(struct applier *applier, int64_t *ret_pause_ms)
+{
+    applier->failure = storage_repair(applier->options.store, &applier->failure_error);
+    if (applier->failure == STORE_OK) {
+        applier->stage = STAGE_GATHER;
+        return APPLIER_GO_ON;
+    }
+    applier->last = STORAGE_FAILED;
+    *ret_pause_ms = REPAIR_PAUSE_MS;
+    return APPLIER_WAIT;
 }
 
 static bool needs_proof(const struct applier *applier)

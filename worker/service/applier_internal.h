@@ -28,7 +28,8 @@
     X(WRITE_LETTERS, "write_letters", applier_write_letters)                                       \
     X(COMMIT, "commit", applier_commit)                                                            \
     X(PROVE, "prove", applier_prove)                                                               \
-    X(REFUSE, "refuse", applier_refuse)
+    X(REFUSE, "refuse", applier_refuse)                                                            \
+    X(REPAIR, "repair", applier_repair)
 
 enum stage {
 #define X(id, name, run) STAGE_##id,

@@ -188,6 +188,19 @@
       "were set aside may go on. Logged within 2 s of the first call for a write that is not "     \
       "answered, or at the first failure, and once a minute. `storage.recovered` tells the end.",  \
       "Correct what `error` names; check the replica set, its primary and its disks.")             \
+    X(STORAGE_REPAIRED, "storage.repaired", WARNING,                                               \
+      "Parts of the database were missing while the worker ran: collections, validators, "         \
+      "indexes or sentinels, as `missing` names them. They are created again. A collection "       \
+      "that was dropped is empty.",                                                                \
+      "Find out who dropped or changed it. Restore documents that are lost from a backup; "        \
+      "`allotctl audit` shows what does not fit.")                                                 \
+    X(STORAGE_INCOMPLETE, "storage.incomplete", ERROR,                                             \
+      "Parts of the database are missing or different, as `missing` names them, and the worker "   \
+      "may not or cannot create them, as `error` says. The message says whether commands wait: "   \
+      "they do if a collection was dropped or a unique index is missing. Repeated until it is "    \
+      "repaired, by this worker or another.",                                                      \
+      "Give the worker's user the rights that `error` names, or remove what `error` complains "    \
+      "of; see \"Dropped collections\" in docs/operations.md.")                                    \
     X(STORAGE_RECOVERED, "storage.recovered", INFO,                                                \
       "The end of `storage.unavailable`: the database works again. It has not for `outage_ms`.",   \
       "Nothing.")                                                                                  \

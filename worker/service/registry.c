@@ -5,6 +5,10 @@
  * `lock` protects the state, the list of counters and `ended`; it is never held in a call of the
  * store.
  *
+ * Every repair_ms, while the worker runs, the thread also has the store look whether parts of the
+ * database are missing, and create them (storage_repair.h). Transactions notice a dropped
+ * collection by themselves; this finds the rest, such as an index.
+ *
  * A report that fails is tried again with the next one. It is a warning once, until one succeeds.
  * Only the last one is made once, since the process waits for it.
  */
@@ -18,6 +22,7 @@
 #include "common/host/condition.h"
 #include "common/host/system_clock.h"
 #include "worker/service/events.h"
+#include "worker/service/storage_repair.h"
 
 enum { PREPARE_PAUSE_MS = 1000, MS_PER_S = 1000 };
 
@@ -34,6 +39,7 @@ struct registry {
     /* of the thread alone */
     uint64_t totals[WORKER_RATE_COUNT]; /* of all lanes, at the last report */
     int64_t totals_ms;                  /* when, by the monotonic clock */
+    int64_t repair_from_ms;             /* no repair before, by the monotonic clock */
     bool failing;                       /* the last report failed */
 };
 
@@ -150,12 +156,29 @@ static enum worker_state report_once(struct registry *registry)
     return report.state;
 }
 
+static void set_next_repair(struct registry *registry)
+{
+    registry->repair_from_ms = system_monotonic_ms() + registry->options.repair_ms;
+}
+
+/* A failure is logged, and a repair is made again when the next one is due. */
+static void repair_if_due(struct registry *registry)
+{
+    if (system_monotonic_ms() < registry->repair_from_ms)
+        return;
+    (void)storage_repair(registry->options.store, NULL);
+    set_next_repair(registry);
+}
+
 static void report_until_stopped(struct registry *registry)
 {
+    set_next_repair(registry); /* the database was prepared just now */
     for (;;) {
         enum worker_state state = report_once(registry);
         if (state == WORKER_STOPPED)
             return;
+        if (state == WORKER_RUNNING)
+            repair_if_due(registry);
         wait_for_change(registry, state, registry->options.report_ms);
     }
 }
