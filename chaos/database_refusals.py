@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands that the database refuses for a reason of its own, and large documents that a batch would load together.
-Only the commands that are refused get a failure."""
+"""Commands that the database refuses for a reason of its own, large documents that a batch would load together, and
+collections that somebody drops. Only the commands that are refused get a failure."""
 import json
 import uuid
 
@@ -80,4 +80,39 @@ class LargeMappings(LoadFault):
             raise NotInjected(f"a read was answered with {min(sizes)} bytes")
 
 
-FAULTS = [ForeignIndex, LargeMappings]
+class DroppedCollections(LoadFault):
+    """Somebody drops collections while they are written. They come back with their validators and indexes."""
+
+    name = "dropped-collections"
+    DROPPED = ("outcomes", "letters", "attempts", "fences", "workers")
+    REPAIRED_S = 120  # what no transaction reads is looked at once a minute
+
+    def prepare(self):
+        super().prepare()
+        self.provider = create_provider(self.culprit)
+        self.before = self.in_database(self.schema)
+
+    def schema(self, database):
+        """The validator and the names of the indexes of each collection that exists."""
+        found = {name: (options["options"].get("validator"), sorted(database[name].index_information()))
+                 for name in self.DROPPED for options in database.list_collections(filter={"name": name})}
+        return json.dumps(found, sort_keys=True)
+
+    def inject(self):
+        for _ in range(2 if self.short else 20):
+            self.send([claim(self.provider) for _ in range(20)])
+            for name in self.DROPPED:
+                self.in_database(lambda database, name=name: database.drop_collection(name))
+            self.frame.let_the_victim_run(1)
+        self.wait()
+
+    def settle(self):
+        super().settle()
+        self.frame.expect(lambda: self.in_database(self.schema) == self.before, "all is repaired", self.REPAIRED_S)
+
+    def prove(self):
+        if not self.frame.worker.events()["storage.repaired"]:
+            raise NotInjected("the worker repaired nothing")
+
+
+FAULTS = [ForeignIndex, LargeMappings, DroppedCollections]
