@@ -16,10 +16,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "allot/limits.h"
 #include "common/host/log.h"
+#include "tests/support/captured_log.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/memory_transport.h"
 #include "worker/service/flow.h"
@@ -323,33 +323,19 @@ static void test_replies_to_silent_queues_never_fill_the_prefetch(void **state)
     assert_int_equal(replies(fixture, "victim.replies"), 1);
 }
 
-/* Returns how many lines of an event were written to the file. */
-static size_t count_lines(FILE *file, const char *event)
-{
-    char line[LOG_LINE_BYTES_MAX + 1];
-    size_t found = 0;
-    rewind(file);
-    while (fgets(line, sizeof line, file) != NULL)
-        found += strstr(line, event) != NULL;
-    return found;
-}
-
 static void test_replies_that_are_given_up_do_not_flood_the_log(void **state)
 {
     struct fixture *fixture = *state;
-    FILE *file = tmpfile();
-    assert_non_null(file);
+    static struct captured_log captured;
     log_configure(LOG_LEVEL_WARNING, LOG_FORMAT_JSON, "settler test");
-    int saved = dup(STDERR_FILENO);
-    (void)dup2(fileno(file), STDERR_FILENO);
+    captured_log_begin(&captured);
     memory_broker_silence(fixture->broker, "culprit.replies", true);
     send(fixture, "culprit", "culprit.replies", 4 * PREFETCH);
     run(fixture, 15000);
-    (void)dup2(saved, STDERR_FILENO);
-    (void)close(saved);
+    size_t lines = occurrences(captured_log_read(&captured), "\"reply.unroutable\"");
+    captured_log_end(&captured);
     assert_true(count(fixture, COUNTER_REPLIES_UNROUTABLE) >= 4 * PREFETCH - BLAMED_MAX);
-    assert_int_equal(count_lines(file, "\"reply.unroutable\""), 2);
-    (void)fclose(file);
+    assert_int_equal(lines, 2);
 }
 
 /* Flow control has cut the prefetch, and does not raise it again. */

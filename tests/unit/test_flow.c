@@ -19,9 +19,9 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/host/log.h"
+#include "tests/support/captured_log.h"
 #include "worker/service/flow.h"
 
 static struct memory_budget budget; /* without a limit, unless a test sets one */
@@ -406,18 +406,12 @@ static void test_a_lost_connection_leaves_nothing_held(void **state)
 /* Runs `flow_update` and returns what it logged; the text is valid until the next call. */
 static const char *log_of_update(struct flow *flow, struct recorder *recorder, int64_t now_ms)
 {
-    static char line[1024];
-    FILE *file = tmpfile();
-    assert_non_null(file);
-    int saved = dup(STDERR_FILENO);
-    assert_int_equal(dup2(fileno(file), STDERR_FILENO), STDERR_FILENO);
+    static struct captured_log captured;
+    captured_log_begin(&captured);
     update(flow, recorder, false, now_ms);
-    assert_int_equal(dup2(saved, STDERR_FILENO), STDERR_FILENO);
-    (void)close(saved);
-    rewind(file);
-    line[fread(line, 1, sizeof line - 1, file)] = '\0';
-    (void)fclose(file);
-    return line;
+    const char *text = captured_log_read(&captured);
+    captured_log_end(&captured);
+    return text;
 }
 
 static void test_a_pause_and_its_end_are_logged_with_its_length(void **state)

@@ -17,21 +17,19 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/host/log.h"
+#include "tests/support/captured_log.h"
 #include "worker/service/storage_outage.h"
 
-enum { WRITES, ASIDE, READER, THREADS, LOG_BYTES = 16 * 1024, SECOND = 1000, MINUTE = 60 * SECOND };
+enum { WRITES, ASIDE, READER, THREADS, SECOND = 1000, MINUTE = 60 * SECOND };
 
 #define UNAVAILABLE "\"storage.unavailable\""
 #define RECOVERED "\"storage.recovered\""
 
 struct fixture {
     struct storage_outage *outage;
-    FILE *file; /* in the place of stderr */
-    int saved;
-    char text[LOG_BYTES];
+    struct captured_log captured;
 };
 
 static int set_up(void **state)
@@ -40,10 +38,7 @@ static int set_up(void **state)
     memset(&fixture, 0, sizeof fixture);
     log_configure(LOG_LEVEL_INFO, LOG_FORMAT_JSON, "");
     fixture.outage = storage_outage_new(THREADS);
-    fixture.file = tmpfile();
-    assert_non_null(fixture.file);
-    fixture.saved = dup(STDERR_FILENO);
-    assert_int_equal(dup2(fileno(fixture.file), STDERR_FILENO), STDERR_FILENO);
+    captured_log_begin(&fixture.captured);
     *state = &fixture;
     return 0;
 }
@@ -52,9 +47,7 @@ static int tear_down(void **state)
 {
     struct fixture *fixture = *state;
     storage_outage_free(fixture->outage);
-    (void)dup2(fixture->saved, STDERR_FILENO);
-    (void)close(fixture->saved);
-    (void)fclose(fixture->file);
+    captured_log_end(&fixture->captured);
     return 0;
 }
 
@@ -68,23 +61,9 @@ static void run(struct fixture *fixture, size_t thread, enum storage_result resu
                          &(struct storage_step){result, STORE_UNAVAILABLE, &error}, end_ms);
 }
 
-/* Returns what was logged since the last call. */
 static const char *logged(struct fixture *fixture)
 {
-    rewind(fixture->file);
-    size_t length = fread(fixture->text, 1, LOG_BYTES - 1, fixture->file);
-    fixture->text[length] = '\0';
-    rewind(fixture->file);
-    assert_int_equal(ftruncate(fileno(fixture->file), 0), 0);
-    return fixture->text;
-}
-
-static size_t occurrences(const char *text, const char *part)
-{
-    size_t count = 0;
-    for (; (text = strstr(text, part)) != NULL; text++)
-        count++;
-    return count;
+    return captured_log_read(&fixture->captured);
 }
 
 static void expect_line(struct fixture *fixture, const char *event, const char *part)

@@ -7,19 +7,15 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/host/log.h"
+#include "tests/support/captured_log.h"
 #include "worker/service/unroutable_log.h"
-
-enum { LOG_BYTES = 256 * 1024 };
 
 struct fixture {
     struct destinations destinations;
     struct unroutable_log log;
-    FILE *file; /* in the place of stderr */
-    int saved;
-    char text[LOG_BYTES];
+    struct captured_log captured;
 };
 
 static int set_up(void **state)
@@ -28,10 +24,7 @@ static int set_up(void **state)
     memset(&fixture, 0, sizeof fixture);
     log_configure(LOG_LEVEL_INFO, LOG_FORMAT_JSON, "");
     fixture.log.destinations = &fixture.destinations;
-    fixture.file = tmpfile();
-    assert_non_null(fixture.file);
-    fixture.saved = dup(STDERR_FILENO);
-    assert_int_equal(dup2(fileno(fixture.file), STDERR_FILENO), STDERR_FILENO);
+    captured_log_begin(&fixture.captured);
     *state = &fixture;
     return 0;
 }
@@ -41,9 +34,7 @@ static int tear_down(void **state)
     struct fixture *fixture = *state;
     unroutable_log_end(&fixture->log);
     assert_int_equal(fixture->destinations.count, 0);
-    (void)dup2(fixture->saved, STDERR_FILENO);
-    (void)close(fixture->saved);
-    (void)fclose(fixture->file);
+    captured_log_end(&fixture->captured);
     return 0;
 }
 
@@ -60,23 +51,9 @@ static void give_up(struct fixture *fixture, const char *reply_to, const char *k
     destinations_release(&fixture->destinations, job.destination);
 }
 
-/* Returns what was logged since the last call. */
 static const char *logged(struct fixture *fixture)
 {
-    rewind(fixture->file);
-    size_t length = fread(fixture->text, 1, LOG_BYTES - 1, fixture->file);
-    fixture->text[length] = '\0';
-    rewind(fixture->file);
-    assert_int_equal(ftruncate(fileno(fixture->file), 0), 0);
-    return fixture->text;
-}
-
-static size_t lines(const char *text)
-{
-    size_t count = 0;
-    for (; *text != '\0'; text++)
-        count += *text == '\n';
-    return count;
+    return captured_log_read(&fixture->captured);
 }
 
 static void test_the_first_is_logged_at_once_and_the_others_by_number(void **state)
@@ -84,7 +61,7 @@ static void test_the_first_is_logged_at_once_and_the_others_by_number(void **sta
     struct fixture *fixture = *state;
     give_up(fixture, "replies", "first", 0);
     const char *text = logged(fixture);
-    assert_int_equal(lines(text), 1);
+    assert_int_equal(occurrences(text, "\n"), 1);
     assert_non_null(strstr(text, "\"message_id\":\"first\""));
     assert_null(strstr(text, "not_logged"));
     for (size_t i = 0; i < 5000; i++)
@@ -94,7 +71,7 @@ static void test_the_first_is_logged_at_once_and_the_others_by_number(void **sta
     assert_string_equal(logged(fixture), "");
     assert_int_equal(unroutable_log_tick(&fixture->log, UNROUTABLE_LOG_MS), 2 * UNROUTABLE_LOG_MS);
     text = logged(fixture);
-    assert_int_equal(lines(text), 1);
+    assert_int_equal(occurrences(text, "\n"), 1);
     assert_non_null(strstr(text, "\"reply_to\":\"replies\""));
     assert_non_null(strstr(text, "\"not_logged\":5000"));
     assert_null(strstr(text, "message_id"));
@@ -109,7 +86,7 @@ static void test_after_a_quiet_time_a_reply_is_the_first_again(void **state)
     assert_int_equal(unroutable_log_tick(&fixture->log, UNROUTABLE_LOG_MS), -1);
     assert_int_equal(fixture->destinations.count, 0);
     give_up(fixture, "replies", "two", UNROUTABLE_LOG_MS);
-    assert_int_equal(lines(logged(fixture)), 2);
+    assert_int_equal(occurrences(logged(fixture), "\n"), 2);
 }
 
 static void test_each_destination_has_its_own_line(void **state)
@@ -117,7 +94,7 @@ static void test_each_destination_has_its_own_line(void **state)
     struct fixture *fixture = *state;
     give_up(fixture, "replies", "one", 0);
     give_up(fixture, "others", "two", 0);
-    assert_int_equal(lines(logged(fixture)), 2);
+    assert_int_equal(occurrences(logged(fixture), "\n"), 2);
 }
 
 static void test_each_reply_is_logged_at_debug(void **state)
