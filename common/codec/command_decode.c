@@ -156,8 +156,10 @@ static bool read_envelope(struct json_reader *reader, const struct envelope *env
 static bool check_valid(const struct envelope *envelope, const struct delivery *delivery,
                         struct arena *arena, struct decoded *decoded)
 {
-    struct json_reader reader = {.arena = arena};
-    if (check_deadline(&reader, delivery) && read_envelope(&reader, envelope, decoded))
+    struct json_reader reader = {.arena = arena, .scratch = arena_new(0)};
+    bool valid = check_deadline(&reader, delivery) && read_envelope(&reader, envelope, decoded);
+    arena_free(reader.scratch);
+    if (valid)
         return true;
     struct text shown = text_cut(reader.pointer, MESSAGE_POINTER_BYTES);
     verdict_refuse(&decoded->verdict, arena, VERDICT_INVALID, "%.*s %s", TEXT_ARGS(shown),

@@ -3,7 +3,7 @@
  * Each reader looks at the value of one place, checks its type and range, and copies what it needs
  * to the arena. json_fail records the first failure: the place, as a JSON Pointer, and the reason.
  * read_entries and the two readers of keys turn an object into a sorted array, since jansson keeps
- * members in the order of the body.
+ * members in the order of the body. The array is in the scratch arena.
  *
  * Why not jansson's json_unpack_ex: it does not tell the place of a failure as a pointer, has no
  * ranges, and its "i" truncates large integers without an error (2.14). Parsing itself is
@@ -132,7 +132,7 @@ static bool read_entries(struct json_reader *reader, const struct json_place *pl
     size_t count = json_object_size(place->value);
     if (count < size.least || count > size.most)
         return json_fail(reader, place, size.reason);
-    struct json_entry *items = ARENA_ARRAY(reader->arena, struct json_entry, count);
+    struct json_entry *items = ARENA_ARRAY(reader->scratch, struct json_entry, count);
     size_t i = 0;
     for (void *m = first_member(place); m != NULL; m = next_member(place, m))
         items[i++].place = place_of(place, m);

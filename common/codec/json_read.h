@@ -25,9 +25,10 @@ struct json_place {
 };
 
 struct json_reader {
-    struct arena *arena; /* borrowed; all texts that are read are copied to it */
-    struct text pointer; /* of the first failure; absent: none yet */
-    const char *reason;  /* a predicate, such as "must be an integer"; static or in the arena */
+    struct arena *arena;   /* borrowed; all texts that are read are copied to it */
+    struct arena *scratch; /* borrowed; for what is needed only while the body is read */
+    struct text pointer;   /* of the first failure; absent: none yet */
+    const char *reason;    /* a predicate, such as "must be an integer"; static or in the arena */
 };
 
 /* The least and the greatest valid value. */
@@ -45,7 +46,7 @@ struct json_entry {
 };
 
 struct json_entries {
-    struct json_entry *items; /* sorted by uuid, or by key; in the arena */
+    struct json_entry *items; /* sorted by uuid, or by key; in the scratch arena */
     size_t count;
 };
 

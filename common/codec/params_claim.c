@@ -54,7 +54,8 @@ static bool read_allocations(struct json_reader *reader, const struct json_place
     struct json_size any_size = {0, SIZE_MAX, NULL};
     if (!json_read_uuid_keys(reader, place, any_size, &entries))
         return false;
-    struct provider_entry *parts = ARENA_ARRAY(reader->arena, struct provider_entry, entries.count);
+    struct provider_entry *parts =
+        ARENA_ARRAY(reader->scratch, struct provider_entry, entries.count);
     struct named_provider *named = ARENA_ARRAY(reader->arena, struct named_provider, entries.count);
     size_t count = 0;
     for (size_t i = 0; i < entries.count; i++) {

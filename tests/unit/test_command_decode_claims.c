@@ -294,9 +294,26 @@ static void test_the_decoder_does_not_limit_the_number_of_providers(void **state
     CHECK(arena, "allocation.set", rows);
 }
 
+/* A command in flight keeps its arena. What only the decoder needed is not in it. */
+static void test_a_large_command_takes_a_few_times_its_body(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_new(0), *decoded_in = arena_new(0);
+    const char *allocations = many(arena, 1000, "{\"resources\":{\"VCPU\":1}}");
+    struct text params =
+        text_format(arena, "{" CONSUMER "," OWNER "," NEW ",\"allocations\":%s}", allocations);
+    struct decoded decoded = decode_command(decoded_in, "allocation.set", params.bytes);
+    assert_true(decoded.accepted);
+    assert_int_equal(decoded.request.command.params.change.claims[0].provider_count, 1000);
+    assert_true(arena_bytes(decoded_in) < 4 * params.length);
+    arena_free(decoded_in);
+    arena_free(arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_large_command_takes_a_few_times_its_body),
         ARENA_TEST(test_an_allocation_names_its_owner_and_generation),
         ARENA_TEST(test_an_allocation_has_amounts_of_classes_on_providers),
         ARENA_TEST(test_two_spellings_of_one_uuid_are_one_key),
