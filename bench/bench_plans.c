@@ -275,8 +275,8 @@ static void check_kinds(struct plans *plans)
         "load of providers by $or", /* ids and names */
         "load of providers by root",
         /* Pages of provider.list: the first one, the next, and the same with a prefix. */
-        "load of providers by no field",
-        "load of providers by name $gt",
+        "load of providers by name $gte",
+        "load of providers by name $gte $gt",
         "load of providers by name $gte $lt",
         "load of providers by name $gte $lt $gt",
     };

@@ -333,16 +333,21 @@ static void test_one_key_in_two_workers_has_one_effect(void **state)
 
 /* --- a command that crashes its workers ----------------------------------------------------- */
 
+static size_t calls(const struct world *world, enum memory_call call)
+{
+    return memory_database_counters(world->database).calls[call];
+}
+
 /* Crashes the worker right after its next call of this kind. Returns false if none comes in 100
    steps. */
 static bool crash_at(struct world *world, enum memory_call call)
 {
-    size_t before = memory_database_counters(world->database).calls[call];
+    size_t before = calls(world, call);
     for (int steps = 0; steps < 100; steps++) {
         world_transport_step(world, 0);
         world_apply_step(world, 0);
         fake_clock_advance(&world->clock, 50);
-        if (memory_database_counters(world->database).calls[call] > before) {
+        if (calls(world, call) > before) {
             world_crash(world, 0, MEMORY_LOST);
             return true;
         }
@@ -539,6 +544,30 @@ static void test_lost_connections_during_an_outage_are_not_attempts(void **state
         memory_transport_cut(world->workers[0].transport);
     }
     memory_database_clear_faults(world->database);
+    end_applied_once(world, sent);
+}
+
+/* A load that says so finds a collection without its sentinel: somebody has dropped it. */
+static void test_a_worker_does_nothing_until_a_dropped_collection_is_repaired(void **state)
+{
+    enum { FAILED_REPAIRS = 3, STEPS_MAX = 1000 };
+    (void)state;
+    struct world *world = world_with(NULL);
+    memory_database_fail(world->database,
+                         (struct memory_fault){.call = MEMORY_LOAD, .status = STORE_MISCONFIGURED});
+    memory_database_fail(world->database, (struct memory_fault){.call = MEMORY_PREPARE,
+                                                                .times = FAILED_REPAIRS,
+                                                                .status = STORE_MISCONFIGURED});
+    size_t repairs = calls(world, MEMORY_PREPARE), loads = calls(world, MEMORY_LOAD);
+    const struct sent *sent = world_ask(world, "blue", "patient", CLAIM);
+    for (int step = 0; calls(world, MEMORY_PREPARE) < repairs + FAILED_REPAIRS; step++) {
+        assert_in_range(step, 0, STEPS_MAX);
+        world_transport_step(world, 0);
+        world_apply_step(world, 0);
+        fake_clock_advance(&world->clock, 1000);
+    }
+    assert_int_equal(calls(world, MEMORY_LOAD), loads + 1);
+    assert_null(world_reply(world, sent, 0));
     end_applied_once(world, sent);
 }
 
@@ -753,6 +782,7 @@ int main(void)
         cmocka_unit_test(test_two_lost_connections_make_no_suspect),
         cmocka_unit_test(test_a_message_that_kills_while_it_is_decoded_is_dead_lettered_undecoded),
         cmocka_unit_test(test_lost_connections_during_an_outage_are_not_attempts),
+        cmocka_unit_test(test_a_worker_does_nothing_until_a_dropped_collection_is_repaired),
         cmocka_unit_test(test_deaths_while_a_reply_waits_are_no_attempts),
         cmocka_unit_test(test_deaths_while_a_dead_letter_waits_do_not_change_its_reason),
         cmocka_unit_test(test_deaths_after_attempts_exhausted_change_nothing),
