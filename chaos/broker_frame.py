@@ -146,7 +146,7 @@ class Frame:
                       for name in PRINCIPALS]
         self.policy.write_text(json.dumps({"version": 1, "principals": principals}))
 
-    def start_worker(self, settings, piped_log):
+    def start_worker(self, settings, piped_log=False):
         program = pathlib.Path(self.harness.options.build) / "bin/allotd"
         self.worker = PlainWorker(self.stack, program, self.folder, self.harness.journal, self.policy, settings)
         if piped_log:
