@@ -8,7 +8,7 @@ import uuid
 import bson
 
 from broker_frame import Fault, NotInjected
-from victim import body_of, claim, create_provider
+from victim import body_of, claim, code_of, create_provider
 
 PEAK_MB = 256
 FAIL = "failCommand"
@@ -219,6 +219,62 @@ class MissingProviders(LoadFault):
         self.wait()
 
 
+class LargestCommand(LoadFault):
+    """Two commands, each on consumers with allocations of 0.7 MB: one whose documents are just within the limit of a
+    command, and one above it."""
+
+    name = "largest-command"
+    codes = {"success", "limit_exceeded"}
+    peak_mb = 512
+    CLASSES, WITHIN, ABOVE = 3000, 150, 300  # classes of a consumer; consumers of a command
+
+    def prepare(self):
+        super().prepare()
+        self.provider = create_provider(self.culprit)
+        self.names = [f"CUSTOM_{number:0200d}" for number in range(self.CLASSES)]
+        within, above = (10, 20) if self.short else (self.WITHIN, self.ABOVE)
+        self.groups = [[str(uuid.uuid4()) for _ in range(count)] for count in (within, above)]
+        self.in_database(self.make)
+
+    def make(self, database):
+        provider = bson.Binary.from_uuid(uuid.UUID(self.provider))
+        record = database.providers.find_one({"_id": provider})["inventories"]["VCPU"]
+        record["used"] = bson.Int64(sum(map(len, self.groups)))
+        database.providers.update_one({"_id": provider}, {"$set": {"inventories": dict.fromkeys(self.names, record)}})
+        allocations = [{"provider": provider, "resources": dict.fromkeys(self.names, bson.Int64(1))}]
+        for group in self.groups:
+            for name in group:
+                database.consumers.insert_one({
+                    "_id": bson.Binary.from_uuid(uuid.UUID(name)), "project_id": "p", "user_id": "u",
+                    "consumer_type": "INSTANCE", "generation": bson.Int64(1), "rev": bson.Int64(1),
+                    "allocations": allocations})
+
+    def remove(self, group):
+        claim_of_none = {"project_id": "p", "user_id": "u", "consumer_generation": 1, "consumer_type": "INSTANCE",
+                         "allocations": {}}
+        return body_of("allocation.batch", {"consumers": dict.fromkeys(group, claim_of_none)})
+
+    def inject(self):
+        self.send([self.remove(group) for group in self.groups])
+        self.wait()
+
+    def prove(self):
+        codes = [code_of(command.answers[0][1]) for command in self.commands]
+        if not self.short and codes != ["success", "limit_exceeded"]:
+            raise NotInjected(f"the answers are {codes}")
+
+    def stop(self):
+        """The audit has an easy database again."""
+        ids = [bson.Binary.from_uuid(uuid.UUID(name)) for name in self.groups[1]]
+        record = {f"inventories.{name}.used": bson.Int64(0) for name in self.names}
+
+        def clear(database):
+            database.consumers.delete_many({"_id": {"$in": ids}})
+            database.providers.update_one({"_id": bson.Binary.from_uuid(uuid.UUID(self.provider))}, {"$set": record})
+        self.in_database(clear)
+        return []
+
+
 class SlowDatabase(LoadFault):
     """Each command takes 2 s longer, for everybody. That is nobody's fault: nothing is answered with a failure."""
 
@@ -246,4 +302,4 @@ class SlowDatabase(LoadFault):
 
 
 FAULTS = [SlowReads, ManyLargeReads, HeldDocument, DamagedDocument, TreeMoves, LargeGarbage, MissingProviders,
-          SlowDatabase]
+          LargestCommand, SlowDatabase]
