@@ -25,6 +25,7 @@ enum error_class {
     CLASS_ENDED,       /* the server ended the transaction: too old, or a conflict */
     CLASS_UNAVAILABLE, /* no primary, shutting down, out of a resource: no command is the cause */
     CLASS_REFUSED,     /* permanently rejected */
+    CLASS_TOO_LARGE,   /* the load is larger than the server allows */
     CLASS_OPERATOR     /* an operator has to fix something */
 };
 
@@ -95,7 +96,7 @@ enum error_class {
     X("TransactionTooLarge", 257, REFUSED)                                                         \
     X("QueryExceededMemoryLimitNoDiskUseAllowed", 292, REFUSED)                                    \
     X("TransactionTooLargeForCache", 388, REFUSED)                                                 \
-    X("a query of a load has more than 100 MiB of rows", 4568, REFUSED)                            \
+    X("a query of a load has more than 100 MiB of rows", 4568, TOO_LARGE)                          \
     X("BSONObjectTooLarge", 10334, REFUSED)                                                        \
     X("OBSOLETE_KeyTooLong", 17280, REFUSED)                                                       \
     X("the document after the update is too large", 17419, REFUSED)                                \
@@ -227,6 +228,7 @@ static enum store_status while_preparing(const struct mongo_failure *failure)
     switch (class_of(failure->cause)) {
     case CLASS_CONFLICT: return STORE_CONFLICT;
     case CLASS_REFUSED:
+    case CLASS_TOO_LARGE:
     case CLASS_OPERATOR: return STORE_MISCONFIGURED;
     case CLASS_ENDED:
     case CLASS_UNAVAILABLE:
@@ -242,6 +244,7 @@ static enum store_status while_running(const struct mongo_failure *failure)
     case CLASS_CONFLICT: return STORE_CONFLICT;
     case CLASS_ENDED: return failure->outlived ? STORE_EXPIRED : STORE_CONFLICT;
     case CLASS_REFUSED: return STORE_REFUSED;
+    case CLASS_TOO_LARGE: return STORE_TOO_LARGE;
     case CLASS_UNAVAILABLE:
     case CLASS_OPERATOR: return STORE_UNAVAILABLE;
     case CLASS_TIMED_OUT: return STORE_TIMED_OUT;

@@ -43,10 +43,10 @@
  *   REFUSED        the database permanently rejects these writes (validator, size, unique index of
  *                  somebody else), or a stored document is malformed: try a smaller batch, or
  *                  answer `internal`
- *   TOO_LARGE      what is to be loaded exceeds the snapshot's `bytes_max`: try a smaller batch, or
- *                  answer `limit_exceeded`
- *   MISCONFIGURED  a bug in allotd, or a server that is not set up as required: an operator is
- *                  needed, so report it; then try again as after UNAVAILABLE
+ *   TOO_LARGE      what is to be loaded exceeds the snapshot's `bytes_max`, or
+ * STORE_ROWS_BYTES_MAX: try a smaller batch, or answer `limit_exceeded` MISCONFIGURED  a bug in
+ * allotd, or a server that is not set up as required: an operator is needed, so report it; then try
+ * again as after UNAVAILABLE
  */
 #define STORE_STATUSES(X)                                                                          \
     X(OK, "ok")                                                                                    \
@@ -77,6 +77,10 @@ static inline const char *store_status_name(enum store_status status)
     }
     return "";
 }
+
+/* The database ends a load that finds more bytes of one kind of documents (of a $lookup stage, by
+   default). */
+enum { STORE_ROWS_BYTES_MAX = 100 * 1024 * 1024 };
 
 /* What names a command before it is decoded (worker/service/attempt.h); valid UTF-8. */
 struct attempt_key {

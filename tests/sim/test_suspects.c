@@ -239,6 +239,7 @@ static void test_a_command_whose_documents_are_too_large_exceeds_the_limit(void 
         assert_true(world_run_until_idle(world));
         assert_innocents_are_served(world, &crowd);
         assert_answer(world, crowd.culprit, "\"limit_exceeded\"");
+        assert_answer(world, crowd.culprit, "\"limit\":104857600,\"given\":104857601");
         assert_null(world_dead_letter(world, crowd.culprit));
         assert_int_equal(calls(world, MEMORY_PROVE), 0); /* no evidence is needed */
         world_free(world);

@@ -97,6 +97,15 @@ static enum rejection next_rejection(const struct applier *applier, const struct
     return now < REJECTION_LOAD ? REJECTION_LOAD : now + 1;
 }
 
+static struct excess excess_of_documents(const struct applier *applier)
+{
+    size_t loaded = arena_bytes(applier->arena);
+    if (loaded > applier->snapshot->bytes_max)
+        return (struct excess){false, (int64_t)applier->snapshot->bytes_max, (int64_t)loaded};
+    /* The database ended the load, and does not say how much it had found. */
+    return (struct excess){false, STORE_ROWS_BYTES_MAX, STORE_ROWS_BYTES_MAX + 1};
+}
+
 /* Marks the only command of its batch: the next plan answers it with a failure. */
 static void reject_permanently(const struct applier *applier, struct job *job)
 {
@@ -106,8 +115,7 @@ static void reject_permanently(const struct applier *applier, struct job *job)
     if (job_is_read(job) && took_too_long(applier))
         request->excess = (struct excess){true, applier->call_limit_ms, applier->failed_after_ms};
     if (applier->failure == STORE_TOO_LARGE)
-        request->excess = (struct excess){false, (int64_t)applier->snapshot->bytes_max,
-                                          (int64_t)arena_bytes(applier->arena)};
+        request->excess = excess_of_documents(applier);
     job->tries_alone = 0;
 }
 
