@@ -180,6 +180,8 @@ static enum store_status ensure_collection(struct mongo_store *store,
 static enum store_status ensure_indexes(struct mongo_store *store, enum mongo_collection collection,
                                         struct error *error)
 {
+    if (schema_indexes(collection) == NULL)
+        return STORE_OK;
     bson_t command = BSON_INITIALIZER;
     bson_t *indexes = document_from_json(schema_indexes(collection));
     BSON_APPEND_UTF8(&command, "createIndexes", mongo_collection_name(collection));
@@ -207,14 +209,16 @@ static enum store_status ensure_sentinel(struct mongo_store *store,
 }
 
 /* Creates what is missing. The indexes come before another validator, since the right to change
-   that is one that the role readWrite does not have. */
+   that is one that the role readWrite does not have. Before a sentinel is written, all indexes are
+   created in any case: those that somebody else is building are listed already, and the command
+   waits for their end. */
 static enum store_status fill(struct mongo_store *store, enum mongo_collection collection,
                               const struct schema_gap *gap, struct error *error)
 {
     enum store_status status = STORE_OK;
     if (gap->collection)
         status = ensure_collection(store, collection, gap, error);
-    if (status == STORE_OK && gap->indexes != 0)
+    if (status == STORE_OK && (gap->indexes != 0 || gap->sentinel))
         status = ensure_indexes(store, collection, error);
     if (status == STORE_OK && gap->validation && !gap->collection)
         status = ensure_collection(store, collection, gap, error);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The repair of a database that lacks a part of its schema. What is missing is created by
- * mongo_prepare(). If that fails, and a unique index is missing, the sentinel of the collection is
- * deleted: so each transaction of each worker ends at its load, and is repaired or waits, until the
- * index is there. Otherwise documents that have to be unique could be written twice meanwhile, and
- * the index could not be made any more.
+ * mongo_prepare(). If that fails, and a unique index is missing still, the sentinel of the
+ * collection is deleted: so each transaction of each worker ends at its load, and is repaired or
+ * waits, until the index is there. Otherwise documents that have to be unique could be written
+ * twice meanwhile, and the index could not be made any more. All else does not stop transactions.
  *
  * If another worker has made the index just before the sentinel is deleted, the next transaction
  * writes the sentinel again: nothing else is missing then.
@@ -21,19 +21,27 @@ static bool stops_writes(enum mongo_collection collection, const struct schema_g
     return gap->unique || (gap->sentinel && schema_sentinel_is_read(collection));
 }
 
-static enum store_status find_gaps(struct mongo_store *store, struct schema_gap *ret_gaps,
-                                   struct store_gap *ret_gap, struct error *error)
+/* What all collections lack. */
+struct look {
+    struct schema_gap gaps[MONGO_COLLECTION_COUNT];
+    struct error names;
+    bool stops_writes;
+};
+
+static enum store_status look_at_all(struct mongo_store *store, struct look *ret_look,
+                                     struct error *error)
 {
-    enum store_status status = STORE_OK;
-    for (int i = 0; status == STORE_OK && i < MONGO_COLLECTION_COUNT; i++) {
+    *ret_look = (struct look){.names = {""}};
+    for (int i = 0; i < MONGO_COLLECTION_COUNT; i++) {
         enum mongo_collection collection = (enum mongo_collection)i;
-        status = schema_gap_find(store, collection, &ret_gaps[i], error);
+        struct schema_gap *gap = &ret_look->gaps[i];
+        enum store_status status = schema_gap_find(store, collection, gap, error);
         if (status != STORE_OK)
-            break;
-        schema_gap_add_names(&ret_gaps[i], collection, &ret_gap->names);
-        ret_gap->stops_writes |= stops_writes(collection, &ret_gaps[i]);
+            return status;
+        schema_gap_add_names(gap, collection, &ret_look->names);
+        ret_look->stops_writes |= stops_writes(collection, gap);
     }
-    return status;
+    return STORE_OK;
 }
 
 /* A failure does not matter: the next repair tries again. */
@@ -44,18 +52,36 @@ static void delete_sentinel(struct mongo_store *store, enum mongo_collection col
     bson_destroy(selector);
 }
 
+/* Looks what is missing still, after a repair that failed, and stops the writes if names could be
+   given twice. If it cannot look, nothing is known to have changed. */
+static void look_again(struct mongo_store *store, struct store_gap *gap)
+{
+    struct look look;
+    gap->left = gap->names;
+    if (look_at_all(store, &look, NULL) != STORE_OK)
+        return;
+    gap->left = look.names;
+    gap->stops_writes = look.stops_writes;
+    for (int i = 0; i < MONGO_COLLECTION_COUNT; i++) {
+        if (look.gaps[i].unique && !look.gaps[i].sentinel)
+            delete_sentinel(store, (enum mongo_collection)i);
+    }
+}
+
 enum store_status mongo_repair(struct store *base, struct store_gap *ret_gap, struct error *error)
 {
     struct mongo_store *store = (struct mongo_store *)base;
-    struct schema_gap gaps[MONGO_COLLECTION_COUNT];
-    *ret_gap = (struct store_gap){.names = {""}};
-    enum store_status status = find_gaps(store, gaps, ret_gap, error);
-    if (status != STORE_OK || ret_gap->names.text[0] == '\0')
+    struct look look;
+    *ret_gap = (struct store_gap){.names = {""}, .left = {""}};
+    enum store_status status = look_at_all(store, &look, error);
+    if (status != STORE_OK)
         return status;
+    ret_gap->names = look.names;
+    ret_gap->stops_writes = look.stops_writes;
+    if (look.names.text[0] == '\0')
+        return STORE_OK;
     status = mongo_prepare(base, error);
-    for (int i = 0; status != STORE_OK && i < MONGO_COLLECTION_COUNT; i++) {
-        if (gaps[i].unique && !gaps[i].sentinel)
-            delete_sentinel(store, (enum mongo_collection)i);
-    }
+    if (status != STORE_OK)
+        look_again(store, ret_gap);
     return status;
 }

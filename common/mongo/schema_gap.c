@@ -75,6 +75,13 @@ static enum store_status look_at_collection(struct mongo_store *store,
 
 /* --- indexes ---------------------------------------------------------------------------------- */
 
+/* Returns whether an option of an index is true; without it, it is not. */
+static bool is_set(const bson_t *index, const char *name)
+{
+    bson_iter_t iter;
+    return bson_iter_init_find(&iter, index, name) && bson_iter_as_bool(&iter);
+}
+
 /* Returns whether both have the same value for an option of indexes, or none. Numbers may have any
    type. */
 static bool same_option(const bson_t *one, const bson_t *other, const char *name)
@@ -108,7 +115,8 @@ static bool same_name(const bson_t *one, const bson_t *other)
 
 static bool same_index(const bson_t *one, const bson_t *other)
 {
-    return same_name(one, other) && same_key(one, other) && same_option(one, other, "unique") &&
+    return same_name(one, other) && same_key(one, other) &&
+           is_set(one, "unique") == is_set(other, "unique") &&
            same_option(one, other, "expireAfterSeconds") &&
            same_option(one, other, "partialFilterExpression");
 }

@@ -118,7 +118,9 @@ struct letter_trimmed {
 /* What `repair` found missing in the database. */
 struct store_gap {
     struct error names; /* of what was missing, for people; empty: nothing */
-    bool stops_writes;  /* no transaction can write until it is there again */
+    struct error left;  /* of what is missing still, after a repair that failed */
+    bool stops_writes; /* no transaction could write because of `names`; after a repair that failed,
+                          none can because of `left` */
 };
 
 struct store;
@@ -134,9 +136,10 @@ struct store_ops {
     /*
      * Looks whether all that `prepare` creates is there, and calls `prepare` if not. To be called
      * after MISCONFIGURED from a call in a transaction, which says that a collection was dropped;
-     * and once in a while. Not in a transaction. Sets `ret_gap` in any case. Not OK, with a gap: it
-     * could not be repaired, and `error` says why. If then two documents with the same unique value
-     * could be written, no transaction of any store can write any more until a repair succeeds.
+     * and once in a while. Not in a transaction. Sets `ret_gap` in any case. Not OK, with a gap: a
+     * part of it could not be repaired, and `error` says why. If then two documents with the same
+     * unique value could be written, no transaction of any store can write any more until a repair
+     * succeeds. Not OK, without a gap: the database could not be looked at.
      */
     enum store_status (*repair)(struct store *store, struct store_gap *ret_gap,
                                 struct error *error);

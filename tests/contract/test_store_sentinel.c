@@ -196,6 +196,28 @@ static void test_without_the_right_to_repair_a_validator_the_work_goes_on(void *
     session_close(&session);
 }
 
+/* Another collection cannot be repaired. The unique index was created, so nothing stops. */
+static void test_a_repair_that_fails_elsewhere_stops_nothing(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct store_gap gap;
+    assert_status(&session, STORE_OK, session_prepare(&session));
+    admin_run(world->database, "{\"collMod\": \"letters\", \"validationLevel\": \"off\"}");
+    admin_run(world->database, "{\"dropIndexes\": \"providers\", \"index\": \"name\"}");
+    admin_fail("\"collMod\"", 0, "\"errorCode\": 13");
+    assert_status(&session, STORE_MISCONFIGURED,
+                  session.store->ops->repair(session.store, &gap, &session.error));
+    assert_string_equal(gap.names.text, "providers: index 'name'; letters: validator");
+    assert_string_equal(gap.left.text, "letters: validator");
+    assert_false(gap.stops_writes);
+    assert_status(&session, STORE_OK, load_something(&session));
+    admin_clear_faults();
+    session_restart(&session);
+    assert_false(repair(&session, STORE_OK, "letters: validator"));
+    session_close(&session);
+}
+
 static const struct CMUnitTest tests[] = {
     SENTINEL_TEST(test_a_dropped_collection_ends_the_transaction_and_can_be_repaired),
     SENTINEL_TEST(test_letters_are_not_written_into_a_dropped_collection),
@@ -204,6 +226,7 @@ static const struct CMUnitTest tests[] = {
     SENTINEL_TEST(test_what_is_complete_is_only_read),
     SENTINEL_TEST(test_without_the_right_to_repair_a_unique_index_nothing_is_written),
     SENTINEL_TEST(test_without_the_right_to_repair_a_validator_the_work_goes_on),
+    SENTINEL_TEST(test_a_repair_that_fails_elsewhere_stops_nothing),
 };
 
 int main(void)

@@ -67,7 +67,7 @@ static enum store_status prepare(struct store *base, struct error *error)
 static enum store_status repair(struct store *base, struct store_gap *ret_gap, struct error *error)
 {
     struct fake_store *store = (struct fake_store *)base;
-    *ret_gap = (struct store_gap){.names = {"providers: index 'name'"}};
+    *ret_gap = (struct store_gap){{"providers: index 'name'"}, {"providers: index 'name'"}, false};
     error_set(error, "not authorized");
     lock(store);
     store->repairs++;

@@ -430,6 +430,20 @@ static void test_redelivered_commands_do_not_wait_for_a_redelivered_read(void **
     world_free(world);
 }
 
+/* It would be alone if it could, so that a crash is charged to it. */
+static void test_a_lone_redelivered_command_does_not_wait_for_other_groups(void **state)
+{
+    (void)state;
+    struct world *world = world_with_provider();
+    const struct sent *claim = ask_claim(world, "claim", CULPRIT);
+    assert_true(attempt_turn_begin(&world->workers[0].turn, false));
+    redeliver(world);
+    run_writes(world);
+    assert_answer(world, claim, SUCCESS);
+    assert_auditor_accepts(world);
+    world_free(world);
+}
+
 /* A flood of one principal fills the prefetch; another one's command is in the next batch. */
 static void test_a_flood_delays_others_by_one_batch(void **state)
 {
@@ -533,6 +547,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_held_document_keeps_only_its_own_commands_waiting),
     cmocka_unit_test(test_fresh_commands_do_not_wait_for_a_suspect),
     cmocka_unit_test(test_redelivered_commands_do_not_wait_for_a_redelivered_read),
+    cmocka_unit_test(test_a_lone_redelivered_command_does_not_wait_for_other_groups),
     cmocka_unit_test(test_a_flood_delays_others_by_one_batch),
     cmocka_unit_test(test_a_database_that_does_not_work_makes_nothing_internal),
     cmocka_unit_test(test_failures_around_an_election_are_not_charged),

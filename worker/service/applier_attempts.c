@@ -9,8 +9,8 @@
  *   One write makes the records of a whole group, and fresh commands never join it. If a worker
  *   dies, its records stay. A command with such a record is a suspect, and is tried in half as
  *   large a group. So the one that kills its workers is alone after log2(group) deaths, and only
- *   deaths alone count (`alone`). A lone command that may take long counts as a group of two until
- *   a worker has died with it (`is_charged_for_crash`).
+ *   deaths alone count (`alone`). A lone command that may take long, or that is beside other
+ * groups, counts as a group of two until a worker has died with it (`wants_to_be_alone`).
  * - A worker that lives deletes its records: those of a command as soon as it is decided and
  *   committed, before its answer is published, so that a later death is not counted for it; and
  *   those of commands whose connection is lost. Another worker may read such a record before; then
@@ -329,15 +329,18 @@ void applier_begin_unmarked(struct applier *applier)
 
 /* --- records ---------------------------------------------------------------------------------- */
 
-/*
- * Returns whether a crash is charged to the only command of the group. That needs a turn for which
- * other redelivered commands of the process wait. A command that may take long, one of these roles,
- * makes them wait only if a worker has died with it.
- */
-static bool is_charged_for_crash(const struct applier *applier)
+static bool is_lone_suspect(const struct applier *applier)
 {
-    bool may_take_long = applier->options.role != APPLY_WRITES;
-    return applier->count == 1 && (!may_take_long || job_is_suspect(applier->jobs[0]));
+    return applier->count == 1 && job_is_suspect(applier->jobs[0]);
+}
+
+/* Returns whether the group would rather have the turn alone, so that a crash is charged to its
+   only command. Other redelivered commands of the process wait meanwhile. So a command that may
+   take long, one of the other roles, wants it only if a worker has died with it. */
+static bool wants_to_be_alone(const struct applier *applier)
+{
+    return is_lone_suspect(applier) ||
+           (applier->count == 1 && applier->options.role == APPLY_WRITES);
 }
 
 void applier_end_turn(struct applier *applier)
@@ -347,16 +350,24 @@ void applier_end_turn(struct applier *applier)
     applier->has_turn = false;
 }
 
+static bool begin_turn(struct applier *applier, bool alone)
+{
+    applier->is_alone = alone;
+    applier->has_turn = attempt_turn_begin(applier->options.turn, alone);
+    return applier->has_turn;
+}
+
+/* While other groups have a turn, only a suspect waits until it can be alone. */
 static bool take_turn(struct applier *applier)
 {
-    bool alone = is_charged_for_crash(applier);
+    bool alone = wants_to_be_alone(applier);
     if (applier->has_turn && applier->is_alone == alone)
         return true; /* of a write that failed */
     applier_end_turn(applier);
-    applier->is_alone = alone;
-    applier->has_turn = attempt_turn_begin(applier->options.turn, applier->is_alone);
-    applier->turn_refused = !applier->has_turn;
-    return applier->has_turn;
+    bool taken = begin_turn(applier, alone) ||
+                 (alone && !is_lone_suspect(applier) && begin_turn(applier, false));
+    applier->turn_refused = !taken;
+    return taken;
 }
 
 /* Writes the attempt records of the group, durably, before its commands are decoded and planned: if

@@ -19,7 +19,7 @@
 #include "worker/service/events.h"
 #include "worker/service/storage_repair.h"
 
-enum { REFUSED_LOG_MS = 10000, REPAIR_PAUSE_MS = 1000 };
+enum { REFUSED_LOG_MS = 10000, REPAIR_PAUSE_MS = 5000 };
 
 /* What becomes of a batch that failed. */
 enum remedy {

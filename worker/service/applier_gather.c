@@ -73,7 +73,8 @@ static void gather(struct applier *applier)
 {
     struct filling filling = {.applier = applier};
     applier->count = 0;
-    fair_queue_begin(&applier->waiting);
+    if (applier->ready.head == NULL)
+        fair_queue_begin(&applier->waiting);
     while (applier->count < applier->retry.limit) {
         struct job *job = take_next(applier, &filling);
         if (job == NULL)

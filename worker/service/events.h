@@ -197,8 +197,8 @@
     X(STORAGE_INCOMPLETE, "storage.incomplete", ERROR,                                             \
       "Parts of the database are missing or different, as `missing` names them, and the worker "   \
       "may not or cannot create them, as `error` says. The message says whether commands wait: "   \
-      "they do if a collection was dropped or a unique index is missing. Repeated until it is "    \
-      "repaired, by this worker or another.",                                                      \
+      "they do if a collection was dropped or a unique index is missing. `missing` is null if "    \
+      "the worker may not even look. Repeated until it is repaired, by this worker or another.",   \
       "Give the worker's user the rights that `error` names, or remove what `error` complains "    \
       "of; see \"Dropped collections\" in docs/operations.md.")                                    \
     X(STORAGE_RECOVERED, "storage.recovered", INFO,                                                \

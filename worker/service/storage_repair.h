@@ -6,7 +6,7 @@
 #include "allot/store.h"
 
 /* Calls `repair` of the store, which is not in a transaction. Returns OK if nothing is missing any
-   more; otherwise `error` (or NULL) says why it is not repaired. */
+   more that transactions need; otherwise `error` (or NULL) says why it is not repaired. */
 enum store_status storage_repair(struct store *store, struct error *error);
 
 #endif
