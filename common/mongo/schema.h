@@ -6,7 +6,8 @@
 #include "common/mongo/pool.h"
 
 /* The version of the schema, which each worker writes into its document in `workers`. It grows with
-   each change that an older version could not work with. */
+   each change of a validator or a unique index, and with each other change that an older version
+   could not work with. While a worker with a newer one runs, others repair nothing (repair.c). */
 enum { SCHEMA_VERSION = 1 };
 
 /*

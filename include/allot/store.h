@@ -139,7 +139,8 @@ struct store_ops {
      * and once in a while. Not in a transaction. Sets `ret_gap` in any case. Not OK, with a gap: a
      * part of it could not be repaired, and `error` says why. If then two documents with the same
      * unique value could be written, no transaction of any store can write any more until a repair
-     * succeeds. Not OK, without a gap: the database could not be looked at.
+     * succeeds. Not OK, without a gap: the database could not be looked at. While a worker of a
+     * newer schema runs, it repairs; then this does nothing.
      */
     enum store_status (*repair)(struct store *store, struct store_gap *ret_gap,
                                 struct error *error);

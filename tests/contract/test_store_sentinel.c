@@ -218,6 +218,29 @@ static void test_a_repair_that_fails_elsewhere_stops_nothing(void **state)
     session_close(&session);
 }
 
+/* Otherwise the two would undo each other's validators. */
+static void test_a_newer_worker_that_runs_repairs(void **state)
+{
+    static const char newer[] =
+        "{\"update\": \"workers\", \"bypassDocumentValidation\": true, \"updates\": [{\"q\": "
+        "{\"_id\": \"newer\"}, \"u\": [{\"$set\": {\"state\": \"running\", \"schema\": 99, \"at\": "
+        "{\"$subtract\": [\"$$NOW\", %d]}}}], \"upsert\": true}]}";
+    char json[512];
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    assert_status(&session, STORE_OK, session_prepare(&session));
+    admin_run(world->database, "{\"collMod\": \"letters\", \"validationLevel\": \"off\"}");
+    (void)snprintf(json, sizeof json, newer, 0);
+    admin_run(world->database, json);
+    assert_false(repair(&session, STORE_OK, ""));
+    (void)snprintf(json, sizeof json, newer, 3600 * 1000); /* it has not reported for an hour */
+    admin_run(world->database, json);
+    assert_false(repair(&session, STORE_OK, "letters: validator"));
+    admin_run(world->database, "{\"delete\": \"workers\", \"deletes\": [{\"q\": {\"_id\": "
+                               "\"newer\"}, \"limit\": 1}]}");
+    session_close(&session);
+}
+
 static const struct CMUnitTest tests[] = {
     SENTINEL_TEST(test_a_dropped_collection_ends_the_transaction_and_can_be_repaired),
     SENTINEL_TEST(test_letters_are_not_written_into_a_dropped_collection),
@@ -227,6 +250,7 @@ static const struct CMUnitTest tests[] = {
     SENTINEL_TEST(test_without_the_right_to_repair_a_unique_index_nothing_is_written),
     SENTINEL_TEST(test_without_the_right_to_repair_a_validator_the_work_goes_on),
     SENTINEL_TEST(test_a_repair_that_fails_elsewhere_stops_nothing),
+    SENTINEL_TEST(test_a_newer_worker_that_runs_repairs),
 };
 
 int main(void)
