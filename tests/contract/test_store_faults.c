@@ -192,7 +192,7 @@ static void test_consumers_with_large_mappings_are_loaded_without_them(void **st
     for (size_t i = 0; i < LARGE_CONSUMERS; i++)
         snapshot_want_consumer(session.snapshot, ids[i]);
     session.snapshot->mappings_wanted = true;
-    assert_status(&session, STORE_REFUSED, session_try_load(&session));
+    assert_status(&session, STORE_TOO_LARGE, session_try_load(&session));
     session_restart(&session);
     session_begin(&session);
     for (size_t i = 0; i < LARGE_CONSUMERS; i++)
