@@ -111,8 +111,8 @@ static void signal_both(const pid_t *workers, int signal_number)
 /*
  * The collection is dropped while commands are applied: some transactions have loaded it, others
  * are about to. The drop waits for the first, until mongod ends them. The workers are frozen
- * meanwhile, since mongod 6.0.5 may abort (_requests.empty() in lock_state.cpp) if the aggregate
- * that begins a transaction waits for a drop.
+ * meanwhile, and none of their commands is being executed, since mongod 6.0.5 may abort
+ * (_requests.empty() in lock_state.cpp) if the aggregate that begins a transaction meets a drop.
  */
 static void test_no_name_exists_twice_after_drops_under_load(void **state)
 {
@@ -130,6 +130,7 @@ static void test_no_name_exists_twice_after_drops_under_load(void **state)
         }
         receive_some(&producer, NAMES);
         signal_both(workers, SIGSTOP);
+        await_no_command();
         drop_collection("providers");
         signal_both(workers, SIGCONT);
         receive_some(&producer, NAMES);

@@ -293,6 +293,20 @@ void thaw_database(void)
         signal_each_mongod(files, SIGCONT);
 }
 
+void await_no_command(void)
+{
+    static const char running[] =
+        "{\"aggregate\": 1, \"cursor\": {}, \"pipeline\": [{\"$currentOp\": {}}, {\"$match\": "
+        "{\"active\": true, \"appName\": \"allotd:" FIXTURE_WORKER "\", \"command.hello\": "
+        "{\"$exists\": false}, \"command.isMaster\": {\"$exists\": false}}}, {\"$count\": \"n\"}]}";
+    for (int waited_us = 0; run_for_integer("admin", running, "cursor.firstBatch.0.n") > 0;
+         waited_us += PAUSE_US) {
+        if (waited_us / 1000 > WAIT_MS)
+            fail_msg("a command of the worker does not end");
+        (void)usleep(PAUSE_US);
+    }
+}
+
 int64_t clear_faults(void)
 {
     thaw_database();

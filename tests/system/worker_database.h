@@ -74,6 +74,9 @@ void freeze_database(void);
 /* Lets the processes run again. */
 void thaw_database(void);
 
+/* Waits until no command of the worker is being executed. Its transactions may be open. */
+void await_no_command(void);
+
 /* Ends all faults. Returns how many commands have failed since fail_commands. */
 int64_t clear_faults(void);
 
