@@ -28,13 +28,8 @@ class ForeignIndex(LoadFault):
             "user_id", name=FOREIGN_INDEX, unique=True, partialFilterExpression={"project_id": PROJECT}))
 
     def inject(self):
-        body = claim(self.provider).replace(b'"project_id": "p"', b'"project_id": "%s"' % PROJECT.encode())
-        count = 5 if self.short else 200
-        self.send([body.replace(self.consumer_of(body), str(uuid.uuid4()).encode()) for _ in range(count)])
+        self.send([claim(self.provider, project=PROJECT) for _ in range(5 if self.short else 200)])
         self.wait()
-
-    def consumer_of(self, body):
-        return body.split(b'"consumer_uuid": "')[1][:36]
 
     def prove(self):
         refused = [command for command in self.commands if FOREIGN_INDEX in command.answers[0][1]]
@@ -56,22 +51,17 @@ class LargeMappings(LoadFault):
         super().prepare()
         self.provider = create_provider(self.culprit)
         self.consumers = [str(uuid.uuid4()) for _ in range(10 if self.short else 130)]
-        self.send([self.body(consumer, None) for consumer in self.consumers])
+        self.send([claim(self.provider, consumer) for consumer in self.consumers])
         self.wait()
         mappings = json.dumps({"x" * self.MAPPING_BYTES: [self.provider]})
         ids = [bson.Binary.from_uuid(uuid.UUID(consumer)) for consumer in self.consumers]
         self.in_database(lambda database: database.consumers.update_many(
             {"_id": {"$in": ids}}, {"$set": {"mappings": mappings}}))
 
-    def body(self, consumer, generation):
-        return body_of("allocation.set", {
-            "consumer_uuid": consumer, "project_id": "p", "user_id": "u", "consumer_generation": generation,
-            "consumer_type": "INSTANCE", "allocations": {self.provider: {"resources": {"VCPU": 1}}}})
-
     def inject(self):
         self.send([body_of("allocation.get", {"consumer_uuid": consumer}) for consumer in self.consumers])
         self.wait()
-        self.send([self.body(consumer, 1) for consumer in self.consumers])
+        self.send([claim(self.provider, consumer, generation=1) for consumer in self.consumers])
         self.wait()
 
     def prove(self):

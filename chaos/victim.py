@@ -78,10 +78,11 @@ def code_of(text):
     return "success" if said["status"] == "success" else said["error"]["code"]
 
 
-def claim(provider, consumer=None):
-    """A claim of one VCPU for a new consumer."""
+def claim(provider, consumer=None, project="p", generation=None):
+    """A claim of one VCPU, by default for a new consumer."""
     return body_of("allocation.set", {
-        "consumer_uuid": consumer or str(uuid.uuid4()), "project_id": "p", "user_id": "u", "consumer_generation": None,
+        "consumer_uuid": consumer or str(uuid.uuid4()), "project_id": project, "user_id": "u",
+        "consumer_generation": generation,
         "consumer_type": "INSTANCE", "allocations": {provider: {"resources": {"VCPU": 1}}}})
 
 

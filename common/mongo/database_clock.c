@@ -31,7 +31,7 @@ enum {
     MS_PER_S = 1000
 };
 
-static int64_t monotonic_ms(const struct mongo_store *store)
+int64_t mongo_monotonic_ms(const struct mongo_store *store)
 {
     return store->pool->clock->monotonic_ms(store->pool->clock);
 }
@@ -62,10 +62,10 @@ static enum store_status take_sample(struct mongo_store *store, enum mongo_phase
     enum store_status status = STORE_OK;
     BSON_APPEND_INT32(&command, "hello", 1);
     ret_sample->primary_changes = store->pool->primary_changes;
-    int64_t sent_ms = monotonic_ms(store);
+    int64_t sent_ms = mongo_monotonic_ms(store);
     bool answered =
         mongoc_client_command_simple(store->client, "admin", &command, NULL, &reply, &cause);
-    int64_t received_ms = monotonic_ms(store);
+    int64_t received_ms = mongo_monotonic_ms(store);
     if (!answered) {
         status = mongo_failed(store, phase, &cause, &reply, error);
     } else if (!read_local_time(&reply, &local_ms)) {
@@ -125,7 +125,7 @@ static bool is_due(const struct mongo_store *store)
 {
     const struct database_clock *clock = &store->clock;
     return !clock->measured || clock->primary_changes != store->pool->primary_changes ||
-           monotonic_ms(store) - clock->measured_ms >= MEASURE_AFTER_MS;
+           mongo_monotonic_ms(store) - clock->measured_ms >= MEASURE_AFTER_MS;
 }
 
 enum store_status mongo_measure_clock(struct mongo_store *store, enum mongo_phase phase,
@@ -139,7 +139,7 @@ enum store_status mongo_measure_clock(struct mongo_store *store, enum mongo_phas
         return status;
     store->clock = (struct database_clock){.measured = true,
                                            .offset_ms = best.offset_ms,
-                                           .measured_ms = monotonic_ms(store),
+                                           .measured_ms = mongo_monotonic_ms(store),
                                            .primary_changes = best.primary_changes};
     store->pool->clock_measurements++;
     compare_wall_clock(store);
@@ -150,7 +150,7 @@ int64_t mongo_now_ms(struct store *base)
 {
     struct mongo_store *store = (struct mongo_store *)base;
     assert(store->clock.measured);
-    return monotonic_ms(store) + store->clock.offset_ms;
+    return mongo_monotonic_ms(store) + store->clock.offset_ms;
 }
 
 enum store_status mongo_read_clock(struct store *base, int64_t *ret_now_ms, struct error *error)

@@ -98,14 +98,9 @@ static enum store_status commit(struct probe *probe)
     return written(probe, done, &cause, &reply);
 }
 
-static int64_t now_ms(const struct mongo_store *store)
-{
-    return store->pool->clock->monotonic_ms(store->pool->clock);
-}
-
 static enum store_status check_time(const struct probe *probe)
 {
-    int64_t took_ms = now_ms(probe->store) - probe->began_ms;
+    int64_t took_ms = mongo_monotonic_ms(probe->store) - probe->began_ms;
     if (took_ms <= probe->store->pool->timeout_ms)
         return STORE_OK;
     error_set(probe->error, "mongodb: a small transaction took more than %lld ms",
@@ -138,7 +133,7 @@ static enum store_status run_probe(struct mongo_store *store, struct error *erro
     bson_error_t cause;
     struct probe probe = {.store = store, .attempts = store->collections[MONGO_ATTEMPTS]};
     probe.error = error;
-    probe.began_ms = now_ms(store);
+    probe.began_ms = mongo_monotonic_ms(store);
     probe.session = mongoc_client_start_session(store->client, NULL, &cause);
     if (probe.session == NULL)
         return mongo_failed(store, PHASE_RUN, &cause, NULL, error);

@@ -11,9 +11,9 @@
  *    {$unwind: "$row"}]
  *
  * $unwind makes each row a document of the response, so the rows of all queries together have no
- * limit. The rows of one $lookup have a limit of 100 MiB; beyond it the status is REFUSED, and the
- * caller tries a smaller batch. A row that is a number, not a document, separates the rows of two
- * queries.
+ * limit. The rows of one $lookup have a limit of 100 MiB; beyond it the status is TOO_LARGE, and
+ * the caller tries a smaller batch. A row that is a number, not a document, separates the rows of
+ * two queries.
  *
  * Guarantees. Missing rows never pass for documents that do not exist: the run is OK only if the
  * cursor has ended without an error, and after the last separator.

@@ -19,6 +19,7 @@
 #include "common/mongo/document.h"
 #include "common/mongo/schema.h"
 #include "common/mongo/schema_gap.h"
+#include "common/mongo/sentinel.h"
 
 /* A worker reports every 5 s. */
 #define RUNS_WITHIN_MS "15000"
@@ -80,14 +81,6 @@ static enum store_status look_at_all(struct mongo_store *store, struct look *ret
     return STORE_OK;
 }
 
-/* A failure does not matter: the next repair tries again. */
-static void delete_sentinel(struct mongo_store *store, enum mongo_collection collection)
-{
-    bson_t *selector = document_from_json("{\"_id\": \"" SCHEMA_SENTINEL "\"}");
-    (void)mongoc_collection_delete_one(store->collections[collection], selector, NULL, NULL, NULL);
-    bson_destroy(selector);
-}
-
 /* Looks what is missing still, after a repair that failed, and stops the writes if names could be
    given twice. If it cannot look, nothing is known to have changed. */
 static void look_again(struct mongo_store *store, struct store_gap *gap)
@@ -100,7 +93,7 @@ static void look_again(struct mongo_store *store, struct store_gap *gap)
     gap->stops_writes = look.stops_writes;
     for (int i = 0; i < MONGO_COLLECTION_COUNT; i++) {
         if (look.gaps[i].unique && !look.gaps[i].sentinel)
-            delete_sentinel(store, (enum mongo_collection)i);
+            sentinel_delete(store, (enum mongo_collection)i);
     }
 }
 

@@ -21,6 +21,11 @@ enum store_status sentinel_missing(enum mongo_collection collection, struct erro
     return STORE_MISCONFIGURED;
 }
 
+static bson_t *new_selector(void)
+{
+    return document_from_json("{\"_id\": \"" SCHEMA_SENTINEL "\"}");
+}
+
 static enum store_status found(void *context, const bson_t *document, struct error *error)
 {
     (void)error;
@@ -31,7 +36,7 @@ static enum store_status found(void *context, const bson_t *document, struct err
 enum store_status sentinel_look(struct mongo_store *store, enum mongo_collection collection,
                                 const bson_t *options, bool *ret_found, struct error *error)
 {
-    bson_t *filter = document_from_json("{\"_id\": \"" SCHEMA_SENTINEL "\"}");
+    bson_t *filter = new_selector();
     enum mongo_phase phase = options == NULL ? PHASE_PREPARE : PHASE_RUN;
     *ret_found = false;
     mongoc_cursor_t *cursor =
@@ -39,6 +44,13 @@ enum store_status sentinel_look(struct mongo_store *store, enum mongo_collection
     enum store_status status = mongo_each_row(store, phase, cursor, found, ret_found, error);
     bson_destroy(filter);
     return status;
+}
+
+void sentinel_delete(struct mongo_store *store, enum mongo_collection collection)
+{
+    bson_t *selector = new_selector();
+    (void)mongoc_collection_delete_one(store->collections[collection], selector, NULL, NULL, NULL);
+    bson_destroy(selector);
 }
 
 enum store_status sentinel_check(struct mongo_store *store, enum mongo_collection collection,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sentinels (schema.h) in transactions. Internal to common/mongo. */
+/* Sentinels (schema.h). Internal to common/mongo. */
 #ifndef ALLOT_MONGO_SENTINEL_H
 #define ALLOT_MONGO_SENTINEL_H
 
@@ -13,6 +13,8 @@ enum store_status sentinel_missing(enum mongo_collection collection, struct erro
    of a transaction; NULL: none. */
 enum store_status sentinel_look(struct mongo_store *store, enum mongo_collection collection,
                                 const bson_t *options, bool *ret_found, struct error *error);
+/* Deletes the sentinel, so that no transaction of any store can write; may fail. */
+void sentinel_delete(struct mongo_store *store, enum mongo_collection collection);
 /* Reads the sentinel in the transaction. MISCONFIGURED: there is none. */
 enum store_status sentinel_check(struct mongo_store *store, enum mongo_collection collection,
                                  struct error *error);

@@ -64,6 +64,9 @@ enum store_status mongo_malformed(enum mongo_collection collection, const bson_t
 enum store_status mongo_measure_clock(struct mongo_store *store, enum mongo_phase phase,
                                       struct error *error);
 
+/* Returns the time of the monotonic clock. */
+int64_t mongo_monotonic_ms(const struct mongo_store *store);
+
 /* Returns how far the wall clock of this machine is ahead of the database's. Valid after a
    measurement. */
 int64_t mongo_wall_ahead_ms(struct mongo_store *store);

@@ -38,11 +38,6 @@ static struct mongo_store *of(struct store *base)
     return (struct mongo_store *)base;
 }
 
-static int64_t now_ms(const struct mongo_store *store)
-{
-    return store->pool->clock->monotonic_ms(store->pool->clock);
-}
-
 enum store_status mongo_failed(const struct mongo_store *store, enum mongo_phase phase,
                                const bson_error_t *cause, const bson_t *reply, struct error *error)
 {
@@ -50,7 +45,7 @@ enum store_status mongo_failed(const struct mongo_store *store, enum mongo_phase
         .cause = cause,
         .reply = reply,
         .phase = phase,
-        .outlived = now_ms(store) - store->began_ms > store->pool->lifetime_ms / 2,
+        .outlived = mongo_monotonic_ms(store) - store->began_ms > store->pool->lifetime_ms / 2,
     };
     return mongo_status(&failure, error);
 }
@@ -135,7 +130,7 @@ static enum store_status begin(struct store *base, struct error *error)
     enum store_status status = mongo_measure_clock(store, PHASE_RUN, error);
     if (status != STORE_OK)
         return status;
-    store->began_ms = now_ms(store);
+    store->began_ms = mongo_monotonic_ms(store);
     store->sentinels_seen = false;
     if (mongoc_client_session_start_transaction(store->session, store->transaction_options, &cause))
         return STORE_OK;
@@ -163,13 +158,13 @@ static void pause_ms(int64_t milliseconds)
 static enum store_status commit(struct store *base, struct error *error)
 {
     struct mongo_store *store = of(base);
-    int64_t deadline_ms = now_ms(store) + store->pool->timeout_ms;
+    int64_t deadline_ms = mongo_monotonic_ms(store) + store->pool->timeout_ms;
     int64_t wait_ms = PAUSE_FIRST_MS;
     enum store_status status = STORE_UNKNOWN;
     assert(store->session != NULL);
     for (int tries = 0; tries < COMMIT_TRIES_MAX; tries++) {
         status = commit_once(store, error);
-        if (status != STORE_UNKNOWN || now_ms(store) + wait_ms >= deadline_ms)
+        if (status != STORE_UNKNOWN || mongo_monotonic_ms(store) + wait_ms >= deadline_ms)
             break;
         pause_ms(wait_ms);
         wait_ms = wait_ms * 2 < PAUSE_MAX_MS ? wait_ms * 2 : PAUSE_MAX_MS;

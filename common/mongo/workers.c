@@ -49,8 +49,7 @@ static int64_t kept_ms(const struct mongo_store *store, enum worker_state state)
 /* Returns the fields whose values the server computes. */
 static bson_t *new_computed(struct mongo_store *store, enum worker_state state)
 {
-    const struct mongo_pool *pool = store->pool;
-    int64_t age_ms = pool->clock->monotonic_ms(pool->clock) - pool->started_ms;
+    int64_t age_ms = mongo_monotonic_ms(store) - store->pool->started_ms;
     char json[JSON_MAX];
     (void)snprintf(
         json, sizeof json,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tests the end of a worker that is told to stop: it ends with 0 after shutdown.timeout, although a
+ * Tests how a worker ends after a signal: it ends with 0 after shutdown.timeout, although a
  * call to the database or to the broker does not return, or nobody reads its log. A second signal
  * ends it at once with 3.
  *

@@ -2,7 +2,7 @@
 /*
  * Tests which lines an outage of the database leaves in the log, with three apply threads.
  *
- * The time is a number that each call is told. A test makes steps of threads: run() makes a whole
+ * Each call gets the time as a number. A test makes steps of threads: run() makes a whole
  * one, and storage_outage_enter() alone leaves it open, as if its call hung. The fixture puts a
  * file in the place of stderr. After each part of a test, all new lines are compared: there is
  * exactly one (expect_line), or none (expect_nothing).

@@ -295,6 +295,19 @@ static bool decode_marked(struct applier *applier, struct job *job)
     return job->decoded.accepted;
 }
 
+/* Decodes a command of the group. Returns whether it goes on here; otherwise it is answered, or
+   another apply thread goes on with it. */
+static bool stays_here(struct applier *applier, struct job *job)
+{
+    if (!decode_marked(applier, job))
+        applier_finish_answered(applier, job);
+    else if (apply_role_of(job, applier->options.role) != applier->options.role)
+        applier_pass_on(applier, job);
+    else
+        return true;
+    return false;
+}
+
 /* Moves the commands of the group to the front of `ready`. */
 static void begin_marked(struct applier *applier)
 {
@@ -302,11 +315,7 @@ static void begin_marked(struct applier *applier)
     for (size_t i = 0; i < applier->count; i++) {
         struct job *job = applier->jobs[i];
         job->attempt_recorded = true;
-        if (!decode_marked(applier, job))
-            applier_finish_answered(applier, job);
-        else if (apply_role_of(job, applier->options.role) != applier->options.role)
-            applier_pass_on(applier, job);
-        else
+        if (stays_here(applier, job))
             job_queue_push(&ready, job);
     }
     applier->count = 0;
@@ -319,11 +328,7 @@ void applier_begin_unmarked(struct applier *applier)
 {
     struct job *job = applier->jobs[0];
     applier->count = 0;
-    if (!decode_marked(applier, job))
-        applier_finish_answered(applier, job);
-    else if (apply_role_of(job, applier->options.role) != applier->options.role)
-        applier_pass_on(applier, job);
-    else
+    if (stays_here(applier, job))
         fair_queue_push(&applier->waiting, job);
 }
 
