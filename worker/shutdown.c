@@ -98,8 +98,8 @@ static void log_end(const struct worker *worker, enum ending ending)
                   "shutdown.timeout passed; commands without an answer go back to the queue");
     event_log(EVENT_WORKER_STOPPED, LOG_NONE,
               ending == ENDED ? "shutdown complete"
-                              : "shutdown.timeout passed; ending although a call to the broker or "
-                                "the database has not returned");
+                              : "shutdown complete, although a call to the broker or the database "
+                                "has not returned");
 }
 
 void shutdown_worker(struct worker *worker, int signals, int status)

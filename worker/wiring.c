@@ -2,9 +2,9 @@
 /*
  * Design. worker_load reads settings and policy into the worker's arena. worker_check makes each
  * client once, without connecting, so that a wrong URI is found before the start. worker_start
- * makes the pool of the database, the lanes and the registry; each lane owns its transport and its
- * stores, and the registry its store. The lanes share the policy, the pool, the turn for attempt
- * records and the set of full principals.
+ * makes the pool of the database, the lanes, the registry and the repairer; each lane owns its
+ * transport and its stores, and the other two own a store each. The lanes share the policy, the
+ * pool, the turn for attempt records and the set of full principals.
  *
  * Not here: what a lane does (service/lane.c), signals (signals.c).
  */
@@ -166,11 +166,19 @@ static bool start_registry(struct worker *worker, struct error *error)
         .clock = system_clock(),
         .version = text_of(version_text()),
         .report_ms = REGISTRY_REPORT_MS,
-        .repair_ms = REGISTRY_REPAIR_MS,
         .counters = counters,
         .lanes = worker->lane_count,
     };
     worker->registry = registry_start(&options);
+    return true;
+}
+
+static bool start_repairer(struct worker *worker, struct error *error)
+{
+    struct store *store = mongo_store_new(worker->pool, error);
+    if (store == NULL)
+        return false;
+    worker->repairer = repairer_start(store, REPAIRER_PAUSE_MS);
     return true;
 }
 
@@ -185,7 +193,7 @@ bool worker_start(struct worker *worker, struct error *error)
         if (!start_lane(worker, error))
             return false;
     }
-    return start_registry(worker, error);
+    return start_registry(worker, error) && start_repairer(worker, error);
 }
 
 void worker_check_progress(struct worker *worker)
@@ -206,6 +214,8 @@ void worker_stopping(struct worker *worker)
 {
     if (worker->registry != NULL)
         registry_stopping(worker->registry);
+    if (worker->repairer != NULL)
+        repairer_stop(worker->repairer);
 }
 
 void worker_stop(struct worker *worker, int64_t patience_ms)
@@ -218,9 +228,13 @@ void worker_stop(struct worker *worker, int64_t patience_ms)
 
 bool worker_note_stop(struct worker *worker, int64_t limit_ms)
 {
-    bool ended = worker->registry == NULL || registry_end(worker->registry, limit_ms);
+    int64_t until_ms = system_monotonic_ms() + limit_ms;
+    bool noted = worker->registry == NULL || registry_end(worker->registry, limit_ms);
+    int64_t rest_ms = until_ms - system_monotonic_ms();
+    bool ended = worker->repairer == NULL || repairer_end(worker->repairer, rest_ms);
     worker->registry = NULL;
-    return ended;
+    worker->repairer = NULL;
+    return noted && ended;
 }
 
 uint64_t worker_returned(const struct worker *worker)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tests the thread that reports to the database and repairs it, with a fake store that keeps the
- * last report. The thread is a real one, so the tests wait for reports, and none depends on how
- * long something takes. `held` keeps the thread within a call until the test lets it go on: to
- * change clock and counters between two reports, or to have a call that does not return.
+ * Tests the thread that reports to the database, with a fake store that keeps the last report. The
+ * thread is a real one, so the tests wait for reports, and none depends on how long something
+ * takes. `held` keeps the thread within a call until the test lets it go on: to change clock and
+ * counters between two reports, or to have a call that does not return.
  *
  * A test that fails may leave the thread behind.
  *
@@ -38,7 +38,6 @@ struct fake_store {
     size_t passes;           /* but so many more of them do */
     size_t failures;         /* so many fail first */
     size_t prepare_failures; /* the same for `prepare` */
-    size_t repairs;          /* calls of `repair` */
     size_t frees;
 };
 
@@ -62,17 +61,6 @@ static enum store_status prepare(struct store *base, struct error *error)
     store->prepare_failures -= fails;
     unlock(store);
     return fails ? STORE_UNAVAILABLE : STORE_OK;
-}
-
-static enum store_status repair(struct store *base, struct store_gap *ret_gap, struct error *error)
-{
-    struct fake_store *store = (struct fake_store *)base;
-    *ret_gap = (struct store_gap){{"providers: index 'name'"}, {"providers: index 'name'"}, false};
-    error_set(error, "not authorized");
-    lock(store);
-    store->repairs++;
-    unlock(store);
-    return STORE_MISCONFIGURED;
 }
 
 static enum store_status report_worker(struct store *base, const struct worker_report *report,
@@ -102,7 +90,7 @@ static void free_store(struct store *base)
 }
 
 static const struct store_ops ops = {
-    .prepare = prepare, .repair = repair, .report_worker = report_worker, .free = free_store};
+    .prepare = prepare, .report_worker = report_worker, .free = free_store};
 
 static struct fake_store make_store(void)
 {
@@ -148,7 +136,6 @@ static struct registry *start(struct fake_store *store, struct clock *clock,
                                        .clock = clock,
                                        .version = text_of("test"),
                                        .report_ms = report_ms,
-                                       .repair_ms = report_ms,
                                        .counters = counters,
                                        .lanes = lanes};
     return registry_start(&options);
@@ -172,28 +159,6 @@ static void test_reports_follow_each_other_until_the_last(void **state)
     assert_int_equal(store.frees, 1);
 }
 
-static void await_repairs(struct fake_store *store, size_t repairs)
-{
-    int64_t until_ms = system_monotonic_ms() + GENEROUS_MS;
-    bool in_time = true;
-    lock(store);
-    while (in_time && store->repairs < repairs)
-        in_time = condition_wait(&store->changed, &store->lock, until_ms);
-    unlock(store);
-    assert_true(in_time);
-}
-
-/* It was prepared just before the first report. */
-static void test_the_database_is_repaired_again_and_again(void **state)
-{
-    (void)state;
-    struct fake_store store = make_store();
-    struct registry *registry = start(&store, system_clock(), one_lane, 1, SOON_MS);
-    await_repairs(&store, 3);
-    assert_true(registry_end(registry, GENEROUS_MS));
-    assert_int_equal(store.last.state, WORKER_STOPPED);
-}
-
 static void test_a_change_of_the_state_is_reported_at_once(void **state)
 {
     (void)state;
@@ -204,7 +169,6 @@ static void test_a_change_of_the_state_is_reported_at_once(void **state)
     (void)await(&store, 2, WORKER_STOPPING);
     assert_true(registry_end(registry, GENEROUS_MS));
     assert_int_equal(store.calls, 3);
-    assert_int_equal(store.repairs, 0);
     assert_int_equal(store.last.state, WORKER_STOPPED);
 }
 
@@ -300,7 +264,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reports_follow_each_other_until_the_last),
-        cmocka_unit_test(test_the_database_is_repaired_again_and_again),
         cmocka_unit_test(test_a_change_of_the_state_is_reported_at_once),
         cmocka_unit_test(test_failures_are_tried_again),
         cmocka_unit_test(test_without_a_prepared_database_nothing_is_reported),

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reports to the database that this worker lives, and at the end that it has stopped in order. In
- * between it has parts of the database that are missing created again. It has a thread and a store
- * of its own, so that no command waits for a report and no report for a command.
+ * Reports to the database that this worker lives, and at the end that it has stopped in order. It
+ * has a thread and a store of its own, so that no command waits for a report and no report for a
+ * command.
  */
 #ifndef ALLOT_SERVICE_REGISTRY_H
 #define ALLOT_SERVICE_REGISTRY_H
@@ -12,14 +12,13 @@
 #include "allot/store.h"
 #include "worker/service/counters.h"
 
-enum { REGISTRY_REPORT_MS = 5000, REGISTRY_REPAIR_MS = 60 * 1000 };
+enum { REGISTRY_REPORT_MS = 5000 };
 
 struct registry_options {
     struct store *store;                    /* owned by the registry from registry_start on */
     struct clock *clock;                    /* borrowed until the process ends */
     struct text version;                    /* of the program; borrowed until the process ends */
     int64_t report_ms;                      /* between two reports: REGISTRY_REPORT_MS */
-    int64_t repair_ms;                      /* between two repairs: REGISTRY_REPAIR_MS */
     const struct counters *const *counters; /* of each lane, borrowed until registry_stopping(); the
                                                list is only read by registry_start */
     size_t lanes;
@@ -36,9 +35,8 @@ void registry_stopping(struct registry *registry);
 
 /*
  * Reports that the worker has stopped in order, so that its attempt records do not count. Waits for
- * the end of this call, and frees the registry with its store. After `limit_ms` it returns false
- * instead: the thread is still in a call, and frees both when that returns. So the pool of the
- * store must stay.
+ * the end of this call, and frees the registry; or returns false after `limit_ms`, as
+ * store_thread_end().
  */
 ALLOT_CHECK bool registry_end(struct registry *registry, int64_t limit_ms);
 
