@@ -278,6 +278,7 @@ def main():
         return rejudge(options.rejudge)
     told = command_line(options)  # before build() fills in the default build
     build(options)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # ends what was started, too
     folder = pathlib.Path(tempfile.mkdtemp(prefix="allot-chaos-"))
     (folder / "options").write_text(told + "\n")
     say(f"scenario {options.scenario}, seed {options.seed}, {options.minutes:g} min, journal {folder}/journal")

@@ -25,6 +25,8 @@
 
 #define CULPRIT "dddddddd-0000-4000-8000-000000000001"
 #define PROVIDER "aaaaaaaa-0000-4000-8000-000000000001"
+#define OTHER_PROVIDER "aaaaaaaa-0000-4000-8000-000000000002"
+#define THIRD_PROVIDER "aaaaaaaa-0000-4000-8000-000000000003"
 
 enum { INNOCENTS = 30, ROUNDS = 400, ROUND_MS = 50, TRIES = 3 };
 
@@ -67,19 +69,29 @@ static const struct sent *ask_innocent(struct world *world, int number)
     return ask_claim(world, key, consumer);
 }
 
+static void add_provider(struct world *world, const char *uuid)
+{
+    char key[64];
+    (void)snprintf(key, sizeof key, "create-%s", uuid);
+    (void)ask(world, key,
+              "{\"version\":1,\"command\":\"provider.create\",\"params\":{\"uuid\":\"%s\","
+              "\"name\":\"%s\"}}",
+              uuid, uuid);
+    assert_true(world_run_until_idle(world));
+    (void)snprintf(key, sizeof key, "inventory-%s", uuid);
+    (void)ask(world, key,
+              "{\"version\":1,\"command\":\"inventory.set\",\"params\":{\"uuid\":\"%s\","
+              "\"resource_provider_generation\":0,\"inventories\":{\"VCPU\":{\"total\":1000,"
+              "\"reserved\":0,\"min_unit\":1,\"max_unit\":1000,\"step_size\":1,"
+              "\"allocation_ratio\":1.0}}}}",
+              uuid);
+    assert_true(world_run_until_idle(world));
+}
+
 static struct world *world_with_provider(void)
 {
     struct world *world = world_new((struct world_options){.seed = 7});
-    (void)ask(world, "create",
-              "{\"version\":1,\"command\":\"provider.create\",\"params\":{\"uuid\":\"" PROVIDER
-              "\",\"name\":\"p\"}}");
-    assert_true(world_run_until_idle(world));
-    (void)ask(world, "inventory",
-              "{\"version\":1,\"command\":\"inventory.set\",\"params\":{\"uuid\":\"" PROVIDER
-              "\",\"resource_provider_generation\":0,\"inventories\":{\"VCPU\":{\"total\":1000,"
-              "\"reserved\":0,\"min_unit\":1,\"max_unit\":1000,\"step_size\":1,"
-              "\"allocation_ratio\":1.0}}}}");
-    assert_true(world_run_until_idle(world));
+    add_provider(world, PROVIDER);
     return world;
 }
 
@@ -244,6 +256,40 @@ static void test_a_command_whose_documents_are_too_large_exceeds_the_limit(void 
         assert_int_equal(calls(world, MEMORY_PROVE), 0); /* no evidence is needed */
         world_free(world);
     }
+}
+
+/* The load of a batch was cut to the command whose documents are too large for a batch. */
+static void test_a_command_that_a_batch_was_cut_to_has_the_limit_of_one_alone(void **state)
+{
+    (void)state;
+    struct world *world = world_new((struct world_options){.seed = 7, .max_documents = 6});
+    add_provider(world, PROVIDER);
+    add_provider(world, OTHER_PROVIDER);
+    add_provider(world, THIRD_PROVIDER);
+    (void)ask(world, "spread",
+              "{\"version\":1,\"command\":\"allocation.set\",\"params\":{\"consumer_uuid\":"
+              "\"" CULPRIT "\",\"project_id\":\"blue-1\",\"user_id\":\"u\","
+              "\"consumer_type\":\"INSTANCE\",\"consumer_generation\":null,\"allocations\":{"
+              "\"" OTHER_PROVIDER "\":{\"resources\":{\"VCPU\":1}},"
+              "\"" THIRD_PROVIDER "\":{\"resources\":{\"VCPU\":1}}}}}");
+    assert_true(world_run_until_idle(world));
+    const struct sent *culprit =
+        ask(world, "culprit",
+            "{\"version\":1,\"command\":\"allocation.set\",\"params\":{\"consumer_uuid\":"
+            "\"" CULPRIT "\",\"project_id\":\"blue-1\",\"user_id\":\"u\","
+            "\"consumer_type\":\"INSTANCE\",\"consumer_generation\":1,\"allocations\":{"
+            "\"" PROVIDER "\":{\"resources\":{\"VCPU\":1}}}}}");
+    const struct sent *innocent = ask_innocent(world, 1);
+    size_t loads = calls(world, MEMORY_LOAD);
+    memory_database_fail(
+        world->database,
+        (struct memory_fault){.call = MEMORY_LOAD, .after = 1, .status = STORE_TOO_LARGE});
+    assert_true(world_run_until_idle(world));
+    assert_answer(world, culprit, SUCCESS);
+    assert_answer(world, innocent, SUCCESS);
+    assert_int_equal(calls(world, MEMORY_LOAD) - loads, 2 + 2 + 1);
+    assert_auditor_accepts(world);
+    world_free(world);
 }
 
 /* A batch of reads that fails is tried read by read. */
@@ -540,6 +586,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_read_that_fails_for_ever_is_internal),
     cmocka_unit_test(test_a_command_that_took_effect_is_replayed_though_it_cannot_be_loaded),
     cmocka_unit_test(test_a_command_whose_documents_are_too_large_exceeds_the_limit),
+    cmocka_unit_test(test_a_command_that_a_batch_was_cut_to_has_the_limit_of_one_alone),
     cmocka_unit_test(test_reads_in_the_batch_of_a_slow_one_are_answered),
     cmocka_unit_test(test_a_redelivered_suspect_is_answered_and_leaves_no_record),
     cmocka_unit_test(test_a_command_whose_record_is_refused_goes_on_without_it),

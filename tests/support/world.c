@@ -36,6 +36,7 @@ enum {
     TRIM_MS = 60000,
     TIMEOUT_MS = 10000,
     LOAD_BYTES = 64 * 1024 * 1024,
+    LOAD_BYTES_ALONE = 2 * LOAD_BYTES,
     LETTERS_MAX_BYTES = 1024 * 1024 * 1024,
     LETTERS_BYTES = 1024 * 1024,
 };
@@ -106,13 +107,13 @@ static void start_applier(struct world_worker *worker, size_t index)
         .turn = world->one_process ? &world->turn : &worker->turn,
         .full = worker->full,
         .max_commands = world->max_commands,
-        .max_documents = DOCUMENTS_MAX,
+        .max_documents = world->max_documents,
         .max_bytes = BATCH_BYTES,
         .max_attempts = WORLD_ATTEMPTS_MAX,
         .timeout_ms = TIMEOUT_MS,
         .call_limit_ms = TIMEOUT_MS,
         .load_bytes_max = LOAD_BYTES,
-        .load_bytes_max_alone = LOAD_BYTES,
+        .load_bytes_max_alone = LOAD_BYTES_ALONE,
         .sweep_count_max = SWEEP_LETTERS,
         .sweep_bytes_max = LETTERS_BYTES,
         .letters_max_bytes = world->letters_max_bytes,
@@ -195,6 +196,7 @@ struct world *world_new(struct world_options options)
     world->seed = options.seed;
     world->random = options.seed;
     world->max_commands = options.max_commands > 0 ? options.max_commands : COMMANDS_MAX;
+    world->max_documents = options.max_documents > 0 ? options.max_documents : DOCUMENTS_MAX;
     world->prefetch = options.prefetch > 0 ? options.prefetch : PREFETCH;
     world->letters_max_bytes =
         options.letters_max_bytes > 0 ? options.letters_max_bytes : LETTERS_MAX_BYTES;

@@ -92,6 +92,7 @@ struct world {
     struct world_worker workers[WORLD_WORKERS];
     struct journal journal;
     size_t max_commands; /* of a batch */
+    size_t max_documents;
     uint16_t prefetch;
     int64_t letters_max_bytes;
     struct letter_redaction redaction;
@@ -105,6 +106,7 @@ struct world {
 struct world_options {
     uint64_t seed;
     size_t max_commands;       /* 0: a small number */
+    size_t max_documents;      /* of a batch; 0: a large number */
     uint16_t prefetch;         /* 0: a small number */
     int64_t letters_max_bytes; /* 0: a large number */
     bool one_process; /* the workers are two lanes of one; the caller crashes them together */
