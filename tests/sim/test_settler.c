@@ -560,7 +560,7 @@ static void assert_others_wait_no_longer(struct fixture *fixture)
     size_t before = replies(fixture, "victim.replies");
     memory_broker_declare(fixture->broker, "new.replies");
     memory_broker_silence(fixture->broker, "new.replies", true);
-    send(fixture, "culprit", "new.replies", 20); /* the broker stops reading the main route */
+    send(fixture, "newcomer", "new.replies", 20); /* the broker stops reading the main route */
     send(fixture, "victim", "victim.replies", 1);
     run(fixture, 2300);
     assert_int_equal(replies(fixture, "victim.replies"), before + 1);
