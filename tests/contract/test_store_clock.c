@@ -31,6 +31,7 @@
 #include <time.h>
 
 enum { TIMEOUT_MS = 5000, SHORT_MS = 1500, TOLERANCE_MS = 3600 * 1000, FILTER_MAX = 512 };
+enum { LONG_MS = 10 * TOLERANCE_MS };
 enum { TRIES_MAX = 600, PAUSE_NS = 100 * 1000 * 1000 }; /* for an election: a minute */
 
 static const int64_t wall_errors_ms[] = {-EIGHT_DAYS_MS, EIGHT_DAYS_MS, 0};
@@ -135,6 +136,24 @@ static void test_the_time_passes_with_the_monotonic_clock_only(void **state)
     assert_true(now_ms(&clocked->session) == before_ms);
     clocked->clock.monotonic_ms += 1234;
     assert_true(now_ms(&clocked->session) == before_ms + 1234);
+    close_clocked(clocked);
+}
+
+/* Each look at the monotonic clock takes ten hours, so each round trip does. The first look of the
+   second measurement finds that it is due. */
+static void test_the_databases_time_counts_for_the_middle_of_the_round_trip(void **state)
+{
+    struct clocked *clocked = open_clocked(*state, TIMEOUT_MS);
+    struct fake_clock *clock = &clocked->clock;
+    int64_t time_ms = 0;
+    begin_and_end(&clocked->session); /* finds the primary */
+    int64_t middle_ms = clock->monotonic_ms + 2 * LONG_MS + LONG_MS / 2;
+    clock->step_ms = LONG_MS;
+    enum store_status status =
+        mongo_read_clock(clocked->session.store, &time_ms, &clocked->session.error);
+    clock->step_ms = 0;
+    assert_status(&clocked->session, STORE_OK, status);
+    assert_near(admin_now_ms() + clock->monotonic_ms - middle_ms, now_ms(&clocked->session));
     close_clocked(clocked);
 }
 
@@ -346,6 +365,7 @@ static const struct CMUnitTest on_mongo[] = {
     cmocka_unit_test(test_the_time_after_prepare_is_the_databases),
     cmocka_unit_test(test_the_time_does_not_depend_on_the_wall_clock),
     cmocka_unit_test(test_the_time_passes_with_the_monotonic_clock_only),
+    cmocka_unit_test(test_the_databases_time_counts_for_the_middle_of_the_round_trip),
     cmocka_unit_test(test_a_tool_reads_the_time_without_a_transaction),
     cmocka_unit_test(test_expiry_is_counted_from_the_databases_time),
     cmocka_unit_test(test_a_measurement_holds_for_a_minute),

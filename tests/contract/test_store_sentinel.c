@@ -145,6 +145,27 @@ static void test_a_repair_names_and_creates_what_is_missing(void **state)
     session_close(&session);
 }
 
+/* Nobody but an operator drops an index. */
+static void test_an_index_of_another_kind_counts_as_missing(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    assert_status(&session, STORE_OK, session_prepare(&session));
+    admin_run(world->database, "{\"dropIndexes\": \"providers\", \"index\": \"name\"}");
+    admin_run(world->database, "{\"createIndexes\": \"providers\", \"indexes\": "
+                               "[{\"key\": {\"name\": 1}, \"name\": \"name\"}]}");
+    admin_run(world->database, "{\"collMod\": \"attempts\", \"index\": "
+                               "{\"name\": \"expiry\", \"expireAfterSeconds\": 3600}}");
+    assert_true(
+        repair(&session, STORE_MISCONFIGURED, "providers: index 'name'; attempts: index 'expiry'"));
+    admin_run(world->database, "{\"dropIndexes\": \"providers\", \"index\": \"name\"}");
+    admin_run(world->database, "{\"dropIndexes\": \"attempts\", \"index\": \"expiry\"}");
+    assert_true(
+        repair(&session, STORE_OK, "providers: index 'name', sentinel; attempts: index 'expiry'"));
+    assert_false(repair(&session, STORE_OK, ""));
+    session_close(&session);
+}
+
 /* Other workers must not wait for locks while one looks at the database. */
 static void test_what_is_complete_is_only_read(void **state)
 {
@@ -247,7 +268,9 @@ static const struct CMUnitTest tests[] = {
     SENTINEL_TEST(test_a_drop_between_load_and_write_waits),
     SENTINEL_TEST(test_a_repair_names_and_creates_what_is_missing),
     SENTINEL_TEST(test_what_is_complete_is_only_read),
+    SENTINEL_TEST(test_an_index_of_another_kind_counts_as_missing),
     SENTINEL_TEST(test_without_the_right_to_repair_a_unique_index_nothing_is_written),
+    SENTINEL_TEST(test_an_index_of_another_kind_counts_as_missing),
     SENTINEL_TEST(test_without_the_right_to_repair_a_validator_the_work_goes_on),
     SENTINEL_TEST(test_a_repair_that_fails_elsewhere_stops_nothing),
     SENTINEL_TEST(test_a_newer_worker_that_runs_repairs),
