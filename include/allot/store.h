@@ -43,10 +43,10 @@
  *   REFUSED        the database permanently rejects these writes (validator, size, unique index of
  *                  somebody else), or a stored document is malformed: try a smaller batch, or
  *                  answer `internal`
- *   TOO_LARGE      what is to be loaded exceeds the snapshot's `bytes_max`, or
- * STORE_ROWS_BYTES_MAX: try a smaller batch, or answer `limit_exceeded` MISCONFIGURED  a bug in
- * allotd, or a server that is not set up as required: an operator is needed, so report it; then try
- * again as after UNAVAILABLE
+ *   TOO_LARGE      what is to be loaded exceeds the snapshot's `bytes_max`, or the limit
+ *                  STORE_ROWS_BYTES_MAX: try a smaller batch, or answer `limit_exceeded`
+ *   MISCONFIGURED  a bug in allotd, or a server that is not set up as required: an operator is
+ *                  needed, so report it; then try again as after UNAVAILABLE
  */
 #define STORE_STATUSES(X)                                                                          \
     X(OK, "ok")                                                                                    \

@@ -390,6 +390,44 @@ static void test_a_read_that_conflicts_waits_and_is_answered(void **state)
     world_free(world);
 }
 
+/* --- a repair that fails --------------------------------------------------------------------- */
+
+/* A part of the database was missing, and there was an outage in the repair. Meanwhile another
+   thread may have repaired it. */
+static void test_commands_do_not_wait_after_an_outage_in_a_repair(void **state)
+{
+    (void)state;
+    struct world *world = world_with_provider();
+    memory_database_fail(world->database,
+                         (struct memory_fault){.call = MEMORY_LOAD, .status = STORE_MISCONFIGURED});
+    memory_database_fail(world->database, (struct memory_fault){.call = MEMORY_PREPARE,
+                                                                .status = STORE_UNAVAILABLE});
+    const struct sent *claim = ask_innocent(world, 1);
+    run_rounds(world, 1000 / ROUND_MS);
+    assert_answer(world, claim, SUCCESS);
+    world_free(world);
+}
+
+/* An operator is needed. The log names what is missing each time, so the tries are rare. */
+static void test_a_repair_that_is_not_allowed_is_tried_again_until_it_succeeds(void **state)
+{
+    (void)state;
+    struct world *world = world_with_provider();
+    size_t before = calls(world, MEMORY_PREPARE);
+    memory_database_fail(world->database,
+                         (struct memory_fault){.call = MEMORY_LOAD, .status = STORE_MISCONFIGURED});
+    memory_database_fail(
+        world->database,
+        (struct memory_fault){.call = MEMORY_PREPARE, .times = 3, .status = STORE_MISCONFIGURED});
+    const struct sent *claim = ask_innocent(world, 1);
+    run_rounds(world, 10000 / ROUND_MS);
+    assert_null(world_reply(world, claim, 0));
+    assert_true(world_run_until_idle(world));
+    assert_answer(world, claim, SUCCESS);
+    assert_int_equal(calls(world, MEMORY_PREPARE) - before, 3 + 1);
+    world_free(world);
+}
+
 /* --- the others do not wait ----------------------------------------------------------------- */
 
 /* The document is held for as long as the test lasts. */
@@ -593,6 +631,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_read_that_conflicts_waits_and_is_answered),
     cmocka_unit_test(test_a_held_document_keeps_only_its_own_commands_waiting),
     cmocka_unit_test(test_fresh_commands_do_not_wait_for_a_suspect),
+    cmocka_unit_test(test_commands_do_not_wait_after_an_outage_in_a_repair),
+    cmocka_unit_test(test_a_repair_that_is_not_allowed_is_tried_again_until_it_succeeds),
     cmocka_unit_test(test_redelivered_commands_do_not_wait_for_a_redelivered_read),
     cmocka_unit_test(test_a_lone_redelivered_command_does_not_wait_for_other_groups),
     cmocka_unit_test(test_a_flood_delays_others_by_one_batch),

@@ -59,9 +59,10 @@ enum memory_call {
  * What a failed call did in the database:
  *   LOST     the request never arrived, so it had no effect. After UNKNOWN, commit may be called
  *            again; `end` aborts
- *   APPLIED  the request took effect, but its answer was lost; for COMMIT, ATTEMPT, LETTER and
- * REPORT only LINGERS  neither the request nor the later abort arrives: the open transaction blocks
- * its documents until memory_database_resolve_commit() or memory_database_expire()
+ *   APPLIED  the request took effect, but its answer was lost; only for COMMIT, ATTEMPT, LETTER
+ *            and REPORT
+ *   LINGERS  neither the request nor the later abort arrives: the open transaction blocks its
+ *            documents until memory_database_resolve_commit() or memory_database_expire()
  */
 enum memory_fate { MEMORY_LOST, MEMORY_APPLIED, MEMORY_LINGERS };
 

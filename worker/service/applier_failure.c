@@ -353,18 +353,20 @@ static enum applier_next conclude(struct applier *applier, enum retry_cause caus
     return *ret_pause_ms > 0 ? APPLIER_WAIT : APPLIER_GO_ON;
 }
 
-/* Repairs the database, since something that the transaction needs is missing. Until that succeeds,
-   this thread does nothing else. */
+/* Repairs the database, since something that the transaction needs is missing. What only an
+   operator can mend keeps this thread here. After an outage nobody knows whether it is still
+   missing: the next transaction finds out, which has the pauses of outages. */
 enum applier_next applier_repair(struct applier *applier, int64_t *ret_pause_ms)
 {
     applier->failure = storage_repair(applier->options.store, &applier->failure_error);
-    if (applier->failure == STORE_OK) {
-        applier->stage = STAGE_GATHER;
-        return APPLIER_GO_ON;
+    if (applier->failure != STORE_OK)
+        applier->last = STORAGE_FAILED;
+    if (applier->failure == STORE_MISCONFIGURED) {
+        *ret_pause_ms = REPAIR_PAUSE_MS;
+        return APPLIER_WAIT;
     }
-    applier->last = STORAGE_FAILED;
-    *ret_pause_ms = REPAIR_PAUSE_MS;
-    return APPLIER_WAIT;
+    applier->stage = STAGE_GATHER;
+    return APPLIER_GO_ON;
 }
 
 static bool needs_proof(const struct applier *applier)
