@@ -2,12 +2,16 @@
 """Commands that the database refuses for a reason of its own, large documents that a batch would load together, and
 collections that somebody drops. Only the commands that are refused get a failure."""
 import json
+import threading
+import time
 import uuid
 
 import bson
+import pymongo
 
 from broker_frame import NotInjected
 from database_load import LoadFault
+from servers import WAIT_S, await_true
 from victim import body_of, claim, create_provider
 
 FOREIGN_INDEX = "one_user_each"
@@ -70,8 +74,43 @@ class LargeMappings(LoadFault):
             raise NotInjected(f"a read was answered with {min(sizes)} bytes")
 
 
+class Supervisor(threading.Thread):
+    """Starts members of the replica set again that have ended by themselves, and notes since when and until when there
+    was no primary."""
+
+    def __init__(self, stack):
+        super().__init__(daemon=True)
+        self.stack, self.over, self.outages = stack, threading.Event(), []
+        self.busy = threading.Lock()  # held while there is no primary
+        self.start()
+
+    def run(self):
+        alive_at = time.monotonic()
+        while not self.over.wait(0.05):
+            dead = [node for node in self.stack.nodes if not node.is_running()]
+            if not dead:
+                alive_at = time.monotonic()
+                continue
+            with self.busy:
+                for node in dead:
+                    node.start()
+                await_true(lambda: self.stack.primary_port() is not None, WAIT_S, "there is a primary")
+                self.outages.append((alive_at, time.monotonic()))
+
+    def await_primary(self):
+        time.sleep(0.2)  # in which it sees that a member has ended
+        with self.busy:
+            pass
+
+    def stop(self):
+        self.over.set()
+        self.join()
+        return self.outages
+
+
 class DroppedCollections(LoadFault):
-    """Somebody drops collections while they are written. They come back with their validators and indexes."""
+    """Somebody drops collections while they are written. They come back with their validators and indexes. MongoDB
+    6.0.5 itself may end if a transaction begins to read a collection at that moment; then it is started again."""
 
     name = "dropped-collections"
     DROPPED = ("outcomes", "letters", "attempts", "fences", "workers")
@@ -89,12 +128,23 @@ class DroppedCollections(LoadFault):
         return json.dumps(found, sort_keys=True)
 
     def inject(self):
+        supervisor = Supervisor(self.frame.stack)
         for _ in range(2 if self.short else 20):
             self.send([claim(self.provider) for _ in range(20)])
             for name in self.DROPPED:
-                self.in_database(lambda database, name=name: database.drop_collection(name))
+                self.drop(name)
+            supervisor.await_primary()
             self.frame.let_the_victim_run(1)
         self.wait()
+        outages = supervisor.stop()
+        self.frame.outages += outages
+        self.figures.append(f"mongod ended by itself {len(outages)} times")
+
+    def drop(self, name):
+        try:
+            self.in_database(lambda database: database.drop_collection(name))
+        except pymongo.errors.AutoReconnect:
+            pass  # the primary has ended
 
     def settle(self):
         super().settle()
