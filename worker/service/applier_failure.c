@@ -354,7 +354,7 @@ static enum applier_next conclude(struct applier *applier, enum retry_cause caus
 }
 
 /* Repairs the database, since something that the transaction needs is missing. What only an
-   operator can mend keeps this thread here. After an outage nobody knows whether it is still
+   operator can repair keeps this thread here. After an outage nobody knows whether it is still
    missing: the next transaction finds out, which has the pauses of outages. */
 enum applier_next applier_repair(struct applier *applier, int64_t *ret_pause_ms)
 {
