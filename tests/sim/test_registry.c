@@ -16,50 +16,36 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <pthread.h>
 #include <stdlib.h>
 
 #include "common/host/condition.h"
 #include "common/host/log.h"
 #include "common/host/system_clock.h"
 #include "tests/support/fake_clock.h"
+#include "tests/support/thread_store.h"
 #include "worker/service/registry.h"
 
-enum { SOON_MS = 1, NEVER_MS = 3600 * 1000, GENEROUS_MS = 30 * 1000, FAILURES = 3 };
+enum { SOON_MS = 1, NEVER_MS = 3600 * 1000, FAILURES = 3 };
 
 /* A store that only reports, for one thread. */
 struct fake_store {
-    struct store base;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
+    struct thread_store base;
     size_t calls; /* of report_worker */
     struct worker_report last;
     bool held;               /* calls of report_worker do not return, */
     size_t passes;           /* but so many more of them do */
     size_t failures;         /* so many fail first */
     size_t prepare_failures; /* the same for `prepare` */
-    size_t frees;
 };
-
-static void lock(struct fake_store *store)
-{
-    (void)pthread_mutex_lock(&store->lock);
-}
-
-static void unlock(struct fake_store *store)
-{
-    (void)pthread_cond_broadcast(&store->changed);
-    (void)pthread_mutex_unlock(&store->lock);
-}
 
 static enum store_status prepare(struct store *base, struct error *error)
 {
     struct fake_store *store = (struct fake_store *)base;
     (void)error;
-    lock(store);
+    thread_store_lock(&store->base);
     bool fails = store->prepare_failures > 0;
     store->prepare_failures -= fails;
-    unlock(store);
+    thread_store_unlock(&store->base);
     return fails ? STORE_UNAVAILABLE : STORE_OK;
 }
 
@@ -68,71 +54,61 @@ static enum store_status report_worker(struct store *base, const struct worker_r
 {
     struct fake_store *store = (struct fake_store *)base;
     (void)error;
-    lock(store);
+    thread_store_lock(&store->base);
     store->calls++;
     store->last = *report;
-    (void)pthread_cond_broadcast(&store->changed);
+    (void)pthread_cond_broadcast(&store->base.changed);
     while (store->held && store->passes == 0)
-        (void)condition_wait(&store->changed, &store->lock, INT64_MAX);
+        thread_store_wait(&store->base);
     store->passes -= store->held;
     bool fails = store->failures > 0;
     store->failures -= fails;
-    unlock(store);
+    thread_store_unlock(&store->base);
     return fails ? STORE_UNAVAILABLE : STORE_OK;
 }
 
-static void free_store(struct store *base)
-{
-    struct fake_store *store = (struct fake_store *)base;
-    lock(store);
-    store->frees++;
-    unlock(store);
-}
-
 static const struct store_ops ops = {
-    .prepare = prepare, .report_worker = report_worker, .free = free_store};
+    .prepare = prepare, .report_worker = report_worker, .free = thread_store_free};
 
 static struct fake_store make_store(void)
 {
-    struct fake_store store = {.base = {&ops}};
-    (void)pthread_mutex_init(&store.lock, NULL);
-    condition_init(&store.changed);
+    struct fake_store store = {.base = thread_store_make(&ops)};
     return store;
 }
 
 /* Waits until there were so many calls, and one of this state was the last. Returns that. */
 static struct worker_report await(struct fake_store *store, size_t calls, enum worker_state state)
 {
-    int64_t until_ms = system_monotonic_ms() + GENEROUS_MS;
+    int64_t until_ms = system_monotonic_ms() + THREAD_STORE_WAIT_MS;
     bool in_time = true;
-    lock(store);
+    thread_store_lock(&store->base);
     while (in_time && (store->calls < calls || store->last.state != state))
-        in_time = condition_wait(&store->changed, &store->lock, until_ms);
+        in_time = condition_wait(&store->base.changed, &store->base.lock, until_ms);
     struct worker_report report = store->last;
-    unlock(store);
+    thread_store_unlock(&store->base);
     assert_true(in_time);
     return report;
 }
 
 static void hold(struct fake_store *store, bool held)
 {
-    lock(store);
+    thread_store_lock(&store->base);
     store->held = held;
-    unlock(store);
+    thread_store_unlock(&store->base);
 }
 
 static void let_pass(struct fake_store *store)
 {
-    lock(store);
+    thread_store_lock(&store->base);
     store->passes++;
-    unlock(store);
+    thread_store_unlock(&store->base);
 }
 
 static struct registry *start(struct fake_store *store, struct clock *clock,
                               const struct counters *const *counters, size_t lanes,
                               int64_t report_ms)
 {
-    struct registry_options options = {.store = &store->base,
+    struct registry_options options = {.store = &store->base.base,
                                        .clock = clock,
                                        .version = text_of("test"),
                                        .report_ms = report_ms,
@@ -152,11 +128,11 @@ static void test_reports_follow_each_other_until_the_last(void **state)
     (void)await(&store, 3, WORKER_RUNNING);
     registry_stopping(registry);
     (void)await(&store, 6, WORKER_STOPPING);
-    assert_true(registry_end(registry, GENEROUS_MS));
+    assert_true(registry_end(registry, THREAD_STORE_WAIT_MS));
     assert_int_equal(store.last.state, WORKER_STOPPED);
     assert_int_equal(store.last.lanes, 1);
     assert_true(text_is(store.last.version, "test"));
-    assert_int_equal(store.frees, 1);
+    assert_int_equal(store.base.frees, 1);
 }
 
 static void test_a_change_of_the_state_is_reported_at_once(void **state)
@@ -167,7 +143,7 @@ static void test_a_change_of_the_state_is_reported_at_once(void **state)
     (void)await(&store, 1, WORKER_RUNNING);
     registry_stopping(registry);
     (void)await(&store, 2, WORKER_STOPPING);
-    assert_true(registry_end(registry, GENEROUS_MS));
+    assert_true(registry_end(registry, THREAD_STORE_WAIT_MS));
     assert_int_equal(store.calls, 3);
     assert_int_equal(store.last.state, WORKER_STOPPED);
 }
@@ -180,7 +156,7 @@ static void test_failures_are_tried_again(void **state)
     store.prepare_failures = 1;
     struct registry *registry = start(&store, system_clock(), one_lane, 1, SOON_MS);
     (void)await(&store, FAILURES + 1, WORKER_RUNNING);
-    assert_true(registry_end(registry, GENEROUS_MS));
+    assert_true(registry_end(registry, THREAD_STORE_WAIT_MS));
     assert_int_equal(store.last.state, WORKER_STOPPED);
 }
 
@@ -193,20 +169,9 @@ static void test_without_a_prepared_database_nothing_is_reported(void **state)
     store.prepare_failures = SIZE_MAX;
     struct registry *registry = start(&store, system_clock(), one_lane, 1, SOON_MS);
     registry_stopping(registry);
-    assert_true(registry_end(registry, GENEROUS_MS));
+    assert_true(registry_end(registry, THREAD_STORE_WAIT_MS));
     assert_int_equal(store.calls, 0);
-    assert_int_equal(store.frees, 1);
-}
-
-static void await_free(struct fake_store *store)
-{
-    int64_t until_ms = system_monotonic_ms() + GENEROUS_MS;
-    bool in_time = true;
-    lock(store);
-    while (in_time && store->frees == 0)
-        in_time = condition_wait(&store->changed, &store->lock, until_ms);
-    unlock(store);
-    assert_true(in_time);
+    assert_int_equal(store.base.frees, 1);
 }
 
 static void test_an_end_does_not_wait_for_a_call_that_hangs(void **state)
@@ -218,10 +183,10 @@ static void test_an_end_does_not_wait_for_a_call_that_hangs(void **state)
     struct registry *registry = start(&store, system_clock(), one_lane, 1, SOON_MS);
     (void)await(&store, 1, WORKER_RUNNING);
     assert_false(registry_end(registry, SOON_MS));
-    assert_int_equal(store.frees, 0);
+    assert_int_equal(store.base.frees, 0);
     hold(&store, false);
     (void)await(&store, 2, WORKER_STOPPED);
-    await_free(&store);
+    thread_store_await(&store.base, &store.base.frees, 1);
 }
 
 static void assert_rate(const struct worker_report *report, double expected)
@@ -256,7 +221,7 @@ static void test_rates_are_those_since_the_last_report(void **state)
     assert_rate(&report, 2);
     hold(&store, false);
     registry_stopping(registry);
-    assert_true(registry_end(registry, GENEROUS_MS));
+    assert_true(registry_end(registry, THREAD_STORE_WAIT_MS));
     assert_rate(&store.last, 0);
 }
 

@@ -12,89 +12,50 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <pthread.h>
-
-#include "common/host/condition.h"
 #include "common/host/log.h"
-#include "common/host/system_clock.h"
+#include "tests/support/thread_store.h"
 #include "worker/service/repairer.h"
 
-enum { SOON_MS = 1, NEVER_MS = 3600 * 1000, GENEROUS_MS = 30 * 1000 };
+enum { SOON_MS = 1, NEVER_MS = 3600 * 1000 };
 
 /* A store that only repairs, for one thread. */
 struct fake_store {
-    struct store base;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
+    struct thread_store base;
     size_t repairs; /* calls that have begun */
     bool held;      /* calls do not return */
-    size_t frees;
 };
-
-static void lock(struct fake_store *store)
-{
-    (void)pthread_mutex_lock(&store->lock);
-}
-
-static void unlock(struct fake_store *store)
-{
-    (void)pthread_cond_broadcast(&store->changed);
-    (void)pthread_mutex_unlock(&store->lock);
-}
 
 static enum store_status repair(struct store *base, struct store_gap *ret_gap, struct error *error)
 {
     struct fake_store *store = (struct fake_store *)base;
     *ret_gap = (struct store_gap){{"providers: index 'name'"}, {"providers: index 'name'"}, false};
     error_set(error, "not authorized");
-    lock(store);
+    thread_store_lock(&store->base);
     store->repairs++;
-    (void)pthread_cond_broadcast(&store->changed);
+    (void)pthread_cond_broadcast(&store->base.changed);
     while (store->held)
-        (void)condition_wait(&store->changed, &store->lock, INT64_MAX);
-    unlock(store);
+        thread_store_wait(&store->base);
+    thread_store_unlock(&store->base);
     return STORE_MISCONFIGURED;
 }
 
-static void free_store(struct store *base)
-{
-    struct fake_store *store = (struct fake_store *)base;
-    lock(store);
-    store->frees++;
-    unlock(store);
-}
-
-static const struct store_ops ops = {.repair = repair, .free = free_store};
+static const struct store_ops ops = {.repair = repair, .free = thread_store_free};
 
 static struct fake_store make_store(void)
 {
-    struct fake_store store = {.base = {&ops}};
-    (void)pthread_mutex_init(&store.lock, NULL);
-    condition_init(&store.changed);
+    struct fake_store store = {.base = thread_store_make(&ops)};
     return store;
-}
-
-/* Waits until a count of the store has a value. */
-static void await(struct fake_store *store, const size_t *count, size_t value)
-{
-    int64_t until_ms = system_monotonic_ms() + GENEROUS_MS;
-    bool in_time = true;
-    lock(store);
-    while (in_time && *count < value)
-        in_time = condition_wait(&store->changed, &store->lock, until_ms);
-    unlock(store);
-    assert_true(in_time);
 }
 
 static void test_the_database_is_repaired_again_and_again(void **state)
 {
     (void)state;
     struct fake_store store = make_store();
-    struct repairer *repairer = repairer_start(&store.base, SOON_MS);
-    await(&store, &store.repairs, 3);
+    struct repairer *repairer = repairer_start(&store.base.base, SOON_MS);
+    thread_store_await(&store.base, &store.repairs, 3);
     repairer_stop(repairer);
-    assert_true(repairer_end(repairer, GENEROUS_MS));
-    assert_int_equal(store.frees, 1);
+    assert_true(repairer_end(repairer, THREAD_STORE_WAIT_MS));
+    assert_int_equal(store.base.frees, 1);
 }
 
 /* The lanes prepare the database at their start. */
@@ -102,9 +63,9 @@ static void test_the_first_repair_is_not_at_once(void **state)
 {
     (void)state;
     struct fake_store store = make_store();
-    struct repairer *repairer = repairer_start(&store.base, NEVER_MS);
+    struct repairer *repairer = repairer_start(&store.base.base, NEVER_MS);
     repairer_stop(repairer);
-    assert_true(repairer_end(repairer, GENEROUS_MS));
+    assert_true(repairer_end(repairer, THREAD_STORE_WAIT_MS));
     assert_int_equal(store.repairs, 0);
 }
 
@@ -114,15 +75,15 @@ static void test_an_end_does_not_wait_for_a_repair_that_hangs(void **state)
     static struct fake_store store; /* the thread unlocks it last */
     store = make_store();
     store.held = true;
-    struct repairer *repairer = repairer_start(&store.base, SOON_MS);
-    await(&store, &store.repairs, 1);
+    struct repairer *repairer = repairer_start(&store.base.base, SOON_MS);
+    thread_store_await(&store.base, &store.repairs, 1);
     repairer_stop(repairer);
     assert_false(repairer_end(repairer, SOON_MS));
-    assert_int_equal(store.frees, 0);
-    lock(&store);
+    assert_int_equal(store.base.frees, 0);
+    thread_store_lock(&store.base);
     store.held = false;
-    unlock(&store);
-    await(&store, &store.frees, 1);
+    thread_store_unlock(&store.base);
+    thread_store_await(&store.base, &store.base.frees, 1);
     assert_int_equal(store.repairs, 1);
 }
 
