@@ -98,8 +98,8 @@ static void log_end(const struct worker *worker, enum ending ending)
                   "shutdown.timeout passed; commands without an answer go back to the queue");
     event_log(EVENT_WORKER_STOPPED, LOG_NONE,
               ending == ENDED ? "shutdown complete"
-                              : "shutdown complete, although a call to the broker or the database "
-                                "has not returned");
+                              : "shutdown complete; a call to the broker or the database has not "
+                                "returned, and is given up");
 }
 
 void shutdown_worker(struct worker *worker, int signals, int status)

@@ -47,7 +47,7 @@ ALLOT_CHECK bool worker_start(struct worker *worker, struct error *error);
 void worker_check_progress(struct worker *worker);
 /* Returns the number of commands in flight, of all lanes. */
 uint64_t worker_in_flight(const struct worker *worker);
-/* Reports that the worker stops, and has nothing repaired any more. Called before worker_stop(). */
+/* Reports that the worker stops, and begins no more repairs. Called before worker_stop(). */
 void worker_stopping(struct worker *worker);
 /* Stops all lanes, which have `patience_ms` to answer the commands in flight, and waits for them.
    Called by one other thread; meanwhile only worker_in_flight, worker_returned and worker_note_stop

@@ -11,8 +11,8 @@
  *   a producer that follows the pages makes progress. The query asks for one row more than `limit`,
  *   which tells whether there is another page.
  * - Lists of providers: at most `limit` rows, in the order of the index on the name. PAGE_ROWS_MAX
- * rows are smaller than PAGE_BYTES_MAX (a name has at most 800 bytes), so no row has to be left
- * out.
+ *   rows are smaller than PAGE_BYTES_MAX (a name has at most 800 bytes), so no row has to be left
+ *   out.
  * - Usages: the server adds up the amounts. A sum beyond 64 bits is an error, never a wrong number.
  *
  * Not here: documents that are known by key (load.c), and how the queries run (queries.c).

@@ -3,9 +3,9 @@
  * The command decoder; the input is a body. Properties that every input is checked for:
  *
  * - an accepted command has everything that the planner relies on: values in their ranges, lists
- * sorted and without duplicates (check_command and the functions above it);
+ *   sorted and without duplicates (check_command and the functions above it);
  * - a failure has one of the decoder's own codes, its details, a JSON Pointer that is well-formed,
- * and a reply that is complete (check_refusal, check_reply);
+ *   and a reply that is complete (check_refusal, check_reply);
  * - the layout of the JSON (spaces, escapes, order of members) changes nothing (check_layout);
  * - a failure with a higher precedence wins over one with a lower precedence (check_precedence).
  *

@@ -4,7 +4,7 @@
  * more for each, in the simulator:
  *   1. one query per provider: the number of loads does not grow with the providers of a batch;
  *   2. a clean-up that fails halfway: every storage call fails once, and only the state before or
- * the state after the command is ever seen;
+ *      the state after the command is ever seen;
  *   3. an outage taken for "not found": nothing is answered during an outage, and the right answer
  *      follows it;
  *   4. a consumer created or left behind by a command that failed;

@@ -10,7 +10,7 @@
  *   dies, its records stay. A command with such a record is a suspect, and is tried in half as
  *   large a group. So the one that kills its workers is alone after log2(group) deaths, and only
  *   deaths alone count (`alone`). A lone command that may take long, or that is beside other
- * groups, counts as a group of two until a worker has died with it (`wants_to_be_alone`).
+ *   groups, counts as a group of two until a worker has died with it (`wants_to_be_alone`).
  * - A worker that lives deletes its records: those of a command as soon as it is decided and
  *   committed, before its answer is published, so that a later death is not counted for it; and
  *   those of commands whose connection is lost. Another worker may read such a record before; then

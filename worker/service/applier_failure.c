@@ -353,9 +353,9 @@ static enum applier_next conclude(struct applier *applier, enum retry_cause caus
     return *ret_pause_ms > 0 ? APPLIER_WAIT : APPLIER_GO_ON;
 }
 
-/* Repairs the database, since something that the transaction needs is missing. What only an
-   operator can repair keeps this thread here. After an outage nobody knows whether it is still
-   missing: the next transaction finds out, which has the pauses of outages. */
+/* Repairs the database, since something that the transaction needs is missing. If only an operator
+   can repair it, this thread tries again and does nothing else. If the database was away, another
+   thread may have repaired it since: the next transaction finds out, and pauses if it fails. */
 enum applier_next applier_repair(struct applier *applier, int64_t *ret_pause_ms)
 {
     applier->failure = storage_repair(applier->options.store, &applier->failure_error);

@@ -7,7 +7,7 @@
  *   3. let flow control start or cancel the subscription;
  *   4. poll the socket: deliveries are decoded, confirms go to the settler;
  *   5. submit the deliveries of this poll to the apply threads, all at once, so that they become
- * one batch; give the next reads to readers that are free;
+ *      one batch; give the next reads to readers that are free;
  *   6. release the settled jobs; of deliveries that are held, keep the tag, and requeue it later;
  *   7. submit the jobs whose letters have to be stored, and the sweep and the trim that are due;
  *   8. check the progress of the apply threads (apply_thread.c).

@@ -14,7 +14,6 @@
 #include <string.h>
 
 #include "common/base/memory.h"
-#include "common/host/condition.h"
 #include "common/host/system_clock.h"
 #include "worker/service/events.h"
 #include "worker/service/store_thread.h"
@@ -41,7 +40,7 @@ static void wait_for_change(struct registry *registry, enum worker_state from, i
     int64_t until_ms = system_monotonic_ms() + wait_ms;
     store_thread_lock(&registry->thread);
     for (bool in_time = true; registry->state == from && in_time;)
-        in_time = condition_wait(&registry->thread.changed, &registry->thread.lock, until_ms);
+        in_time = store_thread_wait(&registry->thread, until_ms);
     store_thread_unlock(&registry->thread);
 }
 

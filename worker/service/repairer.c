@@ -2,7 +2,6 @@
 #include "worker/service/repairer.h"
 
 #include "common/base/memory.h"
-#include "common/host/condition.h"
 #include "common/host/system_clock.h"
 #include "worker/service/storage_repair.h"
 #include "worker/service/store_thread.h"
@@ -19,7 +18,7 @@ static bool wait_for_turn(struct repairer *repairer)
     int64_t until_ms = system_monotonic_ms() + repairer->pause_ms;
     store_thread_lock(&repairer->thread);
     for (bool in_time = true; !repairer->stopping && in_time;)
-        in_time = condition_wait(&repairer->thread.changed, &repairer->thread.lock, until_ms);
+        in_time = store_thread_wait(&repairer->thread, until_ms);
     bool goes_on = !repairer->stopping;
     store_thread_unlock(&repairer->thread);
     return goes_on;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Has parts of the database that are missing created again, from time to time. Transactions notice
- * a dropped collection by themselves; this finds the rest, such as an index. It has a thread of its
- * own, since an index takes long to build.
+ * Looks once a minute whether parts of the database are missing, and creates them again.
+ * Transactions notice a dropped collection by themselves; this finds the rest, such as an index. It
+ * has a thread of its own, since an index may take long to build.
  */
 #ifndef ALLOT_SERVICE_REPAIRER_H
 #define ALLOT_SERVICE_REPAIRER_H
@@ -18,11 +18,11 @@ struct repairer;
    since the lanes prepare the database at their start. The store is owned by the repairer. */
 struct repairer *repairer_start(struct store *store, int64_t pause_ms);
 
-/* Begins no more repairs. Returns at once. */
+/* Lets the thread end after the repair that it is in, if any. Returns at once. */
 void repairer_stop(struct repairer *repairer);
 
-/* Waits for the end of a call, after repairer_stop(), and frees the repairer; or returns false
-   after `limit_ms`, as store_thread_end(). */
+/* Called after repairer_stop(). Waits until the thread has ended, and frees the repairer; or
+   returns false after `limit_ms`, as store_thread_end(). */
 ALLOT_CHECK bool repairer_end(struct repairer *repairer, int64_t limit_ms);
 
 #endif

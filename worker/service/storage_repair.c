@@ -24,7 +24,7 @@ static void log_not_looked_at(const struct error *error)
 {
     event_log(EVENT_STORAGE_INCOMPLETE,
               LOG_FIELDS(LOG_T("missing", TEXT_NONE), LOG_S("error", error->text)),
-              "cannot look whether parts of the database are missing; what is missing stays so");
+              "cannot check whether parts of the database are missing; nothing is repaired");
 }
 
 enum store_status storage_repair(struct store *store, struct error *error)

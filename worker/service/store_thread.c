@@ -17,6 +17,11 @@ void store_thread_unlock(struct store_thread *thread)
     (void)pthread_mutex_unlock(&thread->lock);
 }
 
+bool store_thread_wait(struct store_thread *thread, int64_t until_ms)
+{
+    return condition_wait(&thread->changed, &thread->lock, until_ms);
+}
+
 static void free_object(struct store_thread *thread)
 {
     thread->store->ops->free(thread->store);
@@ -56,7 +61,7 @@ bool store_thread_end(struct store_thread *thread, int64_t limit_ms)
     pthread_t id = thread->id;
     store_thread_lock(thread);
     for (bool in_time = true; !thread->ended && in_time;)
-        in_time = condition_wait(&thread->changed, &thread->lock, until_ms);
+        in_time = store_thread_wait(thread, until_ms);
     bool ended = thread->ended;
     thread->abandoned = !ended;
     store_thread_unlock(thread); /* if it is abandoned, it may be freed from now on */

@@ -12,14 +12,14 @@
 #include "allot/store.h"
 
 /* The first member of an object that was allocated with malloc(). The object may keep state of its
-   own under `lock`. */
+   own under the lock. */
 struct store_thread {
     struct store *store; /* owned */
-    pthread_mutex_t lock;
-    pthread_cond_t changed; /* the state of the object, or `ended` */
 
     /* of store_thread.c */
     pthread_t id;
+    pthread_mutex_t lock;
+    pthread_cond_t changed; /* the state of the object, or `ended` */
     void (*run)(struct store_thread *thread);
     bool ended;     /* the thread makes no call any more */
     bool abandoned; /* nobody waits for the thread; it frees the object */
@@ -32,6 +32,9 @@ void store_thread_start(struct store_thread *thread, struct store *store, const 
 void store_thread_lock(struct store_thread *thread);
 /* Wakes all who wait for a change, too. */
 void store_thread_unlock(struct store_thread *thread);
+/* Waits for a change, under the lock, at most until system_monotonic_ms() is `until_ms`. Returns
+   false if that time has come; it may return true without a change. */
+bool store_thread_wait(struct store_thread *thread, int64_t until_ms);
 
 /*
  * Waits until `run` has returned, which the caller has told it to do, and frees the object with its
