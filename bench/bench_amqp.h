@@ -6,8 +6,9 @@
 #ifndef BENCH_AMQP_H
 #define BENCH_AMQP_H
 
-#include <amqp.h>
 #include <stdbool.h>
+
+#include "common/amqp/librabbitmq.h"
 
 /* Connects and logs in without TLS. Owned by the caller, freed by bench_amqp_close(). */
 amqp_connection_state_t bench_amqp_open(const char *uri);

@@ -15,8 +15,6 @@
  * It decodes and decides nothing, detects no repeated command, and ends at the first error; so its
  * rate is what a worker on the same machine cannot exceed.
  */
-#include <amqp.h>
-#include <amqp_framing.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

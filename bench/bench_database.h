@@ -6,9 +6,8 @@
 #ifndef BENCH_DATABASE_H
 #define BENCH_DATABASE_H
 
-#include <mongoc/mongoc.h>
-
 #include "bench/bench_claims.h"
+#include "common/mongo/libmongoc.h"
 
 struct database {
     mongoc_client_t *client;

@@ -92,7 +92,7 @@ static void append_allocations(bson_t *document, const struct shape *shape,
     char room[16];
     const char *name = NULL;
     sorted_providers(shape, claim, indexes);
-    bson_append_array_begin(document, "allocations", -1, &allocations);
+    array_begin(document, "allocations", &allocations);
     for (uint32_t i = 0; i < shape->claim_providers; i++) {
         (void)bson_uint32_to_string(i, &name, room, sizeof room);
         bson_append_document_begin(&allocations, name, -1, &allocation);

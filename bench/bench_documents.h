@@ -8,9 +8,8 @@
 #ifndef BENCH_DOCUMENTS_H
 #define BENCH_DOCUMENTS_H
 
-#include <bson/bson.h>
-
 #include "bench/bench_claims.h"
+#include "common/mongo/libmongoc.h"
 
 /* Each function appends to a bson_t that the caller has initialized. */
 

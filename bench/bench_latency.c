@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MILLISECONDS = 1000, PERCENT = 100 };
+enum { PERCENT = 100 };
+
+static const double milliseconds = 1000.0; /* in a second */
 
 static int compare(const void *a, const void *b)
 {
@@ -43,7 +45,7 @@ struct latency latency_of(const double *seconds, size_t count)
 
 void latency_print(const struct latency *latency)
 {
-    (void)printf(" p50=%.2f p90=%.2f p99=%.2f max=%.2f", latency->p50 * MILLISECONDS,
-                 latency->p90 * MILLISECONDS, latency->p99 * MILLISECONDS,
-                 latency->max * MILLISECONDS);
+    (void)printf(" p50=%.2f p90=%.2f p99=%.2f max=%.2f", latency->p50 * milliseconds,
+                 latency->p90 * milliseconds, latency->p99 * milliseconds,
+                 latency->max * milliseconds);
 }

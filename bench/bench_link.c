@@ -14,8 +14,6 @@
  */
 #include "bench/bench_link.h"
 
-#include <amqp.h>
-#include <amqp_framing.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -188,7 +186,7 @@ bool link_wait(struct link *link, double seconds, link_handler handler, void *co
 {
     amqp_frame_t frame;
     struct timeval no_wait = {0}, wait = {.tv_sec = (time_t)seconds};
-    wait.tv_usec = (suseconds_t)((seconds - (double)wait.tv_sec) * MICROSECONDS);
+    wait.tv_usec = (suseconds_t)((seconds - (double)wait.tv_sec) * (double)MICROSECONDS);
     int status = amqp_simple_wait_frame_noblock(link->state, &frame, &wait);
     bool arrived = status == AMQP_STATUS_OK;
     while (status == AMQP_STATUS_OK) {

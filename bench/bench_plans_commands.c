@@ -91,7 +91,7 @@ static void send_step(struct link *link, size_t number, struct buffer *body)
     buffer_add(body, "{\"version\":1,\"command\":\"%s\",\"params\":%s}", waiting.step->command,
                waiting.step->params);
     link_publish(link, &message);
-    for (double end = bench_seconds() + ANSWER_SECONDS; !waiting.answered;) {
+    for (double end = bench_seconds() + (double)ANSWER_SECONDS; !waiting.answered;) {
         if (bench_seconds() > end)
             bench_die("no reply to %s within %d s", waiting.step->command, ANSWER_SECONDS);
         (void)link_wait(link, 1, handle_reply, &waiting);

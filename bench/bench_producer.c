@@ -94,7 +94,7 @@ static void wait_for_replies(struct producer *producer, double seconds)
 {
     link_cork(producer->link, false);
     bool arrived = link_wait(producer->link, seconds, handle_reply, producer);
-    if (!arrived && seconds >= SILENCE_SECONDS)
+    if (!arrived && seconds >= (double)SILENCE_SECONDS)
         bench_die("no reply for %d s", SILENCE_SECONDS);
 }
 

@@ -102,7 +102,7 @@ static void append_filter(struct raw *raw, append_id append, size_t numbers, bso
     const char *name = NULL;
     uint32_t count = 0;
     bson_append_document_begin(filter, "_id", -1, &condition);
-    bson_append_array_begin(&condition, "$in", -1, &array);
+    array_begin(&condition, "$in", &array);
     for (size_t i = 0; i < numbers; i++) {
         (void)bson_uint32_to_string(count, &name, buffer, sizeof buffer);
         count += append(raw, i, name, &array);

@@ -93,8 +93,8 @@ static void print_server(struct run *run, const struct server_counters *before)
     struct server_counters after = database_counters(&run->database);
     double commands = (double)(run->options.commands - 1); /* after producer_prime() */
     double committed = (double)(after.committed - before->committed);
-    (void)printf(" transactions=%.2f retries=%.2f", committed * THOUSAND / commands,
-                 (double)(after.aborted - before->aborted) * THOUSAND / commands);
+    (void)printf(" transactions=%.2f retries=%.2f", committed * (double)THOUSAND / commands,
+                 (double)(after.aborted - before->aborted) * (double)THOUSAND / commands);
     if (committed > 0)
         (void)printf(" trips=%.2f", (double)(after.commands - before->commands) / committed);
     database_print_batches(&run->database, before);
@@ -129,8 +129,8 @@ static void measure(struct run *run)
     allocated = processes_allocations(run->processes) - allocated;
     struct latency latency = producer_latency(run->producer, warm);
     (void)printf(" rate=%.1f cpu=%.4f peak=%.1f stall=%.1f", measured / seconds,
-                 used * THOUSAND / measured, processes_peak_mib(run->processes),
-                 producer_stall(run->producer) * THOUSAND);
+                 used * (double)THOUSAND / measured, processes_peak_mib(run->processes),
+                 producer_stall(run->producer) * (double)THOUSAND);
     latency_print(&latency);
     if (run->options.heap != NULL)
         (void)printf(" allocations=%.2f", (double)allocated / measured);

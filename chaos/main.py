@@ -213,10 +213,16 @@ class Harness:
 def build(options):
     if options.build is None:
         options.build = str(ROOT / "build/chaos")
-        subprocess.run(["cmake", "-S", str(ROOT), "-B", options.build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release",
-                        "-DALLOT_POISON=ON"], check=True, stdout=subprocess.DEVNULL)
-        subprocess.run(["ninja", "-C", options.build, "allotd", "allotctl", "allotd-poison"], check=True,
-                       stdout=subprocess.DEVNULL)
+        run_logged("configure", "cmake", "-S", str(ROOT), "-B", options.build, "-G", "Ninja",
+                   "-DCMAKE_BUILD_TYPE=Release", "-DALLOT_POISON=ON")
+        run_logged("build", "ninja", "-C", options.build, "allotd", "allotctl", "allotd-poison")
+
+
+def run_logged(name, *command):
+    """Runs a command. If it fails, the end of its output and the path of its log are printed, and the run ends."""
+    log = ROOT / "build" / f"chaos-{name}.log"
+    if subprocess.run([ROOT / "script/lib/run_logged", log, *command]).returncode != 0:
+        sys.exit(1)
 
 
 def read_options():

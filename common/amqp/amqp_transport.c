@@ -390,10 +390,6 @@ static void report_delivery(struct incoming *incoming, const struct transport_ha
                                        .body_sha256 = incoming->body_sha256};
     set_origin(&event.delivery, incoming->channel, incoming->tag);
     field_table_read_delivery(&event.delivery);
-    /* The broker sets x-delivery-count from the second delivery on. On the first one the header can
-       only come from the producer. */
-    if (!incoming->redelivered)
-        event.delivery.delivery_count = 0;
     incoming->arena = NULL;
     report(handler, &event);
 }

@@ -13,10 +13,9 @@
 #ifndef ALLOT_AMQP_CONNECTION_H
 #define ALLOT_AMQP_CONNECTION_H
 
-#include <amqp.h>
-
 #include "allot/transport.h"
 #include "common/amqp/frames.h"
+#include "common/amqp/librabbitmq.h"
 #include "common/amqp/login.h"
 #include "common/codec/amqp_uri.h"
 

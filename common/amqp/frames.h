@@ -7,10 +7,9 @@
 #ifndef ALLOT_AMQP_FRAMES_H
 #define ALLOT_AMQP_FRAMES_H
 
-#include <amqp.h>
-
 #include "allot/transport.h"
 #include "common/amqp/incoming.h"
+#include "common/amqp/librabbitmq.h"
 #include "common/codec/body_reader.h"
 
 enum { READER_CHANNELS = 5 };

@@ -16,8 +16,6 @@
  */
 #include "common/amqp/login.h"
 
-#include <amqp_ssl_socket.h>
-#include <amqp_tcp_socket.h>
 #include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>

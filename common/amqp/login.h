@@ -3,9 +3,8 @@
 #ifndef ALLOT_AMQP_LOGIN_H
 #define ALLOT_AMQP_LOGIN_H
 
-#include <amqp.h>
-
 #include "allot/transport.h"
+#include "common/amqp/librabbitmq.h"
 #include "common/amqp/tls.h"
 #include "common/codec/amqp_uri.h"
 

@@ -4,9 +4,8 @@
 #ifndef ALLOT_AMQP_PROPERTIES_H
 #define ALLOT_AMQP_PROPERTIES_H
 
-#include <amqp.h>
-
 #include "allot/message.h"
+#include "common/amqp/librabbitmq.h"
 
 /* Convert texts; the bytes are borrowed. */
 amqp_bytes_t bytes_of(struct text text);

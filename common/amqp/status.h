@@ -3,9 +3,8 @@
 #ifndef ALLOT_AMQP_STATUS_H
 #define ALLOT_AMQP_STATUS_H
 
-#include <amqp.h>
-
 #include "allot/transport.h"
+#include "common/amqp/librabbitmq.h"
 
 /* Why the broker closed a channel or the connection. */
 struct closing {

@@ -6,8 +6,7 @@
 #ifndef ALLOT_AMQP_TOPOLOGY_OBJECTS_H
 #define ALLOT_AMQP_TOPOLOGY_OBJECTS_H
 
-#include <amqp.h>
-
+#include "common/amqp/librabbitmq.h"
 #include "common/amqp/topology.h"
 
 enum { TOPOLOGY_OBJECTS = 5, TOPOLOGY_BINDINGS = 3, TOPOLOGY_ARGUMENTS_MAX = 5 };

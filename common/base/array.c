@@ -12,5 +12,6 @@ void array_sort(void *items, size_t count, size_t size, array_compare compare)
 void *array_find(const void *key, const void *items, size_t count, size_t size,
                  array_compare compare)
 {
-    return count > 0 ? bsearch(key, items, count, size, compare) : NULL;
+    /* The cast is for C libraries whose bsearch returns a const pointer from a const list. */
+    return count > 0 ? (void *)bsearch(key, items, count, size, compare) : NULL;
 }

@@ -273,10 +273,6 @@ void field_table_read_delivery(struct delivery *delivery)
 {
     struct text table = delivery->raw_headers;
     struct field field;
-    delivery->delivery_count = 0;
-    if (field_table_find(table, "x-delivery-count", &field) && field.kind == FIELD_INTEGER)
-        delivery->delivery_count = field.integer > 0 ? field.integer : 0;
-
     delivery->deadline = HEADER_ABSENT;
     delivery->deadline_ms = 0;
     if (field_table_find(table, "x-allot-deadline", &field)) {

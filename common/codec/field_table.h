@@ -57,8 +57,8 @@ struct text field_table_filter(struct arena *arena, struct text table,
                                bool (*keeps)(struct text name));
 
 /*
- * Fills the members of a delivery that come from its `raw_headers`: delivery_count (0 if it
- * is missing or negative), deadline, deadline_ms, and traceparent (absent if it is not valid).
+ * Fills the members of a delivery that come from its `raw_headers`: deadline, deadline_ms, and
+ * traceparent (absent if it is not valid).
  */
 void field_table_read_delivery(struct delivery *delivery);
 

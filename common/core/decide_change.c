@@ -439,7 +439,9 @@ static void decide_inventory_set(struct decision *decision)
 /* All but inventory.set: the decoder makes the same parameters of them. */
 #define ALLOCATION_FUNCTIONS                                                                       \
     {                                                                                              \
-        .policy = ask_change, .want_first = want_change, .want_second = want_old_providers,        \
+        .policy = ask_change,                                                                      \
+        .want_first = want_change,                                                                 \
+        .want_second = want_old_providers,                                                         \
         .decide = decide_change,                                                                   \
     }
 

@@ -7,10 +7,9 @@
 #ifndef ALLOT_MONGO_DOCUMENT_H
 #define ALLOT_MONGO_DOCUMENT_H
 
-#include <bson/bson.h>
-
 #include "allot/limits.h"
 #include "common/core/snapshot.h"
+#include "common/mongo/libmongoc.h"
 
 /* --- values --- */
 

@@ -61,7 +61,7 @@ static enum store_status insert(struct probe *probe)
     bson_t document, marks, reply;
     bson_error_t cause;
     bson_copy_to(&probe->id, &document);
-    bson_append_array_begin(&document, "marks", -1, &marks);
+    array_begin(&document, "marks", &marks);
     bson_append_array_end(&document, &marks);
     BSON_APPEND_DATE_TIME(&document, "expires_at", 0);
     bool done =

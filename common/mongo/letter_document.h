@@ -8,10 +8,9 @@
 #ifndef ALLOT_MONGO_LETTER_DOCUMENT_H
 #define ALLOT_MONGO_LETTER_DOCUMENT_H
 
-#include <bson/bson.h>
-
 #include "allot/attributes.h"
 #include "allot/letter.h"
+#include "common/mongo/libmongoc.h"
 
 /* Appends a text of a letter: nothing if it is absent. */
 void letter_append_text(bson_t *document, const char *key, struct text value);

@@ -4,7 +4,7 @@
 void list_begin(struct list *list, bson_t *document, const char *key)
 {
     list->count = 0;
-    bson_append_array_begin(document, key, -1, &list->array);
+    array_begin(document, key, &list->array);
 }
 
 void list_end(struct list *list, bson_t *document)

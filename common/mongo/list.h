@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A BSON array that is being appended to a document. BSON names the elements of an array by their
- * index: "0", "1" and so on. Libbson 1.23 leaves that to the caller; its bson_array_builder_t came
- * with 1.25.
+ * index: "0", "1" and so on. Libbson 1.23 leaves that to the caller, since its bson_array_builder_t
+ * came with 1.25.
  */
 #ifndef ALLOT_MONGO_LIST_H
 #define ALLOT_MONGO_LIST_H
 
-#include <bson/bson.h>
+#include "common/mongo/libmongoc.h"
 
 struct list {
     bson_t array;     /* append to it, each element under the name that list_next() returns */

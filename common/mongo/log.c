@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "common/mongo/libmongoc.h"
 #include "common/mongo/mongo_store.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include <mongoc/mongoc.h>
 
 /* Libmongoc has one log handler per process, so this is a global too. It is set before threads
    exist. */

@@ -6,8 +6,7 @@
 #ifndef ALLOT_MONGO_POOL_H
 #define ALLOT_MONGO_POOL_H
 
-#include <mongoc/mongoc.h>
-
+#include "common/mongo/libmongoc.h"
 #include "common/mongo/mongo_store.h"
 
 /* X(identifier, name in the database) */

@@ -107,7 +107,7 @@ static void append_lists(bson_t *expression, size_t count)
     list_begin(&lists, expression, "$concatArrays");
     for (size_t i = 0; i < count; i++) {
         if (i > 0) {
-            bson_append_array_begin(&lists.array, list_next(&lists), -1, &separator);
+            array_begin(&lists.array, list_next(&lists), &separator);
             BSON_APPEND_INT32(&separator, "0", 0);
             bson_append_array_end(&lists.array, &separator);
         }
@@ -133,7 +133,7 @@ static void append_rows(bson_t *pipeline, size_t count)
 static void append_source(bson_t *pipeline)
 {
     bson_t source = BSON_INITIALIZER, documents, nothing = BSON_INITIALIZER;
-    bson_append_array_begin(&source, "$documents", -1, &documents);
+    array_begin(&source, "$documents", &documents);
     BSON_APPEND_DOCUMENT(&documents, "0", &nothing);
     bson_append_array_end(&source, &documents);
     BSON_APPEND_DOCUMENT(pipeline, "0", &source);

@@ -4,9 +4,8 @@
 #ifndef ALLOT_MONGO_STATUS_H
 #define ALLOT_MONGO_STATUS_H
 
-#include <mongoc/mongoc.h>
-
 #include "allot/store.h"
+#include "common/mongo/libmongoc.h"
 
 /*
  * The phase in which an error occurred, since the same code does not mean the same in each.

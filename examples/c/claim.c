@@ -7,8 +7,13 @@
  * and repeats it until there is a reply. publish() and await_reply() speak AMQP. Every other error
  * ends the process in give_up().
  */
+#if __has_include(<rabbitmq-c/amqp.h>) /* librabbitmq 0.12 and later */
+#include <rabbitmq-c/amqp.h>
+#include <rabbitmq-c/tcp_socket.h>
+#else
 #include <amqp.h>
 #include <amqp_tcp_socket.h>
+#endif
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>

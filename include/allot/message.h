@@ -37,9 +37,9 @@ enum delivery_source { DELIVERY_COMMAND, DELIVERY_DESK };
 
 struct delivery {
     enum delivery_source source;
-    uint64_t tag;           /* of the transport; means nothing else */
-    bool redelivered;       /* it was delivered before, to whatever worker */
-    int64_t delivery_count; /* x-delivery-count: deliveries before this one; 0 if absent */
+    uint64_t tag;     /* of the transport; means nothing else */
+    bool redelivered; /* it was delivered before, to whatever worker: a flag of the broker's, which
+                         no producer can set */
     struct properties properties;
     struct text raw_headers;      /* an encoded field table of all headers, or absent */
     enum header_integer deadline; /* x-allot-deadline */

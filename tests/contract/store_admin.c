@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include "tests/contract/store_admin.h"
 
@@ -11,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <mongoc/mongoc.h>
+#include "common/mongo/libmongoc.h"
 
 enum { COMMAND_MAX = 2048, WAIT_MS = 120000, PAUSE_MS = 50 };
 

@@ -8,11 +8,7 @@
  * Guarantees. full_letter() has a value in each member, among them bytes that are not UTF-8, and
  * assert_same_letter() compares each; so a member that a store forgets fails a test.
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include "tests/contract/store_letters.h"
 

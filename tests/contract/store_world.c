@@ -14,11 +14,7 @@
  * Not here: fail points and other commands to the server (store_admin.c), and faults of the store
  * in memory (tests/support/memory_store.h).
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include "tests/contract/store_world.h"
 
@@ -27,9 +23,8 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include <mongoc/mongoc.h>
-
 #include "common/host/system_clock.h"
+#include "common/mongo/libmongoc.h"
 
 enum { TIMEOUT_MS = 5000 };
 

@@ -14,11 +14,7 @@
  *                             MongoDB only: start, failures, lost answers, round trips
  *   store_world.[ch], store_pair.[ch], store_admin.[ch]   what the tests share
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include "tests/contract/store_world.h"
 

@@ -15,11 +15,7 @@
  *
  * Not here: deadlines in the planner (tests/sim/test_clocks.c).
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include "tests/contract/store_admin.h"
 #include "tests/contract/store_letters.h"

@@ -15,11 +15,7 @@
  * Not here: the same cases with the store in memory (test_store_memory.c), and errors of queries
  * and writes (test_store_faults.c).
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include "tests/contract/store_admin.h"
 #include "tests/contract/store_world.h"

@@ -15,11 +15,7 @@
  * Not here: the advisory lock (test_store_lock.c), tree nodes (test_store_lists.c), and retries
  * after a conflict, which are the applier's.
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include "tests/contract/store_pair.h"
 

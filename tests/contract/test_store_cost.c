@@ -13,11 +13,7 @@
  * Not here: time. Latency and throughput are measured by bench/, and docs/performance.md has their
  * targets. Loads that are too large for one command are in test_store_faults.c.
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include "tests/contract/store_admin.h"
 #include "tests/contract/store_letters.h"

@@ -14,11 +14,7 @@
  * Not here: commits, time limits and attempt records (test_store_commits.c); a server that cannot
  * be reached at all, and wrong credentials (test_store_prepare.c).
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include "tests/contract/store_admin.h"
 #include "tests/contract/store_world.h"

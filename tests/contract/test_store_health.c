@@ -4,11 +4,7 @@
  * database that works, also between transactions that fail; and it fails if any of its own calls
  * does. Siblings of a store are tested here as well: their attempt records are those of one store.
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include "tests/contract/store_admin.h"
 #include "tests/contract/store_world.h"

@@ -7,11 +7,7 @@
  * The sums see all letters of the database, so tear_down() deletes what a test leaves. Letters get
  * their ages by world_pass_time() after each write.
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include "tests/contract/store_admin.h"
 #include "tests/contract/store_letters.h"

@@ -10,11 +10,7 @@
  * Not here: stores that claim in parallel, faults and indexes on MongoDB
  * (test_store_letters_mongo.c).
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include "tests/contract/store_letters.h"
 #include "tests/contract/store_pair.h"

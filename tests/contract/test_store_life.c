@@ -14,11 +14,7 @@
  * (test_store_commits.c, test_store_memory.c), and expiry of the records (test_store_cost.c checks
  * that they have a date).
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include "tests/contract/store_world.h"
 

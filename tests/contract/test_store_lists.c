@@ -15,11 +15,7 @@
  * Not here: the number of commands and of documents that a list costs (test_store_cost.c), and
  * lists whose query fails (test_store_faults.c).
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include "tests/contract/store_world.h"
 

@@ -3,11 +3,7 @@
  * Tests the advisory lock of the storage port (take_advisory_lock), against the store in memory and
  * MongoDB: who holds it, whom it blocks, and what `ret_contended` says.
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include "tests/contract/store_pair.h"
 

@@ -13,11 +13,7 @@
  *
  * Not here: the same faults on a real server (test_store_commits.c, test_store_faults.c).
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include "tests/contract/store_letters.h"
 

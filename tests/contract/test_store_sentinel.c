@@ -7,11 +7,7 @@
  * Each test has a database of its own, so that it may drop what it likes. What the worker does then
  * is in tests/system/test_worker_schema.c.
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include <pthread.h>
 #include <stdio.h>

@@ -7,11 +7,7 @@
  *
  * A worker here is a struct life. On MongoDB it has a pool of its own, as each process has one.
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include "tests/contract/store_admin.h"
 #include "tests/contract/store_world.h"

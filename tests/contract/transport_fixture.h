@@ -9,11 +9,7 @@
 #ifndef ALLOT_TRANSPORT_FIXTURE_H
 #define ALLOT_TRANSPORT_FIXTURE_H
 
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include "allot/transport.h"
 
@@ -168,9 +164,7 @@ DESK_TESTS(X)
             (void *)(uintptr_t)&rabbitmq_backend                                                   \
     }
 #define RABBITMQ(test)                                                                             \
-    {                                                                                              \
-        "rabbitmq: " #test, test, fixture_setup, fixture_teardown,                                 \
-            (void *)(uintptr_t)&rabbitmq_backend                                                   \
-    }
+    {"rabbitmq: " #test, test, fixture_setup, fixture_teardown,                                    \
+     (void *)(uintptr_t)&rabbitmq_backend}
 
 #endif

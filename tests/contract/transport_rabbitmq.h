@@ -3,10 +3,9 @@
 #ifndef ALLOT_TRANSPORT_RABBITMQ_H
 #define ALLOT_TRANSPORT_RABBITMQ_H
 
-#include <amqp.h>
-
 #include "common/amqp/amqp_transport.h"
 #include "common/amqp/client.h"
+#include "common/amqp/librabbitmq.h"
 #include "tests/contract/transport_fixture.h"
 
 struct rabbitmq {

@@ -7,11 +7,7 @@
  * Not here: how the store on MongoDB knows the database's time, and the expiry of what it writes
  * (tests/contract/test_store_clock.c).
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include <string.h>
 

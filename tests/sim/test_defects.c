@@ -11,11 +11,7 @@
  *   5. a principal that changes or reads the consumer of another project.
  * docs/architecture.md names the construction that rules each of them out.
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -9,11 +9,7 @@
  *
  * Not here: how the queue is declared and consumed (tests/contract/transport_desk.c).
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include "common/codec/field_table.h"
 #include "common/host/log.h"

@@ -14,11 +14,7 @@
  * Not here: what a lane does with many commands, crashes and redeliveries. That is the simulator's
  * part (tests/sim/test_sim.c), which has no threads.
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include <semaphore.h>
 #include <signal.h>

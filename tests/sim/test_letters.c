@@ -10,11 +10,7 @@
  *
  * Not here: what a store does with letters (tests/contract/test_store_letters.c).
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include <string.h>
 

@@ -10,11 +10,7 @@
  * Not here: what a report means for attempt records (tests/sim/test_restarts.c), and the document
  * in the database (tests/contract/test_store_workers.c).
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include <stdlib.h>
 

@@ -6,11 +6,7 @@
  *
  * Not here: what a repair does (tests/contract/test_store_sentinel.c).
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include "common/host/log.h"
 #include "tests/support/thread_store.h"

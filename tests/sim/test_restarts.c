@@ -7,11 +7,7 @@
  * Not here: the thread that makes the last report (tests/sim/test_registry.c), and the records in
  * the database (tests/contract/test_store_workers.c).
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include <string.h>
 

@@ -7,11 +7,7 @@
  * applier: each delivery is answered at once. "culprit" and "victim" are two principals with a
  * reply queue each. The clock moves only in run().
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include <stdio.h>
 #include <stdlib.h>

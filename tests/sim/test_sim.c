@@ -12,11 +12,7 @@
  * are single scenarios: one key in two workers, redeliveries, and commands that crash their
  * workers.
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include <stdio.h>
 #include <stdlib.h>

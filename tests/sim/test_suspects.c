@@ -9,11 +9,7 @@
  * The world is that of the simulator (tests/support/world.h). `culprit` is the consumer whose loads
  * fail. Each test drives worker 0 alone, unless it says otherwise.
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,13 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include "tests/support/broker_admin.h"
 
-#include <amqp_tcp_socket.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -4,7 +4,7 @@
 #ifndef ALLOT_BROKER_ADMIN_H
 #define ALLOT_BROKER_ADMIN_H
 
-#include <amqp.h>
+#include "common/amqp/librabbitmq.h"
 
 /* Returns the URI in ALLOT_AMQP_URI; fails the test if there is none. */
 const char *broker_admin_uri(void);

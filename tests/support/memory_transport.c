@@ -495,9 +495,6 @@ static struct transport_event delivery_of(const struct memory_message *message, 
                           .cut_size = body.cut_size,
                           .body_sha256 = body.sha256};
     field_table_read_delivery(&event.delivery);
-    /* On the first delivery the header can only come from the producer. */
-    if (message->delivery_count == 0)
-        event.delivery.delivery_count = 0;
     return event;
 }
 

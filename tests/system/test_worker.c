@@ -9,12 +9,12 @@
  */
 #include "tests/system/worker_fixture.h"
 
-#include <mongoc/mongoc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "common/mongo/libmongoc.h"
 #include "tests/system/worker_database.h"
 
 static void test_kill_9_amid_2000_commands_loses_and_doubles_nothing(void **state)

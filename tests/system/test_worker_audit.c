@@ -11,11 +11,12 @@
 #include "tests/system/worker_fixture.h"
 #include "tests/system/worker_database.h"
 
-#include <mongoc/mongoc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+
+#include "common/mongo/libmongoc.h"
 
 enum { OUTPUT_ROOM = 16384, CLAIMS = 8 };
 

@@ -5,11 +5,11 @@
  */
 #include "tests/system/worker_fixture.h"
 
-#include <mongoc/mongoc.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "common/mongo/libmongoc.h"
 #include "tests/system/worker_database.h"
 
 enum { OUTPUT_MAX = 4096 };

@@ -11,10 +11,10 @@
  */
 #include "tests/system/worker_fixture.h"
 
-#include <mongoc/mongoc.h>
 #include <signal.h>
 #include <unistd.h>
 
+#include "common/mongo/libmongoc.h"
 #include "tests/system/worker_database.h"
 
 enum { PAUSE_US = 50000, LIVES_MAX = 50 };

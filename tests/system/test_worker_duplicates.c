@@ -5,12 +5,12 @@
  */
 #include "tests/system/worker_fixture.h"
 
-#include <mongoc/mongoc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/codec/field_table.h"
+#include "common/mongo/libmongoc.h"
 #include "tests/system/worker_database.h"
 
 enum { CLAIMS = 300 };

@@ -2,12 +2,12 @@
 /* Tests what the settings of letters do in a real worker. */
 #include "tests/system/worker_fixture.h"
 
-#include <mongoc/mongoc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "common/mongo/libmongoc.h"
 #include "tests/system/worker_database.h"
 
 enum { LARGE = 100 * 1024, LETTERS = 4 };

@@ -13,13 +13,13 @@
  */
 #include "tests/system/worker_fixture.h"
 
-#include <mongoc/mongoc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "allot/limits.h"
 #include "common/core/verdict.h"
+#include "common/mongo/libmongoc.h"
 #include "tests/system/worker_database.h"
 
 enum { LINE_MAX_BYTES = 8192, DELIVERIES = 2 };

@@ -5,11 +5,12 @@
  */
 #include "tests/system/worker_fixture.h"
 
-#include <mongoc/mongoc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "common/mongo/libmongoc.h"
 
 enum { OUTPUT_MAX = 4096, PATH_ROOM = 64, COMMANDS = 60, FIRST = 20 };
 

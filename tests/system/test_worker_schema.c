@@ -12,12 +12,12 @@
  */
 #include "tests/system/worker_fixture.h"
 
-#include <mongoc/mongoc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "common/mongo/libmongoc.h"
 #include "tests/system/worker_database.h"
 
 enum { NAMES = 30, DROPS = 3 };

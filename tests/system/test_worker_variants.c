@@ -7,10 +7,11 @@
 #include "tests/system/worker_fixture.h"
 
 #include <jansson.h>
-#include <mongoc/mongoc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "common/mongo/libmongoc.h"
 
 enum { LINE_MAX_BYTES = 8192, PENDING_MAX = 500 };
 

@@ -9,12 +9,12 @@
  */
 #include "tests/system/worker_database.h"
 
-#include <mongoc/mongoc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "common/mongo/libmongoc.h"
 #include "tests/system/worker_fixture.h"
 
 enum { COMMAND_MAX = 2048, PAUSE_US = 50000 };

@@ -14,7 +14,6 @@
 #include "tests/system/worker_fixture.h"
 
 #include <fcntl.h>
-#include <mongoc/mongoc.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
@@ -23,6 +22,7 @@
 #include <unistd.h>
 
 #include "common/amqp/topology.h"
+#include "common/mongo/libmongoc.h"
 #include "tests/system/worker_database.h"
 #include "tests/system/worker_journal.h"
 

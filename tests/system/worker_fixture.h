@@ -12,11 +12,7 @@
 #ifndef ALLOT_WORKER_FIXTURE_H
 #define ALLOT_WORKER_FIXTURE_H
 
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include <stdbool.h>
 #include <stdio.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/system/worker_letters.h"
 
-#include <mongoc/mongoc.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 
 #include "common/host/system_clock.h"
+#include "common/mongo/libmongoc.h"
 #include "common/mongo/mongo_store.h"
 #include "tests/system/worker_fixture.h"
 

@@ -11,14 +11,9 @@
  * transactions; tests/contract tests those. It shares no code with the memory store of
  * tests/support.
  */
+#include "tests/support/cmocka.h"
+
 #include "tests/table/plan_world.h"
-
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -8,12 +8,7 @@
  * wants documents, plan_world fills the snapshot, in two rounds, and plan_run decides. At last the
  * verdicts are compared, through the product's encoder, and the `then` lines are checked.
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include <glob.h>
 #include <stdio.h>

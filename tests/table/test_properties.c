@@ -10,12 +10,7 @@
  * tests/style/contract_rows.d/properties names a test of this file for each row of that table.
  * Values of the body are not tested here, but in the *.table files.
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include <string.h>
 

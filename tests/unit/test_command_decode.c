@@ -14,10 +14,7 @@
 
 #define VALID_BODY                                                                                 \
     "{\"version\":1,\"command\":\"provider.get\",\"params\":{\"uuid\":\"" UUID_A "\"}}"
-#define ROW(bytes)                                                                                 \
-    {                                                                                              \
-        bytes, sizeof(bytes) - 1                                                                   \
-    }
+#define ROW(bytes) {bytes, sizeof(bytes) - 1}
 
 static void test_a_plain_command_is_accepted(void **state)
 {

@@ -3,12 +3,7 @@
 #ifndef ALLOT_TEST_COMMAND_DECODE_H
 #define ALLOT_TEST_COMMAND_DECODE_H
 
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -99,10 +99,7 @@ static void test_a_content_encoding_is_malformed_even_if_it_is_empty(void **stat
     }
 }
 
-#define ROW(bytes)                                                                                 \
-    {                                                                                              \
-        bytes, sizeof(bytes) - 1                                                                   \
-    }
+#define ROW(bytes) {bytes, sizeof(bytes) - 1}
 
 static void test_what_is_not_one_json_object_in_utf8_is_malformed(void **state)
 {

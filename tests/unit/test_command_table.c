@@ -3,12 +3,7 @@
  * Tests the table of the commands' functions: no function is missing, and batched commands are
  * changes.
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include "common/core/command_table.h"
 

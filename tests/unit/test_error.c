@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include <string.h>
 
@@ -25,8 +21,8 @@ static struct guarded guarded_new(void)
 
 static void assert_intact(const struct guarded *guarded)
 {
-    static const char sentinel[16] = "ZZZZZZZZZZZZZZZZ";
-    assert_memory_equal(guarded->sentinel, sentinel, sizeof sentinel);
+    static const char sentinel[] = "ZZZZZZZZZZZZZZZZ";
+    assert_memory_equal(guarded->sentinel, sentinel, sizeof sentinel - 1);
     assert_true(strnlen(guarded->error.text, ERROR_TEXT_MAX) < ERROR_TEXT_MAX);
 }
 

@@ -8,12 +8,7 @@
  * in the order in which the commands come out. The tests know how much a turn allows (FAIR_TURN),
  * and nothing else of the queue's state.
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include "worker/service/fair_queue.h"
 

@@ -4,18 +4,14 @@
  * removing entries by name.
  *
  * Tables are written as bytes, so that every kind of value and every malformed length can be given
- * (table_of). The tests go from x-allot-deadline, x-delivery-count and traceparent, which the
- * worker reads, to merging (a dead letter keeps the producer's headers, and the worker's replace
- * those of the same name), and to tables that are cut at every byte.
+ * (table_of). The tests go from x-allot-deadline and traceparent, which the worker reads, to
+ * merging (a dead letter keeps the producer's headers, and the worker's replace those of the same
+ * name), and to tables that are cut at every byte.
  *
  * Random tables are the part of tests/fuzz/fuzz_headers.c; what the broker sends is tested in
  * tests/contract.
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -111,21 +107,6 @@ static void test_a_deadline_of_any_other_kind_is_of_the_wrong_type(void **state)
     WRONG("A\x00\x00\x00\x00");
     WRONG("F\x00\x00\x00\x00");
     WRONG("V");
-}
-
-static void test_delivery_counts_of_any_kind_are_read_and_never_negative(void **state)
-{
-    struct arena *arena = *state;
-    assert_int_equal(read_delivery(TABLE("\x10x-delivery-countb\x05")).delivery_count, 5);
-    assert_int_equal(read_delivery(TABLE("\x10x-delivery-countl\x00\x00\x00\x00\x00\x00\x01\x00"))
-                         .delivery_count,
-                     256);
-    assert_int_equal(read_delivery(TABLE("\x10x-delivery-countb\xff")).delivery_count, 0);
-    assert_int_equal(read_delivery(TABLE("\x10x-delivery-countS\x00\x00\x00\x01"
-                                         "5"))
-                         .delivery_count,
-                     0);
-    assert_int_equal(read_delivery(TEXT_NONE).delivery_count, 0);
 }
 
 static void test_only_a_well_formed_traceparent_is_passed_on(void **state)
@@ -251,7 +232,6 @@ int main(void)
         cmocka_unit_test(test_a_deadline_of_any_integer_kind_is_read),
         cmocka_unit_test(test_an_unsigned_deadline_beyond_int64_is_the_greatest),
         cmocka_unit_test(test_a_deadline_of_any_other_kind_is_of_the_wrong_type),
-        cmocka_unit_test(test_delivery_counts_of_any_kind_are_read_and_never_negative),
         cmocka_unit_test(test_only_a_well_formed_traceparent_is_passed_on),
         cmocka_unit_test(test_merging_replaces_every_entry_of_a_name_and_keeps_the_rest),
         cmocka_unit_test(test_merging_with_nothing_gives_an_empty_table),

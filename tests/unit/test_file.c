@@ -3,11 +3,7 @@
  * Tests which files are read, and that none blocks: a FIFO without a writer, a device without end,
  * a file above its limit. A call that blocks is ended by SIGALRM, which fails the program.
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -11,11 +11,7 @@
  * Not here: a real broker's answer to cancel and requeue; that is in
  * tests/contract/test_transport.c.
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -10,11 +10,7 @@
  *
  * Which events exist is not tested here; see worker/service/events.h.
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -283,7 +279,7 @@ static void test_many_fields_are_cut_between_fields(void **state)
     (void)state;
     enum { FIELDS = 2000 };
     struct log_field *fields = calloc(FIELDS + 1, sizeof *fields);
-    char(*names)[16] = calloc(FIELDS, sizeof *names);
+    char (*names)[16] = calloc(FIELDS, sizeof *names);
     assert_non_null(fields);
     assert_non_null(names);
     for (size_t i = 0; i < FIELDS; i++) {

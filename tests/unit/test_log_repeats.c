@@ -9,11 +9,7 @@
  * Not here: the thread that writes the lines (test_log_thread.c), and which events are limited
  * (test_events.c).
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include <stdio.h>
 #include <stdlib.h>

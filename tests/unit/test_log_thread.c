@@ -9,11 +9,7 @@
  *
  * The thread runs until the end of the program, so main starts it once, at the level debug.
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include <fcntl.h>
 #include <pthread.h>

@@ -7,12 +7,7 @@
  *
  * What the server does with these errors in real calls is in tests/contract/test_store_faults.c.
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include "common/mongo/status.h"
 

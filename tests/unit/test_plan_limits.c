@@ -9,12 +9,7 @@
  *
  * All other rules of the planner are in tests/table.
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include "allot/limits.h"
 #include "common/core/plan.h"

@@ -11,11 +11,7 @@
  * How a policy is applied to a command is tested in tests/unit/test_policy.c and
  * tests/table/policy.table.
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include <stdio.h>
 #include <stdlib.h>

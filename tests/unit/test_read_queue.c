@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tests which reads a free reader gets: turns of principals, the bound of one principal, reads that
    are alone, and what is left after a clear. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include "worker/service/read_queue.h"
 

@@ -10,12 +10,7 @@
  * Not here: whether replies are valid by their JSON schemas. tests/schema/check tests this with the
  * replies that the system tests received.
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include <string.h>
 

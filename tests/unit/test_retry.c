@@ -10,12 +10,7 @@
  * Whether serialized mode is faster is not tested here, but measured by script/bench; what the
  * lock does in the database is in tests/contract/test_store_lock.c.
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include "common/core/retry.h"
 

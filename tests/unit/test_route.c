@@ -8,13 +8,8 @@
  * kind sends fits into the buffers of the socket, and a route reads what is left there after its
  * write has failed.
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
-#include <amqp_tcp_socket.h>
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>

@@ -11,11 +11,7 @@
  * Reading of settings files in general is tested in test_settings_file.c and
  * test_settings_values.c.
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include <stdio.h>
 #include <stdlib.h>

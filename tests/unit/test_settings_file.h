@@ -3,11 +3,7 @@
 #ifndef ALLOT_TEST_SETTINGS_FILE_H
 #define ALLOT_TEST_SETTINGS_FILE_H
 
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include <ctype.h>
 #include <stdio.h>

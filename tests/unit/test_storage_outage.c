@@ -9,11 +9,7 @@
  *
  * Not here: which steps fail because of an outage; tests/sim/test_lane.c has the real threads.
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -10,11 +10,7 @@
  * What keys mean is tested in test_settings_file.c and test_policy_file.c; random input is in
  * tests/fuzz.
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/support/cmocka.h"
 
 #include <stdio.h>
 #include <stdlib.h>

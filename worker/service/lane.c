@@ -799,8 +799,8 @@ static struct settler *new_settler(struct lane *lane)
 
 static const char *thread_name(size_t index)
 {
-    static const char *const names[FIRST_READER] = {
-        [APPLY_WRITES] = "apply", [APPLY_ASIDE] = "aside"};
+    static const char *const names[FIRST_READER] = {[APPLY_WRITES] = "apply",
+                                                    [APPLY_ASIDE] = "aside"};
     return index < FIRST_READER ? names[index] : "read";
 }
 

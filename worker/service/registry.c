@@ -88,7 +88,7 @@ static void fill_rates(struct registry *registry, struct worker_report *report)
 {
     struct clock *clock = registry->options.clock;
     int64_t now_ms = clock->monotonic_ms(clock);
-    double seconds = (double)(now_ms - registry->totals_ms) / MS_PER_S;
+    double seconds = (double)(now_ms - registry->totals_ms) / (double)MS_PER_S;
     uint64_t totals[WORKER_RATE_COUNT];
     if (registry->counters == NULL || seconds <= 0)
         return;
