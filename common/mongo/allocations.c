@@ -142,8 +142,10 @@ static enum store_status repair_usages(struct repair *repair, struct uuid id, st
     if (status != STORE_OK)
         return status;
     status = STORE_MISCONFIGURED;
-    if (mongo_session_options(repair->store, &options, error))
+    if (mongo_session_options(repair->store, &options, error)) {
+        BSON_APPEND_INT64(&options, "maxTimeMS", repair->store->pool->server_time_ms);
         status = allocation_sums_read(repair->store, &options, &id, &sums, error);
+    }
     bson_destroy(&options);
     struct provider *provider = snapshot_provider(snapshot, id);
     if (status != STORE_OK || !provider->state.exists)

@@ -35,7 +35,7 @@
 #include "common/mongo/schema_gap.h"
 #include "common/mongo/session.h"
 
-enum { LINE_MAX_BYTES = 1024 };
+enum { LINE_MAX_BYTES = 1024, LIMIT_MS = 24 * 3600 * 1000 };
 
 #define WITHOUT_SENTINEL "{\"$match\": {\"_id\": {\"$ne\": \"" SCHEMA_SENTINEL "\"}}}"
 
@@ -395,6 +395,8 @@ enum store_status mongo_audit(struct store *store, const struct audit_options *o
         .arena = arena_new(0),
     };
     auditor.sums.arena = auditor.arena;
+    /* From MongoDB 8.0 on, the server may have a limit of its own for reads without one. */
+    BSON_APPEND_INT64(&auditor.session_options, "maxTimeMS", LIMIT_MS);
     enum store_status status = check_schema(&auditor, error);
     if (status == STORE_OK)
         status = check_in_snapshot(&auditor, error);

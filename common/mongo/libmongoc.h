@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Includes libmongoc and libbson, and hides what differs between the versions 1.23 and 2.5. No other
- * file of the adapter includes them.
+ * Includes libmongoc and libbson, and hides what differs between the versions 1.23 and 2.5. No
+ * other file of the adapter includes them.
  */
 #ifndef ALLOT_MONGO_LIBMONGOC_H
 #define ALLOT_MONGO_LIBMONGOC_H

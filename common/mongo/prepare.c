@@ -25,11 +25,11 @@
 #include <time.h>
 
 #include "common/mongo/document.h"
+#include "common/mongo/hello.h"
 #include "common/mongo/schema.h"
 #include "common/mongo/schema_gap.h"
 
 enum {
-    WIRE_VERSION_MIN = 17,   /* MongoDB 6.0 */
     LIFETIME_WARNING_S = 20, /* a killed worker's transaction locks its documents for that long */
     TTL_WARNING_S = 5,       /* what has expired meanwhile is deleted at once, and commands wait */
     TRIES_MAX = 20,          /* for one collection, after conflicts with other workers */
@@ -60,24 +60,6 @@ static int64_t integer_in(const bson_t *document, const char *key)
     return bson_iter_init_find(&iter, document, key) ? bson_iter_as_int64(&iter) : 0;
 }
 
-static enum store_status check_hello(const bson_t *hello, struct error *error)
-{
-    bson_iter_t iter;
-    if (!bson_iter_init_find(&iter, hello, "setName")) {
-        error_set(error, "mongodb: transactions need a replica set, but the server is not a "
-                         "replica set member");
-        return STORE_MISCONFIGURED;
-    }
-    if (integer_in(hello, "maxWireVersion") < WIRE_VERSION_MIN) {
-        error_set(error, "mongodb: the server is too old: MongoDB 6.0 or newer is required");
-        return STORE_MISCONFIGURED;
-    }
-    if (bson_iter_init_find(&iter, hello, "isWritablePrimary") && bson_iter_as_bool(&iter))
-        return STORE_OK;
-    error_set(error, "mongodb: the server is not the primary of its replica set");
-    return STORE_UNAVAILABLE;
-}
-
 static enum store_status check_server(struct mongo_store *store, struct error *error)
 {
     static const char *const hello[] = {"hello", NULL};
@@ -85,7 +67,7 @@ static enum store_status check_server(struct mongo_store *store, struct error *e
     bson_error_t cause;
     enum store_status status = admin_command(store, hello, &reply, &cause);
     if (status == STORE_OK)
-        status = check_hello(&reply, error);
+        status = hello_check(&reply, error);
     else
         status = mongo_failed(store, PHASE_PREPARE, &cause, &reply, error);
     bson_destroy(&reply);

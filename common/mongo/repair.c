@@ -42,6 +42,7 @@ static enum store_status find_newer(struct mongo_store *store, bool *ret_newer, 
                    worker_state_name(WORKER_RUNNING), SCHEMA_VERSION);
     bson_t *filter = document_from_json(json);
     BSON_APPEND_INT64(&options, "limit", 1);
+    BSON_APPEND_INT64(&options, "maxTimeMS", store->pool->server_time_ms);
     *ret_newer = false;
     mongoc_cursor_t *cursor =
         mongoc_collection_find_with_opts(store->collections[MONGO_WORKERS], filter, &options, NULL);

@@ -37,11 +37,16 @@ enum store_status sentinel_look(struct mongo_store *store, enum mongo_collection
                                 const bson_t *options, bool *ret_found, struct error *error)
 {
     bson_t *filter = new_selector();
+    bson_t limited = BSON_INITIALIZER;
     enum mongo_phase phase = options == NULL ? PHASE_PREPARE : PHASE_RUN;
     *ret_found = false;
+    if (options != NULL)
+        bson_concat(&limited, options);
+    BSON_APPEND_INT64(&limited, "maxTimeMS", store->pool->server_time_ms);
     mongoc_cursor_t *cursor =
-        mongoc_collection_find_with_opts(store->collections[collection], filter, options, NULL);
+        mongoc_collection_find_with_opts(store->collections[collection], filter, &limited, NULL);
     enum store_status status = mongo_each_row(store, phase, cursor, found, ret_found, error);
+    bson_destroy(&limited);
     bson_destroy(filter);
     return status;
 }

@@ -16,6 +16,7 @@
 #include "common/mongo/schema.h"
 
 #define LABEL_TRANSIENT "TransientTransactionError"
+#define LABEL_OVERLOADED "SystemOverloadedError" /* from MongoDB 8.x on */
 
 /* The class of an error, independent of the phase in which it occurred. */
 enum error_class {
@@ -32,7 +33,9 @@ enum error_class {
 /*
  * X(name, code, class): errors of the server. The names are those that the server gives in
  * `codeName`, which tests/unit/test_mongo_status.c compares with the list of MongoDB 6.0. Names
- * that this list does not have are of a later version. Codes with a phrase have no name.
+ * that this list does not have are of a later version. A later version may give a code another
+ * name (64 is WriteConcernTimeout in 8.x), so only the codes count. Codes with a phrase have no
+ * name.
  */
 #define SERVER_ERRORS(X)                                                                           \
     X("MaxTimeMSExpired", 50, TIMED_OUT)                                                           \
@@ -49,6 +52,7 @@ enum error_class {
     X("IndexBuildAborted", 276, CONFLICT)                                                          \
     X("IndexBuildAlreadyInProgress", 285, CONFLICT)                                                \
     X("TemporarilyUnavailable", 365, CONFLICT)                                                     \
+    X("InterruptedDueToFCVChange", 10045600, CONFLICT)                                             \
     X("BackgroundOperationInProgressForDatabase", 12586, CONFLICT)                                 \
     X("BackgroundOperationInProgressForNamespace", 12587, CONFLICT)                                \
     X("NoSuchTransaction", 251, ENDED)                                                             \
@@ -78,6 +82,8 @@ enum error_class {
     X("ResourceExhausted", 402, UNAVAILABLE)                                                       \
     X("AdmissionQueueOverflow", 433, UNAVAILABLE)                                                  \
     X("RateLimitExceeded", 449, UNAVAILABLE)                                                       \
+    X("PooledConnectionAcquisitionRejected", 450, UNAVAILABLE)                                     \
+    X("IngressRequestRateLimitExceeded", 462, UNAVAILABLE)                                         \
     X("SocketException", 9001, UNAVAILABLE)                                                        \
     X("LegacyNotPrimary", 10058, UNAVAILABLE)                                                      \
     X("NotWritablePrimary", 10107, UNAVAILABLE)                                                    \
@@ -112,7 +118,8 @@ enum error_class {
     X("CommandNotSupportedOnView", 166, OPERATOR)                                                  \
     X("OperationNotSupportedInTransaction", 263, OPERATOR)                                         \
     X("APIStrictError", 323, OPERATOR)                                                             \
-    X("UserWritesBlocked", 371, OPERATOR)
+    X("UserWritesBlocked", 371, OPERATOR)                                                          \
+    X("QueryRejectedBySettings", 411, OPERATOR)
 
 static const struct {
     const char *name;
@@ -207,19 +214,34 @@ static enum error_class class_of_duplicate(const bson_t *reply)
     return schema_is_unique(&pattern) ? CLASS_CONFLICT : CLASS_REFUSED;
 }
 
+/* --- labels --------------------------------------------------------------------------------- */
+
+static bool has_label(const struct mongo_failure *failure, const char *label)
+{
+    return failure->reply != NULL && mongoc_error_has_label(failure->reply, label);
+}
+
+/* Of a code that the table does not have, because the server is of a later version, its labels say
+   what to do. libmongoc labels its own errors too, such as a broken connection, which explains
+   nothing. */
+static enum error_class class_of_labels(const struct mongo_failure *failure)
+{
+    if (failure->cause->domain != MONGOC_ERROR_SERVER)
+        return CLASS_UNEXPLAINED;
+    if (has_label(failure, LABEL_OVERLOADED))
+        return CLASS_UNAVAILABLE;
+    return has_label(failure, LABEL_TRANSIENT) ? CLASS_CONFLICT : CLASS_UNEXPLAINED;
+}
+
 static enum error_class class_of_failure(const struct mongo_failure *failure)
 {
     if (mongo_is_code(failure->cause, MONGOC_ERROR_DUPLICATE_KEY))
         return class_of_duplicate(failure->reply);
-    return class_of(failure->cause);
+    enum error_class class = class_of(failure->cause);
+    return class == CLASS_UNEXPLAINED ? class_of_labels(failure) : class;
 }
 
 /* --- the phases ----------------------------------------------------------------------------- */
-
-static bool is_transient(const struct mongo_failure *failure)
-{
-    return failure->reply != NULL && mongoc_error_has_label(failure->reply, LABEL_TRANSIENT);
-}
 
 static enum store_status while_preparing(const struct mongo_failure *failure)
 {
@@ -257,7 +279,7 @@ static enum store_status while_running(const struct mongo_failure *failure)
    to be the primary also answers 251 (NoSuchTransaction). */
 static enum store_status while_committing(const struct mongo_failure *failure)
 {
-    if (is_transient(failure))
+    if (has_label(failure, LABEL_TRANSIENT))
         return while_running(failure);
     return is_our_bug(failure->cause) ? STORE_MISCONFIGURED : STORE_UNKNOWN;
 }

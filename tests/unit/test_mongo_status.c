@@ -80,6 +80,49 @@ static void test_a_code_that_nobody_knows_is_unexplained(void **state)
     assert_int_equal(status_of(7654321, PHASE_PREPARE, NULL), STORE_UNAVAILABLE);
 }
 
+/* Returns the status of a code that nobody knows, with this label. */
+static enum store_status labelled(const char *label, enum mongo_phase phase, uint32_t domain)
+{
+    bson_t reply = BSON_INITIALIZER, labels = BSON_INITIALIZER;
+    bson_error_t cause = {.domain = domain, .code = 7654321};
+    struct error error;
+    struct mongo_failure failure = {.cause = &cause, .reply = &reply, .phase = phase};
+    BSON_APPEND_UTF8(&labels, "0", label);
+    BSON_APPEND_ARRAY(&reply, "errorLabels", &labels);
+    enum store_status status = mongo_status(&failure, &error);
+    bson_destroy(&labels);
+    bson_destroy(&reply);
+    return status;
+}
+
+static void test_labels_of_the_server_explain_codes_of_later_versions(void **state)
+{
+    (void)state;
+    assert_int_equal(labelled("TransientTransactionError", PHASE_RUN, MONGOC_ERROR_SERVER),
+                     STORE_CONFLICT);
+    assert_int_equal(labelled("TransientTransactionError", PHASE_COMMIT, MONGOC_ERROR_SERVER),
+                     STORE_CONFLICT);
+    assert_int_equal(labelled("SystemOverloadedError", PHASE_RUN, MONGOC_ERROR_SERVER),
+                     STORE_UNAVAILABLE);
+    assert_int_equal(labelled("SystemOverloadedError", PHASE_COMMIT, MONGOC_ERROR_SERVER),
+                     STORE_UNKNOWN);
+    assert_int_equal(labelled("RetryableWriteError", PHASE_RUN, MONGOC_ERROR_SERVER),
+                     STORE_UNEXPLAINED);
+    /* A broken connection, which libmongoc has labelled itself. */
+    assert_int_equal(labelled("TransientTransactionError", PHASE_RUN, MONGOC_ERROR_STREAM),
+                     STORE_UNEXPLAINED);
+}
+
+static void test_codes_of_later_versions_have_a_class(void **state)
+{
+    (void)state;
+    assert_int_equal(status_of(450, PHASE_RUN, NULL), STORE_UNAVAILABLE);
+    assert_int_equal(status_of(462, PHASE_RUN, NULL), STORE_UNAVAILABLE);
+    assert_int_equal(status_of(411, PHASE_RUN, NULL), STORE_UNAVAILABLE);
+    assert_int_equal(status_of(411, PHASE_PREPARE, NULL), STORE_MISCONFIGURED);
+    assert_int_equal(status_of(10045600, PHASE_RUN, NULL), STORE_CONFLICT);
+}
+
 /* Returns the status of a duplicate key on an index with this pattern. */
 static enum store_status duplicate(const char *reply)
 {
@@ -136,6 +179,8 @@ test_a_connection_that_breaks_is_unexplained_and_one_that_cannot_be_opened_is_no
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_each_error_of_the_server_has_a_class),
     cmocka_unit_test(test_a_code_that_nobody_knows_is_unexplained),
+    cmocka_unit_test(test_labels_of_the_server_explain_codes_of_later_versions),
+    cmocka_unit_test(test_codes_of_later_versions_have_a_class),
     cmocka_unit_test(test_a_duplicate_key_is_a_conflict_on_indexes_of_the_schema_only),
     cmocka_unit_test(
         test_a_connection_that_breaks_is_unexplained_and_one_that_cannot_be_opened_is_not),
