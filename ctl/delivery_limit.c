@@ -1,24 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/delivery_limit.h"
 
-#include <ctype.h>
-
-enum { MAJOR_THAT_COUNTS = 4 };
-
-/* Returns the number before the first dot; 0 if there is none. */
-static int major_of(struct text version)
-{
-    int major = 0;
-    size_t i = 0;
-    for (; i < version.length && i < 4 && isdigit((unsigned char)version.bytes[i]) != 0; i++)
-        major = 10 * major + (version.bytes[i] - '0');
-    return i < version.length && version.bytes[i] == '.' ? major : 0;
-}
+#include "ctl/broker_version.h"
 
 bool delivery_limit_allows_looking(struct text broker_version, int64_t limit)
 {
-    int major = major_of(broker_version);
-    bool counts = major == 0 || major >= MAJOR_THAT_COUNTS;
+    struct broker_version version = broker_version_read(broker_version);
+    bool counts = version.major == 0 || broker_version_from(version, 4, 0);
     return !counts || limit == DELIVERY_LIMIT_NONE || limit >= DELIVERY_LIMIT_HIGH;
 }
 

@@ -1,8 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Design. `commands` is the table of all commands: name, options, function and help. main() finds
+ * the row that the arguments name, reads the options that the row accepts (options.c), and runs its
+ * function.
+ *
+ * Here are also the texts of --help, and the stack limit, which is for librabbitmq.
+ * Not here: what a command does (a file for each, see commands.h), and how results and errors are
+ * printed (output.c).
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
+#include "allot/transport.h"
 #include "common/base/version.h"
 #include "ctl/commands.h"
 #include "ctl/output.h"
@@ -23,8 +34,13 @@ struct command {
 static const struct command commands[] = {
     {"topology", "declare", NULL, BROKER_OPTIONS, topology_declare_command,
      "    create missing exchanges and queues; never change or delete existing ones\n"},
-    {"topology", "check", NULL, BROKER_OPTIONS, topology_check_command,
-     "    print missing or different objects, one per line; exit 1 if there are any\n"},
+    {"topology", "check", NULL, BROKER_OPTIONS | OPTION_MANAGEMENT_URI, topology_check_command,
+     "    check the broker: exchanges, queues, bindings, policies, permissions, limits,\n"
+     "    feature flags and alarms. Print one line for each check: ok, warning, different or\n"
+     "    unknown, and below it a remedy, or the command that answers it; exit 1 if\n"
+     "    anything is different. AMQP shows only exchanges and queues; for the rest it reads\n"
+     "    the management API, if ALLOT_MANAGEMENT_URI or --management-uri names it. Of the\n"
+     "    permissions it checks those of the user of the broker's URI. Changes nothing.\n"},
     {"send", NULL, "[FILE|-]",
      BROKER_OPTIONS | OPTION_KEY | OPTION_REPLY_TO | OPTION_TIMEOUT | OPTION_NO_WAIT |
          OPTION_EXCHANGE | OPTION_ROUTING_KEY,
@@ -173,8 +189,20 @@ static int fail_unknown_command(int argc, char **argv)
     return EXIT_USAGE;
 }
 
+/* The stack of the main thread grows up to the limit, and the kernel leaves more than that free. */
+static void raise_stack_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_STACK, &limit) != 0 || limit.rlim_cur >= TRANSPORT_STACK_BYTES)
+        return;
+    limit.rlim_cur =
+        limit.rlim_max < TRANSPORT_STACK_BYTES ? limit.rlim_max : TRANSPORT_STACK_BYTES;
+    (void)setrlimit(RLIMIT_STACK, &limit);
+}
+
 int main(int argc, char **argv)
 {
+    raise_stack_limit();
     if (is_only_option(argc, argv, "--help")) {
         print_help();
         return finish_output(EXIT_SUCCESS);

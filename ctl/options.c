@@ -33,6 +33,8 @@ static const struct option_row rows[] = {
      "URI of the database; with --from-queue, that of the broker"},
     {OPTION_SECOND_URI, "database-uri", "URI", NULL,
      "URI of the database, instead of ALLOT_MONGODB_URI or mongodb.uri"},
+    {OPTION_MANAGEMENT_URI, "management-uri", "URI", NULL,
+     "http[s]://user:password@host:port of the broker's management API"},
     {OPTION_KEY, "key", "PREFIX", NULL,
      "make message ids of PREFIX and the line's number: PREFIX-1"},
     {OPTION_REPLY_TO, "reply-to", "QUEUE", NULL,
@@ -108,6 +110,9 @@ static bool set_option(const struct option_row *row, const char *value, struct a
     case OPTION_EITHER_URI: options->uri = uri_argument_take(value, row->name, arena); return true;
     case OPTION_SECOND_URI:
         options->database_uri = uri_argument_take(value, row->name, arena);
+        return true;
+    case OPTION_MANAGEMENT_URI:
+        options->management_uri = uri_argument_take(value, row->name, arena);
         return true;
     case OPTION_KEY: options->key_prefix = value; return true;
     case OPTION_REPLY_TO: options->reply_to = value; return true;

@@ -40,7 +40,8 @@ enum option_bit {
     OPTION_BODY = 1 << 22,
     OPTION_SECOND_URI = 1 << 23,
     OPTION_IMPORT_LIMIT = 1 << 24,
-    OPTION_DRY_RUN = 1 << 25
+    OPTION_DRY_RUN = 1 << 25,
+    OPTION_MANAGEMENT_URI = 1 << 26
 };
 
 /* Strings are borrowed from argv, and URIs from the arena; NULL: not given. Numbers have the
@@ -49,6 +50,7 @@ struct options {
     const char *config;
     const char *uri;
     const char *database_uri; /* of a command that uses both servers; `uri` is the broker's */
+    const char *management_uri;
     const char *key_prefix;
     const char *reply_to;
     const char *exchange;

@@ -1,10 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Design. `topology declare` is the library's. `topology check` makes a list of checks, first those
+ * that AMQP allows (topology_check), then those of broker_checks.c, and prints it.
+ *
+ *   add_result      one exchange or queue; remedy_of() says what to do
+ *   open_management the management API, if its URI is given
+ *
+ * Only a difference makes the command fail. What is unknown is printed with the command that
+ * answers it, since a user of the broker may see less than its operator.
+ */
 #include "common/amqp/topology.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/codec/amqp_uri.h"
+#include "ctl/broker_checks.h"
 #include "ctl/commands.h"
 #include "ctl/output.h"
 #include "ctl/settings.h"
@@ -42,35 +54,144 @@ int topology_declare_command(const struct options *options, struct arena *arena)
     return EXIT_SUCCESS;
 }
 
-static void print_lines(struct text lines)
+/* --- what AMQP shows ------------------------------------------------------------------------ */
+
+static enum check_state state_of(enum topology_state state)
 {
-    while (lines.length > 0) {
-        const char *end = memchr(lines.bytes, '\n', lines.length);
-        size_t length = end != NULL ? (size_t)(end - lines.bytes) : lines.length;
-        print_printable_line(stdout, text_view(lines.bytes, length));
-        length += end != NULL;
-        lines = text_view(lines.bytes + length, lines.length - length);
+    switch (state) {
+    case TOPOLOGY_SAME: return CHECK_OK;
+    case TOPOLOGY_TOLERATED: return CHECK_WARNING;
+    case TOPOLOGY_MISSING:
+    case TOPOLOGY_DIFFERENT: return CHECK_DIFFERENT;
+    case TOPOLOGY_UNSEEN: break;
     }
+    return CHECK_UNKNOWN;
+}
+
+/* Returns the name in a subject such as "queue allot.dead". */
+static struct text name_in(struct text subject)
+{
+    const char *space = memchr(subject.bytes, ' ', subject.length);
+    size_t before = space != NULL ? (size_t)(space + 1 - subject.bytes) : 0;
+    return text_view(subject.bytes + before, subject.length - before);
+}
+
+/* What to do about a difference. A warning and a feature flag name their own remedy in the reason.
+ */
+static struct text remedy_of(const struct topology_result *result, struct text vhost,
+                             struct arena *arena)
+{
+    struct text name = name_in(result->subject);
+    bool queue = text_starts_with(result->subject, "queue ");
+    bool exchange = text_starts_with(result->subject, "exchange ");
+    switch (result->state) {
+    case TOPOLOGY_MISSING: return text_of("allotctl topology declare");
+    case TOPOLOGY_DIFFERENT:
+        if (queue)
+            return text_format(arena,
+                               "arguments of a queue cannot be changed: when it is empty, "
+                               "rabbitmqctl delete_queue -p '%.*s' --if-empty '%.*s', then "
+                               "allotctl topology declare",
+                               TEXT_ARGS(vhost), TEXT_ARGS(name));
+        if (exchange)
+            return text_format(arena,
+                               "an exchange cannot be changed: stop the producers, delete it with "
+                               "the management API (DELETE /api/exchanges/VHOST/%.*s), then "
+                               "allotctl topology declare",
+                               TEXT_ARGS(name));
+        break;
+    case TOPOLOGY_UNSEEN:
+        if (!queue && !exchange)
+            return text_of("rabbitmqctl list_feature_flags name state");
+        return text_format(arena, "rabbitmqctl list_%s -p '%.*s' name arguments",
+                           queue ? "queues" : "exchanges", TEXT_ARGS(vhost));
+    case TOPOLOGY_SAME:
+    case TOPOLOGY_TOLERATED: break;
+    }
+    return text_of("");
+}
+
+static void add_result(struct check_list *list, const struct topology_result *result,
+                       struct text vhost)
+{
+    check_list_add(list, (struct check){state_of(result->state), result->subject, result->reason,
+                                        remedy_of(result, vhost, list->arena)});
+}
+
+static void add_report(struct check_list *list, const struct topology_report *report,
+                       struct text vhost)
+{
+    struct text version =
+        text_format(list->arena, "RabbitMQ %.*s", TEXT_ARGS(report->broker_version));
+    check_list_add(list, (struct check){CHECK_OK, text_of("broker"), version, text_of("")});
+    for (size_t i = 0; i < report->count; i++)
+        add_result(list, &report->results[i], vhost);
+}
+
+/* --- the rest ------------------------------------------------------------------------------- */
+
+/* Sets `ret_management` to NULL if no URI is given. Returns false, with an error, if the API cannot
+   be read at all. */
+static bool open_management(const struct options *options, const struct amqp_tls *tls,
+                            struct management **ret_management, struct error *error)
+{
+    const char *variable = getenv("ALLOT_MANAGEMENT_URI");
+    const char *uri = options->management_uri != NULL ? options->management_uri : variable;
+    *ret_management = NULL;
+    if (uri == NULL || uri[0] == '\0')
+        return true;
+    *ret_management = management_new(uri, tls->ca_file, error);
+    if (*ret_management == NULL)
+        return false;
+    json_t *user = NULL;
+    long status = management_get(*ret_management, text_of("whoami"), &user, error);
+    if (status != 0 && status != HTTP_OK)
+        error_set(error, "management API: it does not accept the user or the path (HTTP %ld)",
+                  status);
+    json_decref(user);
+    return status == HTTP_OK;
+}
+
+static bool check_all(const struct options *options, const struct settings *settings,
+                      struct check_list *list, struct error *error)
+{
+    struct arena *arena = list->arena;
+    struct amqp_tls tls = broker_settings_tls(settings);
+    struct topology_report report;
+    struct amqp_hosts hosts = {0};
+    struct broker_checks checks = {
+        .topology = topology_of(settings, arena), .declares = settings->amqp_declare, .list = list};
+    bool opened = amqp_uri_parse(settings->amqp_uri, arena, &hosts, error) &&
+                  topology_check(settings->amqp_uri, &tls, &checks.topology, arena, &report,
+                                 error) == TRANSPORT_OK &&
+                  open_management(options, &tls, &checks.management, error);
+    if (!opened) {
+        management_free(checks.management);
+        return false;
+    }
+    checks.vhost = hosts.hosts[0].vhost;
+    checks.user = text_present(hosts.hosts[0].user) ? hosts.hosts[0].user : text_of("guest");
+    checks.version = broker_version_read(report.broker_version);
+    add_report(list, &report, checks.vhost);
+    broker_checks_run(&checks);
+    management_free(checks.management);
+    return true;
 }
 
 int topology_check_command(const struct options *options, struct arena *arena)
 {
     struct settings settings = {0};
     struct error error = {""};
-    if (!broker_settings_load(options, arena, &settings, &error))
+    struct check_list list = check_list_new(arena);
+    if (!broker_settings_load(options, arena, &settings, &error) ||
+        !check_all(options, &settings, &list, &error))
         return fail_with(&error);
-    struct amqp_tls tls = broker_settings_tls(&settings);
-    struct topology topology = topology_of(&settings, arena);
-    struct text differences = TEXT_NONE;
-    struct error warning = {""};
-    if (topology_check(settings.amqp_uri, &tls, &topology, arena, &differences, &warning, &error) !=
-        TRANSPORT_OK)
-        return fail_with(&error);
-    print_warning(&warning);
-    if (differences.length == 0) {
+    check_list_print(&list);
+    size_t different = check_list_count(&list, CHECK_DIFFERENT);
+    if (different == 0) {
         (void)puts("topology OK");
         return EXIT_SUCCESS;
     }
-    print_lines(differences);
+    (void)printf("topology different: %zu to fix\n", different);
     return EXIT_FAILED;
 }

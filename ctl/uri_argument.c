@@ -10,7 +10,8 @@ static void warn(const char *option)
 {
     (void)fprintf(stderr,
                   "allotctl: warning: every user of this machine could see the password in --%s "
-                  "(ps); use ALLOT_AMQP_URI or ALLOT_MONGODB_URI, or a file that "
+                  "(ps); use a variable: ALLOT_AMQP_URI, ALLOT_MONGODB_URI or "
+                  "ALLOT_MANAGEMENT_URI; the first two can also be in a file that "
                   "ALLOT_AMQP_URI_FILE or ALLOT_MONGODB_URI_FILE names\n",
                   option);
 }

@@ -180,7 +180,8 @@ static enum transport_status prepare_topology(struct amqp_transport *self, struc
         tell_tolerated(self, &findings.warning);
     if (status != TRANSPORT_OK || self->flag_checked)
         return status;
-    status = topology_check_feature_flag(self->connection, &self->topology, error);
+    bool seen = false; /* without the permission to look, a worker trusts the broker */
+    status = topology_check_feature_flag(self->connection, &self->topology, &seen, error);
     self->flag_checked = status == TRANSPORT_OK;
     return status;
 }
@@ -254,7 +255,7 @@ static enum transport_status consume(struct transport *transport, uint16_t prefe
     enum transport_status status = require_connection(self, error);
     if (status != TRANSPORT_OK)
         return status;
-    desk_consumer_start(&self->desk);
+    desk_consumer_start(&self->desk, system_monotonic_ms());
     if (self->consuming)
         return TRANSPORT_OK;
     if (!self->cancelling)
@@ -394,6 +395,15 @@ static void report_delivery(struct incoming *incoming, const struct transport_ha
     report(handler, &event);
 }
 
+static void report_broker_failed(struct amqp_transport *self,
+                                 const struct transport_handler *handler)
+{
+    struct transport_event event = {.kind = TRANSPORT_BROKER_FAILED};
+    bool desk = desk_consumer_postpone(&self->desk, system_monotonic_ms());
+    event.delivery.source = desk ? DELIVERY_DESK : DELIVERY_COMMAND;
+    report(handler, &event);
+}
+
 static void report_unreadable(const struct amqp_transport *self, const struct error *error,
                               const struct transport_handler *handler)
 {
@@ -448,6 +458,8 @@ static enum transport_status dispatch_arrived(struct amqp_transport *self,
     enum transport_status status = connection_read(self->connection, error);
     if (status != TRANSPORT_OK && reject_unreadable(self, error))
         report_unreadable(self, error, handler);
+    if (status != TRANSPORT_OK && self->connection->reader.close_code == AMQP_INTERNAL_ERROR)
+        report_broker_failed(self, handler);
     struct incoming incoming;
     /* Only what is there now: a publish of the handler may add more, and the loop has to end. */
     size_t count = self->connection->reader.arrived.count;

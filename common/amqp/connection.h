@@ -6,9 +6,7 @@
  * After a call that returned LOST the connection may only be freed; connection_read() still gives
  * the reason, and `reader` has what had arrived.
  *
- * A connection belongs to one thread, with a stack of 8 MiB or more: librabbitmq 0.11 decodes
- * nested headers by recursion without a limit. One message with 20,000 nested arrays overflows a
- * stack of 512 KiB.
+ * A connection belongs to one thread, with a stack of TRANSPORT_STACK_BYTES.
  */
 #ifndef ALLOT_AMQP_CONNECTION_H
 #define ALLOT_AMQP_CONNECTION_H

@@ -21,6 +21,8 @@
 #include "common/amqp/connection.h"
 #include "common/amqp/properties.h"
 
+enum { POSTPONE_MS = 2000 };
+
 void desk_consumer_init(struct desk_consumer *desk, struct text queue, int64_t retry_ms,
                         struct amqp_observer observer)
 {
@@ -30,8 +32,8 @@ void desk_consumer_init(struct desk_consumer *desk, struct text queue, int64_t r
 void desk_consumer_reset(struct desk_consumer *desk)
 {
     desk->step = DESK_CLOSED;
-    desk->wanted = desk->received = false;
-    desk->due_ms = 0;
+    desk->wanted = desk->received = desk->late = false;
+    desk->due_ms = desk->postponed_ms;
     acks_restart(&desk->acks);
 }
 
@@ -98,9 +100,17 @@ static enum transport_status go_on(struct desk_consumer *desk, struct connection
     return connection_check_send(connection, result, "cannot consume from the desk queue", error);
 }
 
-void desk_consumer_start(struct desk_consumer *desk)
+void desk_consumer_start(struct desk_consumer *desk, int64_t now_ms)
 {
     desk->wanted = desk->queue.length > 0;
+    desk->late = now_ms < desk->due_ms;
+}
+
+bool desk_consumer_postpone(struct desk_consumer *desk, int64_t now_ms)
+{
+    bool is_cause = desk->late && (desk->step == DESK_STARTING || desk->step == DESK_CONSUMING);
+    desk->postponed_ms = now_ms + POSTPONE_MS;
+    return is_cause;
 }
 
 enum transport_status desk_consumer_stop(struct desk_consumer *desk, struct connection *connection,

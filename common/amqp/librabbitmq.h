@@ -19,4 +19,13 @@
 #include <amqp_tcp_socket.h>
 #endif
 
+/* How deep tables and arrays may be nested in the headers of a message. A message with more cannot
+   be read: AMQP_STATUS_BAD_AMQP_DATA. Before 0.14 there is no limit but the stack
+   (TRANSPORT_STACK_BYTES); the number below only stands for many. */
+#if AMQP_VERSION >= AMQP_VERSION_CODE(0, 14, 0, 0)
+#define LIBRABBITMQ_NESTED_MAX 100
+#else
+#define LIBRABBITMQ_NESTED_MAX 20000
+#endif
+
 #endif

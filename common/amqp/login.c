@@ -37,8 +37,8 @@ enum {
     SEND_TIMEOUT_MS_MIN = 5000,
     SEND_BUFFER_BYTES = 512 * 1024,
     /* RabbitMQ's default. librabbitmq makes 4096 of a 0. Larger frames are read (connection.c), but
-       what a producer can nest is limited by the broker's own frame_max: 131072 bytes hold 26,000
-       levels, as many as a stack of 8 MiB does. So an operator must not raise it. */
+       what a producer can send in one header is limited by the broker's own frame_max, and by
+       TRANSPORT_STACK_BYTES what it can nest. */
     FRAME_BYTES_MAX = 131072,
     VERSION_MAJOR = 3,
     VERSION_MINOR_MIN = 10,
@@ -278,6 +278,35 @@ struct text login_broker_version(amqp_connection_state_t state)
     return server_property(amqp_get_server_properties(state), "version");
 }
 
+static bool announces(const amqp_table_t *capabilities, const char *name)
+{
+    for (int i = 0; i < capabilities->num_entries; i++) {
+        const amqp_table_entry_t *entry = &capabilities->entries[i];
+        if (entry->value.kind == AMQP_FIELD_KIND_BOOLEAN &&
+            text_is(text_of_bytes(entry->key), name))
+            return entry->value.value.boolean != 0;
+    }
+    return false;
+}
+
+const char *login_missing_feature(const amqp_table_t *server_properties)
+{
+    static const char *const needed[] = {"publisher_confirms", "basic.nack",
+                                         "consumer_cancel_notify", "connection.blocked"};
+    amqp_table_t capabilities = {0, NULL};
+    for (int i = 0; i < server_properties->num_entries; i++) {
+        const amqp_table_entry_t *entry = &server_properties->entries[i];
+        if (entry->value.kind == AMQP_FIELD_KIND_TABLE &&
+            text_is(text_of_bytes(entry->key), "capabilities"))
+            capabilities = entry->value.value.table;
+    }
+    for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++) {
+        if (!announces(&capabilities, needed[i]))
+            return needed[i];
+    }
+    return NULL;
+}
+
 enum transport_status login_identify(amqp_connection_state_t state, int *ret_version_minor,
                                      struct error *error)
 {
@@ -292,6 +321,12 @@ enum transport_status login_identify(amqp_connection_state_t state, int *ret_ver
     if (!known || major < VERSION_MAJOR || (major == VERSION_MAJOR && minor < VERSION_MINOR_MIN)) {
         error_set(error, "unsupported broker %.*s %.*s: expected RabbitMQ %d.%d or later",
                   TEXT_ARGS(product), TEXT_ARGS(version), VERSION_MAJOR, VERSION_MINOR_MIN);
+        return TRANSPORT_REFUSED;
+    }
+    const char *missing = login_missing_feature(properties);
+    if (missing != NULL) {
+        error_set(error, "unsupported broker: RabbitMQ %.*s does not announce the feature %s",
+                  TEXT_ARGS(version), missing);
         return TRANSPORT_REFUSED;
     }
     *ret_version_minor = major > VERSION_MAJOR ? INT_MAX : minor;

@@ -35,9 +35,13 @@ enum transport_status login_connect(amqp_connection_state_t state,
 enum transport_status login_authenticate(amqp_connection_state_t state,
                                          const struct login_options *options,
                                          const struct amqp_host *host, struct error *error);
+/* Returns the name of a feature that the worker needs and the broker does not announce in its
+   properties; NULL if it has all. Static. */
+const char *login_missing_feature(const amqp_table_t *server_properties);
 /*
- * Checks that the broker is RabbitMQ 3.10 or later; returns REFUSED if it is not. Sets
- * `ret_version_minor` to the minor version of a 3.x broker, and to INT_MAX from 4.0 on.
+ * Checks that the broker is RabbitMQ 3.10 or later, and has the features that the worker needs;
+ * returns REFUSED if not. Sets `ret_version_minor` to the minor version of a 3.x broker, and to
+ * INT_MAX from 4.0 on.
  */
 enum transport_status login_identify(amqp_connection_state_t state, int *ret_version_minor,
                                      struct error *error);

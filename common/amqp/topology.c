@@ -2,8 +2,8 @@
 /*
  * Design. topology_objects.c has the table of docs/protocol.md, section 1.
  *   declare_all   declares each object, then the bindings
- *   compare_all   collects one line for each object that is missing or different; check_all makes
- *                 an error of them
+ *   compare_all   finds out of each object whether it is missing or different; check_all makes an
+ *                 error of that
  * The worker can do without the desk queue, and with a dead-letter queue that has another limit of
  * deliveries. So these are findings, and no errors.
  *   topology_check_feature_flag   probes a flag on which at-least-once dead-lettering depends
@@ -182,30 +182,54 @@ static enum transport_status declare_all(struct connection *connection,
     return status == TRANSPORT_OK ? bind_all(connection, topology, findings, error) : status;
 }
 
-/* Sets `ret_difference` to how the broker's object differs from `object`; to an empty text if it
-   does not differ, or only by a limit, of which `warning` tells. */
+/* Fills `state` and `reason` of a result. */
 static enum transport_status compare(struct connection *connection, struct topology_object *object,
-                                     struct arena *arena, struct text *ret_difference,
-                                     struct error *warning, struct error *error)
+                                     struct arena *arena, struct topology_result *result,
+                                     struct error *error)
 {
-    struct topology_phrase what = topology_describe("", object);
-    struct error cause;
+    struct error cause = {""}, warning = {""};
     int code = 0;
-    *ret_difference = text_of("");
-    enum transport_status status = declare(connection, object, true, what.text, &code, &cause);
+    const char *what = result->subject.bytes;
+    enum transport_status status = declare(connection, object, true, what, &code, &cause);
     bool exists = status == TRANSPORT_OK;
-    /* Only a full declaration compares arguments. A user without the permission to configure the
-       object gets 403, which says nothing about the arguments. */
+    /* Only a full declaration compares arguments. */
     if (exists)
-        status = declare_or_adopt(connection, object, what.text, &code, warning, &cause);
+        status = declare_or_adopt(connection, object, what, &code, &warning, &cause);
     if (status == TRANSPORT_LOST)
         error_set(error, "%s", cause.text);
-    if (status != TRANSPORT_REFUSED)
-        return status;
-    if (!exists || code != AMQP_ACCESS_REFUSED)
-        *ret_difference = text_format(arena, "%s", cause.text);
-    return TRANSPORT_OK;
+    if (status == TRANSPORT_REFUSED && !exists)
+        result->state = code == AMQP_NOT_FOUND ? TOPOLOGY_MISSING : TOPOLOGY_DIFFERENT;
+    else if (status == TRANSPORT_REFUSED)
+        result->state = code == AMQP_ACCESS_REFUSED ? TOPOLOGY_UNSEEN : TOPOLOGY_DIFFERENT;
+    else if (warning.text[0] != '\0')
+        result->state = TOPOLOGY_TOLERATED;
+    result->reason = text_format(arena, "%s", cause.text);
+    if (result->state == TOPOLOGY_TOLERATED)
+        result->reason = text_format(arena, "%s", warning.text);
+    if (result->state == TOPOLOGY_UNSEEN)
+        result->reason = text_of("it exists, but this user may not compare its arguments");
+    return status == TRANSPORT_REFUSED ? TRANSPORT_OK : status;
 }
+
+static enum transport_status compare_all(struct connection *connection,
+                                         const struct topology *topology, struct arena *arena,
+                                         struct topology_report *report, struct error *error)
+{
+    struct topology_object objects[TOPOLOGY_OBJECTS];
+    enum transport_status status = TRANSPORT_OK;
+    topology_list_objects(topology, objects);
+    for (size_t i = 0; i < TOPOLOGY_OBJECTS && status == TRANSPORT_OK; i++) {
+        struct topology_phrase what = topology_describe("", &objects[i]);
+        struct topology_result *result = &report->results[report->count++];
+        *result = (struct topology_result){.subject = text_format(arena, "%s", what.text),
+                                           .optional = objects[i].optional,
+                                           .reason = text_of("")};
+        status = compare(connection, &objects[i], arena, result, error);
+    }
+    return status;
+}
+
+/* --- the worker's check --------------------------------------------------------------------- */
 
 /* One line for each object that is missing or different. */
 struct differences {
@@ -213,32 +237,16 @@ struct differences {
     struct text optional;
 };
 
-static struct text with_line(struct arena *arena, struct text lines, struct text line)
+static struct differences differences_of(const struct topology_report *report, struct arena *arena)
 {
-    if (line.length == 0)
-        return lines;
-    return text_format(arena, "%.*s%.*s\n", TEXT_ARGS(lines), TEXT_ARGS(line));
-}
-
-static enum transport_status compare_all(struct connection *connection,
-                                         const struct topology *topology, struct arena *arena,
-                                         struct differences *ret_differences, struct error *warning,
-                                         struct error *error)
-{
-    struct topology_object objects[TOPOLOGY_OBJECTS];
     struct differences found = {text_of(""), text_of("")};
-    topology_list_objects(topology, objects);
-    for (size_t i = 0; i < TOPOLOGY_OBJECTS; i++) {
-        struct text line;
-        struct text *lines = objects[i].optional ? &found.optional : &found.required;
-        enum transport_status status =
-            compare(connection, &objects[i], arena, &line, warning, error);
-        if (status != TRANSPORT_OK)
-            return status;
-        *lines = with_line(arena, *lines, line);
+    for (size_t i = 0; i < report->count; i++) {
+        const struct topology_result *result = &report->results[i];
+        struct text *lines = result->optional ? &found.optional : &found.required;
+        if (result->state == TOPOLOGY_MISSING || result->state == TOPOLOGY_DIFFERENT)
+            *lines = text_format(arena, "%.*s%.*s\n", TEXT_ARGS(*lines), TEXT_ARGS(result->reason));
     }
-    *ret_differences = found;
-    return TRANSPORT_OK;
+    return found;
 }
 
 /* Copies lines, without the end of the last. */
@@ -247,19 +255,29 @@ static void set_lines(struct error *error, struct text lines)
     error_set(error, "%.*s", lines.length > 0 ? (int)lines.length - 1 : 0, lines.bytes);
 }
 
+/* Copies the warning about a difference that is tolerated, if there is one. */
+static void set_warning(struct error *warning, const struct topology_report *report)
+{
+    for (size_t i = 0; i < report->count; i++) {
+        if (report->results[i].state == TOPOLOGY_TOLERATED)
+            error_set(warning, "%.*s", TEXT_ARGS(report->results[i].reason));
+    }
+}
+
 static enum transport_status check_all(struct connection *connection,
                                        const struct topology *topology,
                                        struct topology_findings *findings, struct error *error)
 {
     struct arena *arena = arena_new(0);
-    struct differences differences = {TEXT_NONE, TEXT_NONE};
-    enum transport_status status =
-        compare_all(connection, topology, arena, &differences, &findings->warning, error);
-    if (status == TRANSPORT_OK)
+    struct topology_report report = {0};
+    enum transport_status status = compare_all(connection, topology, arena, &report, error);
+    if (status == TRANSPORT_OK) {
+        struct differences differences = differences_of(&report, arena);
+        set_warning(&findings->warning, &report);
         set_lines(&findings->lacking, differences.optional);
-    if (status == TRANSPORT_OK && differences.required.length > 0) {
         set_lines(error, differences.required);
-        status = TRANSPORT_REFUSED;
+        if (differences.required.length > 0)
+            status = TRANSPORT_REFUSED;
     }
     arena_free(arena);
     return status;
@@ -288,9 +306,10 @@ enum transport_status topology_declare_or_check(struct connection *connection,
  * flag it fails with 541 (INTERNAL_ERROR), because the queue type is disabled.
  */
 enum transport_status topology_check_feature_flag(struct connection *connection,
-                                                  const struct topology *topology,
+                                                  const struct topology *topology, bool *ret_seen,
                                                   struct error *error)
 {
+    *ret_seen = true;
     if (connection->version_minor >= STREAM_FLAG_REQUIRED_FROM)
         return TRANSPORT_OK;
     enum transport_status status =
@@ -307,6 +326,7 @@ enum transport_status topology_check_feature_flag(struct connection *connection,
     int code = 0;
     struct error cause;
     status = check_rpc(connection, "probe of the feature flag stream_queue", &code, &cause);
+    *ret_seen = code != AMQP_ACCESS_REFUSED;
     if (code == AMQP_INTERNAL_ERROR) {
         error_set(error, "the broker's feature flag stream_queue is disabled, so dead-lettering "
                          "would be at most once; enable it with: rabbitmqctl enable_feature_flag "
@@ -353,31 +373,54 @@ enum transport_status topology_declare(struct text uri, const struct amqp_tls *t
         error_set(error, "%s", findings.lacking.text);
         status = TRANSPORT_REFUSED;
     }
+    bool seen = false;
     if (status == TRANSPORT_OK)
-        status = topology_check_feature_flag(connection, topology, error);
+        status = topology_check_feature_flag(connection, topology, &seen, error);
     *ret_warning = findings.warning;
     connection_free(connection);
     arena_free(arena);
     return status;
 }
 
+static enum transport_status compare_flag(struct connection *connection,
+                                          const struct topology *topology, struct arena *arena,
+                                          struct topology_report *report, struct error *error)
+{
+    struct error cause = {""};
+    bool seen = false;
+    struct topology_result *result = &report->results[report->count++];
+    enum transport_status status = topology_check_feature_flag(connection, topology, &seen, &cause);
+    *result = (struct topology_result){.subject = text_of("feature flag stream_queue"),
+                                       .reason = text_format(arena, "%s", cause.text)};
+    if (status == TRANSPORT_OK && !seen) {
+        result->state = TOPOLOGY_UNSEEN;
+        result->reason = text_of("the probe needs the permission to configure queues");
+    }
+    if (status == TRANSPORT_REFUSED)
+        result->state = TOPOLOGY_DIFFERENT;
+    if (status == TRANSPORT_LOST)
+        error_set(error, "%s", cause.text);
+    return status == TRANSPORT_LOST ? status : TRANSPORT_OK;
+}
+
 enum transport_status topology_check(struct text uri, const struct amqp_tls *tls,
                                      const struct topology *topology, struct arena *arena,
-                                     struct text *ret_differences, struct error *ret_warning,
-                                     struct error *error)
+                                     struct topology_report *ret_report, struct error *error)
 {
     struct arena *own = arena_new(0);
     struct connection *connection = NULL;
-    struct differences differences = {TEXT_NONE, TEXT_NONE};
-    *ret_warning = (struct error){""};
+    *ret_report = (struct topology_report){.broker_version = TEXT_NONE};
     enum transport_status status = open_connection(uri, tls, own, &connection, error);
-    if (status == TRANSPORT_OK)
+    if (status == TRANSPORT_OK) {
+        ret_report->broker_version = text_copy(arena, login_broker_version(connection->state));
         status = connection_open_channel(connection, CHANNEL_TOPOLOGY, false, error);
+    }
     if (status == TRANSPORT_OK)
-        status = compare_all(connection, topology, arena, &differences, ret_warning, error);
+        status = compare_all(connection, topology, arena, ret_report, error);
     if (status == TRANSPORT_OK)
-        *ret_differences = text_format(arena, "%.*s%.*s", TEXT_ARGS(differences.required),
-                                       TEXT_ARGS(differences.optional));
+        status = connection_close_channel(connection, CHANNEL_TOPOLOGY, error);
+    if (status == TRANSPORT_OK)
+        status = compare_flag(connection, topology, arena, ret_report, error);
     connection_free(connection);
     arena_free(own);
     return status;

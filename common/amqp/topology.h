@@ -31,16 +31,38 @@ struct text topology_desk_queue(struct arena *arena, struct text dead_letter_que
 enum transport_status topology_declare(struct text uri, const struct amqp_tls *tls,
                                        const struct topology *topology, struct error *ret_warning,
                                        struct error *error);
+
+enum topology_state {
+    TOPOLOGY_SAME,
+    TOPOLOGY_TOLERATED, /* different, which does no harm */
+    TOPOLOGY_MISSING,
+    TOPOLOGY_DIFFERENT,
+    TOPOLOGY_UNSEEN /* it exists, but the user may not see its arguments */
+};
+
+/* What the check found of one exchange or queue, or of the feature flag stream_queue. */
+struct topology_result {
+    struct text subject; /* "queue allot.dead" */
+    enum topology_state state;
+    bool optional;      /* a worker serves commands without it */
+    struct text reason; /* the broker's words, or a sentence with the remedy; empty if SAME */
+};
+
+enum { TOPOLOGY_RESULTS = 6 };
+
+struct topology_report {
+    struct text broker_version; /* such as 3.10.8 */
+    struct topology_result results[TOPOLOGY_RESULTS];
+    size_t count;
+};
+
 /*
- * Connects, and sets `ret_differences` to one line for each exchange or queue that is missing or
- * different, copied to `arena`; to an empty text if all is as it should be. `ret_warning` is as
- * above. Bindings are not checked, because AMQP cannot read them. The arguments of an object that
- * the user may not configure are not checked either.
+ * Connects, and fills the report; its texts are copied to `arena`. Bindings are not checked,
+ * because AMQP cannot read them.
  */
 enum transport_status topology_check(struct text uri, const struct amqp_tls *tls,
                                      const struct topology *topology, struct arena *arena,
-                                     struct text *ret_differences, struct error *ret_warning,
-                                     struct error *error);
+                                     struct topology_report *ret_report, struct error *error);
 
 /* --- for this folder only --- */
 
@@ -65,10 +87,11 @@ enum transport_status topology_declare_or_check(struct connection *connection,
 /*
  * Checks that the broker's feature flag stream_queue is enabled; returns REFUSED if it is not.
  * Without the flag the broker accepts the dead-letter strategy at-least-once, but dead-letters at
- * most once.
+ * most once. Sets `ret_seen` to false, and returns OK, if the user lacks the permission that the
+ * probe needs.
  */
 enum transport_status topology_check_feature_flag(struct connection *connection,
-                                                  const struct topology *topology,
+                                                  const struct topology *topology, bool *ret_seen,
                                                   struct error *error);
 
 #endif

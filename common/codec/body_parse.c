@@ -90,13 +90,26 @@ static bool is_too_deep(struct text body)
     return false;
 }
 
-static json_t *parse_object(struct text body, struct arena *arena, struct text *ret_reason)
+/* RabbitMQ 4 gives a message of an AMQP 1.0 producer this type if its body is no data section; the
+   body is then in the encoding of AMQP 1.0. */
+static bool is_amqp_value(const struct properties *properties)
 {
+    return text_is(properties->type, "amqp-1.0");
+}
+
+static json_t *parse_object(const struct delivery *delivery, struct arena *arena,
+                            struct text *ret_reason)
+{
+    struct text body = delivery->body;
     json_error_t error;
     json_t *root =
         json_loadb(body.length > 0 ? body.bytes : "", body.length, JSON_REJECT_DUPLICATES, &error);
     if (root == NULL && json_error_code(&error) == json_error_out_of_memory)
         memory_exhausted();
+    if (root == NULL && is_amqp_value(&delivery->properties)) {
+        *ret_reason = text_of("the body is a value or a sequence of AMQP 1.0: send a data section");
+        return NULL;
+    }
     if (root == NULL) {
         *ret_reason = text_format(arena, "invalid JSON at byte %d: %s", error.position, error.text);
         return NULL;
@@ -125,5 +138,5 @@ json_t *body_parse(const struct delivery *delivery, struct arena *arena, struct 
         *ret_reason = text_format(arena, "nesting too deep (limit: a depth of %d)", BODY_DEPTH_MAX);
         return NULL;
     }
-    return parse_object(delivery->body, arena, ret_reason);
+    return parse_object(delivery, arena, ret_reason);
 }

@@ -24,6 +24,14 @@
 #include "common/base/error.h"
 
 /*
+ * The stack that a thread needs which polls a transport: librabbitmq decodes nested headers by
+ * recursion, before 0.14 without a limit. The largest header that is read, 1 MiB, has up to 209,000
+ * levels. Broker and producer agree on smaller frames, but a producer that speaks AMQP 1.0 does
+ * not.
+ */
+enum { TRANSPORT_STACK_BYTES = 64 * 1024 * 1024 };
+
+/*
  * How a call ended. Never part of a reply.
  *   LOST     the connection is lost, or could not be made: close, back off, open again
  *   REFUSED  `open` only: the broker answers, but it needs an operator (credentials, an exchange or
@@ -33,17 +41,21 @@ enum transport_status { TRANSPORT_OK, TRANSPORT_LOST, TRANSPORT_REFUSED };
 
 enum transport_event_kind {
     TRANSPORT_DELIVERY,
-    TRANSPORT_CONFIRMED,    /* the broker confirmed `sequence`; it may have returned it before */
-    TRANSPORT_NACKED,       /* the broker nacked `sequence`: it did not accept the message */
-    TRANSPORT_RETURNED,     /* `sequence` is mandatory and unroutable; its confirm comes after */
-    TRANSPORT_CANCELLED,    /* the broker ended the AMQP consumer (queue deleted, fail-over) */
-    TRANSPORT_ROUTE_CLOSED, /* `route` ended, or could not be opened: nothing that was unconfirmed
-                               on it will be confirmed any more */
-    TRANSPORT_BLOCKED,      /* the broker asks not to publish on `route` (connection.blocked) */
-    TRANSPORT_UNBLOCKED,    /* it may be published on `route` again */
-    TRANSPORT_UNREADABLE,   /* the message of `delivery.tag` and `.source` cannot be read. It was
-                               rejected: the broker dead-letters a command, and drops a message of
-                               the desk queue. The connection is lost */
+    TRANSPORT_CONFIRMED,     /* the broker confirmed `sequence`; it may have returned it before */
+    TRANSPORT_NACKED,        /* the broker nacked `sequence`: it did not accept the message */
+    TRANSPORT_RETURNED,      /* `sequence` is mandatory and unroutable; its confirm comes after */
+    TRANSPORT_CANCELLED,     /* the broker ended the AMQP consumer (queue deleted, fail-over) */
+    TRANSPORT_ROUTE_CLOSED,  /* `route` ended, or could not be opened: nothing that was unconfirmed
+                                on it will be confirmed any more */
+    TRANSPORT_BLOCKED,       /* the broker asks not to publish on `route` (connection.blocked) */
+    TRANSPORT_UNBLOCKED,     /* it may be published on `route` again */
+    TRANSPORT_UNREADABLE,    /* the message of `delivery.tag` and `.source` cannot be read. It was
+                                rejected: the broker dead-letters a command, and drops a message of
+                                the desk queue. The connection is lost */
+    TRANSPORT_BROKER_FAILED, /* the broker closed the connection over a failure of its own (541). It
+                                may have one with each message that it tries to deliver:
+                                `delivery.source` is the queue that is suspected. The connection is
+                                lost */
 };
 
 /*

@@ -27,10 +27,12 @@ FRAME_END = b"\xce"
 # The least permissions that each user needs. To declare a queue with a dead-letter exchange, a user needs read on the
 # queue and write on the exchange. To bind, write on the queue and read on the exchange. "amq.default" is the default
 # exchange.
+TAGS = {"operator": "monitoring", "admin": "administrator"}  # in the management API
 OWN = r"^({0}\..*|amq\.gen-.*)$"
 PUBLISH = r"^(allot\.commands|{0}\..*|amq\.gen-.*)$"
 PERMISSIONS = {
     "worker": {"configure": r"^allot\.", "write": r"^(amq\.default|allot\..*)$", "read": r"^allot\."},
+    "admin": {"configure": ".*", "write": ".*", "read": ".*"},
     "operator": {"configure": r"^allot\.", "write": r"^allot\.", "read": r"^allot\."},
     "conductor": {"configure": OWN.format("conductor"), "write": PUBLISH.format("conductor"),
                   "read": OWN.format("conductor")},
@@ -72,7 +74,7 @@ def definitions(passwords):
     """Returns users, virtual host and permissions. A broker that loads definitions creates no default user."""
     return {
         "vhosts": [{"name": "/"}],
-        "users": [{"name": name, "password_hash": password_hash(password), "tags": "",
+        "users": [{"name": name, "password_hash": password_hash(password), "tags": TAGS.get(name, ""),
                    "hashing_algorithm": "rabbit_password_hashing_sha256"} for name, password in passwords.items()],
         "permissions": [{"user": name, "vhost": "/", **PERMISSIONS[name]} for name in passwords],
     }

@@ -58,6 +58,8 @@ struct fixture_backend {
     void (*delete_queue)(struct fixture *fixture, const char *queue);
     /* Cuts the transport's connection. */
     void (*cut)(struct fixture *fixture);
+    /* Says whether a reply to a malformed address of direct reply-to closes no channel. */
+    bool (*drops_bad_address)(struct fixture *fixture);
 };
 
 extern const struct fixture_backend memory_backend;

@@ -55,10 +55,17 @@ static void cut(struct fixture *fixture)
     memory_transport_cut(fixture->transport);
 }
 
+static bool drops_bad_address(struct fixture *fixture)
+{
+    (void)fixture;
+    return false;
+}
+
 const struct fixture_backend memory_backend = {.name = "memory",
                                                .start = start,
                                                .finish = finish,
                                                .send = send_command,
                                                .take = take,
                                                .delete_queue = delete_queue,
-                                               .cut = cut};
+                                               .cut = cut,
+                                               .drops_bad_address = drops_bad_address};

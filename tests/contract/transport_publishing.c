@@ -140,6 +140,20 @@ void test_a_missing_exchange_closes_its_own_route_only(void **state)
     assert_text(fixture_take(fixture, fixture->names.dead_letter_queue).body, "again");
 }
 
+/* RabbitMQ 4.3 drops a reply to such an address, and confirms it. */
+static void expect_closed_or_dropped(struct fixture *fixture)
+{
+    size_t confirmed = fixture->backend->drops_bad_address(fixture) ? 2 : 1;
+    if (confirmed == 1)
+        fixture_await(fixture, TRANSPORT_ROUTE_CLOSED, 1);
+    fixture_await(fixture, TRANSPORT_CONFIRMED, confirmed);
+    if (confirmed == 2)
+        return;
+    const struct transport_event *closed = fixture_event(fixture, TRANSPORT_ROUTE_CLOSED, 0);
+    assert_int_equal(closed->route, ROUTE_ISOLATED);
+    assert_int_equal(closed->close_cause, CLOSE_MESSAGE);
+}
+
 void test_a_malformed_direct_address_closes_its_own_route_only(void **state)
 {
     struct fixture *fixture = *state;
@@ -153,17 +167,14 @@ void test_a_malformed_direct_address_closes_its_own_route_only(void **state)
     struct outgoing reply = fixture_reply(fixture, "fine");
     fixture_publish(fixture, &deadly);
     fixture_publish(fixture, &reply);
-    fixture_await(fixture, TRANSPORT_ROUTE_CLOSED, 1);
-    fixture_await(fixture, TRANSPORT_CONFIRMED, 1);
-    const struct transport_event *closed = fixture_event(fixture, TRANSPORT_ROUTE_CLOSED, 0);
-    assert_int_equal(closed->route, ROUTE_ISOLATED);
-    assert_int_equal(closed->close_cause, CLOSE_MESSAGE);
+    expect_closed_or_dropped(fixture);
+    size_t confirmed = fixture_count(fixture, TRANSPORT_CONFIRMED);
     fixture_ack(fixture, fixture_delivery(fixture, 0)->tag); /* its connection lives */
     struct outgoing again = fixture_reply(fixture, "again");
     again.route = ROUTE_ISOLATED;
     fixture_publish(fixture, &again);
-    fixture_await(fixture, TRANSPORT_CONFIRMED, 2);
-    assert_int_equal(fixture_count(fixture, TRANSPORT_ROUTE_CLOSED), 1);
+    fixture_await(fixture, TRANSPORT_CONFIRMED, confirmed + 1);
+    assert_int_equal(fixture_count(fixture, TRANSPORT_ROUTE_CLOSED) + confirmed, 2);
 }
 
 void test_a_restarted_route_forgets_its_messages_and_publishes_again(void **state)

@@ -161,10 +161,19 @@ static void cut(struct fixture *fixture)
     assert_int_equal(shutdown(fd, SHUT_RDWR), 0);
 }
 
+static bool drops_bad_address(struct fixture *fixture)
+{
+    struct text version = client_broker_version(rabbitmq_of(fixture)->client);
+    int major = 0, minor = 0;
+    assert_int_equal(sscanf(version.bytes, "%d.%d", &major, &minor), 2);
+    return major > 4 || (major == 4 && minor >= 3);
+}
+
 const struct fixture_backend rabbitmq_backend = {.name = "rabbitmq",
                                                  .start = start,
                                                  .finish = finish,
                                                  .send = send_command,
                                                  .take = take,
                                                  .delete_queue = delete_queue,
-                                                 .cut = cut};
+                                                 .cut = cut,
+                                                 .drops_bad_address = drops_bad_address};

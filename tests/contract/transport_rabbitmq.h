@@ -48,7 +48,7 @@ void rabbitmq_observe(struct fixture *fixture, bool declare, int64_t check_ms,
     X(test_commands_are_served_without_the_desk_queue_until_it_is_there)                           \
     X(test_a_desk_queue_that_is_deleted_comes_back)                                                \
     X(test_deeply_nested_headers_pass_to_the_dead_letter)                                          \
-    X(test_a_body_of_twenty_mebibytes_is_hashed_and_cut)                                           \
+    X(test_a_body_of_fifteen_mebibytes_is_hashed_and_cut)                                          \
     X(test_a_client_gets_answers_through_direct_reply_to)                                          \
     X(test_a_client_looks_through_a_queue_and_leaves_it_as_it_was)                                 \
     X(test_a_client_gets_a_reply_of_the_largest_size_whole)                                        \

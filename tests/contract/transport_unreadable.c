@@ -5,9 +5,10 @@
  * RabbitMQ does not split a header, and adds headers of its own. A queue with a time to live of 0
  * that dead-letters into the command queue makes such a message from a legal one.
  *
- * What no version of librabbitmq can read depends on the version (from 0.14 on, for example, values
- * that are nested more than 100 times). A relay between broker and transport makes such a message
- * for every version: it changes the type of a header to one that does not exist.
+ * A relay between broker and transport makes a message that no version of librabbitmq can read: it
+ * changes the type of a header to one that does not exist. Values that are nested more than 100
+ * times can be read up to librabbitmq 0.13 only. No version sends them that cannot read them, so a
+ * relay makes them on the way to the broker, of a text of the same length.
  */
 #include "tests/contract/transport_unreadable.h"
 
@@ -25,7 +26,9 @@ enum {
     /* A frame with one header "pad": frame, content header, flags, table, name, kind, length, end.
      */
     FRAME_OVERHEAD = 7 + 12 + 2 + 4 + 4 + 1 + 4 + 1,
-    ROUNDS = 10
+    ROUNDS = 10,
+    DEEP = 200,    /* more than librabbitmq reads from 0.14 on */
+    HEAD_BYTES = 5 /* of an array: kind and length */
 };
 
 /* The name of a header, and the kind that its value has on the wire. */
@@ -200,6 +203,87 @@ void test_an_unreadable_delivery_is_rejected_and_the_others_are_served(void **st
         fixture->transport->ops->close(fixture->transport);
         relay_end(&relay);
     }
+}
+
+/* Sets `text` to the value of a header on the wire, and `arrays` to one of DEEP nested arrays. */
+static void make_nested(char text[DEEP * HEAD_BYTES], char arrays[DEEP * HEAD_BYTES])
+{
+    for (size_t i = 0; i < DEEP; i++) {
+        uint32_t inner = htonl((uint32_t)((DEEP - 1 - i) * HEAD_BYTES));
+        arrays[i * HEAD_BYTES] = 'A';
+        memcpy(&arrays[i * HEAD_BYTES + 1], &inner, sizeof inner);
+    }
+    memset(text, 'p', DEEP * HEAD_BYTES);
+    memcpy(text, arrays, HEAD_BYTES);
+    text[0] = 'S';
+}
+
+/* Sends a command whose header "deep" the relay turns into nested arrays. */
+static void send_nested(struct fixture *fixture, const char text[DEEP * HEAD_BYTES])
+{
+    struct outgoing_header header = {.name = "deep",
+                                     .kind = OUTGOING_TEXT,
+                                     .text = text_view(text + HEAD_BYTES, (DEEP - 1) * HEAD_BYTES)};
+    struct outgoing command = {.headers = &header, .header_count = 1, .body = text_of("nested")};
+    fixture->backend->send(fixture, &command);
+}
+
+/* Returns the count of a queue once it is not 0. */
+static uint32_t await_count(struct fixture *fixture, const char *queue)
+{
+    uint32_t count = 0;
+    for (int i = 0; i < 600 && count == 0; i++) {
+        assert_true(client_count(rabbitmq_of(fixture)->client, queue, &count, &fixture->error));
+        (void)poll(NULL, 0, 50);
+    }
+    return count;
+}
+
+/* Opens the transport, and polls until there is a delivery or the connection is lost again. Returns
+   whether there is a delivery. */
+static bool delivers_again(struct fixture *fixture)
+{
+    enum transport_status status = TRANSPORT_OK;
+    fixture_clear_events(fixture);
+    fixture_open(fixture);
+    fixture_consume(fixture, 10);
+    while (status == TRANSPORT_OK && fixture_count(fixture, TRANSPORT_DELIVERY) == 0)
+        status = fixture_poll(fixture, 100);
+    return fixture_count(fixture, TRANSPORT_DELIVERY) > 0;
+}
+
+void test_headers_nested_over_the_limit_of_the_library(void **state)
+{
+    struct fixture *fixture = *state;
+    static struct spoiling_relay relay;
+    char text[DEEP * HEAD_BYTES], arrays[DEEP * HEAD_BYTES];
+    struct text uri;
+    make_nested(text, arrays);
+    relay = (struct spoiling_relay){.sent = text, .instead = arrays, .sent_length = sizeof text};
+    start_relay(fixture, &relay, &uri);
+    struct client *direct = rabbitmq_of(fixture)->client;
+    rabbitmq_of(fixture)->client = client_open(uri, &(struct amqp_tls){0}, &fixture->error);
+    assert_non_null(rabbitmq_of(fixture)->client);
+    send_nested(fixture, text);
+    assert_int_equal(relay.spoilt, 1);
+    client_close(rabbitmq_of(fixture)->client);
+    rabbitmq_of(fixture)->client = direct;
+    fixture_send(fixture, "good", text_of("good"));
+    fixture_consume(fixture, 10);
+    if (LIBRABBITMQ_NESTED_MAX > DEEP) {
+        fixture_await(fixture, TRANSPORT_DELIVERY, 2);
+        assert_text(command_at(fixture, 0)->body, "nested");
+    } else {
+        fixture_await_lost(fixture);
+        assert_int_equal(fixture_count(fixture, TRANSPORT_UNREADABLE), 1);
+        assert_non_null(strstr(fixture->error.text, "invalid AMQP data"));
+        /* The broker dead-letters it; then the desk queue drops its copy in the same way. */
+        assert_int_equal(await_count(fixture, fixture->names.dead_letter_queue), 1);
+        while (!delivers_again(fixture))
+            continue;
+        assert_text(command_at(fixture, 0)->body, "good");
+    }
+    relay_end(&relay);
 }
 
 static void publish_unreadable_letter(struct fixture *fixture)

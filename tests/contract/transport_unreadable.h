@@ -9,6 +9,7 @@
     X(test_an_unreadable_delivery_is_rejected_and_the_others_are_served)                           \
     X(test_an_unreadable_message_of_the_desk_is_dropped_there)                                     \
     X(test_a_connection_that_ends_within_a_message_blames_no_delivery)                             \
+    X(test_headers_nested_over_the_limit_of_the_library)                                           \
     X(test_a_client_is_told_of_an_unreadable_message)
 
 #define X(test) void test(void **state);

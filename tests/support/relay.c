@@ -39,6 +39,16 @@ static size_t spoil(struct spoiling_relay *relay, char *bytes, size_t count)
     return at != NULL ? (size_t)(at - bytes) : count;
 }
 
+static void replace(struct spoiling_relay *relay, char *bytes, size_t count)
+{
+    char *at =
+        relay->sent_length > 0 ? memmem(bytes, count, relay->sent, relay->sent_length) : NULL;
+    if (at == NULL)
+        return;
+    memcpy(at, relay->instead, relay->sent_length);
+    relay->spoilt++;
+}
+
 /* Ends the connection when one side has closed it, or when the text to cut at went by. */
 static void pass_on(struct spoiling_relay *relay, struct relay_connection *connection,
                     bool from_broker)
@@ -49,6 +59,8 @@ static void pass_on(struct spoiling_relay *relay, struct relay_connection *conne
     ssize_t received = recv(from, bytes, sizeof bytes, 0);
     size_t count = received > 0 ? (size_t)received : 0;
     size_t passed = from_broker ? spoil(relay, bytes, count) : count;
+    if (!from_broker)
+        replace(relay, bytes, count);
     bool sent = send(to, bytes, passed, MSG_NOSIGNAL) == (ssize_t)passed;
     if (count == 0 || passed < count || !sent)
         end_connection(connection);

@@ -473,10 +473,33 @@ static void test_blamed_replies_may_have_half_of_the_present_prefetch(void **sta
     assert_int_equal(flow_without_letter_count(&flow), 0); /* the settler always takes one */
 }
 
+/* The broker counts a delivery of all that it has sent when it fails over one of them. */
+static void test_after_a_failure_of_the_broker_one_command_is_taken_at_a_time(void **state)
+{
+    (void)state;
+    struct flow flow;
+    struct recorder recorder = {.base = {&record_ops}};
+    flow_init(&flow, 1000, 100, &budget, NULL);
+    update(&flow, &recorder, false, 0);
+    assert_int_equal(recorder.prefetch, 100);
+    flow_distrust(&flow, 0);
+    flow_reset(&flow);
+    update(&flow, &recorder, false, 0);
+    assert_int_equal(recorder.prefetch, 1);
+    for (int64_t now_ms = 0; now_ms < 10000; now_ms += 1000)
+        update(&flow, &recorder, false, now_ms);
+    assert_int_equal(recorder.prefetch, 1);
+    for (int64_t now_ms = 10000; now_ms < 200000; now_ms += 1000)
+        update(&flow, &recorder, false, now_ms);
+    assert_int_equal(recorder.prefetch, 100);
+    flow_clear(&flow);
+}
+
 int main(void)
 {
     log_configure(LOG_LEVEL_INFO, LOG_FORMAT_JSON, "");
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_after_a_failure_of_the_broker_one_command_is_taken_at_a_time),
         cmocka_unit_test(test_consuming_starts_with_the_whole_prefetch_and_ends_when_stopping),
         cmocka_unit_test(test_it_is_consuming_only_after_a_successful_consume),
         cmocka_unit_test(test_deliveries_over_the_limit_are_requeued_after_the_subscription_ended),

@@ -287,6 +287,14 @@
       "and reconnects. A message of the desk queue is dropped there instead, and leaves a letter " \
       "with the reason `unreadable`.",                                                             \
       "Look for the message in the dead-letter queue, and correct its producer.")                  \
+    X(DELIVERY_FAILED, "delivery.failed", WARNING,                                                 \
+      "The broker closed the connection over a failure of its own (541), perhaps because it "      \
+      "cannot deliver a message. The worker reconnects. Over a command (`source` commands) it "    \
+      "then takes one at a time until it works, so that the broker does not count deliveries of "  \
+      "the others. It asks the desk queue 2 s later; over a message of that (`source` desk) "      \
+      "commands go on.",                                                                           \
+      "If it repeats, see [A message that the broker cannot "                                      \
+      "deliver](#a-message-that-the-broker-cannot-deliver).")                                      \
     X(FLOW_PAUSED, "flow.paused", INFO,                                                            \
       "Three quarters of `amqp.max_bytes_in_flight` are reached. The worker cancels its "          \
       "subscription until less "                                                                   \

@@ -26,6 +26,9 @@
  * small prefetch these parts are less than one delivery, so each dead letter without a stored
  * letter counts as held there.
  *
+ * The broker may be unable to deliver a message, and then closes the connection over it. It counts
+ * a delivery of each message of the prefetch each time, so the prefetch becomes 1 (flow_distrust).
+ *
  * One delivery may exceed the limit, because any command must be answered, whatever its size.
  */
 #include "worker/service/flow.h"
@@ -84,6 +87,12 @@ bool flow_admit(struct flow *flow, uint64_t tag)
     flow->over_limit[flow->over_limit_count++] = tag;
     counter_add(flow->counters, COUNTER_DELIVERIES_OVER_LIMIT, 1);
     return false;
+}
+
+void flow_distrust(struct flow *flow, int64_t now_ms)
+{
+    flow->prefetch = 1;
+    flow->grow_at_ms = now_ms + GROW_AFTER_MS;
 }
 
 void flow_hold(struct flow *flow, uint64_t tag, unsigned subscription, int64_t until_ms)

@@ -52,6 +52,11 @@ void flow_reset(struct flow *flow);
 /* Returns whether there is room for a delivery. If not, its tag is kept to be requeued, and the
    caller drops the delivery. */
 ALLOT_CHECK bool flow_admit(struct flow *flow, uint64_t tag);
+/* The broker has failed, perhaps over a message that it cannot deliver. From the next subscription
+   on, one command is taken at a time, so that no others count as delivered with that message. The
+   prefetch grows again as after a pause. */
+void flow_distrust(struct flow *flow, int64_t now_ms);
+
 /* Counts one command in flight, of so many bytes. */
 void flow_add(struct flow *flow, size_t bytes);
 /* A command in flight holds so many bytes more, such as its answer. */

@@ -49,7 +49,6 @@
 #include "worker/service/watchdog.h"
 
 enum {
-    STACK_BYTES = 16 * 1024 * 1024, /* librabbitmq decodes nested headers by recursion */
     POLL_MS_MAX = 500,
     RECONNECT_PAUSE_FIRST_MS = 100,
     RECONNECT_PAUSE_MAX_MS = 2000,
@@ -416,6 +415,11 @@ static bool has_in_flight(const struct lane *lane)
 
 /* --- the transport thread: events ----------------------------------------------------------- */
 
+static bool is_from_desk(const struct transport_event *event)
+{
+    return event->delivery.source == DELIVERY_DESK;
+}
+
 static void log_broker_event(const struct transport_event *event)
 {
     switch (event->kind) {
@@ -438,10 +442,19 @@ static void log_broker_event(const struct transport_event *event)
             EVENT_DELIVERY_UNREADABLE,
             LOG_FIELDS(LOG_I("delivery_tag", (int64_t)event->delivery.tag),
                        LOG_S("error", event->reason)),
-            event->delivery.source == DELIVERY_DESK
+            is_from_desk(event)
                 ? "cannot read a message of the desk queue; it is dropped there, and a letter "
                   "with the reason unreadable is stored; reconnecting"
                 : "a command cannot be read; rejected it, reconnecting");
+        return;
+    case TRANSPORT_BROKER_FAILED:
+        event_log(EVENT_DELIVERY_FAILED,
+                  LOG_FIELDS(LOG_S("source", is_from_desk(event) ? "desk" : "commands")),
+                  is_from_desk(event)
+                      ? "the broker failed, perhaps because it cannot deliver a message of the "
+                        "desk queue; reconnecting, commands go on"
+                      : "the broker failed, perhaps because it cannot deliver a command; taking "
+                        "one command at a time until it works");
         return;
     case TRANSPORT_ROUTE_CLOSED: /* logged by the settler */
     case TRANSPORT_DELIVERY:
@@ -457,8 +470,10 @@ static void handle_event(void *context, const struct transport_event *event)
     log_broker_event(event);
     if (event->kind == TRANSPORT_DELIVERY) {
         receive_delivery(lane, event);
-    } else if (event->kind == TRANSPORT_UNREADABLE && event->delivery.source == DELIVERY_DESK) {
+    } else if (event->kind == TRANSPORT_UNREADABLE && is_from_desk(event)) {
         receive_unreadable(lane, event);
+    } else if (event->kind == TRANSPORT_BROKER_FAILED && !is_from_desk(event)) {
+        flow_distrust(&lane->flow, lane->options.clock->monotonic_ms(lane->options.clock));
     } else if (event->kind == TRANSPORT_CANCELLED) {
         error_set(&lane->error, "the broker cancelled the consumer");
         lane->connection_lost = true;
@@ -826,7 +841,7 @@ static void start_threads(struct lane *lane)
     for (size_t i = 0; i < lane->thread_count; i++)
         start_apply_thread(lane, i);
     (void)pthread_attr_init(&attributes);
-    (void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    (void)pthread_attr_setstacksize(&attributes, TRANSPORT_STACK_BYTES);
     if (pthread_create(&lane->transport_thread, &attributes, transport_main, lane) != 0)
         abort(); /* out of threads at the start, with nothing in flight */
     /* for debuggers and top -H; at most 15 bytes */

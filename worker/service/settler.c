@@ -653,7 +653,8 @@ enum transport_status settler_event(struct settler *settler, const struct transp
     case TRANSPORT_UNBLOCKED: unblocked(settler, event->route); return TRANSPORT_OK;
     case TRANSPORT_DELIVERY:
     case TRANSPORT_CANCELLED:
-    case TRANSPORT_UNREADABLE: return TRANSPORT_OK;
+    case TRANSPORT_UNREADABLE:
+    case TRANSPORT_BROKER_FAILED: return TRANSPORT_OK;
     }
     return TRANSPORT_OK;
 }
