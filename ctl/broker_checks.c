@@ -56,23 +56,32 @@ static struct text reason_of(const struct broker_checks *checks, long status,
     return text_format(arena, "unexpected answer of the management API (HTTP %ld)", status);
 }
 
+struct question {
+    struct text subject;
+    struct text path;
+    json_type type;      /* of an answer with status 200 */
+    long other;          /* another status that is an answer; 0: none */
+    struct text command; /* that answers it as well */
+};
+
 /*
- * Gets a path. Returns the answer, which the caller releases, if it is an answer with status 200,
- * or with `other` (0: no other). Otherwise returns NULL, and has added an unknown check with the
- * command that answers it.
+ * Returns the answer, which the caller releases. If there is none, or it has another type, returns
+ * NULL, and has added an unknown check with the command.
  */
-static json_t *ask(const struct broker_checks *checks, struct text subject, struct text path,
-                   struct text command, long other, long *ret_status)
+static json_t *ask(const struct broker_checks *checks, const struct question *question,
+                   long *ret_status)
 {
     struct error error = {""};
     json_t *json = NULL;
     *ret_status = 0;
     if (checks->management != NULL)
-        *ret_status = management_get(checks->management, path, &json, &error);
-    if (json != NULL && (*ret_status == HTTP_OK || (other != 0 && *ret_status == other)))
+        *ret_status = management_get(checks->management, question->path, &json, &error);
+    if (json != NULL && ((*ret_status == HTTP_OK && json_typeof(json) == question->type) ||
+                         (question->other != 0 && *ret_status == question->other)))
         return json;
     json_decref(json);
-    add(checks, CHECK_UNKNOWN, subject, reason_of(checks, *ret_status, &error), command);
+    add(checks, CHECK_UNKNOWN, question->subject, reason_of(checks, *ret_status, &error),
+        question->command);
     return NULL;
 }
 
@@ -109,21 +118,22 @@ static void check_binding(const struct broker_checks *checks, struct text exchan
 {
     struct arena *arena = checks->list->arena;
     long status = 0;
-    struct text subject = text_format(arena, "binding of queue %.*s to exchange %.*s",
-                                      TEXT_ARGS(queue), TEXT_ARGS(exchange));
-    struct text path =
+    struct question question = {.type = JSON_ARRAY, .other = HTTP_NOT_FOUND};
+    question.subject = text_format(arena, "binding of queue %.*s to exchange %.*s",
+                                   TEXT_ARGS(queue), TEXT_ARGS(exchange));
+    question.path =
         text_format(arena, "bindings/%.*s/e/%.*s/q/%.*s", TEXT_ARGS(escape(checks, checks->vhost)),
                     TEXT_ARGS(escape(checks, exchange)), TEXT_ARGS(escape(checks, queue)));
-    struct text command = text_format(
-        arena, "rabbitmqctl list_bindings -p '%.*s' source_name destination_name routing_key",
-        TEXT_ARGS(checks->vhost));
-    json_t *bindings = ask(checks, subject, path, command, HTTP_NOT_FOUND, &status);
+    question.command = text_format(
+        arena, "rabbitmqctl list_bindings -p %.*s source_name destination_name routing_key",
+        TEXT_ARGS(checks->vhost_word));
+    json_t *bindings = ask(checks, &question, &status);
     if (bindings == NULL)
         return;
     if (status == HTTP_OK && has_routing_key(bindings, queue))
-        add_ok(checks, subject);
+        add_ok(checks, question.subject);
     else
-        add(checks, CHECK_DIFFERENT, subject,
+        add(checks, CHECK_DIFFERENT, question.subject,
             text_format(arena, "there is none with the routing key %.*s", TEXT_ARGS(queue)),
             text_of("allotctl topology declare"));
     json_decref(bindings);
@@ -169,9 +179,10 @@ static const char *const length_keys[] = {"max-length", "max-length-bytes"};
 struct policed {
     struct text subject; /* "policies of queue allot.dead" */
     struct text policy;  /* "operator policy NAME" */
-    struct text setter;  /* the command that changes it */
+    const char *setter;  /* the command of rabbitmqctl that changes it */
     const json_t *definition;
-    bool commands; /* the queue is that of the commands */
+    const char *overflow; /* of the users' policy, since no operator policy has it; NULL: none */
+    bool commands;        /* the queue is that of the commands */
     size_t findings;
 };
 
@@ -185,8 +196,7 @@ static void add_policy(const struct broker_checks *checks, struct policed *polic
     add(checks, state, policed->subject,
         text_format(arena, "%.*s has %s %s: %s", TEXT_ARGS(policed->policy), key,
                     shown != NULL ? shown : "?", harm),
-        text_format(arena, "%.*s (rabbitmqctl %.*s)", TEXT_ARGS(better),
-                    TEXT_ARGS(policed->setter)));
+        better);
     free(shown);
 }
 
@@ -199,92 +209,127 @@ static void apply_rule(const struct broker_checks *checks, struct policed *polic
     json_int_t number = json_integer_value(value);
     if (rule->at_least > 0 && json_is_integer(value) && (number < 0 || number >= rule->at_least))
         return;
-    struct text better =
-        rule->at_least > 0
-            ? text_format(checks->list->arena, "set %s to %lld or more, or remove it", rule->key,
-                          (long long)rule->at_least)
-            : text_format(checks->list->arena, "remove %s", rule->key);
+    struct text better = rule->at_least > 0
+                             ? text_format(checks->list->arena,
+                                           "set %s to %lld or more, or remove it (rabbitmqctl %s)",
+                                           rule->key, (long long)rule->at_least, policed->setter)
+                             : text_format(checks->list->arena, "remove %s (rabbitmqctl %s)",
+                                           rule->key, policed->setter);
     add_policy(checks, policed, rule->state, rule->key, value, rule->harm, better);
 }
 
 /* The command queue has x-overflow as an argument, which is stronger than a policy. */
 static void check_lengths(const struct broker_checks *checks, struct policed *policed)
 {
-    const char *overflow = json_string_value(json_object_get(policed->definition, "overflow"));
-    if (policed->commands || (overflow != NULL && text_is(text_of(overflow), "reject-publish")))
+    if (policed->commands || text_is(text_of(policed->overflow), "reject-publish"))
         return;
     for (size_t i = 0; i < sizeof length_keys / sizeof length_keys[0]; i++) {
         const json_t *value = json_object_get(policed->definition, length_keys[i]);
         if (value != NULL)
             add_policy(checks, policed, CHECK_DIFFERENT, length_keys[i], value,
                        "a full queue drops its oldest dead letter",
-                       text_of("set overflow to reject-publish"));
+                       text_of("set overflow to reject-publish (rabbitmqctl set_policy)"));
     }
 }
 
-static bool applies_to_quorum_queues(const json_t *policy, struct arena *arena)
+enum applies { APPLIES, APPLIES_NOT, APPLIES_PERHAPS };
+
+/* Says whether a policy applies to a queue. PERHAPS: it has a form that is not known here. */
+static enum applies applies_to(const json_t *policy, struct text queue, struct arena *arena)
 {
+    static const char *const ours[] = {"all", "queues", "quorum_queues"};
+    static const char *const others[] = {"exchanges", "classic_queues", "streams"};
     struct text to = text_member(policy, "apply-to", arena);
-    return text_is(to, "all") || text_is(to, "queues") || text_is(to, "quorum_queues");
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        if (text_is(to, others[i]))
+            return APPLIES_NOT;
+    }
+    bool known = json_is_string(json_object_get(policy, "pattern")) &&
+                 json_is_integer(json_object_get(policy, "priority"));
+    for (size_t i = 0; known && i < sizeof ours / sizeof ours[0]; i++) {
+        if (!text_is(to, ours[i]))
+            continue;
+        switch (name_pattern_matches(text_member(policy, "pattern", arena), queue)) {
+        case PATTERN_MATCHES: return APPLIES;
+        case PATTERN_DIFFERS: return APPLIES_NOT;
+        case PATTERN_UNREADABLE: return APPLIES_PERHAPS;
+        }
+    }
+    return APPLIES_PERHAPS;
 }
 
 /* Sets `ret_policy` to the policy of the list that is in force for the queue; NULL if none is.
-   Returns false if a pattern cannot be read. */
-static bool find_policy(const json_t *list, struct text queue, struct arena *arena,
-                        const json_t **ret_policy)
+   Returns the reason if that cannot be said; NULL otherwise. */
+static const char *find_policy(const json_t *list, struct text queue, struct arena *arena,
+                               const json_t **ret_policy)
 {
     size_t index;
     json_t *policy;
     json_int_t highest = 0;
+    bool twice = false;
     *ret_policy = NULL;
     json_array_foreach(list, index, policy)
     {
         json_int_t priority = json_integer_value(json_object_get(policy, "priority"));
-        if (!applies_to_quorum_queues(policy, arena))
+        enum applies applies = applies_to(policy, queue, arena);
+        if (applies == APPLIES_PERHAPS)
+            return "one of them has a form or a pattern that allotctl cannot read";
+        if (applies == APPLIES_NOT || (*ret_policy != NULL && priority < highest))
             continue;
-        enum pattern_answer match =
-            name_pattern_matches(text_member(policy, "pattern", arena), queue);
-        if (match == PATTERN_UNREADABLE)
-            return false;
-        if (match == PATTERN_MATCHES && (*ret_policy == NULL || priority > highest)) {
-            *ret_policy = policy;
-            highest = priority;
-        }
+        twice = *ret_policy != NULL && priority == highest;
+        *ret_policy = policy;
+        highest = priority;
     }
-    return true;
+    return twice ? "two of them have the same priority, and the broker takes either" : NULL;
 }
 
 /* A list of policies: those of the users of the virtual host, or those of the operator. */
 struct policy_list {
     const char *kind;
+    const char *plural;
     const char *setter;
     const json_t *policies;
 };
 
+/* Adds what is to say of one list for one queue. Returns the definition that is in force. */
+static const json_t *check_list_of_policies(const struct broker_checks *checks,
+                                            const struct policy_list *list, struct text queue,
+                                            struct policed *policed)
+{
+    struct arena *arena = checks->list->arena;
+    const json_t *policy = NULL;
+    const char *unclear = find_policy(list->policies, queue, arena, &policy);
+    if (unclear != NULL) {
+        policed->findings++;
+        add(checks, CHECK_UNKNOWN, policed->subject,
+            text_format(arena, "%s: %s", list->plural, unclear),
+            text_format(arena,
+                        "compare by hand: rabbitmqctl list_policies -p %.*s, and "
+                        "list_operator_policies",
+                        TEXT_ARGS(checks->vhost_word)));
+        return NULL;
+    }
+    policed->definition = json_object_get(policy, "definition");
+    policed->setter = list->setter;
+    policed->policy =
+        text_format(arena, "%s %.*s", list->kind, TEXT_ARGS(text_member(policy, "name", arena)));
+    for (size_t i = 0; i < sizeof policy_rules / sizeof policy_rules[0]; i++)
+        apply_rule(checks, policed, &policy_rules[i]);
+    return policed->definition;
+}
+
+/* The users' list comes first, since its policy has `overflow`. */
 static void check_policy(const struct broker_checks *checks, const struct policy_list lists[2],
                          struct text queue, bool commands)
 {
-    struct arena *arena = checks->list->arena;
     struct policed policed = {.commands = commands};
-    policed.subject = text_format(arena, "policies of queue %.*s", TEXT_ARGS(queue));
+    policed.subject = text_format(checks->list->arena, "policies of queue %.*s", TEXT_ARGS(queue));
     for (size_t i = 0; i < 2; i++) {
-        const json_t *policy = NULL;
-        if (!find_policy(lists[i].policies, queue, arena, &policy)) {
-            policed.findings++;
-            add(checks, CHECK_UNKNOWN, policed.subject,
-                text_format(arena, "allotctl cannot read a pattern of the %s", lists[i].kind),
-                text_format(arena,
-                            "compare it by hand: rabbitmqctl list_policies -p '%.*s', and "
-                            "list_operator_policies",
-                            TEXT_ARGS(checks->vhost)));
-        }
-        policed.definition = json_object_get(policy, "definition");
-        policed.setter = text_of(lists[i].setter);
-        policed.policy = text_format(arena, "%s %.*s", lists[i].kind,
-                                     TEXT_ARGS(text_member(policy, "name", arena)));
-        for (size_t k = 0; k < sizeof policy_rules / sizeof policy_rules[0]; k++)
-            apply_rule(checks, &policed, &policy_rules[k]);
-        check_lengths(checks, &policed);
+        const json_t *definition = check_list_of_policies(checks, &lists[i], queue, &policed);
+        if (i == 0)
+            policed.overflow = json_string_value(json_object_get(definition, "overflow"));
+        if (definition != NULL)
+            check_lengths(checks, &policed);
     }
     if (policed.findings == 0)
         add_ok(checks, policed.subject);
@@ -295,12 +340,11 @@ static json_t *ask_policies(const struct broker_checks *checks, const char *kind
 {
     struct arena *arena = checks->list->arena;
     long status = 0;
-    struct text subject = text_format(arena, "%s", kind);
-    struct text path =
-        text_format(arena, "%s/%.*s", kind, TEXT_ARGS(escape(checks, checks->vhost)));
-    struct text line =
-        text_format(arena, "rabbitmqctl %s -p '%.*s'", command, TEXT_ARGS(checks->vhost));
-    return ask(checks, subject, path, line, 0, &status);
+    struct question question = {.subject = text_of(kind), .type = JSON_ARRAY};
+    question.path = text_format(arena, "%s/%.*s", kind, TEXT_ARGS(escape(checks, checks->vhost)));
+    question.command =
+        text_format(arena, "rabbitmqctl %s -p %.*s", command, TEXT_ARGS(checks->vhost_word));
+    return ask(checks, &question, &status);
 }
 
 /* The lists are read, not the effective policy of a queue: that one is some seconds old. */
@@ -308,8 +352,9 @@ static void check_policies(const struct broker_checks *checks)
 {
     json_t *users = ask_policies(checks, "policies", "list_policies");
     json_t *operators = ask_policies(checks, "operator-policies", "list_operator_policies");
-    const struct policy_list lists[2] = {{"policy", "set_policy", users},
-                                         {"operator policy", "set_operator_policy", operators}};
+    const struct policy_list lists[2] = {
+        {"policy", "policies", "set_policy", users},
+        {"operator policy", "operator policies", "set_operator_policy", operators}};
     if (users != NULL && operators != NULL) {
         check_policy(checks, lists, checks->topology.queue, true);
         check_policy(checks, lists, checks->topology.dead_letter_queue, false);
@@ -327,12 +372,14 @@ struct denied {
     bool unreadable;
 };
 
+/* An empty pattern of a permission grants nothing. */
 static struct denied list_denied(struct text pattern, const struct permissions *needed,
                                  struct arena *arena)
 {
     struct denied denied = {text_of(""), false};
+    struct text read = pattern.length > 0 ? pattern : text_of("^$");
     for (size_t i = 0; i < needed->count; i++) {
-        enum pattern_answer answer = name_pattern_matches(pattern, needed->names[i]);
+        enum pattern_answer answer = name_pattern_matches(read, needed->names[i]);
         denied.unreadable |= answer == PATTERN_UNREADABLE;
         if (answer == PATTERN_DIFFERS)
             denied.names =
@@ -353,16 +400,37 @@ static void check_permission(const struct broker_checks *checks, const json_t *g
     if (denied.unreadable)
         add(checks, CHECK_UNKNOWN, subject,
             text_format(arena, "allotctl cannot read the pattern %.*s", TEXT_ARGS(pattern)),
-            text_format(arena, "compare it by hand: rabbitmqctl list_permissions -p '%.*s'",
-                        TEXT_ARGS(checks->vhost)));
+            text_format(arena, "compare it by hand: rabbitmqctl list_permissions -p %.*s",
+                        TEXT_ARGS(checks->vhost_word)));
     else if (denied.names.length > 0)
         add(checks, CHECK_DIFFERENT, subject,
             text_format(arena, "the pattern '%.*s' does not match: %.*s", TEXT_ARGS(pattern),
                         TEXT_ARGS(denied.names)),
-            text_format(arena, "rabbitmqctl set_permissions -p '%.*s' %.*s CONFIGURE WRITE READ",
-                        TEXT_ARGS(checks->vhost), TEXT_ARGS(checks->user)));
+            text_format(arena,
+                        "rabbitmqctl set_permissions -p %.*s %.*s CONFIGURE WRITE READ "
+                        "(it sets all three patterns)",
+                        TEXT_ARGS(checks->vhost_word), TEXT_ARGS(checks->user_word)));
     else
         add_ok(checks, subject);
+}
+
+/* Returns whether the broker itself knows the user. One of LDAP or OAuth 2 has permissions that no
+   API shows. Adds an unknown check if it does not. */
+static bool is_known_user(const struct broker_checks *checks, const struct question *permissions)
+{
+    long status = 0;
+    struct question question = *permissions;
+    question.type = JSON_OBJECT;
+    question.path =
+        text_format(checks->list->arena, "users/%.*s", TEXT_ARGS(escape(checks, checks->user)));
+    json_t *user = ask(checks, &question, &status);
+    if (user != NULL && status == HTTP_NOT_FOUND)
+        add(checks, CHECK_UNKNOWN, question.subject,
+            text_of("the user is not in the broker's own database; another backend decides"),
+            question.command);
+    bool known = user != NULL && status == HTTP_OK;
+    json_decref(user);
+    return known;
 }
 
 static void check_permissions(const struct broker_checks *checks)
@@ -370,20 +438,21 @@ static void check_permissions(const struct broker_checks *checks)
     struct arena *arena = checks->list->arena;
     struct permissions needed[PERMISSION_KINDS];
     long status = 0;
-    struct text subject = text_format(arena, "permissions of user %.*s", TEXT_ARGS(checks->user));
-    struct text path =
+    struct question question = {.type = JSON_OBJECT, .other = HTTP_NOT_FOUND};
+    question.subject = text_format(arena, "permissions of user %.*s", TEXT_ARGS(checks->user));
+    question.path =
         text_format(arena, "permissions/%.*s/%.*s", TEXT_ARGS(escape(checks, checks->vhost)),
                     TEXT_ARGS(escape(checks, checks->user)));
-    struct text command =
-        text_format(arena, "rabbitmqctl list_permissions -p '%.*s'", TEXT_ARGS(checks->vhost));
-    json_t *granted = ask(checks, subject, path, command, HTTP_NOT_FOUND, &status);
-    if (granted == NULL)
-        return;
+    question.command =
+        text_format(arena, "rabbitmqctl list_permissions -p %.*s", TEXT_ARGS(checks->vhost_word));
+    json_t *granted = ask(checks, &question, &status);
     permissions_needed(&checks->topology, checks->declares, needed);
-    /* Without any permission in the virtual host the status is 404, and no pattern matches. */
-    for (size_t i = 0; i < PERMISSION_KINDS; i++) {
-        if (needed[i].count > 0)
-            check_permission(checks, granted, &needed[i]);
+    /* Of a user without permissions in the virtual host the status is 404; no pattern matches. */
+    if (granted != NULL && (status == HTTP_OK || is_known_user(checks, &question))) {
+        for (size_t i = 0; i < PERMISSION_KINDS; i++) {
+            if (needed[i].count > 0)
+                check_permission(checks, granted, &needed[i]);
+        }
     }
     json_decref(granted);
 }
@@ -434,8 +503,11 @@ static void check_flags(const struct broker_checks *checks)
     struct arena *arena = checks->list->arena;
     long status = 0;
     struct text subject = text_of("feature flags");
-    json_t *flags = ask(checks, subject, text_of("feature-flags"),
-                        text_of("rabbitmqctl list_feature_flags name state"), 0, &status);
+    struct question question = {.subject = subject,
+                                .path = text_of("feature-flags"),
+                                .type = JSON_ARRAY,
+                                .command = text_of("rabbitmqctl list_feature_flags name state")};
+    json_t *flags = ask(checks, &question, &status);
     if (flags == NULL)
         return;
     struct text disabled = list_disabled(flags, arena);
@@ -451,15 +523,18 @@ static void check_flags(const struct broker_checks *checks)
 
 static void check_alarms(const struct broker_checks *checks)
 {
-    static const long failed = 503;
     struct arena *arena = checks->list->arena;
     long status = 0;
     struct text subject = text_of("alarms");
-    json_t *answer = ask(checks, subject, text_of("health/checks/alarms"),
-                         text_of("rabbitmq-diagnostics alarms"), failed, &status);
+    struct question question = {.subject = subject,
+                                .path = text_of("health/checks/alarms"),
+                                .type = JSON_OBJECT,
+                                .other = HTTP_UNAVAILABLE,
+                                .command = text_of("rabbitmq-diagnostics alarms")};
+    json_t *answer = ask(checks, &question, &status);
     if (answer == NULL)
         return;
-    if (status == HTTP_OK)
+    if (text_is(text_member(answer, "status", arena), "ok"))
         add_ok(checks, subject);
     else
         add(checks, CHECK_DIFFERENT, subject,

@@ -15,8 +15,11 @@ struct broker_checks {
     struct management *management; /* NULL: none was given, and all checks are unknown */
     struct topology topology;
     struct text vhost;
-    struct text user; /* whose permissions are checked: the worker's */
-    bool declares;    /* whether the worker declares what is missing (amqp.declare) */
+    struct text vhost_word; /* the same, for a shell (shell_word.h) */
+    struct text user; /* whose permissions are checked: that of the broker's URI, which should be
+                         the worker's */
+    struct text user_word;
+    bool declares; /* whether the worker declares what is missing (amqp.declare) */
     struct broker_version version;
     struct check_list *list; /* gets the results */
 };

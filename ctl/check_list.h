@@ -11,7 +11,7 @@
 
 enum check_state {
     CHECK_OK,
-    CHECK_WARNING,   /* works, but an operator may want to change it */
+    CHECK_WARNING,   /* messages may be lost or go unanswered; the operator may want that */
     CHECK_DIFFERENT, /* has to be changed */
     CHECK_UNKNOWN    /* could not be checked */
 };

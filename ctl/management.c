@@ -37,6 +37,7 @@ static size_t receive(char *bytes, size_t size, size_t count, void *context)
 static bool set_limits(CURL *curl)
 {
     return curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_NOPROXY, "*") == CURLE_OK && /* AMQP uses none either */
            curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)TIMEOUT_S) == CURLE_OK;
 }
@@ -97,6 +98,9 @@ static long perform(struct management *self, const char *url, struct answer *ans
         code = curl_easy_perform(self->curl);
     if (code == CURLE_OK)
         code = curl_easy_getinfo(self->curl, CURLINFO_RESPONSE_CODE, &status);
+    if (code == CURLE_WRITE_ERROR) /* receive() has refused bytes */
+        (void)snprintf(self->reason, sizeof self->reason, "the answer has more than %d MiB",
+                       ANSWER_BYTES_MAX / (1024 * 1024));
     if (code != CURLE_OK && self->reason[0] == '\0')
         (void)snprintf(self->reason, sizeof self->reason, "%s", curl_easy_strerror(code));
     return code == CURLE_OK ? status : 0;

@@ -10,7 +10,13 @@
 #include "common/base/error.h"
 #include "common/base/text.h"
 
-enum { HTTP_OK = 200, HTTP_UNAUTHORIZED = 401, HTTP_FORBIDDEN = 403, HTTP_NOT_FOUND = 404 };
+enum {
+    HTTP_OK = 200,
+    HTTP_UNAUTHORIZED = 401,
+    HTTP_FORBIDDEN = 403,
+    HTTP_NOT_FOUND = 404,
+    HTTP_UNAVAILABLE = 503
+};
 
 struct management;
 

@@ -395,11 +395,15 @@ static void report_delivery(struct incoming *incoming, const struct transport_ha
     report(handler, &event);
 }
 
+/* Reports a failure of the broker, if one has ended the connection; once. */
 static void report_broker_failed(struct amqp_transport *self,
                                  const struct transport_handler *handler)
 {
     struct transport_event event = {.kind = TRANSPORT_BROKER_FAILED};
-    bool desk = desk_consumer_postpone(&self->desk, system_monotonic_ms());
+    if (self->connection->reader.close_code != AMQP_INTERNAL_ERROR)
+        return;
+    self->connection->reader.close_code = 0;
+    bool desk = desk_consumer_postpone(&self->desk);
     event.delivery.source = desk ? DELIVERY_DESK : DELIVERY_COMMAND;
     report(handler, &event);
 }
@@ -458,8 +462,6 @@ static enum transport_status dispatch_arrived(struct amqp_transport *self,
     enum transport_status status = connection_read(self->connection, error);
     if (status != TRANSPORT_OK && reject_unreadable(self, error))
         report_unreadable(self, error, handler);
-    if (status != TRANSPORT_OK && self->connection->reader.close_code == AMQP_INTERNAL_ERROR)
-        report_broker_failed(self, handler);
     struct incoming incoming;
     /* Only what is there now: a publish of the handler may add more, and the loop has to end. */
     size_t count = self->connection->reader.arrived.count;
@@ -547,6 +549,8 @@ static enum transport_status poll_transport(struct transport *transport, int tim
         if (wait_for_input(self, slice_ms(self->connection, remaining_ms), wake_fd))
             break;
     }
+    if (status != TRANSPORT_OK && self->connection != NULL)
+        report_broker_failed(self, handler);
     return status;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The transport port on librabbitmq. The thread that owns a transport needs a stack of 8 MiB or
- * more (connection.h), and has to call `poll` at least every half heartbeat: librabbitmq sends
+ * The transport port on librabbitmq. The thread that owns a transport needs a stack of
+ * TRANSPORT_STACK_BYTES, and has to call `poll` at least every half heartbeat: librabbitmq sends
  * heartbeats only while it reads.
  */
 #ifndef ALLOT_AMQP_TRANSPORT_H

@@ -33,7 +33,7 @@ void desk_consumer_reset(struct desk_consumer *desk)
 {
     desk->step = DESK_CLOSED;
     desk->wanted = desk->received = desk->late = false;
-    desk->due_ms = desk->postponed_ms;
+    desk->due_ms = 0;
     acks_restart(&desk->acks);
 }
 
@@ -103,14 +103,17 @@ static enum transport_status go_on(struct desk_consumer *desk, struct connection
 void desk_consumer_start(struct desk_consumer *desk, int64_t now_ms)
 {
     desk->wanted = desk->queue.length > 0;
-    desk->late = now_ms < desk->due_ms;
+    if (!desk->postponed || desk->step != DESK_CLOSED)
+        return;
+    desk->postponed = false;
+    desk->late = true;
+    desk->due_ms = now_ms + POSTPONE_MS;
 }
 
-bool desk_consumer_postpone(struct desk_consumer *desk, int64_t now_ms)
+bool desk_consumer_postpone(struct desk_consumer *desk)
 {
-    bool is_cause = desk->late && (desk->step == DESK_STARTING || desk->step == DESK_CONSUMING);
-    desk->postponed_ms = now_ms + POSTPONE_MS;
-    return is_cause;
+    desk->postponed = true;
+    return desk->late && (desk->step == DESK_STARTING || desk->step == DESK_CONSUMING);
 }
 
 enum transport_status desk_consumer_stop(struct desk_consumer *desk, struct connection *connection,

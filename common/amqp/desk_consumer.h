@@ -31,14 +31,14 @@ struct desk_consumer {
     int64_t retry_ms;  /* between two tries, after a refusal */
     struct amqp_observer observer;
     enum desk_step step;
-    bool wanted;          /* by the port: between start and stop */
-    bool received;        /* the channel has delivered something since it was opened */
-    bool unavailable;     /* the observer was told so */
-    bool late;            /* it starts, or has started, some time after the commands */
-    int64_t due_ms;       /* monotonic: no try before */
-    int64_t postponed_ms; /* the same, for the next connection; 0: at once */
-    unsigned started;     /* consumers on this connection, for their tags */
-    char tag[32];         /* of the AMQP consumer */
+    bool wanted;      /* by the port: between start and stop */
+    bool received;    /* the channel has delivered something since it was opened */
+    bool unavailable; /* the observer was told so */
+    bool late;        /* it starts, or has started, some time after the commands */
+    int64_t due_ms;   /* monotonic: no try before */
+    bool postponed;   /* on the next connection it starts late */
+    unsigned started; /* consumers on this connection, for their tags */
+    char tag[32];     /* of the AMQP consumer */
     struct acks acks;
 };
 
@@ -58,7 +58,7 @@ void desk_consumer_start(struct desk_consumer *desk, int64_t now_ms);
  * message of the desk queue costs the commands as little as possible. Returns whether it was the
  * desk's already that had started later: then a message of the desk queue is the likely cause.
  */
-bool desk_consumer_postpone(struct desk_consumer *desk, int64_t now_ms);
+bool desk_consumer_postpone(struct desk_consumer *desk);
 /* Ends the AMQP consumer. Deliveries that were sent before may still arrive. */
 enum transport_status desk_consumer_stop(struct desk_consumer *desk, struct connection *connection,
                                          struct error *error);

@@ -2,8 +2,8 @@
 /*
  * Design. topology_objects.c has the table of docs/protocol.md, section 1.
  *   declare_all   declares each object, then the bindings
- *   compare_all   finds out of each object whether it is missing or different; check_all makes an
- *                 error of that
+ *   compare_all   says for each object whether it is missing or different; check_all makes an error
+ *                 of these results
  * The worker can do without the desk queue, and with a dead-letter queue that has another limit of
  * deliveries. So these are findings, and no errors.
  *   topology_check_feature_flag   probes a flag on which at-least-once dead-lettering depends
@@ -15,8 +15,8 @@
  * what is missing.
  *
  * Not here: the check of a running worker, which must not wait for the broker (topology_watch.c);
- * bindings cannot be checked and policies cannot be read over AMQP; both would need the
- * management API. Nothing is deleted, and nothing is redeclared with other arguments.
+ * bindings and policies, which AMQP does not show (ctl/broker_checks.c). Nothing is deleted, and
+ * nothing is redeclared with other arguments.
  */
 #include "common/amqp/topology.h"
 

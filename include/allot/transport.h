@@ -52,8 +52,8 @@ enum transport_event_kind {
     TRANSPORT_UNREADABLE,    /* the message of `delivery.tag` and `.source` cannot be read. It was
                                 rejected: the broker dead-letters a command, and drops a message of
                                 the desk queue. The connection is lost */
-    TRANSPORT_BROKER_FAILED, /* the broker closed the connection over a failure of its own (541). It
-                                may have one with each message that it tries to deliver:
+    TRANSPORT_BROKER_FAILED, /* the broker closed the connection over a failure of its own (541).
+                                Perhaps it cannot deliver a message, and then fails again each time:
                                 `delivery.source` is the queue that is suspected. The connection is
                                 lost */
 };

@@ -22,19 +22,22 @@ static void test_a_pattern_matches_a_part_of_a_name(void **state)
     assert_answer("^$", "allot.dead", PATTERN_DIFFERS);
 }
 
-static void test_an_empty_pattern_grants_nothing(void **state)
+static void test_an_empty_pattern_matches_all(void **state)
 {
     (void)state;
-    assert_answer("", "allot.dead", PATTERN_DIFFERS);
-    assert_answer(NULL, "allot.dead", PATTERN_DIFFERS);
+    assert_answer("", "allot.dead", PATTERN_MATCHES);
+    assert_answer(NULL, "allot.dead", PATTERN_MATCHES);
 }
 
 /* A wrong answer would be worse than none. */
-static void test_patterns_that_only_perl_has_are_unreadable(void **state)
+static void test_patterns_of_one_dialect_are_unreadable(void **state)
 {
     (void)state;
-    static const char *const patterns[] = {"(?i)allot", "\\d+",      "^allot\\b", "a+?", "a*+",
-                                           "a{2}+",     "(?:allot)", "[",         "(",   "a??"};
+    static const char *const patterns[] = {"(?i)allot", "\\d+",     "^allot\\b",         "a+?",
+                                           "a*+",       "a{2}+",    "(?:allot)",         "[",
+                                           "(",         "a??",      "^[a\\-z]+\\.dead$", "[^\\]]",
+                                           "[]a\\-z]",  "\\<allot", "allot\\>",          "\\`a",
+                                           "a\\'",      "a{,3}",    "(*UTF8)a",          "a\\"};
     for (size_t i = 0; i < sizeof patterns / sizeof patterns[0]; i++)
         assert_answer(patterns[i], "allot.dead", PATTERN_UNREADABLE);
 }
@@ -43,8 +46,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_pattern_matches_a_part_of_a_name),
-        cmocka_unit_test(test_an_empty_pattern_grants_nothing),
-        cmocka_unit_test(test_patterns_that_only_perl_has_are_unreadable),
+        cmocka_unit_test(test_an_empty_pattern_matches_all),
+        cmocka_unit_test(test_patterns_of_one_dialect_are_unreadable),
     };
     return cmocka_run_group_tests_name("name_pattern", tests, NULL, NULL) != 0;
 }

@@ -289,10 +289,10 @@
       "Look for the message in the dead-letter queue, and correct its producer.")                  \
     X(DELIVERY_FAILED, "delivery.failed", WARNING,                                                 \
       "The broker closed the connection over a failure of its own (541), perhaps because it "      \
-      "cannot deliver a message. The worker reconnects. Over a command (`source` commands) it "    \
-      "then takes one at a time until it works, so that the broker does not count deliveries of "  \
-      "the others. It asks the desk queue 2 s later; over a message of that (`source` desk) "      \
-      "commands go on.",                                                                           \
+      "cannot deliver a message. The worker reconnects. If a command is the likely cause "         \
+      "(`source` commands), it then takes one command at a time until it works, so that the "      \
+      "broker does not count deliveries of the others, and asks the desk queue 2 s later. If a "   \
+      "message of the desk queue is (`source` desk), commands go on.",                             \
       "If it repeats, see [A message that the broker cannot "                                      \
       "deliver](#a-message-that-the-broker-cannot-deliver).")                                      \
     X(FLOW_PAUSED, "flow.paused", INFO,                                                            \

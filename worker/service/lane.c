@@ -31,7 +31,9 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -842,8 +844,12 @@ static void start_threads(struct lane *lane)
         start_apply_thread(lane, i);
     (void)pthread_attr_init(&attributes);
     (void)pthread_attr_setstacksize(&attributes, TRANSPORT_STACK_BYTES);
-    if (pthread_create(&lane->transport_thread, &attributes, transport_main, lane) != 0)
-        abort(); /* out of threads at the start, with nothing in flight */
+    int result = pthread_create(&lane->transport_thread, &attributes, transport_main, lane);
+    if (result != 0) {
+        (void)fprintf(stderr, "allotd: cannot start a thread with a stack of %d MiB: %s\n",
+                      TRANSPORT_STACK_BYTES / (1024 * 1024), strerror(result));
+        abort(); /* at the start, with nothing in flight */
+    }
     /* for debuggers and top -H; at most 15 bytes */
     (void)pthread_setname_np(lane->transport_thread, "transport");
     (void)pthread_attr_destroy(&attributes);
