@@ -54,6 +54,10 @@ struct one_command {
     bool open_hangs;     /* open does not return */
     bool hangs;          /* poll does not return */
     bool no_consumer;    /* open succeeds, consume fails */
+    bool fails;          /* the next poll loses the connection over a failure of the broker */
+    enum delivery_source suspect;
+    atomic_int prefetch; /* of the last consume */
+    atomic_int consumes;
     bool delivered, confirming;
     uint64_t sequence;
 };
@@ -72,9 +76,11 @@ static enum transport_status open_it(struct transport *transport, struct error *
 static enum transport_status consume(struct transport *transport, uint16_t prefetch,
                                      struct error *error)
 {
-    (void)prefetch;
+    struct one_command *self = (struct one_command *)transport;
     (void)error;
-    return ((struct one_command *)transport)->no_consumer ? TRANSPORT_LOST : TRANSPORT_OK;
+    atomic_store(&self->prefetch, prefetch);
+    atomic_fetch_add(&self->consumes, 1);
+    return self->no_consumer ? TRANSPORT_LOST : TRANSPORT_OK;
 }
 
 static enum transport_status cancel(struct transport *transport, struct error *error)
@@ -102,6 +108,13 @@ static enum transport_status poll_it(struct transport *transport, int timeout_ms
     atomic_fetch_add(&self->polls, 1);
     while (self->hangs)
         nap();
+    if (self->fails && atomic_load(&self->consumes) > 0) {
+        struct transport_event event = {.kind = TRANSPORT_BROKER_FAILED};
+        event.delivery.source = self->suspect;
+        self->fails = false;
+        handler->handle(handler->context, &event);
+        return TRANSPORT_LOST;
+    }
     if (!self->delivered && !atomic_load(&self->acked))
         deliver(self, handler);
     if (self->confirming) {
@@ -410,6 +423,29 @@ static void test_an_outage_of_the_database_never_costs_the_broker_connection(voi
     assert_int_equal(atomic_load(&fixture.broker.opens), 1);
     assert_in_range(count(&fixture, COUNTER_RETRIES_OUTAGE), BEGINS - 1, UINT64_MAX);
     tear_down(&fixture);
+}
+
+/* Returns the prefetch after the broker has failed over that queue. */
+static int prefetch_after_a_failure(enum delivery_source suspect)
+{
+    struct fixture fixture;
+    set_up(&fixture);
+    fixture.broker.fails = true;
+    fixture.broker.suspect = suspect;
+    (void)sem_post(&fixture.store.release);
+    start(&fixture, system_clock());
+    await_at_least(&fixture.broker.consumes, 2);
+    await_release(&fixture);
+    int prefetch = atomic_load(&fixture.broker.prefetch);
+    tear_down(&fixture);
+    return prefetch;
+}
+
+static void test_a_failure_of_the_broker_over_commands_lowers_the_prefetch(void **state)
+{
+    (void)state;
+    assert_int_equal(prefetch_after_a_failure(DELIVERY_COMMAND), 1);
+    assert_int_equal(prefetch_after_a_failure(DELIVERY_DESK), 1500);
 }
 
 static void test_the_counters_say_what_became_of_a_command(void **state)
@@ -760,6 +796,7 @@ int main(void)
         cmocka_unit_test(test_a_lane_whose_database_call_hangs_reconnects_and_answers),
         cmocka_unit_test(test_an_outage_of_the_database_never_costs_the_broker_connection),
         cmocka_unit_test(test_the_counters_say_what_became_of_a_command),
+        cmocka_unit_test(test_a_failure_of_the_broker_over_commands_lowers_the_prefetch),
         cmocka_unit_test(test_a_lane_gives_up_what_the_database_does_not_answer),
         cmocka_unit_test(test_a_broker_that_refuses_the_consumer_is_not_hammered),
         cmocka_unit_test(test_the_second_stall_in_a_row_ends_the_process),
