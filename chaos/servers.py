@@ -266,7 +266,7 @@ class Worker:
             return '"worker.started"' in self.log.read_text(errors="replace")
         try:
             lines = pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
-            program = os.readlink(f"/proc/{self.process.pid}/exe") == os.path.realpath(self.program)
+            program = os.path.samefile(f"/proc/{self.process.pid}/exe", self.program)
         except OSError:
             return False
         masks = [int(line.split()[1], 16) for line in lines if line.startswith(("SigBlk", "SigCgt"))]
