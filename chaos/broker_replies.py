@@ -103,7 +103,9 @@ class ReplyRefusedSize(Fault):
 
     def set_limit(self, size):
         """A channel keeps the limit that it began with: so the worker's connections are closed."""
-        self.frame.eval(f"application:set_env(rabbit, max_message_size, {size})")
+        # RabbitMQ 4 has read the setting at its start.
+        self.frame.eval(f"application:set_env(rabbit, max_message_size, {size}), "
+                        f"persistent_term:put(max_message_size, {size})")
         self.frame.reconnect_worker()
 
     def inject(self):

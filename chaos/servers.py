@@ -222,6 +222,8 @@ class Worker:
         self.name = f"chaos-{index}"
         self.program = program
         self.journal = journal
+        if not self.program.exists():
+            raise FileNotFoundError(f"{self.program} is missing: build it first (chaos/README.md)")
         self.log = folder / f"{self.name}.log"
         self.hosts = folder / f"{self.name}.hosts"
         self.clock = folder / f"{self.name}.clock"
