@@ -24,7 +24,7 @@ WAIT_S = 300  # an event that has not come by then does not come any more
 # (A worker closes its other connections as soon as the first one is lost.)
 CLOSE_CONNECTIONS = """
 [try rabbit_reader:shutdown(Connection, "chaos") of ok -> closed
- catch exit:{{_, {{gen_server, call, [Connection | _]}}}} -> ended
+ catch exit:{{_, {{_, _, [Connection | _]}}}} -> ended
  end || Connection <- {connections}].
 """
 CONNECTIONS_OF_USER = ('[Pid || Row <- rabbit_connection_tracking:list_of_user(<<"{user}">>), Pid <- tuple_to_list(Row), '

@@ -383,7 +383,7 @@ void close_connections_of(const char *user)
     char arguments[512], output[4096];
     assert_in_range(snprintf(arguments, sizeof arguments,
                              "eval '[try rabbit_reader:shutdown(Pid, \"test\") "
-                             "catch exit:{_, {gen_server, call, [Pid | _]}} -> ended end "
+                             "catch exit:{_, {_, _, [Pid | _]}} -> ended end "
                              "|| Row <- rabbit_connection_tracking:list_of_user(<<\"%s\">>), "
                              "Pid <- tuple_to_list(Row), is_pid(Pid)].'",
                              user),
