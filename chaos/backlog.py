@@ -243,7 +243,7 @@ def prepare(frame, seed, count):
     connection = connect(frame.uri("tester"))
     plan.publish(connection.channel())
     connection.close()
-    await_true(lambda: frame.count_commands() == count, STUCK_S, "all commands are in the queue")
+    await_true(lambda: frame.count_all() == count, STUCK_S, "all commands are in the queue")
     return plan
 
 
@@ -292,7 +292,7 @@ def backlog(harness, options, _):
     frame.start_worker({})
     ear.wait()
     peak_kb = frame.worker.peak_kb()
-    queue = frame.count_commands()
+    queue = frame.count_all()
     status = frame.end_worker()
     ear.over.set()
     ear.join()

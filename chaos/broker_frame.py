@@ -39,7 +39,7 @@ PROCESS = """
 Process = case amqqueue:get_pid(Queue) of {{Name, _}} -> whereis(Name); Pid -> Pid end,
 """
 COUNT_MESSAGES = """
-{ok, {_, Count}, _} = ra:leader_query(amqqueue:get_pid(Queue), fun rabbit_fifo:query_messages_total/1), Count
+{ok, {_, Count}, _} = ra:leader_query(amqqueue:get_pid(Queue), {rabbit_fifo, query_messages_total, []}), Count
 """
 
 
@@ -203,10 +203,10 @@ class Frame:
         """The messages of a queue that are ready."""
         return self.as_tester(lambda channel: channel.queue_declare(queue, passive=True)).method.message_count
 
-    def count_commands(self):
-        """All messages of allot.commands, with those that the worker holds, as its process has them now. (backlog()
+    def count_all(self, queue="allot.commands"):
+        """All messages of a queue, with those that the worker holds, as its process has them now. (backlog()
         reads the broker's metrics, which lag by seconds.)"""
-        return int(self.eval(PROCESS.format(queue="allot.commands") + COUNT_MESSAGES))
+        return int(self.eval(PROCESS.format(queue=queue) + COUNT_MESSAGES))
 
     def backlog(self):
         """All messages of allot.commands, with those that the worker holds."""
@@ -287,7 +287,7 @@ class Frame:
     def await_acknowledgements(self):
         """Waits until each command is acknowledged. The victim pauses meanwhile."""
         self.victim.stop_sending()
-        self.expect(lambda: self.count_commands() == 0, "all commands are acknowledged")
+        self.expect(lambda: self.count_all() == 0, "all commands are acknowledged")
         self.victim.start_sending()
 
     def run(self, fault):

@@ -123,7 +123,8 @@ class DeepHeaders(Fault):
     def settle(self):
         self.frame.expect(lambda: len(self.culprit.unanswered()) <= self.frame.count("allot.dead"),
                           "the commands with deep headers are answered or dead-lettered")
-        self.frame.expect(lambda: self.frame.count("allot.dead.desk") == 0, "their copies in the desk queue are gone")
+        self.frame.expect(lambda: self.frame.count_all("allot.dead.desk") == 0,
+                          "their copies in the desk queue are gone")
 
     def check(self):
         yield from the_letters_are_listed(self.frame)

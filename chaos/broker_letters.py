@@ -274,14 +274,14 @@ class LettersFull(LettersFlood):
                           "the worker holds all commands", self.STORED_S)
 
     def prove(self):
-        held = self.frame.count_commands()
+        held = self.frame.count_all()
         if len(self.find(self.culprit)) != self.FILL or held < len(self.commands) - self.FILL:
             raise NotInjected(f"{len(self.find(self.culprit))} letters, {held} commands are not acknowledged")
         self.figures.append(f"{held} commands waited for their dead letters")
 
     def check(self):
         yield from self.missing_dead_letters()
-        left = self.frame.count_commands()
+        left = self.frame.count_all()
         if left > 0:
             yield f"{left} commands are not acknowledged"
 
@@ -328,7 +328,7 @@ class ManyAcks(Fault):
         """The command is still open. It is the oldest: all that finished are behind it."""
         if self.is_stored():
             raise NotInjected("the letter was stored")
-        if self.frame.count_commands() == 0:
+        if self.frame.count_all() == 0:
             raise NotInjected("the command was acknowledged")
         self.figures.append(f"{self.rates[0]:.0f} commands a second in the first half, {self.rates[1]:.0f} in the second")
 
@@ -338,7 +338,7 @@ class ManyAcks(Fault):
 
     def settle(self):
         self.frame.expect(self.is_stored, "the letter is stored after the fault")
-        self.frame.expect(lambda: self.frame.count_commands() == 0, "all commands are acknowledged")
+        self.frame.expect(lambda: self.frame.count_all() == 0, "all commands are acknowledged")
 
     def check(self):
         if self.met == 0:

@@ -58,7 +58,7 @@ class StopsInOutage(Fault):
             begun = time.monotonic()
             self.signal_database(signal.SIGSTOP)
             self.commands += [self.culprit.send(claim(self.provider)) for _ in range(20)]
-            await_true(lambda: self.frame.count_commands() >= 20, WAIT_S, "the commands are in the queue")
+            await_true(lambda: self.frame.count_all() >= 20, WAIT_S, "the commands are in the queue")
             self.end_worker()
             self.signal_database(signal.SIGCONT)
             connected = self.connections()
