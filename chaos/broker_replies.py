@@ -76,9 +76,7 @@ class BadDirectReply(Fault):
 
     def broker_version(self):
         """RabbitMQ 4.3 drops replies to such addresses, and ends no connection: then the worker must not notice."""
-        def ask(channel):
-            return channel.connection._impl.server_properties["version"]  # pylint: disable=protected-access
-        return tuple(map(int, self.frame.as_tester(ask).split(".")[:2]))
+        return tuple(map(int, self.frame.stack.rabbitmqctl("version").strip().split(".")[:2]))
 
     def settle(self):
         self.frame.expect(lambda: self.frame.backlog() == 0, "the commands with a bad reply_to have left the queue")

@@ -18,11 +18,11 @@
 #include <stdlib.h>
 
 #include "allot/limits.h"
+#include "ctl/delivery_limit.h"
 #include "ctl/name_pattern.h"
 #include "ctl/permissions.h"
 
 enum {
-    DELIVERY_LIMIT = 1000000,
     CONSUMER_TIMEOUT_MS_MIN = 300000,
     /* From this version on, a policy can set the consumer timeout of a queue. */
     TIMEOUT_POLICY_MAJOR = 3,
@@ -98,6 +98,13 @@ static struct text text_member(const json_t *object, const char *name, struct ar
     return text_copy(arena, text_of(string != NULL ? string : ""));
 }
 
+/* Returns the list "a, b" with one more name. */
+static struct text with_name(struct arena *arena, struct text names, struct text name)
+{
+    return text_format(arena, "%.*s%s%.*s", TEXT_ARGS(names), names.length > 0 ? ", " : "",
+                       TEXT_ARGS(name));
+}
+
 /* --- bindings ------------------------------------------------------------------------------- */
 
 static bool has_routing_key(const json_t *bindings, struct text key)
@@ -160,7 +167,7 @@ struct policy_rule {
 };
 
 static const struct policy_rule policy_rules[] = {
-    {"delivery-limit", true, true, CHECK_DIFFERENT, DELIVERY_LIMIT,
+    {"delivery-limit", true, true, CHECK_DIFFERENT, DELIVERY_LIMIT_HIGH,
      "the broker removes a message after so many deliveries"},
     {"expires", true, true, CHECK_DIFFERENT, 0, "the broker deletes a queue that is not used"},
     {"message-ttl", true, false, CHECK_WARNING, 0,
@@ -382,15 +389,14 @@ static struct denied list_denied(struct text pattern, const struct permissions *
         enum pattern_answer answer = name_pattern_matches(read, needed->names[i]);
         denied.unreadable |= answer == PATTERN_UNREADABLE;
         if (answer == PATTERN_DIFFERS)
-            denied.names =
-                text_format(arena, "%.*s%s%.*s", TEXT_ARGS(denied.names),
-                            denied.names.length > 0 ? ", " : "", TEXT_ARGS(needed->names[i]));
+            denied.names = with_name(arena, denied.names, needed->names[i]);
     }
     return denied;
 }
 
+/* `command` shows all patterns. */
 static void check_permission(const struct broker_checks *checks, const json_t *granted,
-                             const struct permissions *needed)
+                             const struct permissions *needed, struct text command)
 {
     struct arena *arena = checks->list->arena;
     struct text pattern = text_member(granted, needed->kind, arena);
@@ -400,8 +406,7 @@ static void check_permission(const struct broker_checks *checks, const json_t *g
     if (denied.unreadable)
         add(checks, CHECK_UNKNOWN, subject,
             text_format(arena, "allotctl cannot read the pattern %.*s", TEXT_ARGS(pattern)),
-            text_format(arena, "compare it by hand: rabbitmqctl list_permissions -p %.*s",
-                        TEXT_ARGS(checks->vhost_word)));
+            text_format(arena, "compare it by hand: %.*s", TEXT_ARGS(command)));
     else if (denied.names.length > 0)
         add(checks, CHECK_DIFFERENT, subject,
             text_format(arena, "the pattern '%.*s' does not match: %.*s", TEXT_ARGS(pattern),
@@ -414,8 +419,8 @@ static void check_permission(const struct broker_checks *checks, const json_t *g
         add_ok(checks, subject);
 }
 
-/* Returns whether the broker itself knows the user. One of LDAP or OAuth 2 has permissions that no
-   API shows. Adds an unknown check if it does not. */
+/* Returns whether the user is in the broker's own database. If not, adds an unknown check: no API
+   shows the permissions of a user from LDAP or OAuth 2. */
 static bool is_known_user(const struct broker_checks *checks, const struct question *permissions)
 {
     long status = 0;
@@ -451,7 +456,7 @@ static void check_permissions(const struct broker_checks *checks)
     if (granted != NULL && (status == HTTP_OK || is_known_user(checks, &question))) {
         for (size_t i = 0; i < PERMISSION_KINDS; i++) {
             if (needed[i].count > 0)
-                check_permission(checks, granted, &needed[i]);
+                check_permission(checks, granted, &needed[i], question.command);
         }
     }
     json_decref(granted);
@@ -492,8 +497,7 @@ static struct text list_disabled(const json_t *flags, struct arena *arena)
         if (text_is(text_member(flag, "state", arena), "disabled") &&
             text_is(text_member(flag, "stability", arena), "stable") &&
             text_is(text_member(flag, "provided_by", arena), "rabbit"))
-            names = text_format(arena, "%.*s%s%.*s", TEXT_ARGS(names), names.length > 0 ? ", " : "",
-                                TEXT_ARGS(text_member(flag, "name", arena)));
+            names = with_name(arena, names, text_member(flag, "name", arena));
     }
     return names;
 }
@@ -502,8 +506,7 @@ static void check_flags(const struct broker_checks *checks)
 {
     struct arena *arena = checks->list->arena;
     long status = 0;
-    struct text subject = text_of("feature flags");
-    struct question question = {.subject = subject,
+    struct question question = {.subject = text_of("feature flags"),
                                 .path = text_of("feature-flags"),
                                 .type = JSON_ARRAY,
                                 .command = text_of("rabbitmqctl list_feature_flags name state")};
@@ -512,9 +515,9 @@ static void check_flags(const struct broker_checks *checks)
         return;
     struct text disabled = list_disabled(flags, arena);
     if (disabled.length == 0)
-        add_ok(checks, subject);
+        add_ok(checks, question.subject);
     else
-        add(checks, CHECK_WARNING, subject,
+        add(checks, CHECK_WARNING, question.subject,
             text_format(arena, "disabled: %.*s; the next version of the broker needs them",
                         TEXT_ARGS(disabled)),
             text_of("rabbitmqctl enable_feature_flag all"));
@@ -525,8 +528,7 @@ static void check_alarms(const struct broker_checks *checks)
 {
     struct arena *arena = checks->list->arena;
     long status = 0;
-    struct text subject = text_of("alarms");
-    struct question question = {.subject = subject,
+    struct question question = {.subject = text_of("alarms"),
                                 .path = text_of("health/checks/alarms"),
                                 .type = JSON_OBJECT,
                                 .other = HTTP_UNAVAILABLE,
@@ -535,9 +537,9 @@ static void check_alarms(const struct broker_checks *checks)
     if (answer == NULL)
         return;
     if (text_is(text_member(answer, "status", arena), "ok"))
-        add_ok(checks, subject);
+        add_ok(checks, question.subject);
     else
-        add(checks, CHECK_DIFFERENT, subject,
+        add(checks, CHECK_DIFFERENT, question.subject,
             text_format(arena, "the broker takes no messages: %.*s",
                         TEXT_ARGS(text_member(answer, "reason", arena))),
             text_of(

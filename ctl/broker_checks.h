@@ -6,8 +6,8 @@
 #ifndef ALLOT_CTL_BROKER_CHECKS_H
 #define ALLOT_CTL_BROKER_CHECKS_H
 
+#include "common/amqp/broker_version.h"
 #include "common/amqp/topology.h"
-#include "ctl/broker_version.h"
 #include "ctl/check_list.h"
 #include "ctl/management.h"
 

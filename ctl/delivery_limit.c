@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/delivery_limit.h"
 
-#include "ctl/broker_version.h"
+#include "common/amqp/broker_version.h"
 
 bool delivery_limit_allows_looking(struct text broker_version, int64_t limit)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A word of a shell command that a user is told to run. */
+/* Quotes a text for a shell command that allotctl prints. */
 #ifndef ALLOT_CTL_SHELL_WORD_H
 #define ALLOT_CTL_SHELL_WORD_H
 

@@ -13,8 +13,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "common/amqp/login.h"
 #include "common/codec/amqp_uri.h"
 #include "ctl/broker_checks.h"
 #include "ctl/commands.h"
@@ -69,43 +69,47 @@ static enum check_state state_of(enum topology_state state)
     return CHECK_UNKNOWN;
 }
 
-/* Returns the name in a subject such as "queue allot.dead". */
-static struct text name_in(struct text subject)
+/* A feature flag names its remedy in the reason. */
+static struct text remedy_of_difference(const struct topology_result *result,
+                                        struct text vhost_word, struct arena *arena)
 {
-    const char *space = memchr(subject.bytes, ' ', subject.length);
-    size_t before = space != NULL ? (size_t)(space + 1 - subject.bytes) : 0;
-    return text_view(subject.bytes + before, subject.length - before);
+    switch (result->kind) {
+    case TOPOLOGY_QUEUE:
+        return text_format(arena,
+                           "arguments of a queue cannot be changed: when it is empty, "
+                           "rabbitmqctl delete_queue -p %.*s --if-empty %.*s, then "
+                           "allotctl topology declare",
+                           TEXT_ARGS(vhost_word), TEXT_ARGS(shell_word(arena, result->name)));
+    case TOPOLOGY_EXCHANGE:
+        return text_format(arena,
+                           "an exchange cannot be changed: stop the producers, delete it with "
+                           "the management API (DELETE /api/exchanges/VHOST/%.*s), then "
+                           "allotctl topology declare",
+                           TEXT_ARGS(result->name));
+    case TOPOLOGY_FLAG: break;
+    }
+    return text_of("");
 }
 
-/* What to do about a difference. A warning and a feature flag name their own remedy in the reason.
- */
+/* Returns the command that shows what the user may not see. */
+static struct text command_for(const struct topology_result *result, struct text vhost_word,
+                               struct arena *arena)
+{
+    if (result->kind == TOPOLOGY_FLAG)
+        return text_of("rabbitmqctl list_feature_flags name state");
+    return text_format(arena, "rabbitmqctl list_%s -p %.*s name arguments",
+                       result->kind == TOPOLOGY_QUEUE ? "queues" : "exchanges",
+                       TEXT_ARGS(vhost_word));
+}
+
+/* A difference that is tolerated names its remedy in the reason. */
 static struct text remedy_of(const struct topology_result *result, struct text vhost_word,
                              struct arena *arena)
 {
-    struct text name = name_in(result->subject);
-    bool queue = text_starts_with(result->subject, "queue ");
-    bool exchange = text_starts_with(result->subject, "exchange ");
     switch (result->state) {
     case TOPOLOGY_MISSING: return text_of("allotctl topology declare");
-    case TOPOLOGY_DIFFERENT:
-        if (queue)
-            return text_format(arena,
-                               "arguments of a queue cannot be changed: when it is empty, "
-                               "rabbitmqctl delete_queue -p %.*s --if-empty %.*s, then "
-                               "allotctl topology declare",
-                               TEXT_ARGS(vhost_word), TEXT_ARGS(shell_word(arena, name)));
-        if (exchange)
-            return text_format(arena,
-                               "an exchange cannot be changed: stop the producers, delete it with "
-                               "the management API (DELETE /api/exchanges/VHOST/%.*s), then "
-                               "allotctl topology declare",
-                               TEXT_ARGS(name));
-        break;
-    case TOPOLOGY_UNSEEN:
-        if (!queue && !exchange)
-            return text_of("rabbitmqctl list_feature_flags name state");
-        return text_format(arena, "rabbitmqctl list_%s -p %.*s name arguments",
-                           queue ? "queues" : "exchanges", TEXT_ARGS(vhost_word));
+    case TOPOLOGY_DIFFERENT: return remedy_of_difference(result, vhost_word, arena);
+    case TOPOLOGY_UNSEEN: return command_for(result, vhost_word, arena);
     case TOPOLOGY_SAME:
     case TOPOLOGY_TOLERATED: break;
     }
@@ -149,7 +153,7 @@ static bool read_uri(struct text uri, struct arena *arena, struct broker_checks 
     }
     checks->vhost = hosts.hosts[0].vhost;
     checks->vhost_word = shell_word(arena, checks->vhost);
-    checks->user = text_present(hosts.hosts[0].user) ? hosts.hosts[0].user : text_of("guest");
+    checks->user = login_user(&hosts.hosts[0]);
     checks->user_word = shell_word(arena, checks->user);
     return true;
 }

@@ -61,7 +61,7 @@ static enum transport_status log_in(struct connection *connection,
     if (status == TRANSPORT_OK)
         status = login_authenticate(connection->state, options, connection->host, error);
     if (status == TRANSPORT_OK)
-        status = login_identify(connection->state, &connection->version_minor, error);
+        status = login_identify(connection->state, &connection->version, error);
     if (status == TRANSPORT_OK)
         status = allow_large_frames(connection, error);
     return status;

@@ -12,6 +12,7 @@
 #define ALLOT_AMQP_CONNECTION_H
 
 #include "allot/transport.h"
+#include "common/amqp/broker_version.h"
 #include "common/amqp/frames.h"
 #include "common/amqp/librabbitmq.h"
 #include "common/amqp/login.h"
@@ -33,9 +34,9 @@ struct connection {
     size_t frame_bytes;   /* the largest frame to send, as negotiated; larger ones are read */
     int64_t read_ms;      /* monotonic: when the socket was read last */
     bool lost;
-    struct error loss;            /* why; empty if another part has set `lost` */
-    bool corked;                  /* TCP_CORK is set */
-    int version_minor;            /* of RabbitMQ 3.x; INT_MAX from 4.0 on */
+    struct error loss; /* why; empty if another part has set `lost` */
+    bool corked;       /* TCP_CORK is set */
+    struct broker_version version;
     const struct amqp_host *host; /* borrowed from the options */
 };
 

@@ -16,7 +16,6 @@
  */
 #include "common/amqp/login.h"
 
-#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
@@ -43,9 +42,16 @@ enum {
     VERSION_MAJOR = 3,
     VERSION_MINOR_MIN = 10,
     MS_PER_S = 1000,
-    CAPABILITIES = 4,
     CLIENT_PROPERTIES_MAX = 4
 };
+
+/* What the client announces, and the broker has to. librabbitmq announces none of these by itself.
+   Without consumer_cancel_notify the broker does not report that a queue was deleted, and the
+   consumer waits forever. Without connection.blocked a publish blocks, unannounced, while the
+   broker has a memory or disk alarm. */
+static const char *const features[] = {"publisher_confirms", "basic.nack", "consumer_cancel_notify",
+                                       "connection.blocked"};
+enum { FEATURES = sizeof features / sizeof features[0] };
 
 /* --- options -------------------------------------------------------------------------------- */
 
@@ -244,15 +250,12 @@ enum transport_status login_authenticate(amqp_connection_state_t state,
         error_set(error, "cannot set the timeouts");
         return TRANSPORT_LOST;
     }
-    /* librabbitmq announces none of these. Without consumer_cancel_notify the broker does not
-       report that a queue was deleted, and the consumer waits forever. Without connection.blocked a
-       publish blocks, unannounced, while the broker has a memory or disk alarm. */
-    amqp_table_entry_t capabilities[CAPABILITIES] = {
-        boolean_entry("publisher_confirms"), boolean_entry("basic.nack"),
-        boolean_entry("consumer_cancel_notify"), boolean_entry("connection.blocked")};
+    amqp_table_entry_t capabilities[FEATURES];
+    for (size_t i = 0; i < FEATURES; i++)
+        capabilities[i] = boolean_entry(features[i]);
     int count = 0;
     amqp_table_entry_t entries[CLIENT_PROPERTIES_MAX];
-    entries[count++] = table_entry("capabilities", (amqp_table_t){CAPABILITIES, capabilities});
+    entries[count++] = table_entry("capabilities", (amqp_table_t){FEATURES, capabilities});
     entries[count++] = text_entry("product", text_of("allot"));
     entries[count++] = text_entry("version", text_of(version_text()));
     if (is_set(options->name))
@@ -291,8 +294,6 @@ static bool announces(const amqp_table_t *capabilities, const char *name)
 
 const char *login_missing_feature(const amqp_table_t *server_properties)
 {
-    static const char *const needed[] = {"publisher_confirms", "basic.nack",
-                                         "consumer_cancel_notify", "connection.blocked"};
     amqp_table_t capabilities = {0, NULL};
     for (int i = 0; i < server_properties->num_entries; i++) {
         const amqp_table_entry_t *entry = &server_properties->entries[i];
@@ -300,25 +301,22 @@ const char *login_missing_feature(const amqp_table_t *server_properties)
             text_is(text_of_bytes(entry->key), "capabilities"))
             capabilities = entry->value.value.table;
     }
-    for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++) {
-        if (!announces(&capabilities, needed[i]))
-            return needed[i];
+    for (size_t i = 0; i < FEATURES; i++) {
+        if (!announces(&capabilities, features[i]))
+            return features[i];
     }
     return NULL;
 }
 
-enum transport_status login_identify(amqp_connection_state_t state, int *ret_version_minor,
-                                     struct error *error)
+enum transport_status login_identify(amqp_connection_state_t state,
+                                     struct broker_version *ret_version, struct error *error)
 {
     const amqp_table_t *properties = amqp_get_server_properties(state);
     struct text product = server_property(properties, "product");
-    struct text version = server_property(properties, "version");
-    char copy[32];
-    (void)snprintf(copy, sizeof copy, "%.*s", TEXT_ARGS(version));
-    int major = 0;
-    int minor = 0;
-    bool known = text_is(product, "RabbitMQ") && sscanf(copy, "%d.%d", &major, &minor) == 2;
-    if (!known || major < VERSION_MAJOR || (major == VERSION_MAJOR && minor < VERSION_MINOR_MIN)) {
+    struct text version = login_broker_version(state);
+    *ret_version = broker_version_read(version);
+    if (!text_is(product, "RabbitMQ") ||
+        !broker_version_from(*ret_version, VERSION_MAJOR, VERSION_MINOR_MIN)) {
         error_set(error, "unsupported broker %.*s %.*s: expected RabbitMQ %d.%d or later",
                   TEXT_ARGS(product), TEXT_ARGS(version), VERSION_MAJOR, VERSION_MINOR_MIN);
         return TRANSPORT_REFUSED;
@@ -329,6 +327,5 @@ enum transport_status login_identify(amqp_connection_state_t state, int *ret_ver
                   TEXT_ARGS(version), missing);
         return TRANSPORT_REFUSED;
     }
-    *ret_version_minor = major > VERSION_MAJOR ? INT_MAX : minor;
     return TRANSPORT_OK;
 }

@@ -4,6 +4,7 @@
 #define ALLOT_AMQP_LOGIN_H
 
 #include "allot/transport.h"
+#include "common/amqp/broker_version.h"
 #include "common/amqp/librabbitmq.h"
 #include "common/amqp/tls.h"
 #include "common/codec/amqp_uri.h"
@@ -40,11 +41,10 @@ enum transport_status login_authenticate(amqp_connection_state_t state,
 const char *login_missing_feature(const amqp_table_t *server_properties);
 /*
  * Checks that the broker is RabbitMQ 3.10 or later, and has the features that the worker needs;
- * returns REFUSED if not. Sets `ret_version_minor` to the minor version of a 3.x broker, and to
- * INT_MAX from 4.0 on.
+ * returns REFUSED if not.
  */
-enum transport_status login_identify(amqp_connection_state_t state, int *ret_version_minor,
-                                     struct error *error);
+enum transport_status login_identify(amqp_connection_state_t state,
+                                     struct broker_version *ret_version, struct error *error);
 /* Returns the broker's version as it announced it at the login, such as 3.10.8; absent if it did
    not. Borrowed from `state`. */
 struct text login_broker_version(amqp_connection_state_t state);

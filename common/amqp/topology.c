@@ -62,7 +62,7 @@ static enum transport_status declare(struct connection *connection, struct topol
                                      struct error *error)
 {
     amqp_table_t arguments = {object->argument_count, object->arguments};
-    if (object->kind == OBJECT_EXCHANGE)
+    if (object->kind == TOPOLOGY_EXCHANGE)
         (void)amqp_exchange_declare(connection->state, CHANNEL_TOPOLOGY, bytes_of(object->name),
                                     amqp_cstring_bytes(object->exchange_type), passive, 1, 0, 0,
                                     arguments);
@@ -221,7 +221,9 @@ static enum transport_status compare_all(struct connection *connection,
     for (size_t i = 0; i < TOPOLOGY_OBJECTS && status == TRANSPORT_OK; i++) {
         struct topology_phrase what = topology_describe("", &objects[i]);
         struct topology_result *result = &report->results[report->count++];
-        *result = (struct topology_result){.subject = text_format(arena, "%s", what.text),
+        *result = (struct topology_result){.kind = objects[i].kind,
+                                           .name = text_copy(arena, objects[i].name),
+                                           .subject = text_format(arena, "%s", what.text),
                                            .optional = objects[i].optional,
                                            .reason = text_of("")};
         status = compare(connection, &objects[i], arena, result, error);
@@ -310,7 +312,7 @@ enum transport_status topology_check_feature_flag(struct connection *connection,
                                                   struct error *error)
 {
     *ret_seen = true;
-    if (connection->version_minor >= STREAM_FLAG_REQUIRED_FROM)
+    if (broker_version_from(connection->version, 3, STREAM_FLAG_REQUIRED_FROM))
         return TRANSPORT_OK;
     enum transport_status status =
         connection_open_channel(connection, CHANNEL_TOPOLOGY, false, error);
@@ -318,7 +320,7 @@ enum transport_status topology_check_feature_flag(struct connection *connection,
         return status;
     struct topology_phrase name;
     (void)snprintf(name.text, sizeof name.text, "%.*s.probe", TEXT_ARGS(topology->queue));
-    struct topology_object stream = {.kind = OBJECT_QUEUE, .name = text_of(name.text)};
+    struct topology_object stream = {.kind = TOPOLOGY_QUEUE, .name = text_of(name.text)};
     topology_add_text(&stream, "x-queue-type", text_of("stream"));
     amqp_table_t arguments = {stream.argument_count, stream.arguments};
     (void)amqp_queue_declare(connection->state, CHANNEL_TOPOLOGY, bytes_of(stream.name), 0, 0, 0, 0,
@@ -390,7 +392,9 @@ static enum transport_status compare_flag(struct connection *connection,
     bool seen = false;
     struct topology_result *result = &report->results[report->count++];
     enum transport_status status = topology_check_feature_flag(connection, topology, &seen, &cause);
-    *result = (struct topology_result){.subject = text_of("feature flag stream_queue"),
+    *result = (struct topology_result){.kind = TOPOLOGY_FLAG,
+                                       .name = text_of("stream_queue"),
+                                       .subject = text_of("feature flag stream_queue"),
                                        .reason = text_format(arena, "%s", cause.text)};
     if (status == TRANSPORT_OK && !seen) {
         result->state = TOPOLOGY_UNSEEN;

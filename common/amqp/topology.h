@@ -40,9 +40,13 @@ enum topology_state {
     TOPOLOGY_UNSEEN /* it exists, but the user may not see its arguments */
 };
 
+enum topology_kind { TOPOLOGY_EXCHANGE, TOPOLOGY_QUEUE, TOPOLOGY_FLAG };
+
 /* What the check found of one exchange or queue, or of the feature flag stream_queue. */
 struct topology_result {
-    struct text subject; /* "queue allot.dead" */
+    enum topology_kind kind;
+    struct text name;
+    struct text subject; /* kind and name: "queue allot.dead" */
     enum topology_state state;
     bool optional;      /* a worker serves commands without it */
     struct text reason; /* the broker's words, or a sentence with the remedy; empty if SAME */

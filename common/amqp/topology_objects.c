@@ -33,12 +33,12 @@ static void add_number(struct topology_object *object, const char *name, int32_t
 
 static struct topology_object exchange(struct text name, const char *type)
 {
-    return (struct topology_object){.kind = OBJECT_EXCHANGE, .name = name, .exchange_type = type};
+    return (struct topology_object){.kind = TOPOLOGY_EXCHANGE, .name = name, .exchange_type = type};
 }
 
 static struct topology_object quorum_queue(struct text name)
 {
-    struct topology_object queue = {.kind = OBJECT_QUEUE, .name = name};
+    struct topology_object queue = {.kind = TOPOLOGY_QUEUE, .name = name};
     topology_add_text(&queue, "x-queue-type", text_of("quorum"));
     return queue;
 }
@@ -112,7 +112,8 @@ struct topology_phrase topology_describe(const char *verb, const struct topology
 {
     struct topology_phrase phrase;
     (void)snprintf(phrase.text, sizeof phrase.text, "%s%s %.*s", verb,
-                   object->kind == OBJECT_EXCHANGE ? "exchange" : "queue", TEXT_ARGS(object->name));
+                   object->kind == TOPOLOGY_EXCHANGE ? "exchange" : "queue",
+                   TEXT_ARGS(object->name));
     return phrase;
 }
 

@@ -9,10 +9,11 @@
 #include "common/amqp/librabbitmq.h"
 #include "common/amqp/topology.h"
 
-enum { TOPOLOGY_OBJECTS = 5, TOPOLOGY_BINDINGS = 3, TOPOLOGY_ARGUMENTS_MAX = 5 };
+/* A check has a result for each object, and one for the feature flag. */
+enum { TOPOLOGY_OBJECTS = TOPOLOGY_RESULTS - 1, TOPOLOGY_BINDINGS = 3, TOPOLOGY_ARGUMENTS_MAX = 5 };
 
 struct topology_object {
-    enum topology_object_kind { OBJECT_EXCHANGE, OBJECT_QUEUE } kind;
+    enum topology_kind kind; /* no TOPOLOGY_FLAG */
     struct text name;
     const char *exchange_type; /* of an exchange */
     bool optional;             /* the worker serves commands without it */

@@ -127,8 +127,8 @@ static int send_object(const struct topology_watch *watch, amqp_connection_state
 {
     struct topology_object object = object_of(watch);
     bool passive = watch->step == WATCH_LOOKING;
-    return object.kind == OBJECT_EXCHANGE ? send_exchange(state, &object, passive)
-                                          : send_queue(state, &object, passive);
+    return object.kind == TOPOLOGY_EXCHANGE ? send_exchange(state, &object, passive)
+                                            : send_queue(state, &object, passive);
 }
 
 static int send_binding(const struct topology_watch *watch, amqp_connection_state_t state)

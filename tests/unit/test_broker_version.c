@@ -2,7 +2,7 @@
 /* Tests how the version of a broker is read and compared. */
 #include "tests/support/cmocka.h"
 
-#include "ctl/broker_version.h"
+#include "common/amqp/broker_version.h"
 
 static void test_major_and_minor_are_read(void **state)
 {

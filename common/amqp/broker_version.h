@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The version of a broker, as it announces it at the login. */
-#ifndef ALLOT_CTL_BROKER_VERSION_H
-#define ALLOT_CTL_BROKER_VERSION_H
+#ifndef ALLOT_AMQP_BROKER_VERSION_H
+#define ALLOT_AMQP_BROKER_VERSION_H
 
 #include "allot/attributes.h"
 #include "common/base/text.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ctl/broker_version.h"
+#include "common/amqp/broker_version.h"
 
 #include <ctype.h>
 
