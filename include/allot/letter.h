@@ -49,6 +49,49 @@ enum letter_state {
 #undef X
 };
 
+/*
+ * X(identifier, name in the database): an entry of a letter's history, besides the entries that
+ * workers add, which have no action.
+ *   REPLAYED   the command is sent again
+ *   EDITED     a changed command is sent in its place, under a key of its own
+ *   SUCCEEDED  the command has succeeded since
+ *   FAILED     the command has failed again, and has no letter of its own for it
+ *   RESOLVED, DISCARDED, REOPENED  a person said so
+ */
+#define LETTER_ACTIONS(X)                                                                          \
+    X(REPLAYED, "replayed")                                                                        \
+    X(EDITED, "edited")                                                                            \
+    X(SUCCEEDED, "succeeded")                                                                      \
+    X(FAILED, "failed")                                                                            \
+    X(RESOLVED, "resolved")                                                                        \
+    X(DISCARDED, "discarded")                                                                      \
+    X(REOPENED, "reopened")
+
+enum letter_action {
+    LETTER_ACTION_NONE, /* a worker's entry: the command was dead-lettered */
+#define X(id, name) LETTER_ACTION_##id,
+    LETTER_ACTIONS(X)
+#undef X
+};
+
+/*
+ * X(identifier, name in the database): how far a replay of the letter is.
+ *   SELECTED  it belongs to a run of replays that has not sent it yet
+ *   SENDING   it is being sent; after a crash it is unknown whether it was
+ *   SENT      the broker has confirmed it
+ */
+#define LETTER_PHASES(X)                                                                           \
+    X(SELECTED, "selected")                                                                        \
+    X(SENDING, "sending")                                                                          \
+    X(SENT, "sent")
+
+enum letter_phase {
+    LETTER_PHASE_NONE,
+#define X(id, name) LETTER_PHASE_##id,
+    LETTER_PHASES(X)
+#undef X
+};
+
 /* Returns the name in the database. Static. */
 static inline const char *letter_source_name(enum letter_source source)
 {
@@ -68,6 +111,32 @@ static inline const char *letter_state_name(enum letter_state state)
 #define X(id, name)                                                                                \
     case LETTER_##id: return name;
         LETTER_STATES(X)
+#undef X
+    }
+    return "";
+}
+
+/* Returns the name in the database; "" for NONE. Static. */
+static inline const char *letter_action_name(enum letter_action action)
+{
+    switch (action) {
+    case LETTER_ACTION_NONE: break;
+#define X(id, name)                                                                                \
+    case LETTER_ACTION_##id: return name;
+        LETTER_ACTIONS(X)
+#undef X
+    }
+    return "";
+}
+
+/* Returns the name in the database; "" for NONE. Static. */
+static inline const char *letter_phase_name(enum letter_phase phase)
+{
+    switch (phase) {
+    case LETTER_PHASE_NONE: break;
+#define X(id, name)                                                                                \
+    case LETTER_PHASE_##id: return name;
+        LETTER_PHASES(X)
 #undef X
     }
     return "";
@@ -94,6 +163,30 @@ static inline bool letter_state_parse(struct text name, enum letter_state *ret_s
         return true;                                                                               \
     }
     LETTER_STATES(X)
+#undef X
+    return false;
+}
+
+static inline bool letter_action_parse(struct text name, enum letter_action *ret_action)
+{
+#define X(id, action_name)                                                                         \
+    if (text_is(name, action_name)) {                                                              \
+        *ret_action = LETTER_ACTION_##id;                                                          \
+        return true;                                                                               \
+    }
+    LETTER_ACTIONS(X)
+#undef X
+    return false;
+}
+
+static inline bool letter_phase_parse(struct text name, enum letter_phase *ret_phase)
+{
+#define X(id, phase_name)                                                                          \
+    if (text_is(name, phase_name)) {                                                               \
+        *ret_phase = LETTER_PHASE_##id;                                                            \
+        return true;                                                                               \
+    }
+    LETTER_PHASES(X)
 #undef X
     return false;
 }
@@ -186,6 +279,19 @@ struct letter_event {
     struct text reason;
     struct text detail;
     struct text worker;
+    enum letter_action action; /* NONE: a worker's entry. Of the others, the texts below */
+    struct text by;            /* who did it */
+    struct text note;          /* why, or what came of it */
+    struct text key;           /* under which a command was sent */
+};
+
+/* The latest replay of a letter. */
+struct letter_replay {
+    enum letter_phase phase; /* NONE: it was never replayed, and all else is empty */
+    struct text run;         /* names the letters that were selected together */
+    int64_t place;           /* in the order of the run, from 0 on */
+    int64_t at_ms;           /* of the phase */
+    struct text by;
 };
 
 /* A letter as it is stored, with what happened to it. A time of 0 is absent. */
@@ -204,6 +310,10 @@ struct letter_record {
     struct text claimed_by; /* a store that publishes it, until `claimed_until_ms` */
     int64_t claimed_until_ms;
     struct text refused; /* why the broker does not take the dead letter */
+    struct letter_replay replay;
+    struct text new_key; /* under which replays send the command; absent: under its own key */
+    int64_t new_key_at_ms;
+    struct text edited_to; /* id that the letter of the edited command would have */
 };
 
 #endif
