@@ -273,7 +273,7 @@ static bool import_queue(struct import *import, struct error *error)
     uint32_t count = 0;
     if (!client_count(import->queue.client, import->queue.name, &count, error))
         return false;
-    int64_t limit = import->options->import_limit;
+    int64_t limit = import->options->limit;
     if (limit == 0 || limit > count)
         limit = count;
     enum client_answer answer = CLIENT_MESSAGE;
@@ -328,7 +328,7 @@ int letter_import_command(const struct options *options, struct arena *arena)
 {
     struct settings settings = {0};
     struct error error = {""};
-    if (!import_settings_load(options, arena, &settings, &error))
+    if (!both_settings_load(options, arena, &settings, &error))
         return fail_with(&error);
     struct import import = {.options = options,
                             .settings = &settings,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The options of all commands. options.c has a table of them, with their names, defaults and help
- * texts; a command lists the options that it accepts as a set of the bits below.
+ * texts; a command lists the options that it accepts.
  */
 #ifndef ALLOT_CTL_OPTIONS_H
 #define ALLOT_CTL_OPTIONS_H
@@ -12,79 +12,182 @@
 #include "allot/attributes.h"
 #include "common/base/arena.h"
 
-/* Options of one name, of which no command accepts two: OPTION_BROKER_URI, OPTION_DATABASE_URI and
-   OPTION_EITHER_URI; OPTION_LIMIT and OPTION_IMPORT_LIMIT. */
-enum option_bit {
-    OPTION_CONFIG = 1 << 0,
-    OPTION_BROKER_URI = 1 << 1,
-    OPTION_DATABASE_URI = 1 << 2,
-    OPTION_KEY = 1 << 3,
-    OPTION_REPLY_TO = 1 << 4,
-    OPTION_TIMEOUT = 1 << 5,
-    OPTION_NO_WAIT = 1 << 6,
-    OPTION_EXCHANGE = 1 << 7,
-    OPTION_ROUTING_KEY = 1 << 8,
-    OPTION_QUEUE = 1 << 9,
-    OPTION_LIMIT = 1 << 10,
-    OPTION_JSON = 1 << 11,
-    OPTION_REPAIR = 1 << 12,
-    OPTION_EITHER_URI = 1 << 13,
-    OPTION_REASON = 1 << 14,
-    OPTION_PRINCIPAL = 1 << 15,
-    OPTION_COMMAND = 1 << 16,
-    OPTION_PROJECT = 1 << 17,
-    OPTION_STATE = 1 << 18,
-    OPTION_SINCE = 1 << 19,
-    OPTION_UNTIL = 1 << 20,
-    OPTION_FROM_QUEUE = 1 << 21,
-    OPTION_BODY = 1 << 22,
-    OPTION_SECOND_URI = 1 << 23,
-    OPTION_IMPORT_LIMIT = 1 << 24,
-    OPTION_DRY_RUN = 1 << 25,
-    OPTION_MANAGEMENT_URI = 1 << 26
+/* An option that means different things to different commands has several ids with one name; no
+   command accepts two of them. */
+enum option_id {
+    OPTION_NONE, /* the end of a command's list */
+    /* which servers */
+    OPTION_CONFIG,
+    OPTION_CONTEXT,
+    OPTION_BROKER_URI,
+    OPTION_DATABASE_URI,
+    OPTION_EITHER_URI,
+    OPTION_URI_FILE,
+    OPTION_SECOND_URI,
+    OPTION_SECOND_URI_FILE,
+    OPTION_MANAGEMENT_URI,
+    OPTION_POLICY,
+    /* which letters */
+    OPTION_REASON,
+    OPTION_PRINCIPAL,
+    OPTION_COMMAND,
+    OPTION_PROJECT,
+    OPTION_LETTER_PROVIDER,
+    OPTION_GROUP,
+    OPTION_STATE,
+    OPTION_SINCE,
+    OPTION_UNTIL,
+    OPTION_TEXT,
+    OPTION_ALL,
+    OPTION_LIMIT,
+    OPTION_GROUP_LIMIT,
+    OPTION_IMPORT_LIMIT,
+    OPTION_FROM_QUEUE,
+    OPTION_QUEUE,
+    OPTION_BODY,
+    /* changes of letters */
+    OPTION_DRY_RUN,
+    OPTION_IMPORT_DRY_RUN,
+    OPTION_YES,
+    OPTION_NOTE,
+    OPTION_KEEP_DEADLINE,
+    OPTION_KEEP_EXPIRATION,
+    OPTION_KEEP_REPLY_TO,
+    OPTION_NEW_KEY,
+    OPTION_CONTINUE,
+    OPTION_RATE,
+    OPTION_STOP_AT_FAILURES,
+    /* commands that are sent */
+    OPTION_KEY_PREFIX,
+    OPTION_KEY,
+    OPTION_REPLY_TO,
+    OPTION_TIMEOUT,
+    OPTION_REPLY_TIMEOUT,
+    OPTION_NO_WAIT,
+    OPTION_EXCHANGE,
+    OPTION_ROUTING_KEY,
+    OPTION_RESOURCE,
+    OPTION_PROVIDER,
+    OPTION_CLAIM_PROJECT,
+    OPTION_USER,
+    OPTION_TYPE,
+    OPTION_GENERATION,
+    OPTION_NAME,
+    OPTION_UUID,
+    OPTION_PARENT,
+    OPTION_PREFIX,
+    OPTION_FROM,
+    OPTION_TO,
+    /* questions to the policy */
+    OPTION_ASKED_PRINCIPAL,
+    OPTION_ASKED_COMMAND,
+    OPTION_ASKED_PROJECT,
+    OPTION_ASKED_PROVIDER,
+    /* the rest */
+    OPTION_OUTPUT,
+    OPTION_JSON,
+    OPTION_NO_PAGER,
+    OPTION_REPAIR,
+    OPTION_LISTEN,
+    OPTION_READ_ONLY
 };
 
+/* One of the options that may be given several times. */
+struct option_item {
+    enum option_id id;
+    const char *value;
+};
+
+/* How results are printed. */
+enum output_form { OUTPUT_TABLE, OUTPUT_WIDE, OUTPUT_JSON };
+
 /* Strings are borrowed from argv, and URIs from the arena; NULL: not given. Numbers have the
- * default when not given. */
+ * default when not given, or 0 if they have none. */
 struct options {
     const char *config;
+    const char *context;
     const char *uri;
+    const char *uri_file;     /* has the URI, instead of `uri` */
     const char *database_uri; /* of a command that uses both servers; `uri` is the broker's */
+    const char *database_uri_file;
     const char *management_uri;
-    const char *key_prefix;
-    const char *reply_to;
-    const char *exchange;
-    const char *routing_key;
-    const char *queue;
+    const char *policy;
     const char *reason;
     const char *principal;
     const char *command;
     const char *project;
+    const char *provider;
+    const char *group;
     const char *state;
     const char *since;
     const char *until;
-    const char *body;    /* the file that gets the body of a letter; "-": standard output */
-    const char *operand; /* the one argument that is not an option */
-    int timeout_ms;
+    const char *text;
+    const char *queue;
+    const char *body; /* the file that gets the body of a letter; "-": standard output */
+    const char *note;
+    const char *run; /* to be continued */
+    const char *key_prefix;
+    const char *key;
+    const char *reply_to;
+    const char *exchange;
+    const char *routing_key;
+    const char *user;
+    const char *type;
+    const char *name;
+    const char *uuid;
+    const char *parent;
+    const char *prefix;
+    const char *from;
+    const char *to;
+    const char *listen;
+    const char *output;
+    const char *const *operands; /* the arguments that are not options */
+    size_t operand_count;
+    const char *operand;             /* the first of them; NULL: none */
+    const struct option_item *items; /* of options that may be repeated, in their order */
+    size_t item_count;
     int64_t limit;
-    int64_t import_limit; /* 0: not given */
+    int64_t rate; /* a second */
+    int64_t stop_at_failures;
+    int64_t timeout_ms;
+    int64_t generation;
+    bool generation_given;
+    bool all;
+    bool dry_run;
+    bool yes;
+    bool keep_deadline;
+    bool keep_expiration;
+    bool keep_reply_to;
+    bool new_key;
     bool no_wait;
     bool json;
+    bool no_pager;
     bool repair;
     bool from_queue;
-    bool dry_run;
+    bool read_only;
+    enum output_form form; /* of `output` and `json` */
 };
 
 /*
- * Reads the arguments from argv[1] on; argv[0] is the program's name. Accepts the options in the
- * set `accepted`, and one operand if `has_operand`. For anything else it prints an error on stderr
- * and returns false. Hides the passwords of URIs in argv (uri_argument.h). Calls getopt_long, so
- * once in a process.
+ * Reads the arguments from argv[1] on; argv[0] is the program's name. Accepts the options of the
+ * list `accepted`, which ends with OPTION_NONE, and up to `operands_max` operands. For anything
+ * else it prints an error on stderr and returns false. Hides the passwords of URIs in argv
+ * (uri_argument.h). Calls getopt_long, so once in a process.
  */
-ALLOT_CHECK bool options_read(int argc, char **argv, unsigned accepted, bool has_operand,
-                              struct arena *arena, struct options *ret_options);
+ALLOT_CHECK bool options_read(int argc, char **argv, const enum option_id *accepted,
+                              size_t operands_max, struct arena *arena,
+                              struct options *ret_options);
 
-/* Prints on stdout one help line for each option in the set `accepted`. */
-void options_print_help(unsigned accepted);
+/* How an option looks. Static texts. */
+struct option_description {
+    const char *name;
+    const char *argument; /* its name; NULL: the option is a flag */
+    const char *value;    /* the default; NULL: none */
+    const char *help;
+    bool is_repeatable;
+};
+
+/* Returns the description of an option. */
+struct option_description option_describe(enum option_id id);
 
 #endif

@@ -64,7 +64,7 @@ int send_command(const struct options *options, struct arena *arena)
         .routing_key = text_or(options->routing_key, settings.amqp_queue),
         .reply_to = options->reply_to,
         .wait = !options->no_wait,
-        .timeout_ms = options->timeout_ms,
+        .timeout_ms = (int)options->timeout_ms,
     };
     bool all_succeeded = false;
     bool done = send_session_run(client, &send, &input, arena, &all_succeeded, &error);

@@ -21,6 +21,16 @@ struct time_text time_format(int64_t time_ms)
     return result;
 }
 
+struct time_text time_format_local(int64_t time_ms)
+{
+    struct time_text result = {"-"};
+    time_t seconds = time_ms / MS_PER_S;
+    struct tm parts;
+    if (time_ms > 0 && seconds < END_S && localtime_r(&seconds, &parts) != NULL)
+        (void)strftime(result.chars, sizeof result.chars, "%Y-%m-%d %H:%M:%S %z", &parts);
+    return result;
+}
+
 static struct time_text two_units(int64_t first, char first_unit, int64_t second, char second_unit)
 {
     struct time_text result;
@@ -45,15 +55,15 @@ struct time_text time_format_age(int64_t then_ms, int64_t now_ms)
     return result;
 }
 
-/* timegm() makes March of the 30th of February; a time that changes is not valid. */
-static bool parse_calendar(const char *text, const char *format, int64_t *ret_ms)
+/* mktime() and timegm() make March of the 30th of February; a time that changes is not valid. */
+static bool parse_calendar(const char *text, const char *format, bool is_utc, int64_t *ret_ms)
 {
-    struct tm parts = {.tm_isdst = 0};
+    struct tm parts = {.tm_isdst = is_utc ? 0 : -1};
     const char *end = strptime(text, format, &parts);
     if (end == NULL || *end != '\0')
         return false;
     struct tm given = parts;
-    time_t seconds = timegm(&parts);
+    time_t seconds = is_utc ? timegm(&parts) : mktime(&parts);
     *ret_ms = (int64_t)seconds * MS_PER_S;
     return seconds > 0 && parts.tm_mday == given.tm_mday && parts.tm_mon == given.tm_mon &&
            parts.tm_sec == given.tm_sec;
@@ -62,9 +72,16 @@ static bool parse_calendar(const char *text, const char *format, int64_t *ret_ms
 bool time_parse(const char *text, int64_t now_ms, int64_t *ret_ms)
 {
     int64_t duration_ms = 0;
-    if (parse_calendar(text, "%Y-%m-%d", ret_ms) ||
-        parse_calendar(text, "%Y-%m-%dT%H:%M:%SZ", ret_ms))
-        return true;
+    static const struct {
+        const char *format;
+        bool is_utc;
+    } formats[] = {{"%Y-%m-%d", false},          {"%Y-%m-%dZ", true},
+                   {"%Y-%m-%dT%H:%M:%S", false}, {"%Y-%m-%d %H:%M:%S", false},
+                   {"%Y-%m-%dT%H:%M:%SZ", true}, {"%Y-%m-%d %H:%M:%SZ", true}};
+    for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
+        if (parse_calendar(text, formats[i].format, formats[i].is_utc, ret_ms))
+            return true;
+    }
     if (!units_parse(UNIT_DURATION, text_of(text), &duration_ms) || duration_ms >= now_ms)
         return false;
     *ret_ms = now_ms - duration_ms;

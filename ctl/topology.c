@@ -176,11 +176,13 @@ static bool is_accepted(struct management *management, struct error *error)
 /* Sets `ret_management` to NULL if no URI is given. Returns false, with an error, if the API cannot
    be read at all. */
 static bool open_management(const struct options *options, const struct amqp_tls *tls,
-                            struct management **ret_management, struct error *error)
+                            struct arena *arena, struct management **ret_management,
+                            struct error *error)
 {
-    const char *variable = getenv("ALLOT_MANAGEMENT_URI");
-    const char *uri = options->management_uri != NULL ? options->management_uri : variable;
+    const char *uri = NULL;
     *ret_management = NULL;
+    if (!management_uri_find(options, arena, &uri, error))
+        return false;
     if (uri == NULL || uri[0] == '\0')
         return true;
     *ret_management = management_new(uri, tls->ca_file, error);
@@ -198,7 +200,7 @@ static bool check_all(const struct options *options, const struct settings *sett
     bool opened = read_uri(settings->amqp_uri, arena, &checks, error) &&
                   topology_check(settings->amqp_uri, &tls, &checks.topology, arena, &report,
                                  error) == TRANSPORT_OK &&
-                  open_management(options, &tls, &checks.management, error);
+                  open_management(options, &tls, arena, &checks.management, error);
     if (opened) {
         checks.version = broker_version_read(report.broker_version);
         add_report(list, &report, checks.vhost_word);

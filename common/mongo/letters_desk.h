@@ -39,8 +39,7 @@ enum store_status mongo_letters_select(struct store *store, struct text run, str
 /* Gives an open letter the key for its replays, unless another call has changed its key since it
    was read: `old_key` is what it had, or absent. Adds no history. */
 enum store_status mongo_letter_set_key(struct store *store, struct text id, struct text old_key,
-                                       struct text new_key, bool *ret_changed,
-                                       struct error *error);
+                                       struct text new_key, bool *ret_changed, struct error *error);
 /* Links an open letter to the command that is sent in its place: sets `edited_to`; the letter
    becomes replayed, and SENDING in the run. */
 enum store_status mongo_letter_set_edited(struct store *store, struct text id, struct text run,
@@ -53,8 +52,7 @@ enum store_status mongo_letters_begin_send(struct store *store, struct text run,
                                            struct error *error);
 /* Those of the run that are SENDING become SENT. */
 enum store_status mongo_letters_end_send(struct store *store, struct text run,
-                                         const struct text *ids, size_t count,
-                                         struct error *error);
+                                         const struct text *ids, size_t count, struct error *error);
 
 /* Stores letters that were exported, with all that they had, but not as unpublished. A letter whose
    id is stored already is left as it is. Sets how many were stored. */

@@ -224,7 +224,7 @@ static void test_a_group_of_commands_has_help(void **state)
     (void)state;
     assert_non_null(strstr(run_allotctl("letter --help", 0), "allotctl letter import"));
     assert_non_null(strstr(run_allotctl("topology --help", 0), "allotctl topology check"));
-    assert_non_null(strstr(run_allotctl("letter", 2), "'letter' needs a subcommand"));
+    assert_non_null(strstr(run_allotctl("letter", 2), "'letter' needs a verb"));
     assert_non_null(strstr(run_allotctl("letter shwo", 2), "unknown command 'letter shwo'"));
 }
 
