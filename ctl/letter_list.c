@@ -81,7 +81,7 @@ static int list_letters(const struct options *options, struct store *store,
         return fail_with(&error);
     if (!read_times(options, now_ms, filter))
         return EXIT_USAGE;
-    if (mongo_letters_list(store, filter, arena, &records, &count, &error) != STORE_OK)
+    if (mongo_letters_read(store, filter, LETTER_NEWEST_FIRST, false, arena, &records, &count, &error) != STORE_OK)
         return fail_with(&error);
     print_letters(options, records, count, now_ms, arena);
     return EXIT_SUCCESS;

@@ -231,3 +231,14 @@ void command_identify(const struct decode_context *context, const struct deliver
     decoded.accepted = text_present(decoded.request.principal) && text_present(decoded.request.key);
     *ret_decoded = decoded;
 }
+
+bool command_fingerprint(const struct delivery *delivery, struct arena *arena,
+                         struct fingerprint *ret_fingerprint)
+{
+    struct text reason = TEXT_NONE;
+    json_t *body = body_parse(delivery, arena, &reason);
+    if (body != NULL)
+        *ret_fingerprint = fingerprint_of_json(body);
+    json_decref(body);
+    return body != NULL;
+}

@@ -42,4 +42,9 @@ void command_identify(const struct decode_context *context, const struct deliver
 void command_decode(const struct decode_context *context, const struct delivery *delivery,
                     struct arena *arena, struct decoded *ret_decoded);
 
+/* Sets the fingerprint that a request of this body has. Returns false if the body is no JSON that a
+   command may have. `arena` is for the time of the call. */
+ALLOT_CHECK bool command_fingerprint(const struct delivery *delivery, struct arena *arena,
+                                     struct fingerprint *ret_fingerprint);
+
 #endif

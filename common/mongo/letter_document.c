@@ -36,6 +36,12 @@
     X(detail, "detail")                                                                            \
     X(worker, "worker")
 
+/* X(member, field): of an entry of the history that a worker did not make. */
+#define ACTION_TEXTS(X)                                                                            \
+    X(by, "by")                                                                                    \
+    X(note, "note")                                                                                \
+    X(key, "key")
+
 /* X(member, field) */
 #define PROPERTY_TEXTS(X)                                                                          \
     X(content_type, "content_type")                                                                \
@@ -199,6 +205,82 @@ void letter_append_upsert(bson_t *update, const struct letter *letter, int64_t n
     bson_append_document_end(update, &part);
 }
 
+static void append_event(bson_t *entry, const struct letter_event *event)
+{
+    BSON_APPEND_DATE_TIME(entry, "at", event->at_ms);
+    if (event->action != LETTER_ACTION_NONE)
+        BSON_APPEND_UTF8(entry, "action", letter_action_name(event->action));
+#define X(member, field) letter_append_text(entry, field, event->member);
+    LATEST_TEXTS(X)
+    ACTION_TEXTS(X)
+#undef X
+}
+
+void letter_append_action(bson_t *push, const struct letter_event *event)
+{
+    struct list list;
+    bson_t history, entry;
+    bson_append_document_begin(push, "history", -1, &history);
+    list_begin(&list, &history, "$each");
+    bson_append_document_begin(&list.array, list_next(&list), -1, &entry);
+    append_event(&entry, event);
+    bson_append_document_end(&list.array, &entry);
+    list_end(&list, &history);
+    BSON_APPEND_INT32(&history, "$slice", -LETTER_HISTORY_MAX);
+    bson_append_document_end(push, &history);
+}
+
+static void append_history(bson_t *document, const struct letter_record *record)
+{
+    struct list list;
+    list_begin(&list, document, "history");
+    for (size_t i = 0; i < record->history_count; i++) {
+        bson_t entry;
+        bson_append_document_begin(&list.array, list_next(&list), -1, &entry);
+        append_event(&entry, &record->history[i]);
+        bson_append_document_end(&list.array, &entry);
+    }
+    list_end(&list, document);
+}
+
+static void append_replay(bson_t *document, const struct letter_record *record)
+{
+    const struct letter_replay *replay = &record->replay;
+    bson_t part;
+    if (replay->phase != LETTER_PHASE_NONE) {
+        bson_append_document_begin(document, "replay", -1, &part);
+        letter_append_text(&part, "run", replay->run);
+        BSON_APPEND_INT64(&part, "place", replay->place);
+        BSON_APPEND_UTF8(&part, "phase", letter_phase_name(replay->phase));
+        BSON_APPEND_DATE_TIME(&part, "at", replay->at_ms);
+        letter_append_text(&part, "by", replay->by);
+        bson_append_document_end(document, &part);
+    }
+    letter_append_text(document, "new_key", record->new_key);
+    if (record->new_key_at_ms != 0)
+        BSON_APPEND_DATE_TIME(document, "new_key_at", record->new_key_at_ms);
+    letter_append_text(document, "edited_key", record->edited_key);
+    letter_append_text(document, "edited_to", record->edited_to);
+}
+
+void letter_append_record(bson_t *document, const struct letter_record *record, int64_t now_ms,
+                          int64_t retention_ms)
+{
+    struct letter kept = record->letter;
+    kept.at_ms = record->first_at_ms;
+    append_kept(document, &kept);
+    append_latest(document, &record->letter);
+    append_content(document, &record->letter);
+    BSON_APPEND_UTF8(document, "state", letter_state_name(record->state));
+    BSON_APPEND_INT64(document, "count", record->count);
+    BSON_APPEND_DATE_TIME(document, "last_at", record->last_at_ms);
+    append_history(document, record);
+    append_replay(document, record);
+    letter_append_text(document, "refused", record->refused);
+    BSON_APPEND_DATE_TIME(document, "published_at", now_ms);
+    BSON_APPEND_DATE_TIME(document, "expires_at", now_ms + retention_ms);
+}
+
 /* --- reading -------------------------------------------------------------------------------- */
 
 bool letter_read_text(const bson_iter_t *iter, struct text *ret_borrowed)
@@ -322,11 +404,32 @@ static bool read_properties(const bson_t *document, struct arena *arena,
 static bool read_event(const bson_iter_t *iter, struct arena *arena, struct letter_event *ret_event)
 {
     bson_t entry;
-    bool valid = document_view(iter, &entry) && read_time(&entry, "at", &ret_event->at_ms);
+    struct text action = TEXT_NONE;
+    bool valid = document_view(iter, &entry) && read_time(&entry, "at", &ret_event->at_ms) &&
+                 read_text(&entry, "action", arena, &action) &&
+                 (!text_present(action) || letter_action_parse(action, &ret_event->action));
 #define X(member, field) valid = valid && read_text(&entry, field, arena, &ret_event->member);
     LATEST_TEXTS(X)
+    ACTION_TEXTS(X)
 #undef X
     return valid;
+}
+
+/* A letter that was never replayed has none. */
+static bool read_replay(const bson_t *document, struct arena *arena,
+                        struct letter_replay *ret_replay)
+{
+    bson_iter_t iter;
+    bson_t part;
+    struct text phase = TEXT_NONE;
+    if (!bson_iter_init_find(&iter, document, "replay"))
+        return true;
+    return document_view(&iter, &part) && read_text(&part, "run", arena, &ret_replay->run) &&
+           read_integer(&part, "place", &ret_replay->place) &&
+           read_text(&part, "phase", arena, &phase) &&
+           letter_phase_parse(phase, &ret_replay->phase) &&
+           read_time(&part, "at", &ret_replay->at_ms) &&
+           read_text(&part, "by", arena, &ret_replay->by);
 }
 
 static bool read_history(const bson_t *document, struct arena *arena,
@@ -388,7 +491,12 @@ bool letter_read(const bson_t *document, struct arena *arena, struct letter_reco
            read_time(document, "expires_at", &ret_record->expires_at_ms) &&
            read_text(document, "claimed_by", arena, &ret_record->claimed_by) &&
            read_time(document, "claimed_until", &ret_record->claimed_until_ms) &&
-           read_text(document, "refused", arena, &ret_record->refused);
+           read_text(document, "refused", arena, &ret_record->refused) &&
+           read_replay(document, arena, &ret_record->replay) &&
+           read_text(document, "new_key", arena, &ret_record->new_key) &&
+           read_time(document, "new_key_at", &ret_record->new_key_at_ms) &&
+           read_text(document, "edited_key", arena, &ret_record->edited_key) &&
+           read_text(document, "edited_to", arena, &ret_record->edited_to);
 }
 
 bool letter_read_sighting(const bson_t *document, struct arena *arena,

@@ -24,6 +24,15 @@ ALLOT_CHECK bool letter_read_text(const bson_iter_t *iter, struct text *ret_borr
 void letter_append_upsert(bson_t *update, const struct letter *letter, int64_t now_ms,
                           int64_t retention_ms);
 
+/* Appends a whole document with all that the record has, but as one that is published: it expires
+   `retention_ms` after `now_ms`. */
+void letter_append_record(bson_t *document, const struct letter_record *record, int64_t now_ms,
+                          int64_t retention_ms);
+
+/* Appends {history: {$each: [entry], $slice: ...}}: the operand of $push for an entry that a worker
+   did not make. */
+void letter_append_action(bson_t *push, const struct letter_event *event);
+
 /* Fills a record from a stored document. All texts and lists are copied into the arena. Returns
    false if the document is malformed; the record may then be filled in part. */
 ALLOT_CHECK bool letter_read(const bson_t *document, struct arena *arena,

@@ -31,17 +31,18 @@ enum store_status mongo_letters_close(struct store *store, const struct letter_s
                                       enum letter_state state, const struct letter_note *note,
                                       size_t *ret_changed, struct error *error);
 
-/* Makes open letters, in this order, the letters of a run: SELECTED, with their places. Adds no
-   history. */
+/* Makes open letters, in this order, the letters of a run: SELECTED, with their places from
+   `first_place` on. Adds no history. */
 enum store_status mongo_letters_select(struct store *store, struct text run, struct text by,
-                                       const struct text *ids, size_t count, size_t *ret_changed,
-                                       struct error *error);
+                                       int64_t first_place, const struct text *ids, size_t count,
+                                       size_t *ret_changed, struct error *error);
 /* Gives an open letter the key for its replays, unless another call has changed its key since it
    was read: `old_key` is what it had, or absent. Adds no history. */
 enum store_status mongo_letter_set_key(struct store *store, struct text id, struct text old_key,
                                        struct text new_key, bool *ret_changed, struct error *error);
-/* Links an open letter to the command that is sent in its place: sets `edited_to`; the letter
-   becomes replayed, and SENDING in the run. */
+/* Links a letter to the command that is sent in its place, under note->key: sets `edited_to`; the
+   letter becomes replayed, and SENDING in the run. Only if it is open, or already SENDING an edited
+   command under this key. */
 enum store_status mongo_letter_set_edited(struct store *store, struct text id, struct text run,
                                           struct text edited_to, const struct letter_note *note,
                                           bool *ret_changed, struct error *error);

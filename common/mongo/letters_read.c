@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Design. Both functions are one find with the pool's read concern (majority). Sections: one
- * letter, a list.
+ * Design. Each function is one find with the pool's read concern (majority). Sections: one letter,
+ * a list, one after the other.
  *
- * Each list uses an index for its order, whatever its filter is. If nothing else is asked for, it
- * asks for each possible state: the server then merges one range of the index on `state` for each.
- * Without that it would sort whole letters in memory.
+ * Not here: what a filter asks for (letter_filter.c), and the groups (letter_groups.c).
  */
 #include "common/mongo/letters_read.h"
 
@@ -14,7 +12,7 @@
 
 #include "common/mongo/document.h"
 #include "common/mongo/letter_document.h"
-#include "common/mongo/list.h"
+#include "common/mongo/letter_filter.h"
 #include "common/mongo/session.h"
 
 /* --- one letter ----------------------------------------------------------------------------- */
@@ -100,65 +98,83 @@ static enum store_status listed_row(void *context, const bson_t *document, struc
     return STORE_OK;
 }
 
-static void append_states(bson_t *query, const struct letter_filter *filter)
+/* A find with the filter, or NULL if the filter asks for nothing: the server takes a limit of 0 for
+   no limit. */
+static mongoc_cursor_t *find_letters(struct mongo_store *store, const struct letter_filter *filter,
+                                     enum letter_order order, bool whole)
 {
-    struct list list;
-    if (filter->has_state) {
-        BSON_APPEND_UTF8(query, "state", letter_state_name(filter->state));
-        return;
+    static const char *const sorts[] = {[LETTER_NEWEST_FIRST] = "{\"sort\": {\"last_at\": -1}}",
+                                        [LETTER_OLDEST_FIRST] = "{\"sort\": {\"last_at\": 1}}",
+                                        [LETTER_BY_PLACE] = "{\"sort\": {\"replay.place\": 1}}"};
+    bson_t query = BSON_INITIALIZER;
+    if (filter->limit == 0)
+        return NULL;
+    bson_t *options = document_from_json(filter->id_count > 0 ? "{}" : sorts[order]);
+    letter_filter_append(&query, filter);
+    if (text_present(filter->run) && filter->id_count == 0)
+        BSON_APPEND_UTF8(options, "hint", "run");
+    BSON_APPEND_INT64(options, "limit", (int64_t)filter->limit);
+    BSON_APPEND_INT64(options, "maxTimeMS", store->pool->server_time_ms);
+    if (!whole) {
+        bson_t *fields = document_from_json("{\"headers\": 0, \"body\": 0, \"history\": 0}");
+        BSON_APPEND_DOCUMENT(options, "projection", fields);
+        bson_destroy(fields);
     }
-    list_begin_in(&list, query, "state");
-#define X(id, name) BSON_APPEND_UTF8(&list.array, list_next(&list), name);
-    LETTER_STATES(X)
-#undef X
-    list_end_in(&list, query);
+    mongoc_cursor_t *cursor =
+        mongoc_collection_find_with_opts(store->collections[MONGO_LETTERS], &query, options, NULL);
+    bson_destroy(options);
+    bson_destroy(&query);
+    return cursor;
 }
 
-static void append_times(bson_t *query, const struct letter_filter *filter)
-{
-    bson_t range;
-    if (filter->since_ms == 0 && filter->until_ms == 0)
-        return;
-    bson_append_document_begin(query, "last_at", -1, &range);
-    if (filter->since_ms != 0)
-        BSON_APPEND_DATE_TIME(&range, "$gte", filter->since_ms);
-    if (filter->until_ms != 0)
-        BSON_APPEND_DATE_TIME(&range, "$lt", filter->until_ms);
-    bson_append_document_end(query, &range);
-}
-
-static void append_letter_filter(bson_t *query, const struct letter_filter *filter)
-{
-    append_states(query, filter);
-    append_times(query, filter);
-    letter_append_text(query, "reason", filter->reason);
-    letter_append_text(query, "principal", filter->principal);
-    letter_append_text(query, "command", filter->command);
-    letter_append_text(query, "project", filter->project);
-    letter_append_text(query, "group", filter->group);
-}
-
-enum store_status mongo_letters_list(struct store *base, const struct letter_filter *filter,
-                                     struct arena *arena, struct letter_record **ret_records,
-                                     size_t *ret_count, struct error *error)
+enum store_status mongo_letters_read(struct store *base, const struct letter_filter *filter,
+                                     enum letter_order order, bool whole, struct arena *arena,
+                                     struct letter_record **ret_records, size_t *ret_count,
+                                     struct error *error)
 {
     struct mongo_store *store = (struct mongo_store *)base;
     struct letter_rows rows = {.arena = arena};
-    bson_t query = BSON_INITIALIZER;
     enum store_status status = STORE_OK;
-    if (filter->limit > 0) { /* the server takes a limit of 0 for no limit */
-        bson_t *options = document_from_json("{\"sort\": {\"last_at\": -1}, \"projection\": "
-                                             "{\"headers\": 0, \"body\": 0, \"history\": 0}}");
-        append_letter_filter(&query, filter);
-        BSON_APPEND_INT64(options, "limit", (int64_t)filter->limit);
-        BSON_APPEND_INT64(options, "maxTimeMS", store->pool->server_time_ms);
-        mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(
-            store->collections[MONGO_LETTERS], &query, options, NULL);
+    mongoc_cursor_t *cursor = find_letters(store, filter, order, whole);
+    if (cursor != NULL)
         status = mongo_each_row(store, PHASE_RUN, cursor, listed_row, &rows, error);
-        bson_destroy(options);
-    }
     *ret_records = rows.records;
     *ret_count = rows.count;
-    bson_destroy(&query);
     return status;
+}
+
+/* --- one after the other -------------------------------------------------------------------- */
+
+struct visiting {
+    letter_visit visit;
+    void *context;
+    bool ended;
+};
+
+/* CONFLICT ends the cursor; the caller takes it for the end of the list. */
+static enum store_status visited_row(void *context, const bson_t *document, struct error *error)
+{
+    struct visiting *visiting = context;
+    struct letter_record record;
+    struct arena *arena = arena_new(0);
+    enum store_status status = STORE_OK;
+    if (!letter_read(document, arena, &record))
+        status = mongo_malformed(MONGO_LETTERS, document, error);
+    else
+        visiting->ended = !visiting->visit(visiting->context, &record, arena);
+    arena_free(arena);
+    return visiting->ended ? STORE_CONFLICT : status;
+}
+
+enum store_status mongo_letters_each(struct store *base, const struct letter_filter *filter,
+                                     enum letter_order order, bool whole, letter_visit visit,
+                                     void *context, struct error *error)
+{
+    struct mongo_store *store = (struct mongo_store *)base;
+    struct visiting visiting = {.visit = visit, .context = context};
+    enum store_status status = STORE_OK;
+    mongoc_cursor_t *cursor = find_letters(store, filter, order, whole);
+    if (cursor != NULL)
+        status = mongo_each_row(store, PHASE_RUN, cursor, visited_row, &visiting, error);
+    return visiting.ended ? STORE_OK : status;
 }

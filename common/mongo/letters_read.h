@@ -31,8 +31,8 @@ struct letter_filter {
     struct text group;
     bool has_provider; /* the letter names it */
     struct uuid provider;
-    struct text run;           /* of its latest replay */
-    bool has_phase;            /* of its latest replay */
+    struct text run; /* of its latest replay */
+    bool has_phase;  /* of its latest replay */
     enum letter_phase phase;
     bool has_state;
     enum letter_state state;
@@ -41,7 +41,8 @@ struct letter_filter {
     size_t limit;     /* at most so many letters */
 };
 
-/* The order of a list; LETTER_BY_PLACE is that of the run. */
+/* The order of a list. LETTER_BY_PLACE is that of a run, which the filter must name. A filter with
+   ids has no order. */
 enum letter_order { LETTER_NEWEST_FIRST, LETTER_OLDEST_FIRST, LETTER_BY_PLACE };
 
 /* A letter of a list. `arena` has its texts, and is emptied after the call. Returns false to end
@@ -74,12 +75,12 @@ enum store_status mongo_letter_groups(struct store *store, const struct letter_f
                                       struct arena *arena, struct letter_group_row **ret_groups,
                                       size_t *ret_count, struct error *error);
 
-/*
- * Lists letters, the newest first. Sets the list, which is in `arena` with all its texts. The
- * records have neither headers, body nor history. REFUSED: a stored document is malformed.
- */
-enum store_status mongo_letters_list(struct store *store, const struct letter_filter *filter,
-                                     struct arena *arena, struct letter_record **ret_records,
-                                     size_t *ret_count, struct error *error);
+/* Reads all letters of the filter into a list in this order, which is in `arena` with all its
+   texts; with their headers, bodies and histories if `whole`. REFUSED: a stored document is
+   malformed. */
+enum store_status mongo_letters_read(struct store *store, const struct letter_filter *filter,
+                                     enum letter_order order, bool whole, struct arena *arena,
+                                     struct letter_record **ret_records, size_t *ret_count,
+                                     struct error *error);
 
 #endif

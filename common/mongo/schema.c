@@ -61,7 +61,16 @@
 #define LETTER_HISTORY                                                                             \
     "{\"bsonType\": \"array\", \"maxItems\": 20, \"items\": {\"bsonType\": \"object\", "           \
     "\"required\": [\"at\"], \"properties\": {\"at\": " DATE ", \"reason\": " ANY_TEXT ", "        \
-    "\"detail\": " ANY_TEXT ", \"worker\": " ANY_TEXT "}, \"additionalProperties\": false}}"
+    "\"detail\": " ANY_TEXT ", \"worker\": " ANY_TEXT ", \"action\": {\"enum\": ["               \
+    "\"replayed\", \"edited\", \"succeeded\", \"failed\", \"resolved\", \"discarded\", "             \
+    "\"reopened\"]}, \"by\": " ANY_TEXT ", \"note\": " ANY_TEXT ", \"key\": " ANY_TEXT "}, "       \
+    "\"additionalProperties\": false}}"
+
+#define LETTER_REPLAY                                                                              \
+    "{\"bsonType\": \"object\", \"required\": [\"run\", \"place\", \"phase\", \"at\"], "             \
+    "\"properties\": {\"run\": " STRING ", \"place\": " COUNT ", "                                 \
+    "\"phase\": {\"enum\": [\"selected\", \"sending\", \"sent\"]}, \"at\": " DATE ", "             \
+    "\"by\": " ANY_TEXT "}, \"additionalProperties\": false}"
 
 #define LETTER                                                                                     \
     "\"_id\": {\"bsonType\": \"string\", \"pattern\": \"^[0-9a-f]{32}$\"}, "                       \
@@ -78,7 +87,8 @@
     "\"last_at\": " DATE ", \"history\": " LETTER_HISTORY ", "                                     \
     "\"unpublished\": {\"enum\": [true]}, \"published_at\": " DATE ", "                            \
     "\"expires_at\": " DATE ", \"claimed_by\": " STRING ", \"claimed_until\": " DATE ", "          \
-    "\"refused\": " ANY_TEXT
+    "\"refused\": " ANY_TEXT ", \"replay\": " LETTER_REPLAY ", \"new_key\": " STRING ", "            \
+    "\"new_key_at\": " DATE ", \"edited_key\": " STRING ", \"edited_to\": " STRING
 
 /*
  * The sweep looks only at unpublished letters, which are few: hence a partial index. `allotctl`
@@ -95,6 +105,10 @@
     "{\"key\": {\"principal\": 1, \"last_at\": -1}, \"name\": \"principal\"}, "                    \
     "{\"key\": {\"group\": 1, \"last_at\": -1}, \"name\": \"group\"}, "                            \
     "{\"key\": {\"reason\": 1, \"last_at\": -1}, \"name\": \"reason\"}, "                          \
+    "{\"key\": {\"state\": 1, \"group\": 1, \"last_at\": -1, \"first_at\": 1, \"_id\": 1}, "         \
+    "\"name\": \"groups\"}, "                                                                      \
+    "{\"key\": {\"replay.run\": 1, \"replay.place\": 1}, \"name\": \"run\", "                      \
+    "\"partialFilterExpression\": {\"replay.run\": {\"$exists\": true}}}, "                        \
     "{\"key\": {\"body_dropped\": 1, \"state\": 1, \"last_at\": 1, \"published_at\": 1, "          \
     "\"principal\": 1, \"bytes\": 1}, \"name\": \"bounds\"}]"
 

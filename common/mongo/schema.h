@@ -8,7 +8,7 @@
 /* The version of the schema, which each worker writes into its document in `workers`. It grows with
    each change of a validator or a unique index, and with each other change that an older version
    could not work with. While a worker with a newer one runs, others repair nothing (repair.c). */
-enum { SCHEMA_VERSION = 1 };
+enum { SCHEMA_VERSION = 2 };
 
 /*
  * The _id of the sentinel of each collection: a document that is written after the validator and

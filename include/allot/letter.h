@@ -313,7 +313,8 @@ struct letter_record {
     struct letter_replay replay;
     struct text new_key; /* under which replays send the command; absent: under its own key */
     int64_t new_key_at_ms;
-    struct text edited_to; /* id that the letter of the edited command would have */
+    struct text edited_key; /* of a changed command that was sent in its place; absent: none */
+    struct text edited_to;  /* the id that a letter of that command has */
 };
 
 #endif

@@ -102,7 +102,7 @@ static struct listed list(struct store_world *world, const struct letter_filter 
     struct session session = session_open(world);
     struct listed listed = {NULL, 99};
     assert_status(&session, STORE_OK,
-                  mongo_letters_list(session.store, filter, world->arena, &listed.records,
+                  mongo_letters_read(session.store, filter, LETTER_NEWEST_FIRST, false, world->arena, &listed.records,
                                      &listed.count, &session.error));
     session_close(&session);
     return listed;

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Design. Each function is one update of all its letters, with the conditions in the filter: the
+ * server checks them under the lock of each document. So two people who do the same, and a worker
+ * that dead-letters the command again, cannot undo each other's change unseen.
+ *
+ * Times are the database's, as far as a store knows them (database_clock.c).
+ */
+#include "common/mongo/letters_desk.h"
+
+#include "common/mongo/document.h"
+#include "common/mongo/letter_document.h"
+#include "common/mongo/list.h"
+#include "common/mongo/session.h"
+
+/* --- one update of many letters ------------------------------------------------------------- */
+
+/* An update that is put together. */
+struct desk_update {
+    bson_t filter;
+    bson_t set;
+    bson_t push;
+};
+
+static void begin_update(struct desk_update *update, const struct text *ids, size_t count)
+{
+    struct list list;
+    bson_init(&update->filter);
+    bson_init(&update->set);
+    bson_init(&update->push);
+    list_begin_in(&list, &update->filter, "_id");
+    for (size_t i = 0; i < count; i++)
+        document_append_text(&list.array, list_next(&list), ids[i]);
+    list_end_in(&list, &update->filter);
+}
+
+static void end_update(struct desk_update *update)
+{
+    bson_destroy(&update->push);
+    bson_destroy(&update->set);
+    bson_destroy(&update->filter);
+}
+
+static int64_t count_in(const bson_t *reply, const char *key)
+{
+    bson_iter_t iter;
+    return bson_iter_init_find(&iter, reply, key) ? bson_iter_as_int64(&iter) : 0;
+}
+
+static enum store_status run_update(struct mongo_store *store, const struct desk_update *update,
+                                    size_t *ret_changed, struct error *error)
+{
+    bson_t operators = BSON_INITIALIZER, reply;
+    bson_error_t cause;
+    enum store_status status = STORE_OK;
+    BSON_APPEND_DOCUMENT(&operators, "$set", &update->set);
+    if (!bson_empty(&update->push))
+        BSON_APPEND_DOCUMENT(&operators, "$push", &update->push);
+    if (!mongoc_collection_update_many(store->collections[MONGO_LETTERS], &update->filter,
+                                       &operators, NULL, &reply, &cause))
+        status = mongo_failed(store, PHASE_RUN, &cause, &reply, error);
+    if (ret_changed != NULL)
+        *ret_changed = (size_t)count_in(&reply, "matchedCount");
+    bson_destroy(&reply);
+    bson_destroy(&operators);
+    return status;
+}
+
+static void append_note(struct mongo_store *store, struct desk_update *update,
+                        const struct letter_note *note)
+{
+    struct letter_event event = {.at_ms = mongo_now_ms(&store->base),
+                                 .action = note->action,
+                                 .by = note->by,
+                                 .note = note->note,
+                                 .key = note->key};
+    letter_append_action(&update->push, &event);
+}
+
+static void require_state(struct desk_update *update, enum letter_state state)
+{
+    BSON_APPEND_UTF8(&update->filter, "state", letter_state_name(state));
+}
+
+static void set_state(struct desk_update *update, enum letter_state state)
+{
+    BSON_APPEND_UTF8(&update->set, "state", letter_state_name(state));
+}
+
+static void require_phase(struct desk_update *update, struct text run, enum letter_phase phase)
+{
+    document_append_text(&update->filter, "replay.run", run);
+    BSON_APPEND_UTF8(&update->filter, "replay.phase", letter_phase_name(phase));
+}
+
+static void set_phase(struct mongo_store *store, struct desk_update *update,
+                      enum letter_phase phase)
+{
+    BSON_APPEND_UTF8(&update->set, "replay.phase", letter_phase_name(phase));
+    BSON_APPEND_DATE_TIME(&update->set, "replay.at", mongo_now_ms(&store->base));
+}
+
+/* --- the state ------------------------------------------------------------------------------ */
+
+static void require_set(struct desk_update *update, const struct letter_set *set)
+{
+    struct list list;
+    list_begin_in(&list, &update->filter, "state");
+    for (size_t i = 0; i < sizeof set->states / sizeof set->states[0]; i++) {
+        if (set->states[i])
+            BSON_APPEND_UTF8(&list.array, list_next(&list),
+                             letter_state_name((enum letter_state)i));
+    }
+    list_end_in(&list, &update->filter);
+    if (set->last_at_ms == 0)
+        return;
+    bson_t range;
+    bson_append_document_begin(&update->filter, "last_at", -1, &range);
+    BSON_APPEND_DATE_TIME(&range, "$lte", set->last_at_ms);
+    bson_append_document_end(&update->filter, &range);
+}
+
+enum store_status mongo_letters_close(struct store *base, const struct letter_set *set,
+                                      enum letter_state state, const struct letter_note *note,
+                                      size_t *ret_changed, struct error *error)
+{
+    struct mongo_store *store = (struct mongo_store *)base;
+    struct desk_update update;
+    *ret_changed = 0;
+    enum store_status status = mongo_measure_clock(store, PHASE_RUN, error);
+    if (status != STORE_OK || set->count == 0)
+        return status;
+    begin_update(&update, set->ids, set->count);
+    require_set(&update, set);
+    set_state(&update, state);
+    append_note(store, &update, note);
+    status = run_update(store, &update, ret_changed, error);
+    end_update(&update);
+    return status;
+}
+
+/* --- replays -------------------------------------------------------------------------------- */
+
+/* Adds one update that gives an open letter its place in the run. */
+static bool add_place(struct mongo_store *store, mongoc_bulk_operation_t *bulk,
+                      const struct letter_replay *replay, struct text id, bson_error_t *cause)
+{
+    bson_t selector = BSON_INITIALIZER, update = BSON_INITIALIZER, set, part;
+    document_append_text(&selector, "_id", id);
+    BSON_APPEND_UTF8(&selector, "state", letter_state_name(LETTER_OPEN));
+    bson_append_document_begin(&update, "$set", -1, &set);
+    bson_append_document_begin(&set, "replay", -1, &part);
+    document_append_text(&part, "run", replay->run);
+    BSON_APPEND_INT64(&part, "place", replay->place);
+    BSON_APPEND_UTF8(&part, "phase", letter_phase_name(LETTER_PHASE_SELECTED));
+    BSON_APPEND_DATE_TIME(&part, "at", mongo_now_ms(&store->base));
+    letter_append_text(&part, "by", replay->by);
+    bson_append_document_end(&set, &part);
+    bson_append_document_end(&update, &set);
+    bool added = mongoc_bulk_operation_update_one_with_opts(bulk, &selector, &update, NULL, cause);
+    bson_destroy(&update);
+    bson_destroy(&selector);
+    return added;
+}
+
+enum store_status mongo_letters_select(struct store *base, struct text run, struct text by,
+                                       int64_t first_place, const struct text *ids, size_t count,
+                                       size_t *ret_changed, struct error *error)
+{
+    struct mongo_store *store = (struct mongo_store *)base;
+    struct letter_replay replay = {.run = run, .by = by};
+    bson_t reply = BSON_INITIALIZER;
+    bson_error_t cause;
+    *ret_changed = 0;
+    enum store_status status = mongo_measure_clock(store, PHASE_RUN, error);
+    if (status != STORE_OK || count == 0)
+        return status;
+    mongoc_bulk_operation_t *bulk =
+        mongoc_collection_create_bulk_operation_with_opts(store->collections[MONGO_LETTERS], NULL);
+    bool done = true;
+    for (size_t i = 0; done && i < count; i++) {
+        replay.place = first_place + (int64_t)i;
+        done = add_place(store, bulk, &replay, ids[i], &cause);
+    }
+    if (done) {
+        bson_destroy(&reply);
+        done = mongoc_bulk_operation_execute(bulk, &reply, &cause) != 0;
+    }
+    if (!done)
+        status = mongo_failed(store, PHASE_RUN, &cause, &reply, error);
+    *ret_changed = (size_t)count_in(&reply, "nMatched");
+    bson_destroy(&reply);
+    mongoc_bulk_operation_destroy(bulk);
+    return status;
+}
+
+/* An absent text asks for a letter that does not have the field. */
+static void require_text(struct desk_update *update, const char *key, struct text value)
+{
+    bson_t absent;
+    if (text_present(value)) {
+        document_append_text(&update->filter, key, value);
+        return;
+    }
+    bson_append_document_begin(&update->filter, key, -1, &absent);
+    BSON_APPEND_BOOL(&absent, "$exists", false);
+    bson_append_document_end(&update->filter, &absent);
+}
+
+enum store_status mongo_letter_set_key(struct store *base, struct text id, struct text old_key,
+                                       struct text new_key, bool *ret_changed, struct error *error)
+{
+    struct mongo_store *store = (struct mongo_store *)base;
+    struct desk_update update;
+    size_t changed = 0;
+    *ret_changed = false;
+    enum store_status status = mongo_measure_clock(store, PHASE_RUN, error);
+    if (status != STORE_OK)
+        return status;
+    begin_update(&update, &id, 1);
+    require_state(&update, LETTER_OPEN);
+    require_text(&update, "new_key", old_key);
+    document_append_text(&update.set, "new_key", new_key);
+    BSON_APPEND_DATE_TIME(&update.set, "new_key_at", mongo_now_ms(base));
+    status = run_update(store, &update, &changed, error);
+    end_update(&update);
+    *ret_changed = changed == 1;
+    return status;
+}
+
+/* Appends {$or: [{state: open}, {edited_key: key, "replay.phase": sending}]}. */
+static void require_editable(struct desk_update *update, struct text key)
+{
+    struct list list;
+    bson_t part;
+    list_begin(&list, &update->filter, "$or");
+    bson_append_document_begin(&list.array, list_next(&list), -1, &part);
+    BSON_APPEND_UTF8(&part, "state", letter_state_name(LETTER_OPEN));
+    bson_append_document_end(&list.array, &part);
+    bson_append_document_begin(&list.array, list_next(&list), -1, &part);
+    document_append_text(&part, "edited_key", key);
+    BSON_APPEND_UTF8(&part, "replay.phase", letter_phase_name(LETTER_PHASE_SENDING));
+    bson_append_document_end(&list.array, &part);
+    list_end(&list, &update->filter);
+}
+
+enum store_status mongo_letter_set_edited(struct store *base, struct text id, struct text run,
+                                          struct text edited_to, const struct letter_note *note,
+                                          bool *ret_changed, struct error *error)
+{
+    struct mongo_store *store = (struct mongo_store *)base;
+    struct desk_update update;
+    size_t changed = 0;
+    *ret_changed = false;
+    enum store_status status = mongo_measure_clock(store, PHASE_RUN, error);
+    if (status != STORE_OK)
+        return status;
+    begin_update(&update, &id, 1);
+    require_editable(&update, note->key);
+    set_state(&update, LETTER_REPLAYED);
+    set_phase(store, &update, LETTER_PHASE_SENDING);
+    document_append_text(&update.set, "replay.run", run);
+    BSON_APPEND_INT64(&update.set, "replay.place", 0);
+    letter_append_text(&update.set, "replay.by", note->by);
+    document_append_text(&update.set, "edited_key", note->key);
+    document_append_text(&update.set, "edited_to", edited_to);
+    append_note(store, &update, note);
+    status = run_update(store, &update, &changed, error);
+    end_update(&update);
+    *ret_changed = changed == 1;
+    return status;
+}
+
+enum store_status mongo_letters_begin_send(struct store *base, struct text run,
+                                           const struct text *ids, size_t count,
+                                           const struct letter_note *note, size_t *ret_changed,
+                                           struct error *error)
+{
+    struct mongo_store *store = (struct mongo_store *)base;
+    struct desk_update update;
+    *ret_changed = 0;
+    enum store_status status = mongo_measure_clock(store, PHASE_RUN, error);
+    if (status != STORE_OK || count == 0)
+        return status;
+    begin_update(&update, ids, count);
+    require_state(&update, LETTER_OPEN);
+    require_phase(&update, run, LETTER_PHASE_SELECTED);
+    set_state(&update, LETTER_REPLAYED);
+    set_phase(store, &update, LETTER_PHASE_SENDING);
+    append_note(store, &update, note);
+    status = run_update(store, &update, ret_changed, error);
+    end_update(&update);
+    return status;
+}
+
+enum store_status mongo_letters_end_send(struct store *base, struct text run,
+                                         const struct text *ids, size_t count, struct error *error)
+{
+    struct mongo_store *store = (struct mongo_store *)base;
+    struct desk_update update;
+    enum store_status status = mongo_measure_clock(store, PHASE_RUN, error);
+    if (status != STORE_OK || count == 0)
+        return status;
+    begin_update(&update, ids, count);
+    require_phase(&update, run, LETTER_PHASE_SENDING);
+    set_phase(store, &update, LETTER_PHASE_SENT);
+    status = run_update(store, &update, NULL, error);
+    end_update(&update);
+    return status;
+}
+
+/* --- import --------------------------------------------------------------------------------- */
+
+static bool add_insert(struct mongo_store *store, mongoc_bulk_operation_t *bulk,
+                       const struct letter_record *record, bson_error_t *cause)
+{
+    bson_t selector = BSON_INITIALIZER, update = BSON_INITIALIZER, options = BSON_INITIALIZER, part;
+    document_append_text(&selector, "_id", record->letter.id);
+    bson_append_document_begin(&update, "$setOnInsert", -1, &part);
+    letter_append_record(&part, record, mongo_now_ms(&store->base),
+                         store->pool->letters_retention_ms);
+    bson_append_document_end(&update, &part);
+    BSON_APPEND_BOOL(&options, "upsert", true);
+    bool added =
+        mongoc_bulk_operation_update_one_with_opts(bulk, &selector, &update, &options, cause);
+    bson_destroy(&options);
+    bson_destroy(&update);
+    bson_destroy(&selector);
+    return added;
+}
+
+enum store_status mongo_letters_insert(struct store *base, const struct letter_record *records,
+                                       size_t count, size_t *ret_inserted, struct error *error)
+{
+    struct mongo_store *store = (struct mongo_store *)base;
+    bson_t reply = BSON_INITIALIZER;
+    bson_error_t cause;
+    *ret_inserted = 0;
+    enum store_status status = mongo_measure_clock(store, PHASE_RUN, error);
+    if (status != STORE_OK || count == 0)
+        return status;
+    mongoc_bulk_operation_t *bulk =
+        mongoc_collection_create_bulk_operation_with_opts(store->collections[MONGO_LETTERS], NULL);
+    bool done = true;
+    for (size_t i = 0; done && i < count; i++)
+        done = add_insert(store, bulk, &records[i], &cause);
+    if (done) {
+        bson_destroy(&reply);
+        done = mongoc_bulk_operation_execute(bulk, &reply, &cause) != 0;
+    }
+    if (!done)
+        status = mongo_failed(store, PHASE_RUN, &cause, &reply, error);
+    *ret_inserted = (size_t)count_in(&reply, "nUpserted");
+    bson_destroy(&reply);
+    mongoc_bulk_operation_destroy(bulk);
+    return status;
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Design. The edited command has a key of its own, so that the letter's key stays free for the
+ * original. The key is written into the letter before anything is sent, with the id that a letter
+ * of the edited command has: this links both. If the process dies before the publish is confirmed,
+ * the letter stays SENDING, and the next edit uses the same key: if the first one took effect, the
+ * second one does not (the same body gets the same answer, another one idempotency_key_reused).
+ */
+#include "ctl/desk/edit.h"
+
+#include "common/codec/command_decode.h"
+#include "common/codec/letter_build.h"
+#include "common/host/random.h"
+#include "common/mongo/letters_desk.h"
+#include "ctl/desk/sender.h"
+
+static struct decode_context decode_context_of(const struct desk *desk)
+{
+    return (struct decode_context){
+        .policy = desk->policy,
+        .trust_user_id = desk->settings->security_trust_user_id,
+        .default_principal = desk->settings->security_default_principal,
+    };
+}
+
+/* The message with the edited body. */
+static struct outgoing message_of(const struct desk *desk, const struct letter_record *record,
+                                  struct text body, struct text key,
+                                  const struct replay_options *options, struct arena *arena)
+{
+    struct letter_record edited = *record;
+    edited.letter.body = body;
+    edited.letter.body_size = body.length;
+    edited.letter.properties.content_type = text_of("application/json");
+    edited.letter.properties.content_encoding = TEXT_NONE;
+    return replay_message(&edited, options, key, desk->settings, arena);
+}
+
+bool edit_check(const struct desk *desk, const struct letter_record *record, struct text body,
+                struct error *error)
+{
+    static const struct replay_options options = {0};
+    struct arena *arena = arena_new(0);
+    struct decode_context context = decode_context_of(desk);
+    struct outgoing message = message_of(desk, record, body, text_of("edited"), &options, arena);
+    struct delivery delivery = {.properties = message.properties, .body = body};
+    struct decoded decoded;
+    command_decode(&context, &delivery, arena, &decoded);
+    if (!decoded.accepted)
+        error_set(error, "%s: %.*s", verdict_name(decoded.verdict.code),
+                  TEXT_ARGS(decoded.verdict.message));
+    arena_free(arena);
+    return decoded.accepted;
+}
+
+/* The key of an edit that was interrupted, or a new one. */
+static struct text key_for(const struct letter_record *record, struct arena *arena)
+{
+    if (text_present(record->edited_key) && record->replay.phase == LETTER_PHASE_SENDING)
+        return record->edited_key;
+    return text_copy(arena, text_of(uuid_format(random_uuid()).chars));
+}
+
+static bool link_letter(const struct desk *desk, const struct letter_record *record,
+                        struct text body, struct text key, struct text run, struct arena *arena,
+                        struct error *error)
+{
+    struct letter_note note = {.action = LETTER_ACTION_EDITED, .by = desk->by, .key = key};
+    struct text to = letter_id(arena, desk->settings->amqp_queue, record->letter.principal, key,
+                               letter_body_sha256(arena, body));
+    bool changed = false;
+    if (mongo_letter_set_edited(desk->store, record->letter.id, run, to, &note, &changed, error) !=
+        STORE_OK)
+        return false;
+    if (!changed)
+        error_set(error, "the letter is not open any more; see 'allotctl letter show %.*s'",
+                  TEXT_ARGS(record->letter.id));
+    return changed;
+}
+
+bool edit_send(const struct desk *desk, struct client *client, const struct letter_record *record,
+               struct text body, const struct replay_options *options, struct arena *arena,
+               struct text *ret_key, struct error *error)
+{
+    struct text key = key_for(record, arena);
+    struct text run = text_copy(arena, text_of(uuid_format(random_uuid()).chars));
+    struct outgoing message = message_of(desk, record, body, key, options, arena);
+    *ret_key = key;
+    return sender_check(desk, client, record->letter.principal, error) &&
+           link_letter(desk, record, body, key, run, arena, error) &&
+           sender_publish(client, &message, error) &&
+           mongo_letters_end_send(desk->store, run, &record->letter.id, 1, error) == STORE_OK;
+}
