@@ -8,7 +8,8 @@
 
 /*
  * Returns the effect, in `arena`: `consumer c0ffee00-...: VCPU=2 on 5a4f0e1c-...; generation 1`. Of
- * a command with many consumers or providers it names the first ones and counts the others.
+ * a command with many consumers or providers it names the first ones and counts the others. Texts
+ * of the command are in it as they are. The verdict must be a success that is not a replay.
  */
 struct text effect_text(struct arena *arena, const struct command *command,
                         const struct verdict *verdict);

@@ -18,6 +18,7 @@ struct replay_options {
 #define REPLAY_OBSTACLES(X)                                                                        \
     X(NONE, "")                                                                                    \
     X(CLOSED, "the letter is closed; see 'allotctl letter reopen'")                                \
+    X(PENDING, "it was replayed, and the answer is not known yet")                                 \
     X(READ, "the command is a read: nobody would get its answer")                                  \
     X(TRUNCATED, "the letter has only the first part of the body")                                 \
     X(NO_BODY, "the letter has no body (letters.keep_body or letters.max_bytes)")                  \
@@ -38,21 +39,28 @@ const char *replay_obstacle_text(enum replay_obstacle obstacle);
 
 /*
  * Returns why the letter cannot be replayed at this time of the database; NONE: it can. The record
- * must have its body. NO_KEY and KEY_EXPIRED are not returned if options->new_key is true.
+ * must have its body. NO_KEY and KEY_EXPIRED are not returned if options->new_key is true. A letter
+ * whose replay was begun, and not noted as sent, is not PENDING: it is sent again with the same
+ * key.
  */
 enum replay_obstacle replay_obstacle(const struct letter_record *record,
                                      const struct replay_options *options,
                                      const struct settings *settings, int64_t now_ms);
 
-/* Returns the key under which a replay sends the command: the letter's new key, if it has one that
-   has not expired, or its own. Absent: it has none that can be used, and needs a new one. */
+/*
+ * Returns the key under which a replay sends the command: the letter's new key if it has one,
+ * otherwise its own. Absent: that key has expired or is not valid, so a new one is needed. A key
+ * expires settings->idempotency_retention_ms after the letter got it: its own when it was last
+ * dead-lettered, the new one at `new_key_at_ms`.
+ */
 struct text replay_key(const struct letter_record *record, const struct settings *settings,
                        int64_t now_ms);
 
 /*
- * Returns the message to publish: body, content type and encoding, principal (as user_id),
- * correlation id and traceparent of the original, the given key, and what `options` keep. Texts are
- * borrowed from the record, or in `arena`.
+ * Returns the message to publish, mandatory and to the exchange of the commands: body, content type
+ * and encoding, principal (as user_id), correlation id and traceparent of the original, the given
+ * key, and what `options` keep. Without security.trust_user_id it has no user_id. Texts are
+ * borrowed from the arguments, or in `arena`.
  */
 struct outgoing replay_message(const struct letter_record *record,
                                const struct replay_options *options, struct text key,
