@@ -22,6 +22,14 @@ int dead_list_command(const struct options *options, struct arena *arena);
 int letter_list_command(const struct options *options, struct arena *arena);
 int letter_show_command(const struct options *options, struct arena *arena);
 int letter_import_command(const struct options *options, struct arena *arena);
+int letter_groups_command(const struct options *options, struct arena *arena);
+int letter_replay_command(const struct options *options, struct arena *arena);
+int letter_edit_command(const struct options *options, struct arena *arena);
+int letter_resolve_command(const struct options *options, struct arena *arena);
+int letter_discard_command(const struct options *options, struct arena *arena);
+int letter_reopen_command(const struct options *options, struct arena *arena);
+int letter_export_command(const struct options *options, struct arena *arena);
+int outcome_show_command(const struct options *options, struct arena *arena);
 int audit_command(const struct options *options, struct arena *arena);
 
 #endif

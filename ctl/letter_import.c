@@ -32,6 +32,7 @@
 #include "ctl/dead_letter.h"
 #include "ctl/dead_queue.h"
 #include "ctl/delivery_limit.h"
+#include "ctl/letter_import_lines.h"
 #include "ctl/letter_of_message.h"
 #include "ctl/output.h"
 #include "ctl/settings.h"
@@ -324,10 +325,26 @@ static int run_import(struct import *import)
     return import->left == 0 ? EXIT_SUCCESS : EXIT_FAILED;
 }
 
+static bool check_source(const struct options *options)
+{
+    bool queue = options->from_queue || options->queue != NULL || options->limit != 0;
+    if (options->operand == NULL || !queue)
+        return true;
+    (void)fputs(
+        "allotctl: --from-queue, --queue and --limit are for the dead letters in the queue; "
+        "give either them or a file\n",
+        stderr);
+    return false;
+}
+
 int letter_import_command(const struct options *options, struct arena *arena)
 {
     struct settings settings = {0};
     struct error error = {""};
+    if (!check_source(options))
+        return EXIT_USAGE;
+    if (options->operand != NULL)
+        return letter_import_lines(options, arena);
     if (!both_settings_load(options, arena, &settings, &error))
         return fail_with(&error);
     struct import import = {.options = options,

@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "common/mongo/letters_read.h"
-
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -12,11 +9,11 @@
 #include <unistd.h>
 
 #include "ctl/commands.h"
-#include "ctl/database.h"
+#include "ctl/desk_session.h"
 #include "ctl/letter_json.h"
+#include "ctl/letter_query.h"
 #include "ctl/letter_text.h"
 #include "ctl/output.h"
-#include "ctl/settings.h"
 
 /* --- the body ------------------------------------------------------------------------------- */
 
@@ -75,72 +72,39 @@ static int write_body(const struct letter *letter, const char *path)
 
 /* --- the letter ----------------------------------------------------------------------------- */
 
-static int print_letter(const struct options *options, struct store *store,
+static int print_letter(const struct options *options, const struct desk_session *session,
                         const struct letter_record *record, struct arena *arena)
 {
-    struct error error = {""};
-    int64_t now_ms = 0;
     if (options->body != NULL)
         return write_body(&record->letter, options->body);
-    if (options->json) {
+    if (options->json)
         print_json_line(stdout, letter_json(arena, record, true));
-        return EXIT_SUCCESS;
-    }
-    if (mongo_read_clock(store, &now_ms, &error) != STORE_OK)
-        return fail_with(&error);
-    letter_text_print(record, now_ms, arena);
+    else
+        letter_text_print(record, session->now_ms, arena);
     return EXIT_SUCCESS;
 }
 
-static int show_letter(const struct options *options, struct store *store, struct text id,
-                       struct arena *arena)
+/* Finds the letter, after what has become of it was found out, so that its history says that. */
+static bool find_settled(const struct desk_session *session, struct text id, struct arena *arena,
+                         struct letter_record *ret_record, struct error *error)
 {
-    struct error error = {""};
-    struct letter_record record;
-    size_t matches = 0;
-    if (mongo_letter_find(store, id, arena, &record, &matches, &error) != STORE_OK)
-        return fail_with(&error);
-    if (matches == 1)
-        return print_letter(options, store, &record, arena);
-    if (matches == 0)
-        error_set(&error, "no letter has an id that begins with '%.*s'", TEXT_ARGS(id));
-    else
-        error_set(&error, "two or more letters begin with %.*s; give more digits", TEXT_ARGS(id));
-    return fail_with(&error);
-}
-
-/* Sets the id in lower case, in which the database has it. */
-static bool read_id(const char *given, struct arena *arena, struct text *ret_id)
-{
-    size_t length = given != NULL ? strlen(given) : 0;
-    char *id = arena_alloc(arena, length + 1);
-    bool valid = length >= LETTER_PREFIX_DIGITS_MIN && length <= LETTER_ID_DIGITS;
-    for (size_t i = 0; i < length; i++) {
-        id[i] = (char)tolower((unsigned char)given[i]);
-        valid = valid && isxdigit((unsigned char)given[i]) != 0;
-    }
-    *ret_id = text_view(id, length);
-    if (!valid)
-        (void)fprintf(stderr,
-                      "allotctl: expected the id of a letter, or its first %d or more hexadecimal "
-                      "digits\n",
-                      LETTER_PREFIX_DIGITS_MIN);
-    return valid;
+    struct store *store = session->desk.store;
+    return letter_find_one(store, id, arena, ret_record, error) &&
+           desk_session_settle(session, ret_record, 1, arena, error) &&
+           letter_find_one(store, id, arena, ret_record, error);
 }
 
 int letter_show_command(const struct options *options, struct arena *arena)
 {
-    struct settings settings = {0};
     struct error error = {""};
-    struct database database;
+    struct desk_session session;
+    struct letter_record record;
     struct text id;
-    if (!read_id(options->operand, arena, &id))
+    if (!letter_id_read(options->operand, arena, &id))
         return EXIT_USAGE;
-    if (!database_settings_load(options, arena, &settings, &error))
-        return fail_with(&error);
-    int status = database_open(&settings, &database, &error)
-                     ? show_letter(options, database.store, id, arena)
-                     : fail_with(&error);
-    database_close(&database);
+    bool found = desk_session_open(options, DESK_DATABASE, arena, &session, &error) &&
+                 find_settled(&session, id, arena, &record, &error);
+    int status = found ? print_letter(options, &session, &record, arena) : fail_with(&error);
+    desk_session_close(&session);
     return status;
 }

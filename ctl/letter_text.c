@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Design. letter_text_print_line() is one row of the list. letter_text_print() prints a letter in
- * parts: what is known of it, what became of it, its history, and the message with properties,
- * headers and body. Each line begins with a label, or is indented below one, so that a body cannot
- * look like another line of the letter.
+ * Design. letter_text_print() prints a letter in parts: what is known of it, what became of it, its
+ * history, and the message with properties, headers and body. Each line begins with a label, or is
+ * indented below one, so that a body cannot look like another line of the letter.
  *
  * Guarantees. Every text goes through print_printable(); numbers, names and times are our own.
  */
@@ -15,36 +14,17 @@
 
 #include "common/base/utf8.h"
 #include "common/codec/base64.h"
-#include "common/codec/text_cut.h"
 #include "ctl/headers_json.h"
 #include "ctl/letter_json.h"
 #include "ctl/output.h"
 #include "ctl/time_text.h"
 
-enum { SHORT_ID_DIGITS = 12, DETAIL_BYTES_MAX = 80, BASE64_LINE_BYTES = 76 };
-
-/* --- a line of the list --------------------------------------------------------------------- */
+enum { BASE64_LINE_BYTES = 76 };
 
 static void print_column(struct text text)
 {
     (void)putchar('\t');
     print_printable(stdout, text.length > 0 ? text : text_of("-"));
-}
-
-void letter_text_print_line(const struct letter_record *record, int64_t now_ms)
-{
-    const struct letter *letter = &record->letter;
-    struct text detail = text_cut(letter->detail, DETAIL_BYTES_MAX);
-    (void)fputs(time_format_age(record->last_at_ms, now_ms).chars, stdout);
-    print_column(text_cut(letter->id, SHORT_ID_DIGITS));
-    print_column(text_of(letter_state_name(record->state)));
-    print_column(letter->reason);
-    print_column(letter->principal);
-    print_column(letter->command);
-    (void)printf("\t%" PRId64, record->count);
-    print_column(text_of(letter_publication(record)));
-    print_column(detail);
-    (void)puts(detail.length < letter->detail.length ? "..." : "");
 }
 
 /* --- a letter ------------------------------------------------------------------------------- */
@@ -68,7 +48,7 @@ static void print_time(const char *label, int64_t time_ms, int64_t now_ms)
     if (time_ms == 0)
         return;
     print_label(label);
-    (void)fputs(time_format(time_ms).chars, stdout);
+    (void)fputs(time_format_local(time_ms).chars, stdout);
     if (time_ms <= now_ms)
         (void)printf(" (%s ago)", time_format_age(time_ms, now_ms).chars);
     (void)putchar('\n');
@@ -112,15 +92,49 @@ static void print_fate(const struct letter_record *record, int64_t now_ms)
     print_time("claimed until", record->claimed_until_ms, now_ms);
 }
 
+static void print_death(const struct letter_event *event)
+{
+    print_column(event->reason);
+    print_column(event->worker);
+    print_column(event->detail);
+}
+
+static void print_action(const struct letter_event *event)
+{
+    print_column(text_of(letter_action_name(event->action)));
+    print_column(event->by);
+    print_column(event->note);
+    if (text_present(event->key)) {
+        (void)fputs("\tkey ", stdout);
+        print_printable(stdout, event->key);
+    }
+}
+
+static void print_replay(const struct letter_record *record, int64_t now_ms)
+{
+    const struct letter_replay *replay = &record->replay;
+    if (replay->phase != LETTER_PHASE_NONE) {
+        print_text("run", replay->run);
+        print_text("phase", text_of(letter_phase_name(replay->phase)));
+        print_text("by", replay->by);
+        print_time("since", replay->at_ms, now_ms);
+    }
+    print_text("new key", record->new_key);
+    print_time("new key since", record->new_key_at_ms, now_ms);
+    print_text("edited key", record->edited_key);
+    print_text("edited to", record->edited_to);
+}
+
 static void print_history(const struct letter_record *record)
 {
     (void)puts("history");
     for (size_t i = 0; i < record->history_count; i++) {
         const struct letter_event *event = &record->history[i];
-        (void)printf("  %s", time_format(event->at_ms).chars);
-        print_column(event->reason);
-        print_column(event->worker);
-        print_column(event->detail);
+        (void)printf("  %s", time_format_local(event->at_ms).chars);
+        if (event->action == LETTER_ACTION_NONE)
+            print_death(event);
+        else
+            print_action(event);
         (void)putchar('\n');
     }
 }
@@ -225,6 +239,7 @@ void letter_text_print(const struct letter_record *record, int64_t now_ms, struc
     print_text("detail", letter->detail);
     print_command(letter);
     print_fate(record, now_ms);
+    print_replay(record, now_ms);
     print_history(record);
     print_properties(&letter->properties);
     print_headers(letter->raw_headers, arena);

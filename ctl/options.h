@@ -45,6 +45,7 @@ enum option_id {
     OPTION_FROM_QUEUE,
     OPTION_QUEUE,
     OPTION_BODY,
+    OPTION_EDITED_BODY,
     /* changes of letters */
     OPTION_DRY_RUN,
     OPTION_IMPORT_DRY_RUN,
@@ -80,6 +81,7 @@ enum option_id {
     OPTION_TO,
     /* questions to the policy */
     OPTION_ASKED_PRINCIPAL,
+    OPTION_OUTCOME_PRINCIPAL,
     OPTION_ASKED_COMMAND,
     OPTION_ASKED_PROJECT,
     OPTION_ASKED_PROVIDER,
@@ -123,7 +125,8 @@ struct options {
     const char *until;
     const char *text;
     const char *queue;
-    const char *body; /* the file that gets the body of a letter; "-": standard output */
+    const char
+        *body; /* the file that gets the body of a letter ("-": standard output), or has it */
     const char *note;
     const char *run; /* to be continued */
     const char *key_prefix;

@@ -145,12 +145,27 @@ bool broker_settings_load(const struct options *options, struct arena *arena,
     return load(options, &broker, arena, ret_settings, error);
 }
 
+static bool load_database(const struct options *options, const char *uri, const char *uri_file,
+                          struct arena *arena, struct settings *ret_settings, struct error *error)
+{
+    const struct scope database = {{"ALLOT_MONGODB_", "ALLOT_LETTERS_", "ALLOT_IDEMPOTENCY_",
+                                    "ALLOT_SECURITY_", "ALLOT_AMQP_QUEUE", "ALLOT_AMQP_EXCHANGE",
+                                    "ALLOT_AMQP_DEAD_LETTER_"},
+                                   {{"ALLOT_MONGODB_URI", uri, uri_file}}};
+    return load(options, &database, arena, ret_settings, error);
+}
+
 bool database_settings_load(const struct options *options, struct arena *arena,
                             struct settings *ret_settings, struct error *error)
 {
-    const struct scope database = {{"ALLOT_MONGODB_", "ALLOT_LETTERS_", "ALLOT_IDEMPOTENCY_"},
-                                   {{"ALLOT_MONGODB_URI", options->uri, options->uri_file}}};
-    return load(options, &database, arena, ret_settings, error);
+    return load_database(options, options->uri, options->uri_file, arena, ret_settings, error);
+}
+
+bool second_settings_load(const struct options *options, struct arena *arena,
+                          struct settings *ret_settings, struct error *error)
+{
+    return load_database(options, options->database_uri, options->database_uri_file, arena,
+                         ret_settings, error);
 }
 
 bool both_settings_load(const struct options *options, struct arena *arena,

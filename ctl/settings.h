@@ -18,10 +18,15 @@
 ALLOT_CHECK bool broker_settings_load(const struct options *options, struct arena *arena,
                                       struct settings *ret_settings, struct error *error);
 
-/* Loads the settings of the database, of letters and of outcomes: mongodb.*, letters.*,
-   idempotency.* and their variables. Texts are copied to `arena`. */
+/* Loads the settings of the database, and those that tell what a letter means: mongodb.*,
+   letters.*, idempotency.*, security.*, the names of exchanges and queues, and their variables.
+   Texts are copied to `arena`. */
 ALLOT_CHECK bool database_settings_load(const struct options *options, struct arena *arena,
                                         struct settings *ret_settings, struct error *error);
+
+/* The same for a command whose --uri is that of the broker: --database-uri overrides. */
+ALLOT_CHECK bool second_settings_load(const struct options *options, struct arena *arena,
+                                      struct settings *ret_settings, struct error *error);
 
 /* Loads the settings of both servers, and those that decide what a worker does with a command
    (letters.*, security.*, idempotency.*, delivery.*), with their variables. Texts are copied to

@@ -198,3 +198,30 @@ struct letter letter_copy(struct arena *arena, const struct letter *letter)
     copy.properties = copy_properties(arena, &letter->properties);
     return copy;
 }
+
+static const struct letter_event *copy_history(struct arena *arena,
+                                               const struct letter_record *record)
+{
+    struct letter_event *history = ARENA_ARRAY(arena, struct letter_event, record->history_count);
+    for (size_t i = 0; i < record->history_count; i++) {
+        struct letter_event *event = &history[i];
+        *event = record->history[i];
+        struct text *texts[] = {&event->reason, &event->detail, &event->worker,
+                                &event->by,     &event->note,   &event->key};
+        for (size_t j = 0; j < sizeof texts / sizeof texts[0]; j++)
+            *texts[j] = text_copy(arena, *texts[j]);
+    }
+    return history;
+}
+
+struct letter_record letter_record_copy(struct arena *arena, const struct letter_record *record)
+{
+    struct letter_record copy = *record;
+    struct text *texts[] = {&copy.claimed_by, &copy.refused,    &copy.replay.run, &copy.replay.by,
+                            &copy.new_key,    &copy.edited_key, &copy.edited_to};
+    copy.letter = letter_copy(arena, &record->letter);
+    copy.history = copy_history(arena, record);
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        *texts[i] = text_copy(arena, *texts[i]);
+    return copy;
+}

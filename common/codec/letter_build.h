@@ -32,6 +32,9 @@ struct text letter_principal(const struct delivery *delivery, const struct decod
 /* Returns a copy of the letter with all it points to, in `arena`. */
 struct letter letter_copy(struct arena *arena, const struct letter *letter);
 
+/* The same for a record. */
+struct letter_record letter_record_copy(struct arena *arena, const struct letter_record *record);
+
 /*
  * Returns the id of the letter, in `arena`: LETTER_ID_DIGITS of a digest. The same command of the
  * same principal in the same queue always gets the same one.

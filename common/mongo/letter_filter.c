@@ -10,6 +10,7 @@
 #include "common/mongo/document.h"
 #include "common/mongo/letter_document.h"
 #include "common/mongo/list.h"
+#include "common/mongo/pool.h"
 
 static void append_states(bson_t *query, const struct letter_filter *filter)
 {
@@ -66,4 +67,32 @@ void letter_filter_append(bson_t *query, const struct letter_filter *filter)
         BSON_APPEND_UTF8(query, "replay.phase", letter_phase_name(filter->phase));
     if (filter->has_provider)
         document_append_uuid(query, "providers", filter->provider);
+}
+
+/* The server takes a limit of 0 for no limit. */
+mongoc_cursor_t *letter_filter_find(struct mongo_store *store, const struct letter_filter *filter,
+                                    enum letter_order order, bool whole)
+{
+    static const char *const sorts[] = {[LETTER_NEWEST_FIRST] = "{\"sort\": {\"last_at\": -1}}",
+                                        [LETTER_OLDEST_FIRST] = "{\"sort\": {\"last_at\": 1}}",
+                                        [LETTER_BY_PLACE] = "{\"sort\": {\"replay.place\": 1}}"};
+    bson_t query = BSON_INITIALIZER;
+    if (filter->limit == 0)
+        return NULL;
+    bson_t *options = document_from_json(filter->id_count > 0 ? "{}" : sorts[order]);
+    letter_filter_append(&query, filter);
+    if (text_present(filter->run) && filter->id_count == 0)
+        BSON_APPEND_UTF8(options, "hint", "run");
+    BSON_APPEND_INT64(options, "limit", (int64_t)filter->limit);
+    BSON_APPEND_INT64(options, "maxTimeMS", store->pool->server_time_ms);
+    if (!whole) {
+        bson_t *fields = document_from_json("{\"headers\": 0, \"body\": 0, \"history\": 0}");
+        BSON_APPEND_DOCUMENT(options, "projection", fields);
+        bson_destroy(fields);
+    }
+    mongoc_cursor_t *cursor =
+        mongoc_collection_find_with_opts(store->collections[MONGO_LETTERS], &query, options, NULL);
+    bson_destroy(options);
+    bson_destroy(&query);
+    return cursor;
 }

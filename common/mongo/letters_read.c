@@ -98,35 +98,6 @@ static enum store_status listed_row(void *context, const bson_t *document, struc
     return STORE_OK;
 }
 
-/* A find with the filter, or NULL if the filter asks for nothing: the server takes a limit of 0 for
-   no limit. */
-static mongoc_cursor_t *find_letters(struct mongo_store *store, const struct letter_filter *filter,
-                                     enum letter_order order, bool whole)
-{
-    static const char *const sorts[] = {[LETTER_NEWEST_FIRST] = "{\"sort\": {\"last_at\": -1}}",
-                                        [LETTER_OLDEST_FIRST] = "{\"sort\": {\"last_at\": 1}}",
-                                        [LETTER_BY_PLACE] = "{\"sort\": {\"replay.place\": 1}}"};
-    bson_t query = BSON_INITIALIZER;
-    if (filter->limit == 0)
-        return NULL;
-    bson_t *options = document_from_json(filter->id_count > 0 ? "{}" : sorts[order]);
-    letter_filter_append(&query, filter);
-    if (text_present(filter->run) && filter->id_count == 0)
-        BSON_APPEND_UTF8(options, "hint", "run");
-    BSON_APPEND_INT64(options, "limit", (int64_t)filter->limit);
-    BSON_APPEND_INT64(options, "maxTimeMS", store->pool->server_time_ms);
-    if (!whole) {
-        bson_t *fields = document_from_json("{\"headers\": 0, \"body\": 0, \"history\": 0}");
-        BSON_APPEND_DOCUMENT(options, "projection", fields);
-        bson_destroy(fields);
-    }
-    mongoc_cursor_t *cursor =
-        mongoc_collection_find_with_opts(store->collections[MONGO_LETTERS], &query, options, NULL);
-    bson_destroy(options);
-    bson_destroy(&query);
-    return cursor;
-}
-
 enum store_status mongo_letters_read(struct store *base, const struct letter_filter *filter,
                                      enum letter_order order, bool whole, struct arena *arena,
                                      struct letter_record **ret_records, size_t *ret_count,
@@ -135,7 +106,7 @@ enum store_status mongo_letters_read(struct store *base, const struct letter_fil
     struct mongo_store *store = (struct mongo_store *)base;
     struct letter_rows rows = {.arena = arena};
     enum store_status status = STORE_OK;
-    mongoc_cursor_t *cursor = find_letters(store, filter, order, whole);
+    mongoc_cursor_t *cursor = letter_filter_find(store, filter, order, whole);
     if (cursor != NULL)
         status = mongo_each_row(store, PHASE_RUN, cursor, listed_row, &rows, error);
     *ret_records = rows.records;
@@ -173,7 +144,7 @@ enum store_status mongo_letters_each(struct store *base, const struct letter_fil
     struct mongo_store *store = (struct mongo_store *)base;
     struct visiting visiting = {.visit = visit, .context = context};
     enum store_status status = STORE_OK;
-    mongoc_cursor_t *cursor = find_letters(store, filter, order, whole);
+    mongoc_cursor_t *cursor = letter_filter_find(store, filter, order, whole);
     if (cursor != NULL)
         status = mongo_each_row(store, PHASE_RUN, cursor, visited_row, &visiting, error);
     return visiting.ended ? STORE_OK : status;
