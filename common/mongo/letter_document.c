@@ -25,7 +25,6 @@
     X(key, "key")                                                                                  \
     X(command, "command")                                                                          \
     X(project, "project")                                                                          \
-    X(group, "group")                                                                              \
     X(queue, "queue")                                                                              \
     X(traceparent, "traceparent")                                                                  \
     X(body_sha256, "body_sha256")
@@ -119,9 +118,11 @@ static void append_latest(bson_t *document, const struct letter *letter)
 #undef X
 }
 
-/* Appends what makes most of the size, and the size: so these always fit together. */
+/* Appends what makes most of the size, the size, and the group of the latest reason: so these always
+   fit together. */
 static void append_content(bson_t *document, const struct letter *letter)
 {
+    letter_append_text(document, "group", letter->group);
     append_binary(document, "headers", letter->raw_headers);
     append_binary(document, "body", letter->body);
     BSON_APPEND_BOOL(document, "body_dropped", letter->body_dropped);
@@ -468,6 +469,7 @@ static bool read_letter(const bson_t *document, struct arena *arena, struct lett
                       &ret_letter->provider_count) &&
            read_integer(document, "attempts", &ret_letter->attempts) &&
            read_properties(document, arena, &ret_letter->properties) &&
+           read_text(document, "group", arena, &ret_letter->group) &&
            read_text(document, "headers", arena, &ret_letter->raw_headers) &&
            read_text(document, "body", arena, &ret_letter->body) &&
            read_boolean(document, "body_dropped", &ret_letter->body_dropped) &&

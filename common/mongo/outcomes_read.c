@@ -30,7 +30,8 @@ static bool read_time(const bson_t *document, const char *key, int64_t *ret_ms)
 static bool read_outcome(const bson_t *document, struct arena *arena, struct outcome *ret_outcome,
                          struct outcome_record *ret_record)
 {
-    if (!document_read_outcome(document, arena, ret_outcome))
+    if (!document_read_outcome_id(document, &ret_outcome->principal, &ret_outcome->key) ||
+        !document_read_outcome(document, arena, ret_outcome))
         return false;
     *ret_record = (struct outcome_record){.exists = true,
                                           .fingerprint = ret_outcome->fingerprint,

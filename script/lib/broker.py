@@ -27,7 +27,8 @@ FRAME_END = b"\xce"
 # The least permissions that each user needs. To declare a queue with a dead-letter exchange, a user needs read on the
 # queue and write on the exchange. To bind, write on the queue and read on the exchange. "amq.default" is the default
 # exchange.
-TAGS = {"operator": "monitoring", "admin": "administrator"}  # in the management API
+# "monitoring": looks into the management API. "impersonator": replays commands in the names of their principals.
+TAGS = {"operator": "monitoring,impersonator", "admin": "administrator"}
 OWN = r"^({0}\..*|amq\.gen-.*)$"
 PUBLISH = r"^(allot\.commands|{0}\..*|amq\.gen-.*)$"
 PERMISSIONS = {

@@ -179,6 +179,7 @@ static void test_a_letter_that_comes_again_counts_and_gets_the_latest_reason(voi
     first.reason = again.reason;
     first.detail = again.detail;
     first.worker = again.worker;
+    first.group = again.group;
     first.body = again.body;
     assert_same_letter(&first, &record.letter);
     assert_int_equal(record.bytes, letter_bytes(&again));

@@ -59,8 +59,10 @@ static struct letter copy_letter(struct arena *arena, const struct letter *from)
 
 static struct letter_event copy_event(struct arena *arena, const struct letter_event *from)
 {
-    return (struct letter_event){from->at_ms, text_copy(arena, from->reason),
-                                 text_copy(arena, from->detail), text_copy(arena, from->worker)};
+    return (struct letter_event){.at_ms = from->at_ms,
+                                 .reason = text_copy(arena, from->reason),
+                                 .detail = text_copy(arena, from->detail),
+                                 .worker = text_copy(arena, from->worker)};
 }
 
 static struct letter_record copy_record(struct arena *arena, const struct letter_record *from)
@@ -122,6 +124,7 @@ static void add_dead_letter(struct letter_record *record, struct arena *arena,
     record->letter.reason = text_copy(arena, letter->reason);
     record->letter.detail = text_copy(arena, letter->detail);
     record->letter.worker = text_copy(arena, letter->worker);
+    record->letter.group = text_copy(arena, letter->group);
     record->letter.raw_headers = text_copy(arena, letter->raw_headers);
     record->letter.body = text_copy(arena, letter->body);
     record->letter.body_dropped = letter->body_dropped;
@@ -135,8 +138,10 @@ static void add_dead_letter(struct letter_record *record, struct arena *arena,
     record->claimed_until_ms = 0;
     record->claimed_by = record->refused = TEXT_NONE;
     add_event(record, arena,
-              (struct letter_event){letter->at_ms, record->letter.reason, record->letter.detail,
-                                    record->letter.worker});
+              (struct letter_event){.at_ms = letter->at_ms,
+                                    .reason = record->letter.reason,
+                                    .detail = record->letter.detail,
+                                    .worker = record->letter.worker});
 }
 
 static enum store_status write_letter(struct memory_transaction *transaction,

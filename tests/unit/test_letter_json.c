@@ -26,7 +26,8 @@ static struct letter_record full_record(void)
 {
     static const struct uuid consumer = {{1}};
     static struct letter_event event;
-    event = (struct letter_event){5, text_of("internal"), TEXT_NONE, text_of("w-1")};
+    event = (struct letter_event){
+        .at_ms = 5, .reason = text_of("internal"), .worker = text_of("w-1")};
     struct letter_record record = {.count = 3,
                                    .first_at_ms = 5,
                                    .last_at_ms = 9,
