@@ -20,7 +20,7 @@
  *   BATCHED    goes with other batched commands. Its parameters must be a `struct change_params`,
  *              because batches are limited by the documents that these name (plan_prefix).
  *   EXCLUSIVE  has a batch of its own: it changes the set of providers, or moves inventories and
- *              allocations in one step.
+ *              allocations in one step. The planner would decide it rightly beside others too.
  *   READ       goes with other reads. It writes nothing, and its outcome is not recorded.
  */
 enum command_mode { MODE_BATCHED, MODE_EXCLUSIVE, MODE_READ };

@@ -6,7 +6,9 @@
  * rules, then one section for each command. The functions of trees are in tree.c.
  *
  * Guarantees:
- * - Each command has a batch of its own (MODE_EXCLUSIVE).
+ * - Names and trees of the snapshot follow each command, so that the next one is decided as if this
+ *   one were stored. The worker gives each of these commands a transaction of its own
+ *   (MODE_EXCLUSIVE); the dry run of allotctl plans them together with others.
  * - A change of a tree writes its root provider. Two transactions that change one tree therefore
  *   write one common document, and the database lets only one of them commit. Without that write
  *   they could together make a cycle, or exceed the tree's limit (write skew).
@@ -62,7 +64,8 @@ static bool find_root(struct snapshot *snapshot, struct uuid id, struct uuid *re
     return provider->state.exists;
 }
 
-/* Adding a slot may move the others, so both roots are looked up before the first slot is added. */
+/* Adding a slot may move the others, so both roots are looked up before the first slot is added.
+   A provider that an earlier command on the snapshot creates has no tree to load. */
 static void want_trees(struct snapshot *snapshot, const struct command *command)
 {
     const struct provider_params *params = &command->params.provider;
@@ -168,6 +171,14 @@ static bool check_create(struct decision *decision, const struct provider *provi
     return check_name(decision) && check_parent(decision, false);
 }
 
+/* The result shows the provider as a copy, because later commands on the snapshot change it. */
+static void show(struct decision *decision, const struct provider *provider)
+{
+    struct provider *copy = ARENA_NEW(decision->snapshot->arena, struct provider);
+    *copy = *provider;
+    decision->verdict->result.provider = copy;
+}
+
 static void decide_create(struct decision *decision)
 {
     const struct provider_params *params = params_of(decision);
@@ -191,7 +202,9 @@ static void decide_create(struct decision *decision)
     };
     if (parent != NULL)
         write_root(decision, parent->root);
-    decision->verdict->result.provider = provider;
+    tree_insert(decision->snapshot, provider);
+    snapshot_take_name(decision->snapshot, provider->name, provider->id);
+    show(decision, provider);
 }
 
 COMMAND_FUNCTIONS(PROVIDER_CREATE) = {
@@ -224,6 +237,13 @@ static bool check_update(struct decision *decision, const struct provider *provi
            check_parent(decision, in_own_subtree);
 }
 
+static void give_name(struct decision *decision, struct provider *provider)
+{
+    snapshot_free_name(decision->snapshot, provider->name, provider->id);
+    provider->name = params_of(decision)->name;
+    snapshot_take_name(decision->snapshot, provider->name, provider->id);
+}
+
 static void move(struct decision *decision, struct provider *provider)
 {
     const struct provider *parent = new_parent(decision);
@@ -235,6 +255,7 @@ static void move(struct decision *decision, struct provider *provider)
     provider->root = new_root;
     write_root(decision, old_root);
     write_root(decision, new_root);
+    tree_move(decision->snapshot, provider);
     if (!uuid_equal(old_root, new_root))
         tree_set_root_below(decision->snapshot, provider->id, new_root);
 }
@@ -245,12 +266,12 @@ static void decide_update(struct decision *decision)
     struct provider *provider = snapshot_provider(decision->snapshot, params->uuid);
     if (!check_update(decision, provider))
         return;
-    provider->name = params->name;
+    give_name(decision, provider);
     if (params->parent_given)
         move(decision, provider);
     provider->place_dirty = true;
     provider->state.dirty = true;
-    decision->verdict->result.provider = provider;
+    show(decision, provider);
 }
 
 /* A command without the member `parent_provider_uuid` moves nothing, so it needs no tree. */
@@ -295,6 +316,8 @@ static void decide_delete(struct decision *decision)
     if (!check_delete(decision, provider))
         return;
     write_root(decision, provider->root);
+    tree_remove(decision->snapshot, provider->id);
+    snapshot_free_name(decision->snapshot, provider->name, provider->id);
     provider->state.exists = false;
     provider->state.dirty = true;
 }

@@ -2,7 +2,8 @@
 /*
  * The planner. It decides the commands of a batch, one after another, against a snapshot of the
  * stored state, and applies the effect of each to the snapshot. So a batch has the effect that its
- * commands would have one by one. Pure: no I/O, no clock, no global variable.
+ * commands would have one by one, whatever their kinds are. Pure: no I/O, no clock, no global
+ * variable.
  * Source: docs/protocol.md, "Rules of allocation" and "Which failure, when several apply".
  *
  * Use: plan_want_first, load the snapshot, plan_prefix to shorten the batch, plan_want_second, load

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Structure: wanting appends slots to the lists; sealing sorts each list by its key and drops
- * duplicates; look-up is a binary search; writing is about the dirty flags. Slots for reads (names,
- * pages, usages, lists) are few, so these lists are searched from the start.
+ * duplicates; look-up is a binary search; writing is about the dirty flags. Slots for reads (pages,
+ * usages, lists) are few, so these lists are searched from the start.
  *
  * Guarantees: a loaded slot survives a second round of wanting the same key, with its content.
  *
@@ -205,6 +205,7 @@ void snapshot_seal(struct snapshot *snapshot)
     snapshot->provider_count =
         sort_unique(snapshot->providers, snapshot->provider_count, sizeof *snapshot->providers,
                     compare_providers, same_uuid);
+    snapshot->providers_sealed = snapshot->provider_count;
     snapshot->consumer_count =
         sort_unique(snapshot->consumers, snapshot->consumer_count, sizeof *snapshot->consumers,
                     compare_consumers, same_uuid);
@@ -221,10 +222,15 @@ void snapshot_seal(struct snapshot *snapshot)
 
 /* --- look-up -------------------------------------------------------------------------------- */
 
+struct provider *snapshot_find_provider(struct snapshot *snapshot, struct uuid id)
+{
+    return array_find(&id, snapshot->providers, snapshot->providers_sealed,
+                      sizeof *snapshot->providers, compare_uuids);
+}
+
 struct provider *snapshot_provider(struct snapshot *snapshot, struct uuid id)
 {
-    struct provider *slot = array_find(&id, snapshot->providers, snapshot->provider_count,
-                                       sizeof *snapshot->providers, compare_uuids);
+    struct provider *slot = snapshot_find_provider(snapshot, id);
     assert(slot != NULL);
     return slot;
 }
@@ -251,14 +257,22 @@ struct outcome *snapshot_outcome(struct snapshot *snapshot, struct text principa
     return slot;
 }
 
+static int compare_name(const void *key, const void *slot)
+{
+    return text_compare(*(const struct text *)key, ((const struct name_slot *)slot)->name);
+}
+
+static struct name_slot *find_name(struct snapshot *snapshot, struct text name)
+{
+    return array_find(&name, snapshot->names, snapshot->name_count, sizeof *snapshot->names,
+                      compare_name);
+}
+
 struct name_slot *snapshot_name(struct snapshot *snapshot, struct text name)
 {
-    for (size_t i = 0; i < snapshot->name_count; i++) {
-        if (text_equal(snapshot->names[i].name, name))
-            return &snapshot->names[i];
-    }
-    assert(false && "a name that was wanted");
-    return NULL;
+    struct name_slot *slot = find_name(snapshot, name);
+    assert(slot != NULL);
+    return slot;
 }
 
 struct page_slot *snapshot_page(struct snapshot *snapshot, size_t request)
@@ -312,6 +326,24 @@ size_t consumer_allocation_count(const struct consumer *consumer)
 bool allocation_begins_provider(const struct allocation *allocations, size_t index)
 {
     return index == 0 || !uuid_equal(allocations[index].provider, allocations[index - 1].provider);
+}
+
+/* --- names ---------------------------------------------------------------------------------- */
+
+void snapshot_take_name(struct snapshot *snapshot, struct text name, struct uuid holder)
+{
+    struct name_slot *slot = find_name(snapshot, name);
+    if (slot == NULL)
+        return;
+    slot->taken = true;
+    slot->holder = holder;
+}
+
+void snapshot_free_name(struct snapshot *snapshot, struct text name, struct uuid holder)
+{
+    struct name_slot *slot = find_name(snapshot, name);
+    if (slot != NULL && slot->taken && uuid_equal(slot->holder, holder))
+        slot->taken = false;
 }
 
 /* --- writing -------------------------------------------------------------------------------- */

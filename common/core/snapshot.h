@@ -9,7 +9,8 @@
  *
  * Use: call snapshot_want_... for every key, then snapshot_seal; the store fills the slots that are
  * not `loaded`. Do the same for the second round. Then look slots up. Pointers to slots are valid
- * until the next snapshot_want_... or snapshot_seal.
+ * until the next snapshot_want_... or snapshot_seal. Between wanting and sealing, look-up finds the
+ * providers that are sealed.
  */
 #ifndef ALLOT_CORE_SNAPSHOT_H
 #define ALLOT_CORE_SNAPSHOT_H
@@ -117,6 +118,7 @@ struct snapshot {
     struct arena *arena; /* of the batch; borrowed. It owns the lists. */
     struct provider *providers;
     size_t provider_count;
+    size_t providers_sealed; /* so many, the first ones, are sorted and can be looked up */
     struct consumer *consumers;
     size_t consumer_count;
     struct outcome *outcomes;
@@ -126,8 +128,9 @@ struct snapshot {
     struct uuid *roots; /* of the trees to load; all their members become nodes */
     size_t root_count;
     bool roots_loaded;
-    struct tree_node *nodes; /* by id; made by the store */
+    struct tree_node *nodes; /* by id; made by the store, then changed by the planner */
     size_t node_count;
+    size_t node_capacity; /* 0: that of the store's list, which is full */
     struct page_slot *pages;
     size_t page_count;
     struct usage_slot *usages;
@@ -169,6 +172,8 @@ struct provider *snapshot_provider(struct snapshot *snapshot, struct uuid id);
 struct consumer *snapshot_consumer(struct snapshot *snapshot, struct uuid id);
 struct outcome *snapshot_outcome(struct snapshot *snapshot, struct text principal, struct text key);
 struct name_slot *snapshot_name(struct snapshot *snapshot, struct text name);
+/* Returns NULL if the provider was not wanted. */
+struct provider *snapshot_find_provider(struct snapshot *snapshot, struct uuid id);
 struct page_slot *snapshot_page(struct snapshot *snapshot, size_t request);
 struct usage_slot *snapshot_usage(struct snapshot *snapshot, size_t request);
 struct list_slot *snapshot_list(struct snapshot *snapshot, size_t request);
@@ -180,6 +185,13 @@ struct inventory_record *provider_record(const struct provider *provider,
 size_t consumer_allocation_count(const struct consumer *consumer);
 /* Returns whether allocation `index` is the first one of its provider; the list is sorted. */
 bool allocation_begins_provider(const struct allocation *allocations, size_t index);
+
+/* --- names: a name without a slot concerns no command, and nothing is done --- */
+
+/* Gives the name to the provider. */
+void snapshot_take_name(struct snapshot *snapshot, struct text name, struct uuid holder);
+/* Frees the name if the provider has it. */
+void snapshot_free_name(struct snapshot *snapshot, struct text name, struct uuid holder);
 
 /* --- writing --- */
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/core/tree.h"
 
+#include <assert.h>
+#include <string.h>
+
 #include "common/base/array.h"
 
 static int compare_id(const void *key, const void *node)
@@ -8,7 +11,7 @@ static int compare_id(const void *key, const void *node)
     return uuid_compare(*(const struct uuid *)key, ((const struct tree_node *)node)->id);
 }
 
-static const struct tree_node *find_node(const struct snapshot *snapshot, struct uuid id)
+static struct tree_node *find_node(const struct snapshot *snapshot, struct uuid id)
 {
     return array_find(&id, snapshot->nodes, snapshot->node_count, sizeof *snapshot->nodes,
                       compare_id);
@@ -94,14 +97,69 @@ int64_t tree_subtree_size(const struct snapshot *snapshot, struct uuid top)
     return size;
 }
 
+/* --- changes -------------------------------------------------------------------------------- */
+
+static struct tree_node node_of(const struct provider *provider)
+{
+    return (struct tree_node){.id = provider->id,
+                              .has_parent = provider->has_parent,
+                              .parent = provider->parent,
+                              .root = provider->root};
+}
+
+/* Makes room for one more node. The store's list has no room. */
+static void grow(struct snapshot *snapshot)
+{
+    if (snapshot->node_capacity < snapshot->node_count)
+        snapshot->node_capacity = snapshot->node_count;
+    snapshot->nodes = arena_grown(snapshot->arena, snapshot->nodes, snapshot->node_count,
+                                  &snapshot->node_capacity, sizeof *snapshot->nodes);
+}
+
+void tree_insert(struct snapshot *snapshot, const struct provider *provider)
+{
+    assert(find_node(snapshot, provider->id) == NULL);
+    grow(snapshot);
+    size_t place = snapshot->node_count++;
+    for (; place > 0 && uuid_compare(snapshot->nodes[place - 1].id, provider->id) > 0; place--)
+        snapshot->nodes[place] = snapshot->nodes[place - 1];
+    snapshot->nodes[place] = node_of(provider);
+}
+
+void tree_remove(struct snapshot *snapshot, struct uuid id)
+{
+    struct tree_node *node = find_node(snapshot, id);
+    if (node == NULL)
+        return;
+    size_t behind = snapshot->node_count - (size_t)(node - snapshot->nodes) - 1;
+    memmove(node, node + 1, behind * sizeof *node);
+    snapshot->node_count--;
+}
+
+void tree_move(struct snapshot *snapshot, const struct provider *provider)
+{
+    struct tree_node *node = find_node(snapshot, provider->id);
+    if (node != NULL)
+        *node = node_of(provider);
+}
+
+static void set_root(struct snapshot *snapshot, struct tree_node *node, struct uuid root)
+{
+    struct provider *slot = snapshot_find_provider(snapshot, node->id);
+    node->root = root;
+    node->dirty = slot == NULL;
+    if (slot == NULL)
+        return;
+    slot->root = root;
+    slot->place_dirty = true;
+    slot->state.dirty = true;
+}
+
 void tree_set_root_below(struct snapshot *snapshot, struct uuid top, struct uuid root)
 {
     const unsigned char *places = place_nodes(snapshot, top);
     for (size_t i = 0; i < snapshot->node_count; i++) {
-        struct tree_node *node = &snapshot->nodes[i];
-        if (places[i] != BELOW || uuid_equal(node->id, top))
-            continue;
-        node->root = root;
-        node->dirty = true;
+        if (places[i] == BELOW && !uuid_equal(snapshot->nodes[i].id, top))
+            set_root(snapshot, &snapshot->nodes[i], root);
     }
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The provider trees of a snapshot (`nodes`, `roots`): queries, and moving a subtree. The functions
- * read and change the nodes only; the caller changes the slots of providers.
+ * The provider trees of a snapshot (`nodes`): queries, and what commands change. Each provider of a
+ * tree that is loaded, or that a command has created, has a node. Beside the nodes only
+ * tree_set_root_below changes slots of providers; the caller changes all others, and they are what
+ * is written: a node is dirty only if its provider has no slot.
  */
 #ifndef ALLOT_CORE_TREE_H
 #define ALLOT_CORE_TREE_H
@@ -16,7 +18,14 @@ int64_t tree_subtree_size(const struct snapshot *snapshot, struct uuid top);
 bool tree_is_below(const struct snapshot *snapshot, struct uuid id, struct uuid top);
 bool tree_has_children(const struct snapshot *snapshot, struct uuid id);
 
-/* Sets the root of all nodes below `top`, and marks them dirty. `top` itself stays unchanged. */
+/* Adds the node of a provider that a command has created. It must not have one. */
+void tree_insert(struct snapshot *snapshot, const struct provider *provider);
+/* Removes the node, if there is one. */
+void tree_remove(struct snapshot *snapshot, struct uuid id);
+/* Sets parent and root of the provider's node, if it has one, to those of its slot. */
+void tree_move(struct snapshot *snapshot, const struct provider *provider);
+/* Sets the root of all nodes below `top`. Of those that have a slot, the slot gets the root too and
+   is to be written; the others become dirty. `top` itself stays unchanged. */
 void tree_set_root_below(struct snapshot *snapshot, struct uuid top, struct uuid root);
 
 #endif

@@ -108,14 +108,20 @@ static const char *inventories(struct world *world)
 static struct text provider_create(struct world *world)
 {
     const char *uuid = some_provider(world);
-    return BODY(world, "provider.create", "\"uuid\":\"%s\",\"name\":\"n%llu\"", uuid,
-                (unsigned long long)world_random(world, 8));
+    unsigned long long name = world_random(world, 8);
+    if (chance(world, 50))
+        return BODY(world, "provider.create", "\"uuid\":\"%s\",\"name\":\"n%llu\"", uuid, name);
+    return BODY(world, "provider.create",
+                "\"uuid\":\"%s\",\"name\":\"n%llu\",\"parent_provider_uuid\":\"%s\"", uuid, name,
+                some_provider(world));
 }
 
 static struct text provider_update(struct world *world)
 {
     const char *uuid = some_provider(world);
     unsigned long long name = world_random(world, 8);
+    if (chance(world, 20))
+        return BODY(world, "provider.update", "\"uuid\":\"%s\",\"name\":\"n%llu\"", uuid, name);
     if (chance(world, 40))
         return BODY(world, "provider.update",
                     "\"uuid\":\"%s\",\"name\":\"n%llu\",\"parent_provider_uuid\":null", uuid, name);
@@ -155,7 +161,7 @@ static struct text inventory_set(struct world *world)
 
 static const char *resources(struct world *world)
 {
-    unsigned long long amount = 1 + world_random(world, 12);
+    unsigned long long amount = 1 + world_random(world, chance(world, 15) ? 60 : 12);
     return world_random(world, 2)
                ? text_format(world->arena, "{\"VCPU\":%llu}", amount).bytes
                : text_format(world->arena, "{\"VCPU\":%llu,\"MEMORY_MB\":%llu}", amount, amount)
@@ -263,6 +269,18 @@ static struct text some_body(struct world *world)
     while (ticket >= kinds[i].weight)
         ticket -= kinds[i++].weight;
     return kinds[i].make(world);
+}
+
+struct text generator_write(struct world *world, bool of_providers)
+{
+    static struct text (*const of_provider[])(struct world *) = {
+        provider_create, provider_create, provider_update, provider_update, provider_delete};
+    static struct text (*const of_any[])(struct world *) = {
+        allocation_set,    allocation_set, allocation_set, allocation_batch,
+        allocation_delete, inventory_set,  inventory_set,  reshape};
+    if (of_providers)
+        return of_provider[world_random(world, sizeof of_provider / sizeof of_provider[0])](world);
+    return of_any[world_random(world, sizeof of_any / sizeof of_any[0])](world);
 }
 
 /* --- messages ------------------------------------------------------------------------------- */

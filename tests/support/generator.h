@@ -18,5 +18,8 @@ const char *generator_consumer(struct arena *arena, size_t index);
 void generator_seed_data(struct world *world);
 /* Sends one random command, or repeats an earlier one. */
 void generator_send(struct world *world);
+/* Returns the body of one random command that may change something, in the world's arena; with
+   `of_providers` one that creates, updates or deletes a provider. */
+struct text generator_write(struct world *world, bool of_providers);
 
 #endif
