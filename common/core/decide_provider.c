@@ -239,7 +239,7 @@ static bool check_update(struct decision *decision, const struct provider *provi
 
 static void give_name(struct decision *decision, struct provider *provider)
 {
-    snapshot_free_name(decision->snapshot, provider->name, provider->id);
+    snapshot_free_name(decision->snapshot, provider->name);
     provider->name = params_of(decision)->name;
     snapshot_take_name(decision->snapshot, provider->name, provider->id);
 }
@@ -317,7 +317,7 @@ static void decide_delete(struct decision *decision)
         return;
     write_root(decision, provider->root);
     tree_remove(decision->snapshot, provider->id);
-    snapshot_free_name(decision->snapshot, provider->name, provider->id);
+    snapshot_free_name(decision->snapshot, provider->name);
     provider->state.exists = false;
     provider->state.dirty = true;
 }

@@ -339,10 +339,10 @@ void snapshot_take_name(struct snapshot *snapshot, struct text name, struct uuid
     slot->holder = holder;
 }
 
-void snapshot_free_name(struct snapshot *snapshot, struct text name, struct uuid holder)
+void snapshot_free_name(struct snapshot *snapshot, struct text name)
 {
     struct name_slot *slot = find_name(snapshot, name);
-    if (slot != NULL && slot->taken && uuid_equal(slot->holder, holder))
+    if (slot != NULL)
         slot->taken = false;
 }
 

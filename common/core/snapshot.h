@@ -190,8 +190,8 @@ bool allocation_begins_provider(const struct allocation *allocations, size_t ind
 
 /* Gives the name to the provider. */
 void snapshot_take_name(struct snapshot *snapshot, struct text name, struct uuid holder);
-/* Frees the name if the provider has it. */
-void snapshot_free_name(struct snapshot *snapshot, struct text name, struct uuid holder);
+/* Frees the name of a provider, which is the holder. */
+void snapshot_free_name(struct snapshot *snapshot, struct text name);
 
 /* --- writing --- */
 
