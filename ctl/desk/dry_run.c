@@ -148,6 +148,33 @@ static void take_letter(struct dry_run *run, size_t index)
 
 /* --- the transaction ------------------------------------------------------------------------ */
 
+/* Waits, and returns whether the database gets another try, after `tries` in a row have failed. */
+static bool try_again(enum store_status status, unsigned tries)
+{
+    if (status == STORE_MISCONFIGURED || tries >= TRIES_MAX)
+        return false;
+    int64_t pause_ms = (int64_t)PAUSE_MS * tries;
+    const struct timespec pause = {.tv_sec = pause_ms / MS_PER_S,
+                                   .tv_nsec = pause_ms % MS_PER_S * NS_PER_MS};
+    (void)nanosleep(&pause, NULL);
+    return true;
+}
+
+/* Reads the database's clock. */
+static bool read_clock(struct dry_run *run)
+{
+    struct store *store = run->desk->store;
+    enum store_status status = store->ops->begin(store, run->error);
+    for (unsigned tries = 1; status != STORE_OK; tries++) {
+        if (!try_again(status, tries))
+            return false;
+        status = store->ops->begin(store, run->error);
+    }
+    run->now_ms = store->ops->now_ms(store);
+    store->ops->end(store);
+    return true;
+}
+
 /* Items that are planned together, on a snapshot of their own. */
 struct dry_plan {
     struct snapshot *snapshot;
@@ -232,14 +259,6 @@ static struct dry_verdict verdict_of(const struct dry_run *run, const struct dry
 
 /* --- blocks --------------------------------------------------------------------------------- */
 
-static void pause_before(unsigned tries)
-{
-    int64_t pause_ms = (int64_t)PAUSE_MS * tries;
-    const struct timespec pause = {.tv_sec = pause_ms / MS_PER_S,
-                                   .tv_nsec = pause_ms % MS_PER_S * NS_PER_MS};
-    (void)nanosleep(&pause, NULL);
-}
-
 /* Returns whether fewer commands may have what so many cannot. */
 static bool is_too_much(enum store_status status)
 {
@@ -299,10 +318,8 @@ static bool plan_block(struct dry_run *run)
             tries = 0;
         } else if (is_too_much(status) && count > 1) {
             size = count / 2;
-        } else if (status == STORE_MISCONFIGURED || ++tries >= TRIES_MAX) {
+        } else if (!try_again(status, ++tries)) {
             return false;
-        } else {
-            pause_before(tries);
         }
     }
     return true;
@@ -339,7 +356,7 @@ bool dry_run(const struct desk *desk, const struct replay_options *options,
         .planning = arena_new(0),
         .error = &own,
     };
-    bool done = mongo_read_clock(desk->store, &run.now_ms, &own) == STORE_OK && run_blocks(&run);
+    bool done = read_clock(&run) && run_blocks(&run);
     arena_free(run.decoding);
     arena_free(run.planning);
     if (!done)
