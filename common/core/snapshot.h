@@ -67,9 +67,10 @@ struct outcome {
     struct slot_state state; /* dirty && !exists: insert and delete it, to cause a conflict */
     struct fingerprint fingerprint;
     enum verdict_code code;
-    struct text command; /* its name */
-    struct text body;    /* of the reply; absent until the reply of `decided_by` is encoded */
-    size_t decided_by;   /* the request of this batch that has this outcome */
+    struct text command;    /* its name */
+    struct text body;       /* of the reply; absent until the reply of `decided_by` is encoded */
+    size_t decided_by;      /* the request of this batch that has this outcome */
+    int64_t recorded_at_ms; /* of a stored one, by the database's clock; 0: not known */
 };
 
 /* A provider as a member of a tree, without its inventories. */

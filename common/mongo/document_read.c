@@ -319,8 +319,17 @@ static bool read_code(const bson_t *document, enum verdict_code *ret_code)
     return verdict_parse(name, ret_code);
 }
 
+/* Nothing that the worker decides depends on it, so a document without it is good. */
+static void read_recorded_at(const bson_t *document, int64_t *ret_ms)
+{
+    bson_iter_t iter;
+    if (bson_iter_init_find(&iter, document, "at") && BSON_ITER_HOLDS_DATE_TIME(&iter))
+        *ret_ms = bson_iter_date_time(&iter);
+}
+
 bool document_read_outcome(const bson_t *document, struct arena *arena, struct outcome *ret_outcome)
 {
+    read_recorded_at(document, &ret_outcome->recorded_at_ms);
     return read_fingerprint(document, &ret_outcome->fingerprint) &&
            read_code(document, &ret_outcome->code) &&
            copy_text(document, "command", arena, &ret_outcome->command) &&

@@ -37,9 +37,9 @@ static bool read_outcome(const bson_t *document, struct arena *arena, struct out
                                           .fingerprint = ret_outcome->fingerprint,
                                           .code = text_of(verdict_name(ret_outcome->code)),
                                           .command = ret_outcome->command,
-                                          .body = ret_outcome->body};
-    return read_time(document, "at", &ret_record->at_ms) &&
-           read_time(document, "expires_at", &ret_record->expires_at_ms);
+                                          .body = ret_outcome->body,
+                                          .at_ms = ret_outcome->recorded_at_ms};
+    return read_time(document, "expires_at", &ret_record->expires_at_ms);
 }
 
 static enum store_status outcome_row(void *context, const bson_t *document, struct error *error)

@@ -29,7 +29,7 @@ enum {
     LOAD_BYTES_MAX = 64 * MIB,
     LOAD_BYTES_MAX_ALONE = 128 * MIB,
     TRIES_MAX = 5,
-    PAUSE_MS = 200, /* before the second try; then longer each time */
+    PAUSE_MS = 100, /* before the second try; then longer each time */
     NS_PER_MS = 1000 * 1000,
     MS_PER_S = 1000
 };
@@ -239,22 +239,35 @@ static struct text answer_text(const struct dry_run *run, const struct dry_plan 
     return text_copy(run->arena, plan->verdicts[verdict->replay_of].message);
 }
 
+static struct dry_verdict answer(const struct dry_run *run, const struct dry_plan *plan,
+                                 size_t place)
+{
+    const struct request *request = plan->requests[place];
+    const struct verdict *verdict = &plan->verdicts[place];
+    return (struct dry_verdict){
+        .kind = DRY_ANSWERED,
+        .code = text_of(verdict_name(verdict->code)),
+        .text = answer_text(run, plan, verdict),
+        .recorded_at_ms =
+            snapshot_outcome(plan->snapshot, request->principal, request->key)->recorded_at_ms,
+        .snapshot = run->snapshot,
+    };
+}
+
 static struct dry_verdict verdict_of(const struct dry_run *run, const struct dry_plan *plan,
                                      size_t place)
 {
     const struct verdict *verdict = &plan->verdicts[place];
-    struct dry_verdict result = {.code = text_of(verdict_name(verdict->code)),
-                                 .snapshot = run->snapshot};
-    if (verdict->replayed) {
-        result.kind = DRY_ANSWERED;
-        result.text = answer_text(run, plan, verdict);
-    } else if (verdict->code == VERDICT_SUCCESS) {
-        result.kind = DRY_SUCCEEDS;
-        result.text = effect_text(run->arena, &plan->requests[place]->command, verdict);
-    } else {
-        result = failure(run, verdict);
-    }
-    return result;
+    if (verdict->replayed)
+        return answer(run, plan, place);
+    if (verdict->code != VERDICT_SUCCESS)
+        return failure(run, verdict);
+    return (struct dry_verdict){
+        .kind = DRY_SUCCEEDS,
+        .code = TEXT_NONE,
+        .text = effect_text(run->arena, &plan->requests[place]->command, verdict),
+        .snapshot = run->snapshot,
+    };
 }
 
 /* --- blocks --------------------------------------------------------------------------------- */

@@ -33,8 +33,8 @@ struct dry_verdict {
     enum dry_kind kind;
     struct text code;       /* FAILS: the failure; ANSWERED: "success", or the failure */
     struct text text;       /* for people: the effect, the failure's message, or the reason */
-    int64_t recorded_at_ms; /* ANSWERED: when the answer was recorded; otherwise 0 */
-    size_t snapshot;        /* number of the snapshot on which it was planned, from 0 on */
+    int64_t recorded_at_ms; /* ANSWERED: when the answer was recorded; 0: by a letter before it */
+    size_t snapshot;        /* number of the snapshot on which it, or the next one, was planned */
 };
 
 /*

@@ -160,7 +160,9 @@ static void test_an_outcome_comes_back_byte_for_byte(void **state)
     struct outcome *slot = open_outcome(&session, conductor(), key);
     put_outcome(&session, conductor(), key, body);
     slot->code = VERDICT_CAPACITY_EXCEEDED;
+    int64_t before_ms = session.store->ops->now_ms(session.store);
     session_save(&session);
+    int64_t after_ms = session.store->ops->now_ms(session.store);
     slot = open_outcome(&session, conductor(), key);
     assert_true(slot->state.loaded && slot->state.stored && slot->state.exists);
     assert_text(text_of(body), slot->body);
@@ -168,6 +170,7 @@ static void test_an_outcome_comes_back_byte_for_byte(void **state)
     assert_int_equal(slot->code, VERDICT_CAPACITY_EXCEEDED);
     assert_int_equal(slot->fingerprint.bytes[0], 0xa5);
     assert_int_equal(slot->fingerprint.bytes[FINGERPRINT_BYTES - 1], 0xa5);
+    assert_in_range(slot->recorded_at_ms, before_ms, after_ms);
     session_close(&session);
 }
 

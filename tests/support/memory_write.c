@@ -390,6 +390,7 @@ static enum store_status write_outcome(const struct write *write, const struct o
         return STORE_OK;
     assert(text_present(slot->body));
     memory_copy_outcome(version->arena, slot, &version->outcome);
+    version->outcome.recorded_at_ms = memory_now_ms(write->transaction->database);
     return STORE_OK;
 }
 
