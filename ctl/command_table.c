@@ -10,6 +10,7 @@
 #define DATABASE SERVERS, OPTION_DATABASE_URI, OPTION_URI_FILE
 #define BOTH BROKER, OPTION_SECOND_URI, OPTION_SECOND_URI_FILE
 #define OUTPUT OPTION_OUTPUT, OPTION_JSON
+#define REQUEST BROKER, OPTION_REPLY_TIMEOUT, OUTPUT
 #define FILTERS                                                                                    \
     OPTION_REASON, OPTION_PRINCIPAL, OPTION_COMMAND, OPTION_PROJECT, OPTION_LETTER_PROVIDER,       \
         OPTION_GROUP, OPTION_STATE, OPTION_SINCE, OPTION_UNTIL, OPTION_TEXT
@@ -218,6 +219,30 @@ static const struct command commands[] = {
      "    Recomputes them in one snapshot and reports every mismatch; exit 1 if any is left.\n"
      "    Warnings are printed too, and do not change the exit status.\n",
      {"allotctl audit", "allotctl audit --repair"}},
+
+    /* allocations: sent to the workers as commands of the broker's user */
+    {"provider",
+     "list",
+     NULL,
+     0,
+     true,
+     LIST(REQUEST, OPTION_PREFIX, OPTION_PROVIDER_LIMIT, OPTION_NO_PAGER),
+     provider_list_command,
+     "list providers in the order of their names",
+     "    The principal needs a right on all providers. Columns: name, UUID, generation,\n"
+     "    parent; with --output wide also the root of its tree.\n",
+     {"allotctl provider list", "allotctl provider list --prefix compute- --json"}},
+    {"provider",
+     "show",
+     "PROVIDER",
+     1,
+     true,
+     LIST(REQUEST, OPTION_CONSUMER_LIMIT, OPTION_NO_PAGER),
+     provider_show_command,
+     "print a provider with its inventory: total, reserved, used, free",
+     "    PROVIDER is a name or a UUID; to look a name up, the principal needs the right to\n"
+     "    list providers. With --output wide also the consumers on it.\n",
+     {"allotctl provider show compute-1", "allotctl provider show compute-1 --output wide"}},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 

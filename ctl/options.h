@@ -79,6 +79,8 @@ enum option_id {
     OPTION_PREFIX,
     OPTION_FROM,
     OPTION_TO,
+    OPTION_PROVIDER_LIMIT,
+    OPTION_CONSUMER_LIMIT,
     /* questions to the policy */
     OPTION_ASKED_PRINCIPAL,
     OPTION_OUTCOME_PRINCIPAL,

@@ -21,12 +21,10 @@
 
 #include <jansson.h>
 
-#include "common/codec/field_table.h"
 #include "common/host/random.h"
 #include "common/host/system_clock.h"
 #include "ctl/output.h"
-
-enum { CONFIRM_TIMEOUT_MS = 30000 };
+#include "ctl/request/reply_queue.h"
 
 struct send_session {
     struct client *client;
@@ -114,27 +112,18 @@ static bool find_command(const struct send_session *session, struct text correla
     return true;
 }
 
-static bool is_replayed(struct text raw_headers)
-{
-    struct field field;
-    return field_table_find(raw_headers, "x-allot-replayed", &field) &&
-           field.kind == FIELD_BOOLEAN && field.integer != 0;
-}
-
 static void handle_reply(struct send_session *session, size_t index,
                          const struct client_message *message)
 {
-    const char *bytes = message->body.bytes != NULL ? message->body.bytes : "";
-    json_t *body = json_loadb(bytes, message->body.length, JSON_ALLOW_NUL, NULL);
-    const char *status = json_string_value(json_object_get(body, "status"));
-    if (status == NULL) {
+    json_t *body = reply_read(message);
+    if (body == NULL) {
         set_status(session, index, "unreadable reply", false);
-        json_decref(body);
         return;
     }
+    const char *status = json_string_value(json_object_get(body, "status"));
     bool succeeded = strcmp(status, "success") == 0;
     json_t *line = new_line(session, index);
-    (void)json_object_set_new(line, "replayed", json_boolean(is_replayed(message->raw_headers)));
+    (void)json_object_set_new(line, "replayed", json_boolean(reply_is_replayed(message)));
     (void)json_object_set(line, "status", json_object_get(body, "status"));
     (void)json_object_update_missing(line, body);
     json_decref(body);
@@ -233,7 +222,7 @@ static bool send_one(struct send_session *session, size_t index, struct error *e
     enum client_outcome outcome = CLIENT_CONFIRMED;
     session->sent++;
     session->unknown++;
-    if (!client_publish(session->client, &outgoing, CONFIRM_TIMEOUT_MS, &outcome, error))
+    if (!client_publish(session->client, &outgoing, COMMAND_CONFIRM_MS, &outcome, error))
         return false;
     handle_confirm(session, index, outcome);
     return true;
@@ -261,14 +250,11 @@ static bool consume_replies(struct send_session *session, struct error *error)
     struct uuid_text run = uuid_format(random_uuid());
     session->correlation = text_format(session->arena, "%s/", run.chars);
     if (queue == NULL) {
-        struct text user = client_user(session->client);
-        queue = text_format(session->arena, "%.*s.allotctl.%s", TEXT_ARGS(user), run.chars).bytes;
-        if (!client_declare_queue(session->client, queue, error))
-            return false;
         session->no_ack = true;
-    } else {
-        session->no_ack = strcmp(queue, CLIENT_DIRECT_REPLY_QUEUE) == 0;
+        return reply_queue_open(session->client, run.chars, session->arena, &session->reply_queue,
+                                error);
     }
+    session->no_ack = strcmp(queue, CLIENT_DIRECT_REPLY_QUEUE) == 0;
     session->reply_queue = queue;
     return client_consume(session->client, queue, session->no_ack, error);
 }

@@ -34,7 +34,7 @@ PUBLISH = r"^(allot\.commands|{0}\..*|amq\.gen-.*)$"
 PERMISSIONS = {
     "worker": {"configure": r"^allot\.", "write": r"^(amq\.default|allot\..*)$", "read": r"^allot\."},
     "admin": {"configure": ".*", "write": ".*", "read": ".*"},
-    "operator": {"configure": r"^allot\.", "write": r"^allot\.", "read": r"^allot\."},
+    "operator": {"configure": r"^(allot|operator)\.", "write": r"^allot\.", "read": r"^(allot|operator)\."},
     "conductor": {"configure": OWN.format("conductor"), "write": PUBLISH.format("conductor"),
                   "read": OWN.format("conductor")},
     "team-blue": {"configure": OWN.format("team-blue"), "write": PUBLISH.format("team-blue"),
