@@ -11,6 +11,7 @@
 #define BOTH BROKER, OPTION_SECOND_URI, OPTION_SECOND_URI_FILE
 #define OUTPUT OPTION_OUTPUT, OPTION_JSON
 #define REQUEST BROKER, OPTION_REPLY_TIMEOUT, OUTPUT
+#define CHANGE REQUEST, OPTION_KEY
 #define FILTERS                                                                                    \
     OPTION_REASON, OPTION_PRINCIPAL, OPTION_COMMAND, OPTION_PROJECT, OPTION_LETTER_PROVIDER,       \
         OPTION_GROUP, OPTION_STATE, OPTION_SINCE, OPTION_UNTIL, OPTION_TEXT
@@ -243,6 +244,135 @@ static const struct command commands[] = {
      "    PROVIDER is a name or a UUID; to look a name up, the principal needs the right to\n"
      "    list providers. With --output wide also the consumers on it.\n",
      {"allotctl provider show compute-1", "allotctl provider show compute-1 --output wide"}},
+    {"provider",
+     "create",
+     "NAME",
+     1,
+     false,
+     LIST(CHANGE, OPTION_UUID, OPTION_PARENT),
+     provider_create_command,
+     "create a provider, without an inventory",
+     "    With --key, --uuid is needed, so that a repetition is the same command.\n",
+     {"allotctl provider create compute-1", "allotctl provider create numa-0 --parent compute-1"}},
+    {"provider",
+     "set-inventory",
+     "PROVIDER",
+     1,
+     false,
+     LIST(CHANGE, OPTION_INVENTORY, OPTION_GENERATION, OPTION_YES),
+     provider_set_inventory_command,
+     "replace the whole inventory of a provider",
+     "    A class that is not given is removed, unless it is in use, which is a failure.\n"
+     "    Without --resource the inventory becomes empty; that is asked, or --yes. The keys\n"
+     "    are reserved, min_unit, max_unit, step_size and allocation_ratio. Without\n"
+     "    --generation it is read first, and the output says which classes are added,\n"
+     "    removed and changed.\n",
+     {"allotctl provider set-inventory compute-1 --resource VCPU=16:allocation_ratio=4",
+      "allotctl provider set-inventory compute-1 --resource VCPU=16 --resource \\\n"
+      "        MEMORY_MB=65536:reserved=512 --generation 3"}},
+    {"provider",
+     "delete",
+     "PROVIDER",
+     1,
+     false,
+     LIST(CHANGE, OPTION_YES),
+     provider_delete_command,
+     "delete a provider that has no children and no allocations",
+     NULL,
+     {"allotctl provider delete compute-1", "allotctl provider delete compute-1 --yes"}},
+    {"consumer",
+     "show",
+     "CONSUMER",
+     1,
+     true,
+     LIST(REQUEST, OPTION_NO_PAGER),
+     consumer_show_command,
+     "print what a consumer has, and its generation",
+     "    CONSUMER is a UUID. The names of providers are shown if the principal may see them.\n",
+     {"allotctl consumer show c0ffee00-1b7d-4f0e-8d11-3a52f8f0a001",
+      "allotctl consumer show c0ffee00-1b7d-4f0e-8d11-3a52f8f0a001 --json"}},
+    {"allocate",
+     NULL,
+     "CONSUMER",
+     1,
+     false,
+     LIST(CHANGE, OPTION_RESOURCE, OPTION_PROVIDER, OPTION_CLAIM_PROJECT, OPTION_USER, OPTION_TYPE,
+          OPTION_GENERATION),
+     allocate_command,
+     "set the allocations of a consumer, a new one or one that exists",
+     "    Without --generation the consumer must be new, and --project, --user and --type are\n"
+     "    needed. With --generation all that it has is replaced, and an owner or type that is\n"
+     "    not given stays; mappings are removed. With several providers: resources belong to\n"
+     "    the --provider before them if the first of these options is a --provider, else to\n"
+     "    the one behind them.\n",
+     {"allotctl allocate c0ffee00-1b7d-4f0e-8d11-3a52f8f0a001 --resource VCPU=2 \\\n"
+      "        --provider compute-1 --project blue-7 --user ann --type INSTANCE",
+      "allotctl allocate c0ffee00-1b7d-4f0e-8d11-3a52f8f0a001 --generation 1 \\\n"
+      "        --provider compute-1 --resource VCPU=4 --provider pool-1 --resource DISK_GB=10"}},
+    {"move",
+     NULL,
+     "CONSUMER",
+     1,
+     false,
+     LIST(CHANGE, OPTION_FROM, OPTION_TO),
+     move_command,
+     "move allocations of a consumer to another provider",
+     "    Without --from the consumer must have allocations on one provider only. Reads the\n"
+     "    consumer, then sets its allocations at the generation that was read: a change of\n"
+     "    somebody else in between is a conflict. Mappings follow.\n",
+     {"allotctl move c0ffee00-1b7d-4f0e-8d11-3a52f8f0a001 --to compute-2",
+      "allotctl move c0ffee00-1b7d-4f0e-8d11-3a52f8f0a001 --from compute-1 --to compute-2"}},
+    {"release",
+     NULL,
+     "CONSUMER",
+     1,
+     false,
+     LIST(CHANGE, OPTION_GENERATION, OPTION_YES),
+     release_command,
+     "remove all allocations of a consumer, and the consumer with them",
+     "    Asks first, or --yes. With --generation only if the consumer is still at it.\n",
+     {"allotctl release c0ffee00-1b7d-4f0e-8d11-3a52f8f0a001",
+      "allotctl release c0ffee00-1b7d-4f0e-8d11-3a52f8f0a001 --generation 2 --yes"}},
+    {"usage",
+     NULL,
+     "PROJECT",
+     1,
+     true,
+     LIST(REQUEST, OPTION_USAGE_USER, OPTION_USAGE_TYPE, OPTION_NO_PAGER),
+     usage_command,
+     "print what a project uses, by consumer type and resource class",
+     NULL,
+     {"allotctl usage blue-7", "allotctl usage blue-7 --user ann --type all"}},
+
+    /* the policy: needs no server */
+    {"policy",
+     "check",
+     NULL,
+     0,
+     true,
+     LIST(SERVERS, OPTION_POLICY, OUTPUT, OPTION_NO_PAGER),
+     policy_check_command,
+     "print what each principal may do; warn of rules that are surely mistakes",
+     "    One line for each rule: principal, number and line of the rule, commands, projects,\n"
+     "    providers, and the queues for replies. With --output wide, the commands that the\n"
+     "    patterns match. An invalid policy is an error; a warning does not change the exit\n"
+     "    status.\n",
+     {"allotctl policy check", "allotctl policy check --policy config/policy.example.yaml"}},
+    {"policy",
+     "test",
+     NULL,
+     0,
+     false,
+     LIST(SERVERS, OPTION_POLICY, OPTION_ASKED_PRINCIPAL, OPTION_ASKED_COMMAND,
+          OPTION_ASKED_PROJECT, OPTION_ASKED_PROVIDER, OPTION_ASKED_REPLY_TO, OUTPUT),
+     policy_test_command,
+     "say which rule allows a command, or why none does",
+     "    Asks what a worker would ask; exit 1 if the command would be forbidden. One rule\n"
+     "    alone has to cover the command, every project and every provider: also those that\n"
+     "    the stored consumer has.\n",
+     {"allotctl policy test --principal conductor --command provider.list",
+      "allotctl policy test --principal team-blue --command allocation.set \\\n"
+      "        --project blue-7 --provider 5a4f0e1c-8a2b-4b6e-9c57-0d6a3b1f2e01"}},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 

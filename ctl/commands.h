@@ -33,5 +33,15 @@ int outcome_show_command(const struct options *options, struct arena *arena);
 int audit_command(const struct options *options, struct arena *arena);
 int provider_list_command(const struct options *options, struct arena *arena);
 int provider_show_command(const struct options *options, struct arena *arena);
+int provider_create_command(const struct options *options, struct arena *arena);
+int provider_set_inventory_command(const struct options *options, struct arena *arena);
+int provider_delete_command(const struct options *options, struct arena *arena);
+int consumer_show_command(const struct options *options, struct arena *arena);
+int allocate_command(const struct options *options, struct arena *arena);
+int move_command(const struct options *options, struct arena *arena);
+int release_command(const struct options *options, struct arena *arena);
+int usage_command(const struct options *options, struct arena *arena);
+int policy_check_command(const struct options *options, struct arena *arena);
+int policy_test_command(const struct options *options, struct arena *arena);
 
 #endif

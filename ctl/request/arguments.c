@@ -4,7 +4,9 @@
 #include <stdio.h>
 
 #include "common/core/message_id.h"
+#include "ctl/commands.h"
 #include "ctl/output.h"
+#include "ctl/terminal.h"
 
 static bool fail_value(const char *before, const char *value, const char *after)
 {
@@ -42,5 +44,19 @@ bool argument_option_given(const char *value, const char *name)
     if (value != NULL)
         return true;
     (void)fprintf(stderr, "allotctl: missing option --%s\n", name);
+    return false;
+}
+
+int argument_fail(const struct error *error)
+{
+    (void)fail_with(error);
+    return EXIT_USAGE;
+}
+
+bool argument_confirmed(const struct options *options, const char *question)
+{
+    if (options->yes || terminal_ask(question))
+        return true;
+    (void)fputs("allotctl: nothing is changed\n", stderr);
     return false;
 }

@@ -3,21 +3,17 @@
 
 #include "allot/limits.h"
 #include "common/codec/ratio.h"
-
-static int64_t integer_of(const json_t *record, const char *name)
-{
-    return json_integer_value(json_object_get(record, name));
-}
+#include "ctl/request/json_member.h"
 
 struct inventory inventory_of_json(const char *resource_class, const json_t *record)
 {
     struct inventory inventory = {
         .resource_class = text_of(resource_class),
-        .total = integer_of(record, "total"),
-        .reserved = integer_of(record, "reserved"),
-        .min_unit = integer_of(record, "min_unit"),
-        .max_unit = integer_of(record, "max_unit"),
-        .step_size = integer_of(record, "step_size"),
+        .total = json_member_integer(record, "total"),
+        .reserved = json_member_integer(record, "reserved"),
+        .min_unit = json_member_integer(record, "min_unit"),
+        .max_unit = json_member_integer(record, "max_unit"),
+        .step_size = json_member_integer(record, "step_size"),
     };
     double ratio = json_number_value(json_object_get(record, "allocation_ratio"));
     if (!ratio_from_double(ratio, &inventory.ratio))

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "ctl/commands.h"
+#include "ctl/request/json_member.h"
 #include "ctl/request/request.h"
 #include "ctl/table.h"
 
@@ -21,22 +22,17 @@ struct list {
     int64_t left; /* of --limit */
 };
 
-static struct text text_member(const json_t *object, const char *name)
-{
-    return text_of(json_string_value(json_object_get(object, name)));
-}
-
 static void print_provider(struct list *list, const json_t *provider)
 {
     if (list->options->json) {
         print_json(provider);
         return;
     }
-    table_cell(list->table, text_member(provider, "name"), TONE_PLAIN);
-    table_cell(list->table, text_member(provider, "uuid"), TONE_PLAIN);
-    table_number(list->table, json_integer_value(json_object_get(provider, "generation")));
-    table_cell(list->table, text_member(provider, "parent_provider_uuid"), TONE_PLAIN);
-    table_cell(list->table, text_member(provider, "root_provider_uuid"), TONE_PLAIN);
+    table_cell(list->table, json_member_text(provider, "name"), TONE_PLAIN);
+    table_cell(list->table, json_member_text(provider, "uuid"), TONE_PLAIN);
+    table_number(list->table, json_member_integer(provider, "generation"));
+    table_cell(list->table, json_member_text(provider, "parent_provider_uuid"), TONE_PLAIN);
+    table_cell(list->table, json_member_text(provider, "root_provider_uuid"), TONE_PLAIN);
 }
 
 /* Returns the result of one page after the name `after`; NULL: from the beginning. */

@@ -4,9 +4,10 @@
 
 #include "common/codec/ratio.h"
 #include "ctl/commands.h"
-#include "ctl/output.h"
 #include "ctl/request/arguments.h"
 #include "ctl/request/inventory_json.h"
+#include "ctl/request/json_member.h"
+#include "ctl/request/labelled_text.h"
 #include "ctl/request/provider_name.h"
 #include "ctl/table.h"
 
@@ -35,27 +36,15 @@ struct show {
     int64_t left; /* of --limit */
 };
 
-static struct text text_member(const json_t *object, const char *name)
-{
-    return text_of(json_string_value(json_object_get(object, name)));
-}
-
 /* --- the provider --------------------------------------------------------------------------- */
-
-static void print_text(const char *label, struct text text)
-{
-    (void)printf("%-12s ", label);
-    print_printable_line(stdout, text.length > 0 ? text : text_of("-"));
-}
 
 static void print_head(const json_t *provider)
 {
-    print_text("name", text_member(provider, "name"));
-    print_text("uuid", text_member(provider, "uuid"));
-    print_text("parent", text_member(provider, "parent_provider_uuid"));
-    print_text("root", text_member(provider, "root_provider_uuid"));
-    (void)printf("%-12s %" JSON_INTEGER_FORMAT "\n", "generation",
-                 json_integer_value(json_object_get(provider, "generation")));
+    print_labelled("name", json_member_text(provider, "name"));
+    print_labelled("uuid", json_member_text(provider, "uuid"));
+    print_labelled("parent", json_member_text(provider, "parent_provider_uuid"));
+    print_labelled("root", json_member_text(provider, "root_provider_uuid"));
+    print_labelled_number("generation", json_member_integer(provider, "generation"));
 }
 
 static void print_inventory(struct table *table, const struct inventory *inventory, int64_t used)
@@ -85,7 +74,7 @@ static void print_inventories(const struct show *show, json_t *provider)
          m = json_object_iter_next(inventories, m)) {
         const char *class = json_object_iter_key(m);
         struct inventory inventory = inventory_of_json(class, json_object_iter_value(m));
-        print_inventory(table, &inventory, json_integer_value(json_object_get(usages, class)));
+        print_inventory(table, &inventory, json_member_integer(usages, class));
     }
     table_end(table);
 }
@@ -98,7 +87,7 @@ static void print_consumer(struct table *table, const char *consumer, const json
     for (void *m = json_object_iter(resources); m != NULL;
          m = json_object_iter_next(resources, m)) {
         table_cell(table, text_of(consumer), TONE_PLAIN);
-        table_number(table, json_integer_value(json_object_get(allocation, "consumer_generation")));
+        table_number(table, json_member_integer(allocation, "consumer_generation"));
         table_cell(table, text_of(json_object_iter_key(m)), TONE_PLAIN);
         table_number(table, json_integer_value(json_object_iter_value(m)));
     }

@@ -20,6 +20,7 @@
 #include "ctl/commands.h"
 #include "ctl/output.h"
 #include "ctl/request/failure_advice.h"
+#include "ctl/request/json_member.h"
 #include "ctl/request/reply_queue.h"
 #include "ctl/settings.h"
 #include "ctl/shell_word.h"
@@ -94,12 +95,6 @@ void print_json(const json_t *json)
     free(text);
 }
 
-static struct text text_member(const json_t *object, const char *name)
-{
-    const json_t *member = json_object_get(object, name);
-    return text_view(json_string_value(member), json_string_length(member));
-}
-
 static void print_details(json_t *details)
 {
     for (void *m = json_object_iter(details); m != NULL; m = json_object_iter_next(details, m)) {
@@ -125,9 +120,9 @@ int answer_fail(const struct requests *requests, const struct answer *answer)
     }
     (void)fflush(stdout);
     (void)fputs("allotctl: ", stderr);
-    print_printable(stderr, text_member(answer->error, "code"));
+    print_printable(stderr, json_member_text(answer->error, "code"));
     (void)fputs(": ", stderr);
-    print_printable_line(stderr, text_member(answer->error, "message"));
+    print_printable_line(stderr, json_member_text(answer->error, "message"));
     print_details(json_object_get(answer->error, "details"));
     if (answer->code != VERDICT_SUCCESS)
         (void)fprintf(stderr, "allotctl: what to do: %s\n", failure_advice(answer->code));
@@ -193,13 +188,13 @@ static struct answer answer_of(struct requests *requests, json_t *body, bool rep
 {
     struct answer answer = {.replayed = replayed};
     (void)json_array_append_new(requests->answers, body);
-    if (text_is(text_member(body, "status"), "success")) {
+    if (text_is(json_member_text(body, "status"), "success")) {
         answer.result = json_object_get(body, "result");
         return answer;
     }
     answer.kind = ANSWER_FAILURE;
     answer.error = json_object_get(body, "error");
-    if (!verdict_parse(text_member(answer.error, "code"), &answer.code))
+    if (!verdict_parse(json_member_text(answer.error, "code"), &answer.code))
         answer.code = VERDICT_SUCCESS;
     return answer;
 }
@@ -294,19 +289,20 @@ static struct text random_text(struct arena *arena)
     return text_copy(arena, text_of(uuid_format(random_uuid()).chars));
 }
 
-static struct answer fail_encoding(void)
+void request_fail_encoding(void)
 {
     struct error error;
     error_set(&error, "the command is not sent: an argument is not UTF-8");
     (void)fail_with(&error);
-    return no_answer();
 }
 
 struct answer request_send(struct requests *requests, enum command_kind command, json_t *params,
                            const char *repeat)
 {
-    if (params == NULL)
-        return fail_encoding();
+    if (params == NULL) {
+        request_fail_encoding();
+        return no_answer();
+    }
     const char *key = command_mode(command) != MODE_READ ? requests->options->key : NULL;
     struct sent sent = {
         .command = command,

@@ -60,6 +60,9 @@ struct answer request_send(struct requests *requests, enum command_kind command,
 json_t *request_result(struct requests *requests, enum command_kind command, json_t *params,
                        const char *repeat);
 
+/* Prints that the command is not sent since an argument is not UTF-8. */
+void request_fail_encoding(void);
+
 /* Prints a failure, with its details and what to do, on stderr. With --json, prints it as an object
    with the member `error` on stdout too. Returns EXIT_FAILED. */
 int answer_fail(const struct requests *requests, const struct answer *answer);
