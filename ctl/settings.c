@@ -179,6 +179,14 @@ bool both_settings_load(const struct options *options, struct arena *arena,
     return load(options, &both, arena, ret_settings, error);
 }
 
+bool queue_names_load(const struct options *options, struct arena *arena,
+                      struct settings *ret_settings, struct error *error)
+{
+    const struct scope queues = {{"ALLOT_AMQP_QUEUE", "ALLOT_AMQP_DEAD_LETTER_QUEUE"},
+                                 {{NULL, NULL, NULL}}};
+    return load(options, &queues, arena, ret_settings, error);
+}
+
 /* --- the policy ----------------------------------------------------------------------------- */
 
 /* Sets the name of the policy's file; NULL: none is known. */

@@ -34,6 +34,11 @@ ALLOT_CHECK bool second_settings_load(const struct options *options, struct aren
 ALLOT_CHECK bool both_settings_load(const struct options *options, struct arena *arena,
                                     struct settings *ret_settings, struct error *error);
 
+/* Loads the names of the service's queues (amqp.queue, amqp.dead_letter_queue, with their
+   variables) without the URI of a server, for policy_load(). Texts are copied to `arena`. */
+ALLOT_CHECK bool queue_names_load(const struct options *options, struct arena *arena,
+                                  struct settings *ret_settings, struct error *error);
+
 /* Loads the policy of --policy, of the variable ALLOT_POLICY_FILE, of the context, or of the
    settings file, with the service's queues of `settings`. All is in `arena`. Sets the name of its
    file. Returns false, with an error, if none is known or it cannot be read. */
