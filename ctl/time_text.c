@@ -55,15 +55,19 @@ struct time_text time_format_age(int64_t then_ms, int64_t now_ms)
     return result;
 }
 
+enum zone { ZONE_LOCAL, ZONE_UTC, ZONE_GIVEN };
+
 /* mktime() and timegm() make March of the 30th of February; a time that changes is not valid. */
-static bool parse_calendar(const char *text, const char *format, bool is_utc, int64_t *ret_ms)
+static bool parse_calendar(const char *text, const char *format, enum zone zone, int64_t *ret_ms)
 {
-    struct tm parts = {.tm_isdst = is_utc ? 0 : -1};
+    struct tm parts = {.tm_isdst = zone == ZONE_LOCAL ? -1 : 0};
     const char *end = strptime(text, format, &parts);
     if (end == NULL || *end != '\0')
         return false;
     struct tm given = parts;
-    time_t seconds = is_utc ? timegm(&parts) : mktime(&parts);
+    time_t seconds = zone == ZONE_LOCAL ? mktime(&parts) : timegm(&parts);
+    if (zone == ZONE_GIVEN)
+        seconds -= given.tm_gmtoff;
     *ret_ms = (int64_t)seconds * MS_PER_S;
     return seconds > 0 && parts.tm_mday == given.tm_mday && parts.tm_mon == given.tm_mon &&
            parts.tm_sec == given.tm_sec;
@@ -72,14 +76,20 @@ static bool parse_calendar(const char *text, const char *format, bool is_utc, in
 bool time_parse(const char *text, int64_t now_ms, int64_t *ret_ms)
 {
     int64_t duration_ms = 0;
+    /* A space stands for any number of spaces, also none. */
     static const struct {
         const char *format;
-        bool is_utc;
-    } formats[] = {{"%Y-%m-%d", false},          {"%Y-%m-%dZ", true},
-                   {"%Y-%m-%dT%H:%M:%S", false}, {"%Y-%m-%d %H:%M:%S", false},
-                   {"%Y-%m-%dT%H:%M:%SZ", true}, {"%Y-%m-%d %H:%M:%SZ", true}};
+        enum zone zone;
+    } formats[] = {{"%Y-%m-%d", ZONE_LOCAL},
+                   {"%Y-%m-%dZ", ZONE_UTC},
+                   {"%Y-%m-%dT%H:%M:%S", ZONE_LOCAL},
+                   {"%Y-%m-%d %H:%M:%S", ZONE_LOCAL},
+                   {"%Y-%m-%dT%H:%M:%SZ", ZONE_UTC},
+                   {"%Y-%m-%d %H:%M:%SZ", ZONE_UTC},
+                   {"%Y-%m-%dT%H:%M:%S%z", ZONE_GIVEN},
+                   {"%Y-%m-%d %H:%M:%S %z", ZONE_GIVEN}};
     for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
-        if (parse_calendar(text, formats[i].format, formats[i].is_utc, ret_ms))
+        if (parse_calendar(text, formats[i].format, formats[i].zone, ret_ms))
             return true;
     }
     if (!units_parse(UNIT_DURATION, text_of(text), &duration_ms) || duration_ms >= now_ms)

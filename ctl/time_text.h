@@ -23,8 +23,9 @@ struct time_text time_format_age(int64_t then_ms, int64_t now_ms);
 
 /*
  * Parses a time: a date (2026-01-31) or a time of a day (2026-01-31T23:59:59, with a space or a T),
- * both in the local time zone, or in UTC with a Z at the end; or a duration before `now_ms`, with
- * its unit (90s, 2h, 7d). Returns false if it is none of these, or not after the epoch.
+ * both in the local time zone, or in UTC with a Z at the end; a time of a day with its distance
+ * from UTC, as time_format_local() writes it; or a duration before `now_ms`, with its unit (90s,
+ * 2h, 7d). Returns false if it is none of these, or not after the epoch.
  */
 ALLOT_CHECK bool time_parse(const char *text, int64_t now_ms, int64_t *ret_ms);
 
