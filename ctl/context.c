@@ -13,6 +13,7 @@
 #include "common/codec/yaml_reader.h"
 #include "common/host/environment.h"
 #include "common/host/file.h"
+#include "ctl/secret_file.h"
 
 struct key_row {
     const char *key;
@@ -22,7 +23,7 @@ struct key_row {
 };
 
 static const struct key_row keys[] = {
-#define X(id, key, variable, is_file)                                                              \
+#define X(id, key, variable, is_file, help)                                                        \
     [CONTEXT_##id] = {key, variable, is_file,                                                      \
                       (is_file) || CONTEXT_##id == CONTEXT_POLICY_FILE ||                          \
                           CONTEXT_##id == CONTEXT_CONFIG},
@@ -34,6 +35,13 @@ struct reader {
     const char *file;
     struct arena *arena;
     struct error *error;
+};
+
+/* What is looked for, and found. */
+struct choice {
+    struct text name; /* absent: none is looked for */
+    struct context context;
+    bool found;
 };
 
 /* --- the file ------------------------------------------------------------------------------- */
@@ -92,6 +100,7 @@ static bool read_member(const struct reader *reader, const struct yaml_node *mem
         if (!text_is(member->key, keys[i].key))
             continue;
         context->values[i] = keys[i].is_path ? full_path(reader, member->scalar) : member->scalar;
+        secret_file_check(reader->file, member->scalar, reader->arena);
         return true;
     }
     error_set(reader->error, "unknown key '%s'", yaml_show(member->key).chars);
@@ -152,19 +161,34 @@ static bool check_root(const struct reader *reader, const struct yaml_node *root
     return true;
 }
 
-/* Checks all contexts, and keeps that of the name; `found` says whether there is one. */
+/* Fails if a context before `node` has its name. */
+static bool check_name(const struct reader *reader, const struct yaml_node *list,
+                       const struct yaml_node *node)
+{
+    struct text name = yaml_member(node, "name")->scalar;
+    for (const struct yaml_node *other = list->children; other != node; other = other->next) {
+        if (!text_equal(yaml_member(other, "name")->scalar, name))
+            continue;
+        error_set(reader->error, "the context '%s' is already in line %d", yaml_show(name).chars,
+                  other->line);
+        return fail_at(reader, node);
+    }
+    return true;
+}
+
+/* Checks all contexts, and keeps the one of the name. */
 static bool read_contexts(const struct reader *reader, const struct yaml_node *list,
-                          struct text name, struct context *ret_context, bool *ret_found)
+                          struct choice *choice)
 {
     for (const struct yaml_node *node = list != NULL ? list->children : NULL; node != NULL;
          node = node->next) {
         struct context context;
-        if (!read_context(reader, node, &context))
+        if (!read_context(reader, node, &context) || !check_name(reader, list, node))
             return false;
-        if (!text_is(name, context.name))
+        if (!text_is(choice->name, context.name))
             continue;
-        *ret_context = context;
-        *ret_found = true;
+        choice->context = context;
+        choice->found = true;
     }
     return true;
 }
@@ -173,21 +197,21 @@ static bool read_file(const struct reader *reader, const char *asked, struct con
 {
     const struct yaml_node *root = NULL;
     struct text yaml;
-    bool found = false;
     if (!file_read(reader->file, FILE_SETTINGS_BYTES_MAX, reader->arena, &yaml, reader->error) ||
         !yaml_read(yaml, reader->file, reader->arena, &root, reader->error))
         return false;
     if (root != NULL && !check_root(reader, root))
         return false;
     const struct yaml_node *current = yaml_member(root, "current");
-    struct text name = asked != NULL     ? text_of(asked)
-                       : current != NULL ? current->scalar
-                                         : TEXT_NONE;
-    if (!read_contexts(reader, yaml_member(root, "contexts"), name, ret_context, &found))
+    struct choice choice = {.name = text_of(asked)};
+    if (asked == NULL && current != NULL)
+        choice.name = current->scalar;
+    if (!read_contexts(reader, yaml_member(root, "contexts"), &choice))
         return false;
-    if (found || !text_present(name))
+    *ret_context = choice.context;
+    if (choice.found || !text_present(choice.name))
         return true;
-    error_set(reader->error, "%s has no context '%.*s'", reader->file, TEXT_ARGS(name));
+    error_set(reader->error, "%s has no context '%s'", reader->file, yaml_show(choice.name).chars);
     return false;
 }
 
@@ -225,6 +249,8 @@ bool context_variable(const struct context *context, const char *name, struct ar
             error_prefix(error, "context '%s': %s", context->name, keys[i].key);
             return false;
         }
+        if (keys[i].is_file)
+            secret_file_check(copy, value, arena);
         *ret_value = text_copy(arena, value).bytes;
         return true;
     }

@@ -23,24 +23,37 @@ static bool is_only_option(int argc, char **argv, const char *option)
     return argc == 2 && strcmp(argv[1], option) == 0;
 }
 
+/* Returns whether --help is among the arguments, before a "--". */
+static bool asks_for_help(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strcmp(argv[i], "--help") == 0)
+            return true;
+    }
+    return false;
+}
+
 static int run_with(const struct command *command, const struct options *options,
                     struct arena *arena)
 {
     terminal_open(command->has_pager && !options->no_pager && !options->json);
-    int status = finish_output(command->run(options, arena));
-    terminal_close();
-    return status;
+    int status = command->run(options, arena);
+    /* A pager that the user has left early is a broken pipe, and no error. */
+    if (!terminal_has_pager())
+        return finish_output(status);
+    return terminal_close() ? status : EXIT_FAILED;
 }
 
 static int run_command(const struct command *command, int argc, char **argv)
 {
     struct options options = {0};
     int words = command_words(command);
-    if (is_only_option(argc - words, argv + words, "--help")) {
+    static char name[] = "allotctl"; /* getopt_long begins its errors with the name */
+    if (asks_for_help(argc - words, argv + words)) {
         command_print_help(command);
         return finish_output(EXIT_SUCCESS);
     }
-    argv[words] = argv[0]; /* getopt_long begins its errors with the name of the program */
+    argv[words] = name;
     struct arena *arena = arena_new(0);
     int status = EXIT_USAGE;
     if (options_read(argc - words, argv + words, command->options, command->operands_max, arena,

@@ -284,19 +284,55 @@ static bool set_defaults(struct reader *reader, const enum option_id *accepted)
     return true;
 }
 
+static bool is_form(const char *form, enum output_form *ret_form)
+{
+    static const char *const names[] = {
+#define X(id, name) [OUTPUT_##id] = (name),
+        OUTPUT_FORMS(X)
+#undef X
+    };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(form, names[i]) != 0)
+            continue;
+        *ret_form = (enum output_form)i;
+        return true;
+    }
+    return false;
+}
+
 static bool read_form(struct options *options)
 {
-    const char *form = options->output;
     options->form = options->json ? OUTPUT_JSON : OUTPUT_TABLE;
-    if (form == NULL || strcmp(form, "table") == 0)
+    if (options->output == NULL)
         return true;
-    options->form = strcmp(form, "wide") == 0 ? OUTPUT_WIDE : OUTPUT_JSON;
+    if (!is_form(options->output, &options->form)) {
+        (void)fprintf(stderr,
+                      "allotctl: invalid value '%s' for --output: expected table, wide or json\n",
+                      options->output);
+        return false;
+    }
+    if (options->json && options->form != OUTPUT_JSON) {
+        (void)fprintf(stderr, "allotctl: --json and --output %s contradict each other\n",
+                      options->output);
+        return false;
+    }
     options->json = options->form == OUTPUT_JSON;
-    if (options->form == OUTPUT_WIDE || strcmp(form, "json") == 0)
+    return true;
+}
+
+static bool check_pair(const char *option, const char *value, const char *file)
+{
+    if (value == NULL || file == NULL)
         return true;
-    (void)fprintf(
-        stderr, "allotctl: invalid value '%s' for --output: expected table, wide or json\n", form);
+    (void)fprintf(stderr, "allotctl: --%s and --%s-file say the same; give one of them\n", option,
+                  option);
     return false;
+}
+
+static bool check_pairs(const struct options *options)
+{
+    return check_pair("uri", options->uri, options->uri_file) &&
+           check_pair("database-uri", options->database_uri, options->database_uri_file);
 }
 
 static bool read_operands(struct reader *reader, int argc, char **argv, size_t operands_max)
@@ -321,12 +357,14 @@ bool options_read(int argc, char **argv, const enum option_id *accepted, size_t 
     if (!set_defaults(&reader, accepted))
         return false;
     select_options(accepted, long_options);
+    optind = 0; /* glibc and musl then forget an earlier list of arguments */
     for (int val; (val = getopt_long(argc, argv, "", long_options, NULL)) != -1;) {
         /* For an unknown option or a missing argument getopt_long has printed the error. */
         if (val < FIRST_VAL || !set_option(&reader, &rows[val - FIRST_VAL], optarg))
             return false;
     }
-    if (!read_operands(&reader, argc, argv, operands_max) || !read_form(&reader.options))
+    if (!read_operands(&reader, argc, argv, operands_max) || !read_form(&reader.options) ||
+        !check_pairs(&reader.options))
         return false;
     *ret_options = reader.options;
     return true;

@@ -106,8 +106,17 @@ struct option_item {
     const char *value;
 };
 
-/* How results are printed. */
-enum output_form { OUTPUT_TABLE, OUTPUT_WIDE, OUTPUT_JSON };
+/* X(identifier, name on the command line): how results are printed. */
+#define OUTPUT_FORMS(X)                                                                            \
+    X(TABLE, "table")                                                                              \
+    X(WIDE, "wide")                                                                                \
+    X(JSON, "json")
+
+enum output_form {
+#define X(id, name) OUTPUT_##id,
+    OUTPUT_FORMS(X)
+#undef X
+};
 
 /* Strings are borrowed from argv, and URIs from the arena; NULL: not given. Numbers have the
  * default when not given, or 0 if they have none. */
@@ -180,8 +189,9 @@ struct options {
 /*
  * Reads the arguments from argv[1] on; argv[0] is the program's name. Accepts the options of the
  * list `accepted`, which ends with OPTION_NONE, and up to `operands_max` operands. For anything
- * else it prints an error on stderr and returns false. Hides the passwords of URIs in argv
- * (uri_argument.h). Calls getopt_long, so once in a process.
+ * else, and for options that contradict each other, it prints an error on stderr and returns false.
+ * Moves the operands behind the options in argv, and hides the passwords of URIs there
+ * (uri_argument.h). Not thread-safe, since getopt_long is not.
  */
 ALLOT_CHECK bool options_read(int argc, char **argv, const enum option_id *accepted,
                               size_t operands_max, struct arena *arena,

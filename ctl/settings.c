@@ -14,6 +14,7 @@
 #include "common/host/environment.h"
 #include "common/host/file.h"
 #include "ctl/context.h"
+#include "ctl/secret_file.h"
 
 #define PLACEHOLDER "unused"
 
@@ -36,16 +37,19 @@ struct lookup {
     const struct scope *scope;
     struct context context;
     struct environment environment; /* with the first failure of any source */
+    bool is_complete;               /* a placeholder stands for all that is required and missing */
 };
 
 static const char *read_value_file(struct lookup *lookup, const char *path)
 {
     struct text content;
-    if (environment_file_read(path, lookup->environment.arena, &content,
-                              &lookup->environment.error))
-        return content.bytes;
-    lookup->environment.failed = true;
-    return NULL;
+    struct environment *environment = &lookup->environment;
+    if (!environment_file_read(path, environment->arena, &content, &environment->error)) {
+        environment->failed = true;
+        return NULL;
+    }
+    secret_file_check(path, content, environment->arena);
+    return content.bytes;
 }
 
 static const char *overriding(struct lookup *lookup, const char *name)
@@ -86,30 +90,26 @@ static const char *given(struct lookup *lookup, const char *name)
     return value;
 }
 
+/* settings_read requires these three, as the worker does. No command needs all of them. */
+static bool is_required(const char *name)
+{
+    return strcmp(name, "ALLOT_MONGODB_URI") == 0 || strcmp(name, "ALLOT_AMQP_URI") == 0 ||
+           strcmp(name, "ALLOT_POLICY_FILE") == 0;
+}
+
 /* After a failure nothing more is read, so that its error stays. */
 static const char *variable(void *context, const char *name)
 {
     struct lookup *lookup = context;
+    bool counts = is_in(lookup->scope, name);
     if (lookup->environment.failed)
         return NULL;
     const char *value = overriding(lookup, name);
-    if (value == NULL && is_in(lookup->scope, name) && !lookup->environment.failed)
+    if (value == NULL && counts && !lookup->environment.failed)
         value = given(lookup, name);
-    if (value != NULL || lookup->environment.failed || is_in(lookup->scope, name))
+    if (value != NULL || lookup->environment.failed || !is_required(name))
         return value;
-    /* settings_read requires these three, as the worker does. No command needs all of them. */
-    if (strcmp(name, "ALLOT_MONGODB_URI") == 0 || strcmp(name, "ALLOT_AMQP_URI") == 0 ||
-        strcmp(name, "ALLOT_POLICY_FILE") == 0)
-        return PLACEHOLDER;
-    return NULL;
-}
-
-static bool check_pair(const char *option, const char *value, const char *file, struct error *error)
-{
-    if (value == NULL || file == NULL)
-        return true;
-    error_set(error, "--%s and --%s-file say the same; give one of them", option, option);
-    return false;
+    return counts && !lookup->is_complete ? NULL : PLACEHOLDER;
 }
 
 static const char *settings_file(const struct options *options, const struct context *context)
@@ -117,24 +117,45 @@ static const char *settings_file(const struct options *options, const struct con
     return options->config != NULL ? options->config : context->values[CONTEXT_CONFIG].bytes;
 }
 
+/* Reads the settings file, if there is one. */
+static bool read_file(const char *file, struct arena *arena, struct text *ret_yaml,
+                      struct error *error)
+{
+    *ret_yaml = text_of("");
+    return file == NULL || file_read(file, FILE_SETTINGS_BYTES_MAX, arena, ret_yaml, error);
+}
+
+/* Reads the settings. Where nothing but a URI is missing, the error also names the ways to give it
+   that the worker does not have. */
+static bool read_settings(struct lookup *lookup, struct text yaml, const char *file,
+                          struct settings *ret_settings, struct error *error)
+{
+    struct arena *arena = lookup->environment.arena;
+    struct settings ignored = {0};
+    const char *name = file != NULL ? file : "the environment";
+    bool read = settings_read(yaml, name, variable, lookup, arena, ret_settings, error);
+    if (lookup->environment.failed)
+        *error = lookup->environment.error;
+    if (read || lookup->environment.failed)
+        return read && !lookup->environment.failed;
+    lookup->is_complete = true;
+    if (!settings_read(yaml, name, variable, lookup, arena, &ignored, NULL))
+        return false;
+    const struct error missing = *error;
+    error_set(error, "%s, or give --context, or a file that has it (see --help)", missing.text);
+    return false;
+}
+
 static bool load(const struct options *options, const struct scope *scope, struct arena *arena,
                  struct settings *ret_settings, struct error *error)
 {
     struct lookup lookup = {.scope = scope, .environment = {.arena = arena}};
-    struct text yaml = text_of("");
-    if (!check_pair("uri", options->uri, options->uri_file, error) ||
-        !check_pair("database-uri", options->database_uri, options->database_uri_file, error) ||
-        !context_choose(options->context, arena, &lookup.context, error))
+    struct text yaml;
+    if (!context_choose(options->context, arena, &lookup.context, error))
         return false;
     const char *file = settings_file(options, &lookup.context);
-    if (file != NULL && !file_read(file, FILE_SETTINGS_BYTES_MAX, arena, &yaml, error))
-        return false;
-    bool read = settings_read(yaml, file != NULL ? file : "--uri", variable, &lookup, arena,
-                              ret_settings, error);
-    if (!lookup.environment.failed)
-        return read;
-    *error = lookup.environment.error;
-    return false;
+    return read_file(file, arena, &yaml, error) &&
+           read_settings(&lookup, yaml, file, ret_settings, error);
 }
 
 bool broker_settings_load(const struct options *options, struct arena *arena,
@@ -189,30 +210,44 @@ bool queue_names_load(const struct options *options, struct arena *arena,
 
 /* --- the policy ----------------------------------------------------------------------------- */
 
+static const struct scope policy_scope = {.prefixes = {"ALLOT_POLICY_"}};
+
+/* Sets the name that the settings file has, or NULL. Other settings of the file have to be valid,
+   and may be missing. */
+static bool find_policy_in(const char *file, struct arena *arena, const char **ret_name,
+                           struct error *error)
+{
+    static const struct scope nothing = {.prefixes = {NULL}};
+    struct lookup lookup = {.scope = &nothing, .environment = {.arena = arena}};
+    struct settings settings = {0};
+    struct text yaml;
+    if (!read_file(file, arena, &yaml, error) ||
+        !settings_read(yaml, file, variable, &lookup, arena, &settings, error))
+        return false;
+    /* Now without a placeholder for the policy, which would override the file. */
+    lookup.scope = &policy_scope;
+    if (settings_read(yaml, file, variable, &lookup, arena, &settings, NULL))
+        *ret_name = text_copy(arena, settings.policy_file).bytes;
+    return true;
+}
+
 /* Sets the name of the policy's file; NULL: none is known. */
 static bool find_policy(const struct options *options, struct arena *arena, const char **ret_name,
                         struct error *error)
 {
-    static const struct scope policy = {{"ALLOT_POLICY_"}, {{NULL, NULL, NULL}}};
-    struct lookup lookup = {.scope = &policy, .environment = {.arena = arena}};
-    struct settings settings = {0};
-    struct text yaml = text_of("");
+    struct lookup lookup = {.scope = &policy_scope, .environment = {.arena = arena}};
     *ret_name = options->policy;
     if (options->policy != NULL)
         return true;
     if (!context_choose(options->context, arena, &lookup.context, error))
         return false;
     *ret_name = given(&lookup, "ALLOT_POLICY_FILE");
-    const char *file = settings_file(options, &lookup.context);
-    if (*ret_name != NULL || file == NULL)
-        return true;
-    lookup.scope = &(struct scope){.overrides = {{NULL, NULL, NULL}}};
-    if (!file_read(file, FILE_SETTINGS_BYTES_MAX, arena, &yaml, error) ||
-        !settings_read(yaml, file, variable, &lookup, arena, &settings, error))
+    if (lookup.environment.failed) {
+        *error = lookup.environment.error;
         return false;
-    if (!text_is(settings.policy_file, PLACEHOLDER))
-        *ret_name = text_copy(arena, settings.policy_file).bytes;
-    return true;
+    }
+    const char *file = settings_file(options, &lookup.context);
+    return *ret_name != NULL || file == NULL || find_policy_in(file, arena, ret_name, error);
 }
 
 bool policy_load(const struct options *options, const struct settings *settings,
@@ -224,7 +259,8 @@ bool policy_load(const struct options *options, const struct settings *settings,
     if (!find_policy(options, arena, &name, error))
         return false;
     if (name == NULL) {
-        error_set(error, "no policy is known: give --policy FILE, or ALLOT_POLICY_FILE");
+        error_set(error, "no policy is known: give --policy, ALLOT_POLICY_FILE, or a context or "
+                         "settings file that names it");
         return false;
     }
     if (!file_read(name, FILE_POLICY_BYTES_MAX, arena, &yaml, error) ||

@@ -123,7 +123,9 @@ static void measure(const struct table *table, size_t *widths)
     if (cut == table->column_count || total <= available)
         return;
     size_t rest = total - widths[cut];
-    widths[cut] = available > rest + CUT_WIDTH_MIN ? available - rest : (size_t)CUT_WIDTH_MIN;
+    size_t left = available > rest + CUT_WIDTH_MIN ? available - rest : (size_t)CUT_WIDTH_MIN;
+    if (widths[cut] > left)
+        widths[cut] = left;
 }
 
 /* Returns the first `width` code points. */

@@ -2,24 +2,37 @@
 /*
  * Design. terminal_open() looks at stdout once, before the pager takes its place: the pager's pipe
  * is no terminal, but what goes through it is still for one. The pager is a process of popen(),
- * and stdout becomes a duplicate of its pipe, so that nothing else has to know of it.
+ * and stdout becomes a duplicate of its pipe, so that nothing else has to know of it. So does
+ * stderr, if it is a terminal: a line that is written beside a pager damages what the pager shows.
+ *
+ * Signals. The terminal sends Ctrl-C to the pager and to this process. A pager takes it as a
+ * command of its own and goes on, so this process must not end before it: then pager and shell
+ * would both read from the terminal. It closes the pipe, waits for the pager, and only then ends by
+ * the signal.
  */
 #include "ctl/terminal.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+/* The statuses of a shell that has not found, or cannot execute, its command. */
+enum { SHELL_CANNOT_EXECUTE = 126, SHELL_NOT_FOUND = 127 };
 enum { WIDTH_DEFAULT = 80, ANSWER_BYTES_MAX = 16 };
 
 static struct {
     bool is_open;
     bool has_colour;
     int width;
+    const char *pager_command;
     FILE *pager; /* NULL: none */
+    int pager_fd;
+    int saved_stderr; /* -1: stderr does not lead to the pager */
 } terminal = {.width = WIDTH_DEFAULT};
 
 static const char *variable(const char *name)
@@ -63,18 +76,60 @@ static const char *pager_command(void)
     return *pager != '\0' && strcmp(pager, "cat") != 0 ? pager : NULL;
 }
 
+/* Ends by the signal when the user has left the pager. Calls async-signal-safe functions only. */
+static void end_after_pager(int number)
+{
+    (void)close(STDOUT_FILENO);
+    if (terminal.saved_stderr >= 0)
+        (void)close(STDERR_FILENO);
+    (void)close(terminal.pager_fd);
+    while (wait(NULL) >= 0)
+        continue;
+    (void)signal(number, SIG_DFL);
+    (void)raise(number);
+}
+
+static void handle_signals(void)
+{
+    (void)signal(SIGPIPE, SIG_IGN); /* the user may leave the pager before the end */
+    (void)signal(SIGINT, end_after_pager);
+    (void)signal(SIGTERM, end_after_pager);
+}
+
+/* stdout is flushed at each line end, so that lines of both come in their order. */
+static void redirect_errors(void)
+{
+    terminal.saved_stderr = -1;
+    if (isatty(STDERR_FILENO) == 0)
+        return;
+    terminal.saved_stderr = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+    (void)dup2(terminal.pager_fd, STDERR_FILENO);
+    (void)setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
+}
+
+static void restore_errors(void)
+{
+    if (terminal.saved_stderr < 0)
+        return;
+    (void)dup2(terminal.saved_stderr, STDERR_FILENO);
+    (void)close(terminal.saved_stderr);
+    terminal.saved_stderr = -1;
+}
+
 static void open_pager(void)
 {
-    const char *command = pager_command();
-    if (command == NULL)
+    terminal.pager_command = pager_command();
+    if (terminal.pager_command == NULL)
         return;
     (void)setenv("LESS", "FRX", 0); /* as git does: end if all fits, show colours, keep the text */
-    terminal.pager = popen(command, "we");
+    terminal.pager = popen(terminal.pager_command, "we");
     if (terminal.pager == NULL)
         return;
-    (void)signal(SIGPIPE, SIG_IGN); /* the user may leave the pager before the end */
+    terminal.pager_fd = fileno(terminal.pager);
+    redirect_errors();
+    handle_signals();
     (void)fflush(stdout);
-    (void)dup2(fileno(terminal.pager), STDOUT_FILENO);
+    (void)dup2(terminal.pager_fd, STDOUT_FILENO);
 }
 
 void terminal_open(bool with_pager)
@@ -89,15 +144,33 @@ void terminal_open(bool with_pager)
         open_pager();
 }
 
+bool terminal_has_pager(void)
+{
+    return terminal.pager != NULL;
+}
+
+static bool is_started(int status)
+{
+    return !WIFEXITED(status) ||
+           (WEXITSTATUS(status) != SHELL_NOT_FOUND && WEXITSTATUS(status) != SHELL_CANNOT_EXECUTE);
+}
+
 /* The pager ends when the last writing end of its pipe is closed: stdout and the one of popen(). */
-void terminal_close(void)
+bool terminal_close(void)
 {
     if (terminal.pager == NULL)
-        return;
+        return true;
     (void)fflush(stdout);
     (void)close(STDOUT_FILENO);
-    (void)pclose(terminal.pager);
+    restore_errors();
+    bool started = is_started(pclose(terminal.pager));
     terminal.pager = NULL;
+    if (!started)
+        (void)fprintf(stderr,
+                      "allotctl: nothing is shown, since the pager '%s' cannot be started; set "
+                      "PAGER, or give --no-pager\n",
+                      terminal.pager_command);
+    return started;
 }
 
 bool terminal_is_open(void)

@@ -25,10 +25,14 @@ enum tone {
 };
 
 /* Looks at standard output. On a terminal, `with_pager` starts $PAGER ("less" if it is not set),
-   which then gets all that is written to stdout; without one the output goes to the terminal. */
+   which then gets all that is written to stdout, and to stderr if that is a terminal; without one
+   the output goes to the terminal. */
 void terminal_open(bool with_pager);
-/* Flushes stdout, and waits until the user has left the pager. */
-void terminal_close(void);
+/* Returns whether stdout leads to a pager. */
+bool terminal_has_pager(void);
+/* If there is a pager: flushes and closes stdout, waits until the user has left the pager, and puts
+   stderr back. Returns false, after an error on stderr, if the pager could not be started. */
+bool terminal_close(void);
 
 /* Returns whether stdout was a terminal when terminal_open() was called; false before. */
 bool terminal_is_open(void);
