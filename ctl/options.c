@@ -169,7 +169,7 @@ static const struct option_row rows[] = {
     {OPTION_ASKED_REPLY_TO, "reply-to", "QUEUE", KIND_TEXT, AT(reply_to), NULL,
      "queue for the reply of the command"},
     {OPTION_OUTPUT, "output", "FORM", KIND_TEXT, AT(output), NULL,
-     "table, wide (with more columns), or json"},
+     "form of the results: table, wide (with more columns) or json (default table)"},
     {OPTION_JSON, "json", NULL, KIND_FLAG, AT(json), NULL,
      "print one JSON object per line, the same as --output json"},
     {OPTION_NO_PAGER, "no-pager", NULL, KIND_FLAG, AT(no_pager), NULL,

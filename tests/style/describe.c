@@ -2,8 +2,8 @@
 /*
  * Prints the lists that the code declares once (commands, failure codes, events, counters,
  * settings), so that script/generate can write them into documents and tests/style/lists can
- * compare them. A list has one row per line, with columns separated by tabs; the settings are
- * printed as whole documents.
+ * compare them. A list has one row per line, with columns separated by tabs; the settings, and what
+ * describe_allotctl.c prints, are whole documents or parts of them.
  */
 #include <ctype.h>
 #include <stdio.h>
@@ -13,6 +13,7 @@
 #include "common/codec/settings_document.h"
 #include "common/core/command.h"
 #include "common/core/verdict.h"
+#include "tests/style/describe_allotctl.h"
 #include "worker/service/counters.h"
 #include "worker/service/events.h"
 
@@ -74,6 +75,22 @@ static void print_settings_manual(void)
     settings_write_manual(stdout);
 }
 
+/* ctl/completion/allotctl.bash also knows the commands that producers send, and the reasons of
+   letters: failure codes, and what the broker and the desk queue give. */
+static void print_completion(void)
+{
+    describe_completion();
+    (void)fputs("_allotctl_requests='", stdout);
+#define X(id, name, mode, summary) (void)fputs(name " ", stdout);
+    COMMANDS(X)
+#undef X
+    (void)fputs("'\n_allotctl_reasons='", stdout);
+#define X(id, name, recorded, retryable, dead, when, details) (void)fputs(name " ", stdout);
+    VERDICT_FAILURES(X)
+#undef X
+    (void)fputs("expired rejected delivery_limit maxlen unreadable unknown'\n", stdout);
+}
+
 struct list {
     const char *name;
     void (*print)(void);
@@ -86,6 +103,10 @@ static const struct list lists[] = {
     {"counters", print_counters},
     {"settings-example", print_settings_example},
     {"settings-manual", print_settings_manual},
+    {"common-options", describe_common_options},
+    {"allotctl-commands", describe_allotctl_commands},
+    {"context-keys", describe_context_keys},
+    {"completion", print_completion},
 };
 
 int main(int argc, char **argv)
