@@ -16,6 +16,7 @@ int signals_open(void)
     (void)sigaddset(&signals, SIGHUP);
     (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGCHLD, SIG_DFL); /* if it was ignored, the status of a program would be lost */
     return signalfd(-1, &signals, SFD_CLOEXEC);
 }
 
