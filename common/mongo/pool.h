@@ -17,7 +17,8 @@
     X(ATTEMPTS, "attempts")                                                                        \
     X(FENCES, "fences")                                                                            \
     X(LETTERS, "letters")                                                                          \
-    X(WORKERS, "workers")
+    X(WORKERS, "workers")                                                                          \
+    X(NOTIFICATIONS, "notifications")
 
 enum mongo_collection {
 #define X(id, name) MONGO_##id,

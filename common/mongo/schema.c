@@ -120,6 +120,21 @@
     "\"lanes\": " COUNT ", \"clock_ahead_ms\": {\"bsonType\": \"long\"}, \"rates\": " RATES ", "   \
     "\"started_at\": " DATE ", \"at\": " DATE ", \"expires_at\": " DATE
 
+/* Of a group, or of one of the two documents that are about none. */
+#define NOTIFICATION                                                                               \
+    "\"_id\": {\"bsonType\": \"object\", \"required\": [\"kind\"], \"properties\": {"              \
+    "\"kind\": {\"enum\": [\"group\", \"rate\", \"seen\"]}, \"group\": " ANY_TEXT "}, "            \
+    "\"additionalProperties\": false}, \"at\": " DATE ", \"due_at\": " DATE ", "                   \
+    "\"claimed_by\": " STRING ", \"tries\": " COUNT ", \"letters\": " COUNT ", "                   \
+    "\"over_until\": " DATE ", \"complete\": {\"bsonType\": \"bool\"}, \"sent_at\": " DATE ", "    \
+    "\"expires_at\": " DATE
+
+/* Few are to be sent at a time, among many groups: hence a partial index. */
+#define NOTIFICATION_INDEXES                                                                       \
+    "[{\"key\": {\"expires_at\": 1}, \"name\": \"expiry\", \"expireAfterSeconds\": 0}, "           \
+    "{\"key\": {\"due_at\": 1}, \"name\": \"due\", "                                               \
+    "\"partialFilterExpression\": {\"due_at\": {\"$exists\": true}}}]"
+
 #define EXPIRING(name)                                                                             \
     "[{\"key\": {\"expires_at\": 1}, \"name\": \"" name "\", \"expireAfterSeconds\": 0}]"
 
@@ -170,6 +185,7 @@ const char *schema_validator(enum mongo_collection collection)
         return SCHEMA("\"_id\", \"name\", \"version\", \"schema\", \"state\", \"lanes\", "
                       "\"clock_ahead_ms\", \"rates\", \"started_at\", \"at\", \"expires_at\"",
                       WORKER);
+    case MONGO_NOTIFICATIONS: return SCHEMA("\"_id\", \"at\", \"expires_at\"", NOTIFICATION);
     case MONGO_COLLECTION_COUNT: break;
     }
     return "{}";
@@ -198,6 +214,7 @@ const char *schema_indexes(enum mongo_collection collection)
     case MONGO_FENCES: /* the advisory lock has no date, so it stays */
     case MONGO_WORKERS: return EXPIRING("expiry");
     case MONGO_LETTERS: return LETTER_INDEXES;
+    case MONGO_NOTIFICATIONS: return NOTIFICATION_INDEXES;
     case MONGO_COLLECTION_COUNT: break;
     }
     return NULL;

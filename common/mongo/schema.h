@@ -19,7 +19,8 @@ enum { SCHEMA_VERSION = 2 };
  *   letters                          before the first letter is written
  * A drop then waits for the end of the transaction. The others are only looked at by a repair, once
  * a minute (repair.c):
- *   attempts, workers   written outside of transactions. Nothing but _id is unique; until the
+ *   attempts, workers, notifications
+ *                       written outside of transactions. Nothing but _id is unique; until the
  *                       repair only their expiry waits, and what they hold counts as before
  *   fences              the same. The transactions write it, but only to exclude each other, which
  *                       needs no index but that of _id

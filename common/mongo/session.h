@@ -25,12 +25,13 @@ struct mongo_store {
     mongoc_collection_t *collections[MONGO_COLLECTION_COUNT];
     mongoc_client_session_t *session; /* started by `begin`, since it may need a server; or NULL */
     mongoc_transaction_opt_t *transaction_options;
-    char name[48];         /* unique: no other store of any worker has it, or ever had it */
-    char family[48];       /* of attempt records: the name of the first of the siblings */
-    uint64_t claims;       /* calls of claim_letters that returned OK */
-    int64_t began_ms;      /* when the transaction began, by the monotonic clock */
-    bool sentinels_seen;   /* in this transaction */
-    int64_t call_limit_ms; /* the server's time limit of a load */
+    char name[48];                /* unique: no other store of any worker has it, or ever had it */
+    char family[48];              /* of attempt records: the name of the first of the siblings */
+    uint64_t claims;              /* calls of claim_letters that returned OK */
+    uint64_t notification_claims; /* calls of claim_notification */
+    int64_t began_ms;             /* when the transaction began, by the monotonic clock */
+    bool sentinels_seen;          /* in this transaction */
+    int64_t call_limit_ms;        /* the server's time limit of a load */
     struct database_clock clock;
 };
 
@@ -113,6 +114,17 @@ enum store_status mongo_prove_health(struct store *base, uint64_t *ret_primary,
                                      struct error *error);
 enum store_status mongo_report_worker(struct store *base, const struct worker_report *report,
                                       struct error *error);
+
+enum store_status mongo_find_notifications(struct store *base, int64_t rate, int64_t pause_ms,
+                                           struct error *error);
+enum store_status mongo_claim_notification(struct store *base, int64_t claim_ms,
+                                           struct arena *arena, bool *ret_found,
+                                           struct notification *ret_notification,
+                                           struct error *error);
+enum store_status mongo_end_notification(struct store *base,
+                                         const struct notification *notification,
+                                         enum notification_end end, int64_t pause_ms,
+                                         struct error *error);
 
 /* Writes the store's fence document in the transaction: a part of `write` (fence.c). */
 enum store_status mongo_write_fence(struct mongo_store *store, struct error *error);

@@ -5,7 +5,7 @@
  *   the transaction        begin, commit, end and renew of the port
  *   making a store         the store and its transaction options
  * The other calls of the port have files of their own: load.c, write.c, fence.c, attempts.c,
- * letters.c, workers.c, database_clock.c, prepare.c and repair.c.
+ * letters.c, notifications.c, workers.c, database_clock.c, prepare.c and repair.c.
  *
  * Guarantees. Each transaction reads from one snapshot on the primary, and commits with a journaled
  * majority, whatever the URI says. A commit with an unknown result is repeated, which is safe at
@@ -263,6 +263,9 @@ static const struct store_ops operations = {
     .find_letters = mongo_find_letters,
     .measure_letters = mongo_measure_letters,
     .trim_letters = mongo_trim_letters,
+    .find_notifications = mongo_find_notifications,
+    .claim_notification = mongo_claim_notification,
+    .end_notification = mongo_end_notification,
     .report_worker = mongo_report_worker,
     .free = store_free,
 };

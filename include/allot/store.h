@@ -20,6 +20,7 @@
 #define ALLOT_STORE_H
 
 #include "allot/letter.h"
+#include "allot/notification.h"
 #include "allot/worker_report.h"
 #include "common/base/error.h"
 #include "common/core/letter_bounds.h"
@@ -288,6 +289,34 @@ struct store_ops {
                                          struct error *error);
     enum store_status (*trim_letters)(struct store *store, const struct letter_cut *cut,
                                       struct letter_trimmed *ret_trimmed, struct error *error);
+
+    /*
+     * Notifications about letters, outside of any transaction; each call is durable (majority) and
+     * may be repeated. All times are the database's.
+     *   find_notifications  looks for groups that letters have come to since the last look of any
+     *                       store, and notes a notification for each that had no letters before.
+     *                       If more than `rate` open letters were dead-lettered in the last
+     *                       NOTIFICATION_RATE_MS, it notes a notification of that, unless the last
+     *                       one is still to be sent, or the rate was not lower since for
+     *                       NOTIFICATION_RATE_MS, at most for NOTIFICATION_RATE_AGAIN_MS; 0: never.
+     *                       Does nothing if a look of any store was within `pause_ms`. If there
+     *                       was no look for a day, all groups that have letters count as known
+     *   claim_notification  claims one that is due, for `claim_ms`; if more than
+     *                       NOTIFICATION_GROUPS_MAX new groups are due, all of them as one. Texts
+     *                       are in `arena`. Sets `ret_found` to false if none is due
+     *   end_notification    ends a claim. FAILED: it is due again after `pause_ms`. Without
+     *                       effect if the claim's time is over and another store has claimed it
+     */
+    enum store_status (*find_notifications)(struct store *store, int64_t rate, int64_t pause_ms,
+                                            struct error *error);
+    enum store_status (*claim_notification)(struct store *store, int64_t claim_ms,
+                                            struct arena *arena, bool *ret_found,
+                                            struct notification *ret_notification,
+                                            struct error *error);
+    enum store_status (*end_notification)(struct store *store,
+                                          const struct notification *notification,
+                                          enum notification_end end, int64_t pause_ms,
+                                          struct error *error);
 
     /*
      * Writes the document of the worker that this store belongs to, outside of any transaction.

@@ -91,6 +91,19 @@ struct memory_worker {
     enum worker_state state;
 };
 
+/* A group that is known, or the rate; see the port. */
+struct memory_notification {
+    char *group; /* owned; NULL: the rate */
+    size_t group_length;
+    int64_t at_ms;
+    int64_t due_ms; /* 0: it is not to be sent */
+    uint64_t claim; /* the number of the claim; 0: there is none */
+    int64_t tries;
+    int64_t letters;
+    int64_t over_until_ms;
+    int64_t expires_ms;
+};
+
 struct memory_database {
     struct memory_table tables[KIND_COUNT];
     struct memory_transaction *transactions; /* open, or aborted but not yet ended by their store */
@@ -108,6 +121,11 @@ struct memory_database {
     struct clock *clock;           /* or NULL; borrowed */
     struct memory_worker *workers; /* owned */
     size_t worker_count;
+    struct memory_notification *notifications; /* owned */
+    size_t notification_count;
+    size_t notification_capacity;
+    uint64_t notification_claims; /* made so far */
+    int64_t seen_ms;              /* up to when letters were looked at; 0: never */
 };
 
 /* Returns the time by the database's clock. */
@@ -209,6 +227,17 @@ struct letter_record *memory_change_letter(struct memory_database *database,
 void memory_report_worker(struct memory_database *database, uint64_t life, enum worker_state state);
 /* Returns whether the life has ended in order, so that its attempt records do not count. */
 bool memory_is_stopped(const struct memory_database *database, uint64_t life);
+
+/* --- notifications (memory_notifications.c): the calls of the port, without faults --- */
+
+void memory_find_notifications(struct memory_database *database, int64_t rate, int64_t pause_ms);
+/* Returns whether there was one. Texts are copied to `arena`. */
+bool memory_claim_notification(struct memory_database *database, int64_t claim_ms,
+                               struct arena *arena, struct notification *ret_notification);
+void memory_end_notification(struct memory_database *database,
+                             const struct notification *notification, enum notification_end end,
+                             int64_t pause_ms);
+void memory_notifications_free(struct memory_database *database);
 
 /* --- bounds of letters (memory_letter_bounds.c): the calls of the port, without faults --- */
 

@@ -3,7 +3,7 @@
  * Design. The memory store is six files: this one has the operations of the port, the faults, the
  * attempt records and the calls for tests; memory_document.c has documents and versions,
  * memory_load.c fills a snapshot, memory_write.c has transactions and writes, memory_letters.c has
- * letters, memory_workers.c has what workers report.
+ * letters, memory_notifications.c what is told of them, memory_workers.c what workers report.
  *
  * Each call of the port begins with begin_call(). It counts the call, takes a due fault from the
  * database's list (take_fault) and applies it (apply_fault), before the call itself has done
@@ -507,6 +507,43 @@ static enum store_status trim_letters(struct store *base, const struct letter_cu
     return status == STORE_OK ? result : status;
 }
 
+/* --- notifications --- */
+
+static enum store_status find_notifications(struct store *base, int64_t rate, int64_t pause_ms,
+                                            struct error *error)
+{
+    bool applies = false;
+    enum store_status status = begin_letter_call(to_memory(base), &applies, error);
+    if (applies)
+        memory_find_notifications(to_memory(base)->database, rate, pause_ms);
+    return status;
+}
+
+static enum store_status claim_notification(struct store *base, int64_t claim_ms,
+                                            struct arena *arena, bool *ret_found,
+                                            struct notification *ret_notification,
+                                            struct error *error)
+{
+    bool applies = false;
+    enum store_status status = begin_letter_call(to_memory(base), &applies, error);
+    *ret_found = applies && memory_claim_notification(to_memory(base)->database, claim_ms, arena,
+                                                      ret_notification);
+    *ret_found = *ret_found && status == STORE_OK;
+    return status;
+}
+
+static enum store_status end_notification(struct store *base,
+                                          const struct notification *notification,
+                                          enum notification_end end, int64_t pause_ms,
+                                          struct error *error)
+{
+    bool applies = false;
+    enum store_status status = begin_letter_call(to_memory(base), &applies, error);
+    if (applies)
+        memory_end_notification(to_memory(base)->database, notification, end, pause_ms);
+    return status;
+}
+
 /* --- workers --- */
 
 static enum store_status report_worker(struct store *base, const struct worker_report *report,
@@ -545,6 +582,9 @@ static const struct store_ops operations = {
     .find_letters = find_letters,
     .measure_letters = measure_letters,
     .trim_letters = trim_letters,
+    .find_notifications = find_notifications,
+    .claim_notification = claim_notification,
+    .end_notification = end_notification,
     .report_worker = report_worker,
     .free = store_free,
 };
@@ -585,6 +625,7 @@ void memory_database_free(struct memory_database *database)
     while (database->transactions != NULL)
         memory_transaction_free(database->transactions);
     memory_tables_free(database);
+    memory_notifications_free(database);
     free(database->workers);
     free(database);
 }

@@ -39,7 +39,7 @@ struct store *memory_store_sibling(const struct store *store);
 /* --- faults --- */
 
 /* The calls of the port. ATTEMPT stands for the four calls for attempt records, LETTER for the
-   calls that look for letters, publish, measure or trim them. */
+   calls that look for letters, publish, measure or trim them, and for those for notifications. */
 enum memory_call {
     MEMORY_PREPARE,
     MEMORY_BEGIN,
