@@ -6,6 +6,7 @@
 #include "common/codec/amqp_uri.h"
 #include "common/codec/settings_file.h"
 #include "common/host/environment.h"
+#include "common/host/http_post.h"
 #include "worker/service/exposure.h"
 
 /* Returns the path with a NUL behind it; NULL if the setting is empty. */
@@ -45,11 +46,22 @@ static void check_tls_key(const struct worker *worker)
                             path_in(worker, settings->amqp_tls_certificate_file), true);
 }
 
+/* Returns whether the URL is, or may be, a secret. */
+static bool check_notified(const struct worker *worker)
+{
+    const struct notification_call *call = &worker->notification_call;
+    struct http_url url = {.tls = true};
+    exposure_check_file("letters.notify_command", path_in(worker, call->command), false);
+    if (call->url.length == 0 || !http_url_read(call->url, worker->arena, &url, NULL))
+        return false;
+    exposure_check_hosts("letters.notify_url", &url.host, 1, url.tls);
+    return url.secret;
+}
+
 /* Checks the file that a variable names. Returns whether the settings file has a secret, because
    the URI is from no variable. */
-static bool check_uri_file(const struct worker *worker, const char *variable, struct text uri)
+static bool check_uri_file(const struct worker *worker, const char *variable, bool secret)
 {
-    bool secret = settings_uri_has_secret(worker->arena, uri);
     const char *path = environment_file_of(variable);
     exposure_check_file(text_format(worker->arena, "%s_FILE", variable).bytes, path, secret);
     return secret && path == NULL && getenv(variable) == NULL;
@@ -60,8 +72,11 @@ void exposures_log(const struct worker *worker, const char *config)
     const struct settings *settings = &worker->settings;
     check_broker(worker);
     check_database(worker);
-    bool secret = check_uri_file(worker, "ALLOT_AMQP_URI", settings->amqp_uri);
-    secret |= check_uri_file(worker, "ALLOT_MONGODB_URI", settings->mongodb_uri);
+    bool secret = check_uri_file(worker, "ALLOT_AMQP_URI",
+                                 settings_uri_has_secret(worker->arena, settings->amqp_uri));
+    secret |= check_uri_file(worker, "ALLOT_MONGODB_URI",
+                             settings_uri_has_secret(worker->arena, settings->mongodb_uri));
+    secret |= check_uri_file(worker, "ALLOT_LETTERS_NOTIFY_URL", check_notified(worker));
     exposure_check_file("--config", config, secret);
     exposure_check_file("policy.file", path_in(worker, settings->policy_file), false);
     check_tls_key(worker);

@@ -8,6 +8,7 @@
 
 #include "common/base/version.h"
 #include "common/codec/settings_file.h"
+#include "common/host/http_post.h"
 #include "worker/arguments.h"
 #include "worker/exposures.h"
 #include "worker/service/events.h"
@@ -110,7 +111,10 @@ int main(int argc, char **argv)
 
     mongo_library_init();
     mongo_set_log(log_library, NULL);
-    if (signals < 0 || !worker_load(&worker, arguments.config, &error) ||
+    bool http = http_library_init();
+    if (signals >= 0 && !http)
+        error_set(&error, "cannot initialize libcurl");
+    if (signals < 0 || !http || !worker_load(&worker, arguments.config, &error) ||
         !worker_check(&worker, &error)) {
         (void)fprintf(stderr, "allotd: %s\n", error.text);
     } else {
@@ -119,6 +123,7 @@ int main(int argc, char **argv)
     }
     worker_clear(&worker);
     arena_free(worker.arena);
+    http_library_cleanup();
     mongo_library_cleanup();
     return status;
 }

@@ -2,9 +2,10 @@
 /*
  * Design. worker_load reads settings and policy into the worker's arena. worker_check makes each
  * client once, without connecting, so that a wrong URI is found before the start. worker_start
- * makes the pool of the database, the lanes, the registry and the repairer; each lane owns its
- * transport and its stores, and the other two own a store each. The lanes share the policy, the
- * pool, the turn for attempt records and the set of full principals.
+ * makes the pool of the database, the lanes, the registry, the repairer and, if there is somebody
+ * to call, the notifier; each lane owns its transport and its stores, and the others own a store
+ * each. The lanes share the policy, the pool, the turn for attempt records and the set of full
+ * principals.
  *
  * Not here: what a lane does (service/lane.c), signals (signals.c).
  */
@@ -30,6 +31,9 @@ bool worker_load(struct worker *worker, const char *config, struct error *error)
                        ? worker->settings.worker_name
                        : text_format(worker->arena, "%s:%d", host, (int)getpid());
     log_configure(worker->settings.log_level, worker->settings.log_format, worker->name.bytes);
+    worker->notification_call = (struct notification_call){
+        worker->settings.letters_notify_command, worker->settings.letters_notify_url,
+        worker->settings.letters_notify_timeout_ms};
     struct service_queues queues = {worker->settings.amqp_queue,
                                     worker->settings.amqp_dead_letter_queue};
     worker->policy = policy_source_new(text_copy(worker->arena, worker->settings.policy_file).bytes,
@@ -150,7 +154,8 @@ bool worker_check(struct worker *worker, struct error *error)
     if (pool == NULL)
         return false;
     mongo_pool_free(pool);
-    return check_principal(worker, error);
+    return check_principal(worker, error) &&
+           notification_call_check(&worker->notification_call, error);
 }
 
 static bool start_registry(struct worker *worker, struct error *error)
@@ -182,6 +187,32 @@ static bool start_repairer(struct worker *worker, struct error *error)
     return true;
 }
 
+static bool call(const void *context, struct text json, int stop_fd, struct error *error)
+{
+    return notification_call_run(context, json, stop_fd, error);
+}
+
+static bool start_notifier(struct worker *worker, struct error *error)
+{
+    if (!notification_call_wanted(&worker->notification_call))
+        return true;
+    struct store *store = mongo_store_new(worker->pool, error);
+    if (store == NULL)
+        return false;
+    struct notifier_options options = {
+        .store = store,
+        .worker = worker->name,
+        .rate = worker->settings.letters_notify_rate,
+        .look_ms = NOTIFIER_LOOK_MS,
+        .claim_ms = worker->notification_call.timeout_ms + NOTIFIER_CLAIM_REST_MS,
+        .pause_ms = NOTIFIER_PAUSE_MS,
+        .call = call,
+        .context = &worker->notification_call,
+    };
+    worker->notifier = notifier_start(&options);
+    return true;
+}
+
 bool worker_start(struct worker *worker, struct error *error)
 {
     worker->pool = new_pool(worker, error);
@@ -193,7 +224,8 @@ bool worker_start(struct worker *worker, struct error *error)
         if (!start_lane(worker, error))
             return false;
     }
-    return start_registry(worker, error) && start_repairer(worker, error);
+    return start_registry(worker, error) && start_repairer(worker, error) &&
+           start_notifier(worker, error);
 }
 
 void worker_check_progress(struct worker *worker)
@@ -216,6 +248,8 @@ void worker_stopping(struct worker *worker)
         registry_stopping(worker->registry);
     if (worker->repairer != NULL)
         repairer_stop(worker->repairer);
+    if (worker->notifier != NULL)
+        notifier_stop(worker->notifier);
 }
 
 void worker_stop(struct worker *worker, int64_t patience_ms)
@@ -232,8 +266,11 @@ bool worker_note_stop(struct worker *worker, int64_t limit_ms)
     bool noted = worker->registry == NULL || registry_end(worker->registry, limit_ms);
     int64_t rest_ms = until_ms - system_monotonic_ms();
     bool ended = worker->repairer == NULL || repairer_end(worker->repairer, rest_ms);
+    rest_ms = until_ms - system_monotonic_ms();
+    ended &= worker->notifier == NULL || notifier_end(worker->notifier, rest_ms);
     worker->registry = NULL;
     worker->repairer = NULL;
+    worker->notifier = NULL;
     return noted && ended;
 }
 

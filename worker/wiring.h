@@ -10,6 +10,8 @@
 #include "common/base/error.h"
 #include "common/mongo/mongo_store.h"
 #include "worker/service/lane.h"
+#include "worker/service/notification_call.h"
+#include "worker/service/notifier.h"
 #include "worker/service/registry.h"
 #include "worker/service/repairer.h"
 
@@ -28,6 +30,8 @@ struct worker {
     size_t lane_count;
     struct registry *registry; /* owned; NULL until all lanes run */
     struct repairer *repairer; /* the same */
+    struct notifier *notifier; /* the same; NULL too if there is nobody to call */
+    struct notification_call notification_call;
 };
 
 /*
@@ -36,7 +40,7 @@ struct worker {
  * missing or invalid.
  */
 ALLOT_CHECK bool worker_load(struct worker *worker, const char *config, struct error *error);
-/* Validates the URIs and the default principal. Does not connect. */
+/* Validates the URIs, the default principal and who is notified. Does not connect. */
 ALLOT_CHECK bool worker_check(struct worker *worker, struct error *error);
 /*
  * Starts the lanes. Returns false, with an error, if one cannot start; worker_stop then ends those
@@ -47,7 +51,8 @@ ALLOT_CHECK bool worker_start(struct worker *worker, struct error *error);
 void worker_check_progress(struct worker *worker);
 /* Returns the number of commands in flight, of all lanes. */
 uint64_t worker_in_flight(const struct worker *worker);
-/* Reports that the worker stops, and begins no more repairs. Called before worker_stop(). */
+/* Reports that the worker stops, begins no more repairs, and ends a notification that is being
+   sent. Called before worker_stop(). */
 void worker_stopping(struct worker *worker);
 /* Stops all lanes, which have `patience_ms` to answer the commands in flight, and waits for them.
    Called by one other thread; meanwhile only worker_in_flight, worker_returned and worker_note_stop

@@ -160,6 +160,24 @@ enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_JSON, LOG_FORMAT_TEXT };
       "Names of message headers whose values are not stored in letters, separated by commas: for " \
       "headers with private data. The letter keeps the name, with an empty value. A dead letter "  \
       "that a sweep publishes has them empty as well. Set it alike on all workers.")               \
+    X(TEXT, letters_notify_command, "letters.notify_command", "", 0, 0,                            \
+      "Absolute path of a program that is run when the first letter of a group arrives, and when " \
+      "letters exceed letters.notify_rate. It gets the notification as JSON on its standard "      \
+      "input, and no arguments. If it does not exit with status 0 it is run again, for about an "  \
+      "hour. Empty: none is run.")                                                                 \
+    X(TEXT, letters_notify_url, "letters.notify_url", "", 0, 0,                                    \
+      "URL (http:// or https://) that the same JSON is posted to, in place of a program. An "      \
+      "answer with another status than 2xx counts as a failure. Redirects are not followed, and "  \
+      "no proxy is used. Empty: nothing is posted.\n"                                              \
+      "It may hold a secret: then better give it in ALLOT_LETTERS_NOTIFY_URL or "                  \
+      "ALLOT_LETTERS_NOTIFY_URL_FILE.")                                                            \
+    X(COUNT, letters_notify_rate, "letters.notify_rate", "100", 0, 1000000,                        \
+      "Number of commands that may be dead-lettered in one minute, by all workers together. "      \
+      "Above it, there is one notification; the next one follows when the rate was not above it "  \
+      "for a minute, or after 10 minutes. 0: never. Set it alike on all workers.")                 \
+    X(DURATION, letters_notify_timeout_ms, "letters.notify_timeout", "10s", 100, 60000,            \
+      "Time limit of one run of letters.notify_command, or of one request to "                     \
+      "letters.notify_url.")                                                                       \
     X(BOOLEAN, security_trust_user_id, "security.trust_user_id", "true", 0, 1,                     \
       "true: the principal of a command is its user_id, which the broker has verified.\n"          \
       "false: every command counts as sent by security.default_principal, no matter who sent it. " \

@@ -14,7 +14,7 @@
 /*
  * X(id, name, level, what happened and what it means, what to do)
  *
- * `level` is one of ERROR, WARNING, INFO, DEBUG: the level of event_log. Eight events vary and are
+ * `level` is one of ERROR, WARNING, INFO, DEBUG: the level of event_log. Nine events vary and are
  * logged with event_log_at; for them the list has the level of the line that matters most:
  *   storage.unavailable                             WARNING before a call has failed
  *   broker.connect_failed                           DEBUG except once a minute of an outage
@@ -24,6 +24,7 @@
  *   storage.library                                 DEBUG for what the driver does not warn of
  *   letter.refused                                  DEBUG for repeats within 10 s
  *   desk.look_failed                                DEBUG from the second failure in a row on
+ *   letters.notify_delayed                          the same
  */
 #define EVENTS(X)                                                                                  \
     X(WORKER_STARTED, "worker.started", INFO,                                                      \
@@ -106,6 +107,23 @@
       "a minute while it goes on.",                                                                \
       "Find out why dead letters are not published (`dead_letter.publish_failed`, "                \
       "`letter.unpublishable`). If the broker refused them, raise `letters.max_bytes`.")           \
+    X(LETTERS_NOTIFIED, "letters.notified", INFO,                                                  \
+      "`letters.notify_command` or `letters.notify_url` took a notification: of a new group "      \
+      "(`kind` `new_group`), or of more letters than `letters.notify_rate` in a minute (`rate`).", \
+      "Look at the letters (`allotctl letter list`).")                                             \
+    X(LETTERS_NOTIFY_FAILED, "letters.notify_failed", WARNING,                                     \
+      "A call of `letters.notify_command` or `letters.notify_url` failed. It is repeated after "   \
+      "`retry_in_ms`, by any worker, about an hour long. Commands are not affected.",              \
+      "Look at the program or the server as `error` says.")                                        \
+    X(LETTERS_NOTIFY_GIVEN_UP, "letters.notify_given_up", ERROR,                                   \
+      "A notification has failed 64 times, and is not sent any more. What it was about stays in "  \
+      "the database.",                                                                             \
+      "Look at `letter` with `allotctl letter show`; correct the program or the URL.")             \
+    X(LETTERS_NOTIFY_DELAYED, "letters.notify_delayed", WARNING,                                   \
+      "The worker cannot look for new groups of letters in the database, or note there what was "  \
+      "sent. It tries again; repeats are logged at debug. If it cannot note it for minutes, the "  \
+      "same notification is sent again.",                                                          \
+      "If it repeats, look at the database as `error` says.")                                      \
     X(BROKER_CONNECTED, "broker.connected", INFO,                                                  \
       "The connection to the broker is open, the topology is checked, and the worker can "         \
       "consume. There was no connection for `outage_ms`, or since the start.",                     \
