@@ -113,7 +113,7 @@ class DroppedCollections(LoadFault):
     6.0.5 itself may end if a transaction begins to read a collection at that moment; then it is started again."""
 
     name = "dropped-collections"
-    DROPPED = ("outcomes", "letters", "attempts", "fences", "workers")
+    DROPPED = ("outcomes", "letters", "attempts", "fences", "workers", "notifications")
     REPAIRED_S = 120  # what no transaction reads is looked at once a minute
 
     def prepare(self):
