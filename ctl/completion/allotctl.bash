@@ -8,12 +8,32 @@
 # generated: commands
 _allotctl_commands='letter list;--config=FILE --context=NAME --uri=URI --uri-file=FILE --reason=REASON --principal=USER --command=COMMAND --project=PROJECT --provider=UUID --group=ID --state=STATE --since=TIME --until=TIME --text=TEXT --limit=N --output=FORM --json --no-pager --from-queue --queue=QUEUE --help;
 letter show;--config=FILE --context=NAME --uri=URI --uri-file=FILE --output=FORM --json --no-pager --body=FILE|- --help;ID
-letter import;--config=FILE --context=NAME --uri=URI --uri-file=FILE --database-uri=URI --database-uri-file=FILE --queue=QUEUE --limit=N --dry-run --help;
+letter groups;--config=FILE --context=NAME --uri=URI --uri-file=FILE --reason=REASON --principal=USER --command=COMMAND --project=PROJECT --provider=UUID --group=ID --state=STATE --since=TIME --until=TIME --text=TEXT --limit=N --output=FORM --json --no-pager --help;
+letter replay;--config=FILE --context=NAME --uri=URI --uri-file=FILE --database-uri=URI --database-uri-file=FILE --policy=FILE --reason=REASON --principal=USER --command=COMMAND --project=PROJECT --provider=UUID --group=ID --state=STATE --since=TIME --until=TIME --text=TEXT --all --dry-run --yes --rate=N --stop-at-failures=N --timeout=DURATION --new-key --keep-deadline --keep-expiration --keep-reply-to --continue=RUN --output=FORM --json --help;[ID]...
+letter edit;--config=FILE --context=NAME --uri=URI --uri-file=FILE --database-uri=URI --database-uri-file=FILE --policy=FILE --body=FILE --keep-reply-to --yes --help;ID
+letter resolve;--config=FILE --context=NAME --uri=URI --uri-file=FILE --reason=REASON --principal=USER --command=COMMAND --project=PROJECT --provider=UUID --group=ID --state=STATE --since=TIME --until=TIME --text=TEXT --all --note=TEXT --yes --help;[ID]...
+letter discard;--config=FILE --context=NAME --uri=URI --uri-file=FILE --reason=REASON --principal=USER --command=COMMAND --project=PROJECT --provider=UUID --group=ID --state=STATE --since=TIME --until=TIME --text=TEXT --all --note=TEXT --yes --help;[ID]...
+letter reopen;--config=FILE --context=NAME --uri=URI --uri-file=FILE --reason=REASON --principal=USER --command=COMMAND --project=PROJECT --provider=UUID --group=ID --state=STATE --since=TIME --until=TIME --text=TEXT --all --note=TEXT --yes --help;[ID]...
+letter export;--config=FILE --context=NAME --uri=URI --uri-file=FILE --reason=REASON --principal=USER --command=COMMAND --project=PROJECT --provider=UUID --group=ID --state=STATE --since=TIME --until=TIME --text=TEXT --all --help;[ID]...
+letter import;--config=FILE --context=NAME --uri=URI --uri-file=FILE --database-uri=URI --database-uri-file=FILE --from-queue --queue=QUEUE --limit=N --dry-run --help;[FILE|-]
+outcome show;--config=FILE --context=NAME --uri=URI --uri-file=FILE --principal=USER --output=FORM --json --help;KEY
 dead list;--config=FILE --context=NAME --uri=URI --uri-file=FILE --queue=QUEUE --limit=N --output=FORM --json --no-pager --help;
 send;--config=FILE --context=NAME --uri=URI --uri-file=FILE --key=PREFIX --reply-to=QUEUE --timeout=DURATION --no-wait --exchange=EXCHANGE --routing-key=KEY --help;[FILE|-]
 topology declare;--config=FILE --context=NAME --uri=URI --uri-file=FILE --help;
 topology check;--config=FILE --context=NAME --uri=URI --uri-file=FILE --management-uri=URI --help;
 audit;--config=FILE --context=NAME --uri=URI --uri-file=FILE --repair --help;
+provider list;--config=FILE --context=NAME --uri=URI --uri-file=FILE --timeout=DURATION --output=FORM --json --prefix=TEXT --limit=N --no-pager --help;
+provider show;--config=FILE --context=NAME --uri=URI --uri-file=FILE --timeout=DURATION --output=FORM --json --limit=N --no-pager --help;PROVIDER
+provider create;--config=FILE --context=NAME --uri=URI --uri-file=FILE --timeout=DURATION --output=FORM --json --key=KEY --uuid=UUID --parent=NAME|UUID --help;NAME
+provider set-inventory;--config=FILE --context=NAME --uri=URI --uri-file=FILE --timeout=DURATION --output=FORM --json --key=KEY --resource=CLASS=TOTAL[:KEY=VALUE,...] --generation=N --yes --help;PROVIDER
+provider delete;--config=FILE --context=NAME --uri=URI --uri-file=FILE --timeout=DURATION --output=FORM --json --key=KEY --yes --help;PROVIDER
+consumer show;--config=FILE --context=NAME --uri=URI --uri-file=FILE --timeout=DURATION --output=FORM --json --no-pager --help;CONSUMER
+allocate;--config=FILE --context=NAME --uri=URI --uri-file=FILE --timeout=DURATION --output=FORM --json --key=KEY --resource=CLASS=AMOUNT --provider=NAME|UUID --project=PROJECT --user=USER --type=TYPE --generation=N --help;CONSUMER
+move;--config=FILE --context=NAME --uri=URI --uri-file=FILE --timeout=DURATION --output=FORM --json --key=KEY --from=NAME|UUID --to=NAME|UUID --help;CONSUMER
+release;--config=FILE --context=NAME --uri=URI --uri-file=FILE --timeout=DURATION --output=FORM --json --key=KEY --generation=N --yes --help;CONSUMER
+usage;--config=FILE --context=NAME --uri=URI --uri-file=FILE --timeout=DURATION --output=FORM --json --user=USER --type=TYPE --no-pager --help;PROJECT
+policy check;--config=FILE --context=NAME --policy=FILE --output=FORM --json --no-pager --help;
+policy test;--config=FILE --context=NAME --policy=FILE --principal=USER --command=COMMAND --project=PROJECT --provider=UUID --reply-to=QUEUE --output=FORM --json --help;
 '
 _allotctl_states='open replayed resolved discarded '
 _allotctl_forms='table wide json '

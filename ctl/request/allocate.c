@@ -6,7 +6,7 @@
 #include "ctl/request/arguments.h"
 #include "ctl/request/claim.h"
 #include "ctl/request/consumer.h"
-#include "ctl/request/json_member.h"
+#include "ctl/request/reply_member.h"
 #include "ctl/request/provider_name.h"
 #include "ctl/request/resource_argument.h"
 
@@ -71,7 +71,7 @@ static bool check_owner(const struct options *options)
 
 static const char *owner_member(const char *given, const json_t *stored, const char *name)
 {
-    return given != NULL ? given : json_member_text(stored, name).bytes;
+    return given != NULL ? given : reply_member_text(stored, name).bytes;
 }
 
 /* Returns the params, but for the allocations. Of a consumer that exists, what is not given stays.

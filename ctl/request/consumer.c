@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "ctl/output.h"
-#include "ctl/request/json_member.h"
+#include "ctl/request/reply_member.h"
 #include "ctl/request/labelled_text.h"
 #include "ctl/table.h"
 
@@ -56,10 +56,10 @@ void consumer_print(const char *uuid, json_t *consumer, struct provider_names *n
     json_t *allocations = json_object_get(consumer, "allocations");
     struct table *table = table_new(arena, columns, sizeof columns / sizeof columns[0], options);
     print_labelled("consumer", text_of(uuid));
-    print_labelled("project", json_member_text(consumer, "project_id"));
-    print_labelled("user", json_member_text(consumer, "user_id"));
-    print_labelled("type", json_member_text(consumer, "consumer_type"));
-    print_labelled_number("generation", json_member_integer(consumer, "consumer_generation"));
+    print_labelled("project", reply_member_text(consumer, "project_id"));
+    print_labelled("user", reply_member_text(consumer, "user_id"));
+    print_labelled("type", reply_member_text(consumer, "consumer_type"));
+    print_labelled_number("generation", reply_member_integer(consumer, "consumer_generation"));
     print_mappings(json_object_get(consumer, "mappings"));
     (void)putchar('\n');
     for (void *m = json_object_iter(allocations); m != NULL;

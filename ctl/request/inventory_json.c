@@ -3,17 +3,17 @@
 
 #include "allot/limits.h"
 #include "common/codec/ratio.h"
-#include "ctl/request/json_member.h"
+#include "ctl/request/reply_member.h"
 
 struct inventory inventory_of_json(const char *resource_class, const json_t *record)
 {
     struct inventory inventory = {
         .resource_class = text_of(resource_class),
-        .total = json_member_integer(record, "total"),
-        .reserved = json_member_integer(record, "reserved"),
-        .min_unit = json_member_integer(record, "min_unit"),
-        .max_unit = json_member_integer(record, "max_unit"),
-        .step_size = json_member_integer(record, "step_size"),
+        .total = reply_member_integer(record, "total"),
+        .reserved = reply_member_integer(record, "reserved"),
+        .min_unit = reply_member_integer(record, "min_unit"),
+        .max_unit = reply_member_integer(record, "max_unit"),
+        .step_size = reply_member_integer(record, "step_size"),
     };
     double ratio = json_number_value(json_object_get(record, "allocation_ratio"));
     if (!ratio_from_double(ratio, &inventory.ratio))

@@ -7,7 +7,7 @@
 #include "ctl/commands.h"
 #include "ctl/request/arguments.h"
 #include "ctl/request/inventory_json.h"
-#include "ctl/request/json_member.h"
+#include "ctl/request/reply_member.h"
 #include "ctl/request/provider_name.h"
 #include "ctl/request/resource_argument.h"
 #include "ctl/table.h"
@@ -60,7 +60,7 @@ static void print_changes(const struct change *change, const json_t *result)
     struct table *table =
         table_new(change->arena, columns, sizeof columns / sizeof columns[0], change->options);
     (void)printf("provider %s, generation %" PRId64 "\n", change->provider.chars,
-                 json_member_integer(result, "resource_provider_generation"));
+                 reply_member_integer(result, "resource_provider_generation"));
     for (void *m = json_object_iter(after); m != NULL; m = json_object_iter_next(after, m)) {
         const char *class = json_object_iter_key(m);
         struct inventory inventory = inventory_of_json(class, json_object_iter_value(m));
@@ -86,7 +86,7 @@ static bool read_before(struct change *change)
         return true;
     json_t *provider = request_result(change->requests, COMMAND_PROVIDER_GET,
                                       json_pack("{s:s}", "uuid", change->provider.chars), NULL);
-    change->generation = json_member_integer(provider, "generation");
+    change->generation = reply_member_integer(provider, "generation");
     change->before = json_object_get(provider, "inventories");
     return provider != NULL;
 }

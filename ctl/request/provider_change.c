@@ -7,7 +7,7 @@
 #include "ctl/commands.h"
 #include "ctl/output.h"
 #include "ctl/request/arguments.h"
-#include "ctl/request/json_member.h"
+#include "ctl/request/reply_member.h"
 #include "ctl/request/provider_name.h"
 
 /* --- create --------------------------------------------------------------------------------- */
@@ -15,10 +15,10 @@
 static void print_created(const json_t *provider)
 {
     (void)fputs("created provider ", stdout);
-    print_printable(stdout, json_member_text(provider, "name"));
+    print_printable(stdout, reply_member_text(provider, "name"));
     (void)printf(" %s, generation %" PRId64 "\n",
                  json_string_value(json_object_get(provider, "uuid")),
-                 json_member_integer(provider, "generation"));
+                 reply_member_integer(provider, "generation"));
 }
 
 static bool find_parent(struct requests *requests, const struct options *options,

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "ctl/commands.h"
-#include "ctl/request/json_member.h"
+#include "ctl/request/reply_member.h"
 #include "ctl/request/request.h"
 #include "ctl/table.h"
 
@@ -28,11 +28,11 @@ static void print_provider(struct list *list, const json_t *provider)
         print_json(provider);
         return;
     }
-    table_cell(list->table, json_member_text(provider, "name"), TONE_PLAIN);
-    table_cell(list->table, json_member_text(provider, "uuid"), TONE_PLAIN);
-    table_number(list->table, json_member_integer(provider, "generation"));
-    table_cell(list->table, json_member_text(provider, "parent_provider_uuid"), TONE_PLAIN);
-    table_cell(list->table, json_member_text(provider, "root_provider_uuid"), TONE_PLAIN);
+    table_cell(list->table, reply_member_text(provider, "name"), TONE_PLAIN);
+    table_cell(list->table, reply_member_text(provider, "uuid"), TONE_PLAIN);
+    table_number(list->table, reply_member_integer(provider, "generation"));
+    table_cell(list->table, reply_member_text(provider, "parent_provider_uuid"), TONE_PLAIN);
+    table_cell(list->table, reply_member_text(provider, "root_provider_uuid"), TONE_PLAIN);
 }
 
 /* Returns the result of one page after the name `after`; NULL: from the beginning. */

@@ -6,7 +6,7 @@
 #include "ctl/commands.h"
 #include "ctl/request/arguments.h"
 #include "ctl/request/inventory_json.h"
-#include "ctl/request/json_member.h"
+#include "ctl/request/reply_member.h"
 #include "ctl/request/labelled_text.h"
 #include "ctl/request/provider_name.h"
 #include "ctl/table.h"
@@ -40,11 +40,11 @@ struct show {
 
 static void print_head(const json_t *provider)
 {
-    print_labelled("name", json_member_text(provider, "name"));
-    print_labelled("uuid", json_member_text(provider, "uuid"));
-    print_labelled("parent", json_member_text(provider, "parent_provider_uuid"));
-    print_labelled("root", json_member_text(provider, "root_provider_uuid"));
-    print_labelled_number("generation", json_member_integer(provider, "generation"));
+    print_labelled("name", reply_member_text(provider, "name"));
+    print_labelled("uuid", reply_member_text(provider, "uuid"));
+    print_labelled("parent", reply_member_text(provider, "parent_provider_uuid"));
+    print_labelled("root", reply_member_text(provider, "root_provider_uuid"));
+    print_labelled_number("generation", reply_member_integer(provider, "generation"));
 }
 
 static void print_inventory(struct table *table, const struct inventory *inventory, int64_t used)
@@ -74,7 +74,7 @@ static void print_inventories(const struct show *show, json_t *provider)
          m = json_object_iter_next(inventories, m)) {
         const char *class = json_object_iter_key(m);
         struct inventory inventory = inventory_of_json(class, json_object_iter_value(m));
-        print_inventory(table, &inventory, json_member_integer(usages, class));
+        print_inventory(table, &inventory, reply_member_integer(usages, class));
     }
     table_end(table);
 }
@@ -87,7 +87,7 @@ static void print_consumer(struct table *table, const char *consumer, const json
     for (void *m = json_object_iter(resources); m != NULL;
          m = json_object_iter_next(resources, m)) {
         table_cell(table, text_of(consumer), TONE_PLAIN);
-        table_number(table, json_member_integer(allocation, "consumer_generation"));
+        table_number(table, reply_member_integer(allocation, "consumer_generation"));
         table_cell(table, text_of(json_object_iter_key(m)), TONE_PLAIN);
         table_number(table, json_integer_value(json_object_iter_value(m)));
     }

@@ -20,7 +20,7 @@
 #include "ctl/commands.h"
 #include "ctl/output.h"
 #include "ctl/request/failure_advice.h"
-#include "ctl/request/json_member.h"
+#include "ctl/request/reply_member.h"
 #include "ctl/request/reply_queue.h"
 #include "ctl/settings.h"
 #include "ctl/shell_word.h"
@@ -120,9 +120,9 @@ int answer_fail(const struct requests *requests, const struct answer *answer)
     }
     (void)fflush(stdout);
     (void)fputs("allotctl: ", stderr);
-    print_printable(stderr, json_member_text(answer->error, "code"));
+    print_printable(stderr, reply_member_text(answer->error, "code"));
     (void)fputs(": ", stderr);
-    print_printable_line(stderr, json_member_text(answer->error, "message"));
+    print_printable_line(stderr, reply_member_text(answer->error, "message"));
     print_details(json_object_get(answer->error, "details"));
     if (answer->code != VERDICT_SUCCESS)
         (void)fprintf(stderr, "allotctl: what to do: %s\n", failure_advice(answer->code));
@@ -188,13 +188,13 @@ static struct answer answer_of(struct requests *requests, json_t *body, bool rep
 {
     struct answer answer = {.replayed = replayed};
     (void)json_array_append_new(requests->answers, body);
-    if (text_is(json_member_text(body, "status"), "success")) {
+    if (text_is(reply_member_text(body, "status"), "success")) {
         answer.result = json_object_get(body, "result");
         return answer;
     }
     answer.kind = ANSWER_FAILURE;
     answer.error = json_object_get(body, "error");
-    if (!verdict_parse(json_member_text(answer.error, "code"), &answer.code))
+    if (!verdict_parse(reply_member_text(answer.error, "code"), &answer.code))
         answer.code = VERDICT_SUCCESS;
     return answer;
 }

@@ -4,7 +4,7 @@
 
 #include "ctl/commands.h"
 #include "ctl/request/arguments.h"
-#include "ctl/request/json_member.h"
+#include "ctl/request/reply_member.h"
 #include "ctl/request/request.h"
 #include "ctl/table.h"
 
@@ -22,7 +22,7 @@ static void print_group(struct table *table, const char *type, json_t *group)
         if (strcmp(json_object_iter_key(m), "consumer_count") == 0)
             continue;
         table_cell(table, text_of(type), TONE_PLAIN);
-        table_number(table, json_member_integer(group, "consumer_count"));
+        table_number(table, reply_member_integer(group, "consumer_count"));
         table_cell(table, text_of(json_object_iter_key(m)), TONE_PLAIN);
         table_number(table, json_integer_value(json_object_iter_value(m)));
     }
