@@ -102,7 +102,7 @@ static void check_bounds(struct fixture *fixture, enum unit_kind kind, const cha
         bool valid = i == 1 || i == 2;
         if (read_text(fixture, text_of(yaml)) != valid)
             fail_msg("%s: %s", yaml, fixture->error.text);
-        if (!valid)
+        if (!valid && values[i] >= 0) /* a number has no sign */
             assert_non_null(strstr(fixture->error.text, "out of range: "));
     }
 }
