@@ -87,10 +87,10 @@ static json_t *moved_allocations(json_t *allocations, const char *from, const ch
     return moved;
 }
 
-static bool has_text(const json_t *list, const char *text)
+static bool has_text(const json_t *list, struct text text)
 {
     for (size_t i = 0; i < json_array_size(list); i++) {
-        if (strcmp(json_string_value(json_array_get(list, i)), text) == 0)
+        if (text_equal(text_of(json_string_value(json_array_get(list, i))), text))
             return true;
     }
     return false;
@@ -100,10 +100,10 @@ static json_t *moved_list(const json_t *list, const char *from, const char *to)
 {
     json_t *moved = json_array();
     for (size_t i = 0; i < json_array_size(list); i++) {
-        const char *provider = json_string_value(json_array_get(list, i));
-        const char *target = strcmp(provider, from) == 0 ? to : provider;
+        struct text provider = text_of(json_string_value(json_array_get(list, i)));
+        struct text target = text_is(provider, from) ? text_of(to) : provider;
         if (!has_text(moved, target))
-            (void)json_array_append_new(moved, json_string(target));
+            (void)json_array_append_new(moved, json_stringn(target.bytes, target.length));
     }
     return moved;
 }

@@ -16,9 +16,9 @@ static void print_created(const json_t *provider)
 {
     (void)fputs("created provider ", stdout);
     print_printable(stdout, reply_member_text(provider, "name"));
-    (void)printf(" %s, generation %" PRId64 "\n",
-                 json_string_value(json_object_get(provider, "uuid")),
-                 reply_member_integer(provider, "generation"));
+    (void)fputc(' ', stdout);
+    print_printable(stdout, reply_member_text(provider, "uuid"));
+    (void)printf(", generation %" PRId64 "\n", reply_member_integer(provider, "generation"));
 }
 
 static bool find_parent(struct requests *requests, const struct options *options,

@@ -99,7 +99,9 @@ static void print_details(json_t *details)
 {
     for (void *m = json_object_iter(details); m != NULL; m = json_object_iter_next(details, m)) {
         json_t *value = json_object_iter_value(m);
-        (void)fprintf(stderr, "  %-14s ", json_object_iter_key(m));
+        (void)fputs("  ", stderr);
+        print_printable(stderr, text_of(json_object_iter_key(m)));
+        (void)fputs(": ", stderr);
         if (json_is_string(value)) {
             print_printable_line(stderr,
                                  text_view(json_string_value(value), json_string_length(value)));
@@ -183,17 +185,19 @@ static struct answer no_answer(void)
     return (struct answer){.kind = ANSWER_NONE};
 }
 
-/* Takes the ownership of `body`. */
+/* Takes the ownership of `body`. Without a result or an error there is no answer. */
 static struct answer answer_of(struct requests *requests, json_t *body, bool replayed)
 {
-    struct answer answer = {.replayed = replayed};
+    struct answer answer = {.kind = ANSWER_NONE, .replayed = replayed};
     (void)json_array_append_new(requests->answers, body);
-    if (text_is(reply_member_text(body, "status"), "success")) {
+    if (text_is(reply_member_text(body, "status"), "success"))
         answer.result = json_object_get(body, "result");
-        return answer;
-    }
-    answer.kind = ANSWER_FAILURE;
-    answer.error = json_object_get(body, "error");
+    else
+        answer.error = json_object_get(body, "error");
+    if (json_is_object(answer.result))
+        answer.kind = ANSWER_SUCCESS;
+    else if (json_is_object(answer.error))
+        answer.kind = ANSWER_FAILURE;
     if (!verdict_parse(reply_member_text(answer.error, "code"), &answer.code))
         answer.code = VERDICT_SUCCESS;
     return answer;
@@ -210,9 +214,9 @@ static enum client_answer receive(struct requests *requests, const struct sent *
         return received;
     *ret_found = text_equal(message.properties.correlation_id, sent->correlation);
     json_t *body = *ret_found ? reply_read(&message) : NULL;
-    if (body != NULL) {
+    if (body != NULL)
         *ret_answer = answer_of(requests, body, reply_is_replayed(&message));
-    } else if (*ret_found) {
+    if (*ret_found && ret_answer->kind == ANSWER_NONE) {
         error_set(error, "the reply to %s cannot be read", command_name(sent->command));
         received = CLIENT_FAILED;
     }

@@ -253,7 +253,7 @@ static void test_allocations_are_set_shown_and_released(void **state)
 
     output = run("allocate " CONSUMER " --generation 2 --provider first --resource VCPU=9", 1);
     assert_has(output, "allotctl: capacity_exceeded: ");
-    assert_has(output, "  requested      9\n");
+    assert_has(output, "  requested: 9\n");
     assert_has(output, "what to do: it does not fit there");
     expect_output("allocate " CONSUMER " --generation 2 --provider first --resource DISK_GB=1", 1,
                   "inventory_not_found: ");
@@ -444,7 +444,7 @@ static void test_the_policy_applies_to_an_operator(void **state)
     assert_has(run_as_team("allocate 00000000-0000-4000-8000-000000000000 --project red --user u "
                            "--type X --resource VCPU=1 --provider " FIRST,
                            1),
-               "  project_id     red\n");
+               "  project_id: red\n");
     assert_documents("consumers", "{\"generation\": {\"$exists\": true}}", 1);
     assert_has(run_as("ALLOT_AMQP_URI", "provider list", 1),
                "the broker's user 'worker' needs the permissions configure and read on "
