@@ -37,11 +37,7 @@ static int run_with(const struct command *command, const struct options *options
                     struct arena *arena)
 {
     terminal_open(command->has_pager && !options->no_pager && !options->json);
-    int status = command->run(options, arena);
-    /* A pager that the user has left early is a broken pipe, and no error. */
-    if (!terminal_has_pager())
-        return finish_output(status);
-    return terminal_close() ? status : EXIT_FAILED;
+    return terminal_finish(command->run(options, arena));
 }
 
 static int run_command(const struct command *command, int argc, char **argv)

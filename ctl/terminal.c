@@ -21,6 +21,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "ctl/commands.h"
+#include "ctl/output.h"
+
 /* The statuses of a shell that has not found, or cannot execute, its command. */
 enum { SHELL_CANNOT_EXECUTE = 126, SHELL_NOT_FOUND = 127 };
 enum { WIDTH_DEFAULT = 80, ANSWER_BYTES_MAX = 16 };
@@ -144,33 +147,33 @@ void terminal_open(bool with_pager)
         open_pager();
 }
 
-bool terminal_has_pager(void)
-{
-    return terminal.pager != NULL;
-}
-
 static bool is_started(int status)
 {
     return !WIFEXITED(status) ||
            (WEXITSTATUS(status) != SHELL_NOT_FOUND && WEXITSTATUS(status) != SHELL_CANNOT_EXECUTE);
 }
 
-/* The pager ends when the last writing end of its pipe is closed: stdout and the one of popen(). */
-bool terminal_close(void)
+/* The pager ends when the last writing end of its pipe is closed: stdout and the one of popen(). If
+   the user has left it before, writing has failed, and that is no error. */
+static int close_pager(int status)
 {
-    if (terminal.pager == NULL)
-        return true;
     (void)fflush(stdout);
     (void)close(STDOUT_FILENO);
     restore_errors();
     bool started = is_started(pclose(terminal.pager));
     terminal.pager = NULL;
-    if (!started)
-        (void)fprintf(stderr,
-                      "allotctl: nothing is shown, since the pager '%s' cannot be started; set "
-                      "PAGER, or give --no-pager\n",
-                      terminal.pager_command);
-    return started;
+    if (started)
+        return status;
+    (void)fprintf(stderr,
+                  "allotctl: nothing is shown, since the pager '%s' cannot be started; set PAGER, "
+                  "or give --no-pager\n",
+                  terminal.pager_command);
+    return EXIT_FAILED;
+}
+
+int terminal_finish(int status)
+{
+    return terminal.pager != NULL ? close_pager(status) : finish_output(status);
 }
 
 bool terminal_is_open(void)

@@ -28,11 +28,10 @@ enum tone {
    which then gets all that is written to stdout, and to stderr if that is a terminal; without one
    the output goes to the terminal. */
 void terminal_open(bool with_pager);
-/* Returns whether stdout leads to a pager. */
-bool terminal_has_pager(void);
-/* If there is a pager: flushes and closes stdout, waits until the user has left the pager, and puts
-   stderr back. Returns false, after an error on stderr, if the pager could not be started. */
-bool terminal_close(void);
+/* Ends the output: flushes stdout, and waits until the user has left the pager, if there is one.
+   Returns the exit status: `status`, or after an error on stderr EXIT_FAILED if something was not
+   written, or the pager could not be started. Nothing can be written to stdout after it. */
+int terminal_finish(int status);
 
 /* Returns whether stdout was a terminal when terminal_open() was called; false before. */
 bool terminal_is_open(void);
