@@ -10,9 +10,9 @@ static void warn(const char *option)
 {
     (void)fprintf(stderr,
                   "allotctl: warning: every user of this machine could see the password in --%s "
-                  "(ps); use a variable: ALLOT_AMQP_URI, ALLOT_MONGODB_URI or "
-                  "ALLOT_MANAGEMENT_URI; the first two can also be in a file that "
-                  "ALLOT_AMQP_URI_FILE or ALLOT_MONGODB_URI_FILE names\n",
+                  "(ps); give the URI in a file (--uri-file, --database-uri-file, or a variable "
+                  "such as ALLOT_AMQP_URI_FILE), in a variable (ALLOT_AMQP_URI, "
+                  "ALLOT_MONGODB_URI, ALLOT_MANAGEMENT_URI), or in a context\n",
                   option);
 }
 

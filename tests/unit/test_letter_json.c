@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ctl/letter_json.h"
+#include "tests/support/json_page.h"
 
 static json_t *parsed(const struct letter_record *record, bool whole)
 {
@@ -101,12 +102,32 @@ static void test_publication_says_what_became_of_the_dead_letter(void **state)
     assert_string_equal(letter_publication(&record), "refused");
 }
 
+#define HEADINGS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static void test_the_page_has_every_member_and_no_other(void **state)
+{
+    (void)state;
+    struct letter_record record = full_record();
+    json_t *line = parsed(&record, false);
+    json_page_check(line, HEADINGS("Letter"));
+    json_decref(line);
+    record.letter.properties.has_priority = true; /* the optional members */
+    record.letter.properties.has_timestamp = true;
+    json_t *whole = parsed(&record, true);
+    json_page_check(whole, HEADINGS("Letter", "Whole letter"));
+    json_page_check(json_object_get(whole, "properties"), HEADINGS("Properties"));
+    json_page_check(json_array_get(json_object_get(whole, "history"), 0),
+                    HEADINGS("Entry of the history"));
+    json_decref(whole);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_line_has_no_message),
         cmocka_unit_test(test_the_whole_letter_has_the_message),
         cmocka_unit_test(test_a_binary_body_is_in_base64),
+        cmocka_unit_test(test_the_page_has_every_member_and_no_other),
         cmocka_unit_test(test_publication_says_what_became_of_the_dead_letter),
     };
     return cmocka_run_group_tests_name("letter_json", tests, NULL, NULL) != 0;
