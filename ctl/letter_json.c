@@ -83,12 +83,13 @@ static void write_event(struct json_writer *writer, const struct letter_event *e
     json_member_text(writer, "reason", event->reason);
     json_member_text(writer, "detail", event->detail);
     json_member_text(writer, "worker", event->worker);
-    if (event->action != LETTER_ACTION_NONE) {
-        json_member_text(writer, "action", text_of(letter_action_name(event->action)));
-        json_member_text(writer, "by", event->by);
-        json_member_text(writer, "note", event->note);
-        json_member_text(writer, "key", event->key);
-    }
+    json_member_text(writer, "action",
+                     event->action != LETTER_ACTION_NONE
+                         ? text_of(letter_action_name(event->action))
+                         : TEXT_NONE);
+    json_member_text(writer, "by", event->by);
+    json_member_text(writer, "note", event->note);
+    json_member_text(writer, "key", event->key);
     json_write_close(writer, '}');
 }
 

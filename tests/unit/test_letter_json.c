@@ -27,8 +27,8 @@ static struct letter_record full_record(void)
 {
     static const struct uuid consumer = {{1}};
     static struct letter_event event;
-    event = (struct letter_event){
-        .at_ms = 5, .reason = text_of("internal"), .worker = text_of("w-1")};
+    event =
+        (struct letter_event){.at_ms = 5, .reason = text_of("internal"), .worker = text_of("w-1")};
     struct letter_record record = {.count = 3,
                                    .first_at_ms = 5,
                                    .last_at_ms = 9,
@@ -111,11 +111,13 @@ static void test_the_page_has_every_member_and_no_other(void **state)
     json_t *line = parsed(&record, false);
     json_page_check(line, HEADINGS("Letter"));
     json_decref(line);
+    record.replay.phase = LETTER_PHASE_SENT;
     record.letter.properties.has_priority = true; /* the optional members */
     record.letter.properties.has_timestamp = true;
     json_t *whole = parsed(&record, true);
     json_page_check(whole, HEADINGS("Letter", "Whole letter"));
     json_page_check(json_object_get(whole, "properties"), HEADINGS("Properties"));
+    json_page_check(json_object_get(whole, "replay"), HEADINGS("Replay of a letter"));
     json_page_check(json_array_get(json_object_get(whole, "history"), 0),
                     HEADINGS("Entry of the history"));
     json_decref(whole);

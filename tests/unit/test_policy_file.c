@@ -85,7 +85,7 @@ static struct text example(struct arena *arena)
 static void test_the_example_is_the_policy_of_the_protocol(void **state)
 {
     struct policy policy = accepted_text(*state, example(*state));
-    assert_int_equal(policy.count, 2);
+    assert_int_equal(policy.count, 3); /* the protocol has no operator */
     const struct policy_principal *conductor = policy_principal(&policy, text_of("conductor"));
     const struct policy_principal *blue = policy_principal(&policy, text_of("team-blue"));
     assert_non_null(conductor);
