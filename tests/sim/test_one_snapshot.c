@@ -22,7 +22,7 @@
 #include "tests/support/desk_letters.h"
 #include "tests/support/generator.h"
 
-enum { SEEDS = 300, HISTORY = 30, COMMANDS_MAX = 40, RETENTION_MS = 60000 };
+enum { SEEDS = 150, HISTORY = 30, COMMANDS_MAX = 40, RETENTION_MS = 60000 };
 
 static uint64_t from_environment(const char *name, uint64_t fallback)
 {
