@@ -3,6 +3,11 @@
  * Design. context_choose() reads the file of contexts, checks all of it, and keeps the context that
  * is chosen. An error names file and line. A file that is missing is an error only if a context was
  * asked for by name.
+ *
+ * Guarantees. A mistake in a context that is not chosen is found too, before that context is
+ * needed. A file that a key names is read when its value is asked for, and not before.
+ *
+ * Not here: which of a context and a variable comes first (settings.c).
  */
 #include "ctl/context.h"
 

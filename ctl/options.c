@@ -3,6 +3,12 @@
  * Design. `rows` is the table of all options: name, kind, and the member of struct options that
  * gets the value. getopt_long does the parsing. Nothing bigger is needed: argp exists in glibc only
  * and exits the process with statuses of its own, and popt would be one more library to install.
+ *
+ * Guarantee. Only the options that the command accepts are read, and only they get their defaults.
+ * Two options may have one name and mean different things, but not to one command.
+ *
+ * Not here: what a value means (the command checks that), and which command accepts what
+ * (command_table.c).
  */
 #include "ctl/options.h"
 

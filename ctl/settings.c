@@ -4,6 +4,10 @@
  * variable() answers: first from an option, then from the environment or the context (a context
  * that was chosen on the command line comes first), then with a placeholder for what is required of
  * a worker and not of the command.
+ *
+ * Guarantees. A source that cannot be read is an error, and never makes another source count: the
+ * first failure is kept, and nothing is read after it. A variable without the prefixes of the
+ * command's scope is ignored, so that a wrong setting of the other server does no harm.
  */
 #include "ctl/settings.h"
 

@@ -3,6 +3,10 @@
  * Design. Without a terminal a cell is printed at once. On a terminal all rows are kept until the
  * end, since the widths of the columns depend on all of them. Widths count code points: a wide
  * character (of Chinese, for example) moves the columns behind it.
+ *
+ * Guarantees. A cell cannot end its row or its column, or command the terminal: print_printable()
+ * writes a mark for each control character and each byte that is not UTF-8, and that mark is one
+ * column wide. Without a terminal nothing is cut.
  */
 #include "ctl/table.h"
 

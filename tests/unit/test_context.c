@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tests the file of contexts: which context is chosen, what it gives, and what its errors say. */
+/*
+ * Tests the file of contexts: which context is chosen, what it gives, and what its errors say.
+ *
+ * Each test has a home of its own, in which the file is written. The variables that choose the file
+ * and the context are not set at first.
+ *
+ * Not here: which of a context and other sources comes first (test_ctl_settings.c).
+ */
 #include "tests/support/cmocka.h"
 
 #include <stdio.h>

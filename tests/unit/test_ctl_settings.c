@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tests where allotctl has its settings and its policy from, and which source overrides which. */
+/*
+ * Tests where allotctl has its settings and its policy from, and which source overrides which.
+ *
+ * Each test has a folder of its own, with the file of contexts and what it names; no variable of
+ * allotctl is set at first. A value says which source it is from: amqp://lab/ is from the context
+ * lab, amqp://file/ from the settings file, and so on. The tests of an order begin with the last
+ * source, and add one after another, so that each step shows that the new one comes first.
+ */
 #include "tests/support/cmocka.h"
 
 #include <stdio.h>

@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tests how allotctl reads the options of a command, and what it says of wrong ones. */
+/*
+ * Tests how allotctl reads the options of a command, and what it says of wrong ones.
+ *
+ * A test gives a line of arguments, without quotes, and the list of options that a command accepts;
+ * the list has one option of each kind, not those of a real command. What is printed is captured.
+ *
+ * Not here: which command accepts what (test_allotctl_commands.c).
+ */
 #include "tests/support/cmocka.h"
 
 #include <stdlib.h>
