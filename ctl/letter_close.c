@@ -50,8 +50,8 @@ static const struct closing reopening = {
 static bool ask(const struct options *options, const struct closing *closing, size_t count)
 {
     char question[64];
-    (void)snprintf(question, sizeof question, "%s %zu letters %s?", closing->verb, count,
-                   closing->end);
+    (void)snprintf(question, sizeof question, "%s %zu letter%s %s?", closing->verb, count,
+                   count == 1 ? "" : "s", closing->end);
     return options->yes || terminal_ask(question);
 }
 
@@ -88,7 +88,7 @@ static int close_selected(const struct options *options, const struct desk_sessi
         return EXIT_FAILED;
     if (!write_all(options, session, closing, &selection, &changed, &error))
         return fail_with(&error);
-    (void)printf("%zu letters %s", changed, closing->done);
+    (void)printf("%zu letter%s %s", changed, changed == 1 ? "" : "s", closing->done);
     if (changed < selection.count)
         (void)printf("; %zu were in another state", selection.count - changed);
     (void)putchar('\n');

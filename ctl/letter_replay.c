@@ -155,17 +155,17 @@ static void print_totals(const struct plan *plan, size_t selected, FILE *stream)
     const struct desk *desk = &plan->session->desk;
     if (desk->policy == NULL) {
         (void)fprintf(stream,
-                      "%zu letters: %zu can be sent, %zu with an expired key, %zu not replayable\n"
+                      "%zu letter%s: %zu can be sent, %zu with an expired key, %zu not replayable\n"
                       "no policy is known, so it is not known what would happen; see --policy\n",
-                      selected, plan->kinds[DRY_SUCCEEDS], plan->kinds[DRY_KEY_EXPIRED],
-                      plan->kinds[DRY_NOT_REPLAYABLE]);
+                      selected, selected == 1 ? "" : "s", plan->kinds[DRY_SUCCEEDS],
+                      plan->kinds[DRY_KEY_EXPIRED], plan->kinds[DRY_NOT_REPLAYABLE]);
         return;
     }
     (void)fprintf(stream,
-                  "%zu letters: %zu would succeed, %zu already answered, %zu would fail, %zu with "
+                  "%zu letter%s: %zu would succeed, %zu already answered, %zu would fail, %zu with "
                   "an expired key, %zu not replayable\n",
-                  selected, plan->kinds[DRY_SUCCEEDS], plan->kinds[DRY_ANSWERED],
-                  plan->kinds[DRY_FAILS], plan->kinds[DRY_KEY_EXPIRED],
+                  selected, selected == 1 ? "" : "s", plan->kinds[DRY_SUCCEEDS],
+                  plan->kinds[DRY_ANSWERED], plan->kinds[DRY_FAILS], plan->kinds[DRY_KEY_EXPIRED],
                   plan->kinds[DRY_NOT_REPLAYABLE]);
     (void)fputs("policy: ", stream);
     print_printable_line(stream, desk->policy_name);
@@ -260,7 +260,7 @@ static void print_end(const struct options *options, struct text run,
         print_end_json(run, progress, arena);
         return;
     }
-    (void)printf("run %.*s: %zu of %zu letters sent: %zu succeeded, %zu failed, %zu waiting for "
+    (void)printf("run %.*s: %zu of %zu sent: %zu succeeded, %zu failed, %zu waiting for "
                  "an answer; %zu skipped\n",
                  TEXT_ARGS(run), progress->sent, progress->total, progress->succeeded,
                  progress->failed, progress->waiting, progress->skipped);
@@ -301,7 +301,8 @@ static int ask_and_send(struct plan *plan)
         (void)fputs("there is nothing to send\n", stderr);
         return EXIT_SUCCESS;
     }
-    (void)snprintf(question, sizeof question, "Send %zu commands again?", plan->id_count);
+    (void)snprintf(question, sizeof question, "Send %zu command%s again?", plan->id_count,
+                   plan->id_count == 1 ? "" : "s");
     if (!plan->options->yes && !terminal_ask(question))
         return EXIT_FAILED;
     if (!replay_select(&plan->session->desk, plan->ids, plan->id_count, plan->arena, &run, &error))
