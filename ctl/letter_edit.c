@@ -26,7 +26,7 @@
 
 extern char **environ;
 
-struct edit {
+struct editing {
     const struct options *options;
     const struct desk_session *session;
     const struct letter_record *record;
@@ -43,7 +43,7 @@ static bool fail_errno(struct error *error, const char *what, const char *path)
     return false;
 }
 
-static bool write_file(struct edit *edit, struct error *error)
+static bool write_file(struct editing *edit, struct error *error)
 {
     const char *folder = getenv("TMPDIR");
     char *path = (char *)text_format(edit->arena, "%s/allotctl-%.*s-XXXXXX.json",
@@ -63,7 +63,7 @@ static bool write_file(struct edit *edit, struct error *error)
     return (written && closed) || fail_errno(error, "write", path);
 }
 
-static void remove_file(const struct edit *edit)
+static void remove_file(const struct editing *edit)
 {
     if (edit->is_own_file)
         (void)unlink(edit->path);
@@ -77,7 +77,7 @@ static struct text without_line_end(struct text body)
     return body;
 }
 
-static bool read_file(const struct edit *edit, struct text *ret_body, struct error *error)
+static bool read_file(const struct editing *edit, struct text *ret_body, struct error *error)
 {
     return file_read(edit->path, BODY_BYTES_MAX + 1, edit->arena, ret_body, error);
 }
@@ -96,7 +96,7 @@ static const char *editor(void)
 
 /* The variable may have arguments, so a shell takes it apart; the path is an argument of the shell,
    which it does not interpret. */
-static bool run_editor(const struct edit *edit, struct error *error)
+static bool run_editor(const struct editing *edit, struct error *error)
 {
     const char *name = editor();
     char *script = (char *)text_format(edit->arena, "%s \"$1\"", name).bytes;
@@ -118,7 +118,7 @@ static bool run_editor(const struct edit *edit, struct error *error)
 }
 
 /* Edits until the body is a valid command, or the user gives up. */
-static bool edit_body(const struct edit *edit, struct text *ret_body, struct error *error)
+static bool edit_body(const struct editing *edit, struct text *ret_body, struct error *error)
 {
     for (;;) {
         if (!run_editor(edit, error) || !read_file(edit, ret_body, error))
@@ -150,14 +150,16 @@ static bool is_editable(const struct letter_record *record, struct error *error)
     return false;
 }
 
-static int send(const struct edit *edit, struct text body)
+static int send(const struct editing *edit, struct text body)
 {
     struct error error = {""};
     struct text key;
-    const struct replay_options replay = {.keep_reply_to = edit->options->keep_reply_to};
+    struct edit command = {.record = edit->record,
+                           .body = body,
+                           .options = {.keep_reply_to = edit->options->keep_reply_to}};
     struct client *client = desk_session_connect(edit->session, &error);
-    bool sent = client != NULL && edit_send(&edit->session->desk, client, edit->record, body,
-                                            &replay, edit->arena, &key, &error);
+    bool sent = client != NULL &&
+                edit_send(&edit->session->desk, client, &command, edit->arena, &key, &error);
     client_close(client);
     if (!sent) {
         (void)fprintf(stderr, "allotctl: the edited body is in %s\n", edit->path);
@@ -169,7 +171,7 @@ static int send(const struct edit *edit, struct text body)
     return EXIT_SUCCESS;
 }
 
-static int give_up(const struct edit *edit, const struct error *error)
+static int give_up(const struct editing *edit, const struct error *error)
 {
     if (edit->path != NULL && edit->is_own_file)
         (void)fprintf(stderr, "allotctl: the edited body is in %s; send it with --body FILE\n",
@@ -183,11 +185,11 @@ static int run(const struct options *options, const struct desk_session *session
     struct error error = {""};
     struct letter_record record;
     struct text body;
-    struct edit edit = {.options = options,
-                        .session = session,
-                        .record = &record,
-                        .arena = arena,
-                        .path = options->body};
+    struct editing edit = {.options = options,
+                           .session = session,
+                           .record = &record,
+                           .arena = arena,
+                           .path = options->body};
     if (!letter_find_one(session->desk.store, id, arena, &record, &error) ||
         !is_editable(&record, &error))
         return fail_with(&error);

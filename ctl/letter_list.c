@@ -116,13 +116,14 @@ static bool list_letters(const struct options *options, const struct desk_sessio
     struct letter_query_end end;
     struct listing listing = {.arena = arena, .limit = (size_t)options->limit + 1};
     struct store *store = session->desk.store;
-    if (!letter_query_read(options, store, session->now_ms, arena, &query, error) ||
-        !letter_query_each(&query, store, LETTER_NEWEST_FIRST, false, listing.limit, collect,
-                           &listing, &end, error) ||
+    if (!letter_query_read(options, store, session->now_ms, arena, &query, error))
+        return false;
+    query.filter.limit = listing.limit;
+    if (!letter_query_each(&query, store, false, collect, &listing, &end, error) ||
         !desk_session_settle(session, listing.records, listing.count, arena, error))
         return false;
     print_letters(options, &listing, session->now_ms);
-    letter_query_print_end(&end, LETTER_NEWEST_FIRST);
+    letter_query_print_end(&query, &end);
     return true;
 }
 
@@ -175,9 +176,11 @@ static bool settle_open(const struct desk_session *session, const struct letter_
                         struct arena *arena, struct error *error)
 {
     struct listing listing = {.arena = arena, .limit = LETTER_TEXT_MAX};
+    struct letter_query limited = *query;
     struct letter_query_end end;
-    return letter_query_each(query, session->desk.store, LETTER_NEWEST_FIRST, false, listing.limit,
-                             collect, &listing, &end, error) &&
+    limited.filter.limit = listing.limit;
+    return letter_query_each(&limited, session->desk.store, false, collect, &listing, &end,
+                             error) &&
            desk_session_settle(session, listing.records, listing.count, arena, error);
 }
 

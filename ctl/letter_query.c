@@ -135,33 +135,34 @@ static bool search_text(void *context, const struct letter_record *record, struc
     return search->visit(search->context, record, arena) && search->left > 0;
 }
 
-bool letter_query_each(const struct letter_query *query, struct store *store,
-                       enum letter_order order, bool whole, size_t limit, letter_visit visit,
-                       void *context, struct letter_query_end *ret_end, struct error *error)
+bool letter_query_each(const struct letter_query *query, struct store *store, bool whole,
+                       letter_visit visit, void *context, struct letter_query_end *ret_end,
+                       struct error *error)
 {
     struct letter_filter filter = query->filter;
     struct text_search search = {
-        .text = query->text, .visit = visit, .context = context, .left = limit};
+        .text = query->text, .visit = visit, .context = context, .left = filter.limit};
     *ret_end = (struct letter_query_end){0};
-    filter.limit = limit;
     if (!text_present(query->text))
-        return mongo_letters_each(store, &filter, order, whole, visit, context, error) == STORE_OK;
+        return mongo_letters_each(store, &filter, query->order, whole, visit, context, error) ==
+               STORE_OK;
     filter.limit = LETTER_TEXT_MAX;
-    if (mongo_letters_each(store, &filter, order, true, search_text, &search, error) != STORE_OK)
+    if (mongo_letters_each(store, &filter, query->order, true, search_text, &search, error) !=
+        STORE_OK)
         return false;
     ret_end->stopped = search.seen == LETTER_TEXT_MAX && search.left > 0;
     ret_end->last_at = search.last_at;
     return true;
 }
 
-void letter_query_print_end(const struct letter_query_end *end, enum letter_order order)
+void letter_query_print_end(const struct letter_query *query, const struct letter_query_end *end)
 {
     if (!end->stopped)
         return;
     (void)fprintf(stderr,
                   "allotctl: --text stopped after %d letters, at %s; with %s it looks at others\n",
                   LETTER_TEXT_MAX, time_format(end->last_at).chars,
-                  order == LETTER_NEWEST_FIRST ? "--until" : "--since");
+                  query->order == LETTER_NEWEST_FIRST ? "--until" : "--since");
 }
 
 /* --- one letter ----------------------------------------------------------------------------- */

@@ -9,8 +9,9 @@
 enum { LETTER_TEXT_MAX = 10000 }; /* letters that --text looks at */
 
 struct letter_query {
-    struct letter_filter filter; /* without a limit */
+    struct letter_filter filter; /* with the limit; the caller sets it */
     struct text text;            /* in the detail, the key or the body; absent: any */
+    enum letter_order order;     /* the caller sets it; at first the newest come first */
 };
 
 /* How far a query with a text came. */
@@ -33,13 +34,12 @@ ALLOT_CHECK bool letter_query_read(const struct options *options, struct store *
                                    int64_t now_ms, struct arena *arena,
                                    struct letter_query *ret_query, struct error *error);
 
-/* Calls `visit` for each letter of the query, at most `limit` (mongo_letters_each). */
+/* Calls `visit` for each letter of the query (mongo_letters_each). */
 ALLOT_CHECK bool letter_query_each(const struct letter_query *query, struct store *store,
-                                   enum letter_order order, bool whole, size_t limit,
-                                   letter_visit visit, void *context,
+                                   bool whole, letter_visit visit, void *context,
                                    struct letter_query_end *ret_end, struct error *error);
 /* Prints on stderr where a query with a text stopped, if it did. */
-void letter_query_print_end(const struct letter_query_end *end, enum letter_order order);
+void letter_query_print_end(const struct letter_query *query, const struct letter_query_end *end);
 
 /* Reads the id of a letter, or its first digits, into `ret_id`, in lower case. Otherwise prints an
    error on stderr and returns false. */

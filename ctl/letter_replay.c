@@ -274,16 +274,17 @@ static int send_run(const struct options *options, const struct desk_session *se
 {
     struct error error = {""};
     struct replay_progress progress = {0};
-    struct replay_pace pace = {.rate = options->rate,
-                               .stop_at_failures = options->stop_at_failures,
-                               .timeout_ms = (int)options->timeout_ms};
+    struct replay_order order = {.options = *replay,
+                                 .pace = {.rate = options->rate,
+                                          .stop_at_failures = options->stop_at_failures,
+                                          .timeout_ms = (int)options->timeout_ms},
+                                 .watch = watch};
     struct client *client = desk_session_connect(session, &error);
     if (client == NULL)
         return fail_with(&error);
     (void)signal(SIGINT, note_interrupt);
     (void)signal(SIGTERM, note_interrupt);
-    bool done =
-        replay_run(&session->desk, client, run, replay, &pace, watch, NULL, &progress, &error);
+    bool done = replay_run(&session->desk, client, run, &order, &progress, &error);
     client_close(client);
     print_end(options, run, &progress, arena);
     if (!done)

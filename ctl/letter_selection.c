@@ -87,10 +87,11 @@ bool letter_selection_read(const struct options *options, const struct desk_sess
         query.filter.has_state = true;
         query.filter.state = LETTER_OPEN;
     }
-    if (!letter_query_each(&query, store, LETTER_OLDEST_FIRST, false, SELECTION_MAX, add_visited,
-                           ret_selection, &end, error))
+    query.order = LETTER_OLDEST_FIRST;
+    query.filter.limit = SELECTION_MAX;
+    if (!letter_query_each(&query, store, false, add_visited, ret_selection, &end, error))
         return false;
-    letter_query_print_end(&end, LETTER_OLDEST_FIRST);
+    letter_query_print_end(&query, &end);
     return true;
 }
 
@@ -133,15 +134,14 @@ bool letter_selection_each(const struct letter_selection *selection, struct stor
     bool done = true;
     for (size_t first = 0, size; done && first < selection->count; first += size) {
         struct arena *arena = arena_new(0);
-        struct letter_record *records = NULL;
-        size_t count = 0;
+        struct letter_list list = {0};
         size = block_size(selection, first);
         const struct text *ids = selection->ids + first;
         struct letter_filter filter = {.ids = ids, .id_count = size, .limit = size};
-        done = mongo_letters_read(store, &filter, LETTER_OLDEST_FIRST, true, arena, &records,
-                                  &count, error) == STORE_OK;
-        put_in_order(ids, size, records, count);
-        done = done && block(context, records, count, arena, error);
+        done = mongo_letters_read(store, &filter, LETTER_OLDEST_FIRST, true, arena, &list, error) ==
+               STORE_OK;
+        put_in_order(ids, size, list.records, list.count);
+        done = done && block(context, list.records, list.count, arena, error);
         arena_free(arena);
     }
     return done;

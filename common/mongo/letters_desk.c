@@ -163,12 +163,12 @@ static bool add_place(struct mongo_store *store, mongoc_bulk_operation_t *bulk,
     return added;
 }
 
-enum store_status mongo_letters_select(struct store *base, struct text run, struct text by,
-                                       int64_t first_place, const struct text *ids, size_t count,
-                                       size_t *ret_changed, struct error *error)
+enum store_status mongo_letters_select(struct store *base, const struct letter_replay *first,
+                                       const struct text *ids, size_t count, size_t *ret_changed,
+                                       struct error *error)
 {
     struct mongo_store *store = (struct mongo_store *)base;
-    struct letter_replay replay = {.run = run, .by = by};
+    struct letter_replay replay = *first;
     bson_t reply = BSON_INITIALIZER;
     bson_error_t cause;
     *ret_changed = 0;
@@ -179,7 +179,7 @@ enum store_status mongo_letters_select(struct store *base, struct text run, stru
         mongoc_collection_create_bulk_operation_with_opts(store->collections[MONGO_LETTERS], NULL);
     bool done = true;
     for (size_t i = 0; done && i < count; i++) {
-        replay.place = first_place + (int64_t)i;
+        replay.place = first->place + (int64_t)i;
         done = add_place(store, bulk, &replay, ids[i], &cause);
     }
     if (done) {

@@ -32,10 +32,10 @@ enum store_status mongo_letters_close(struct store *store, const struct letter_s
                                       size_t *ret_changed, struct error *error);
 
 /* Makes open letters, in this order, the letters of a run: SELECTED, with their places from
-   `first_place` on. Adds no history. */
-enum store_status mongo_letters_select(struct store *store, struct text run, struct text by,
-                                       int64_t first_place, const struct text *ids, size_t count,
-                                       size_t *ret_changed, struct error *error);
+   replay->place on. Of `replay`, also `run` and `by` count. Adds no history. */
+enum store_status mongo_letters_select(struct store *store, const struct letter_replay *replay,
+                                       const struct text *ids, size_t count, size_t *ret_changed,
+                                       struct error *error);
 /* Gives an open letter the key for its replays, unless another call has changed its key since it
    was read: `old_key` is what it had, or absent. Adds no history. */
 enum store_status mongo_letter_set_key(struct store *store, struct text id, struct text old_key,

@@ -100,8 +100,7 @@ static enum store_status listed_row(void *context, const bson_t *document, struc
 
 enum store_status mongo_letters_read(struct store *base, const struct letter_filter *filter,
                                      enum letter_order order, bool whole, struct arena *arena,
-                                     struct letter_record **ret_records, size_t *ret_count,
-                                     struct error *error)
+                                     struct letter_list *ret_list, struct error *error)
 {
     struct mongo_store *store = (struct mongo_store *)base;
     struct letter_rows rows = {.arena = arena};
@@ -109,8 +108,7 @@ enum store_status mongo_letters_read(struct store *base, const struct letter_fil
     mongoc_cursor_t *cursor = letter_filter_find(store, filter, order, whole);
     if (cursor != NULL)
         status = mongo_each_row(store, PHASE_RUN, cursor, listed_row, &rows, error);
-    *ret_records = rows.records;
-    *ret_count = rows.count;
+    *ret_list = (struct letter_list){rows.records, rows.count};
     return status;
 }
 

@@ -75,12 +75,16 @@ enum store_status mongo_letter_groups(struct store *store, const struct letter_f
                                       struct arena *arena, struct letter_group_row **ret_groups,
                                       size_t *ret_count, struct error *error);
 
-/* Reads all letters of the filter into a list in this order, which is in `arena` with all its
-   texts; with their headers, bodies and histories if `whole`. REFUSED: a stored document is
-   malformed. */
+/* Letters that were read. */
+struct letter_list {
+    struct letter_record *records;
+    size_t count;
+};
+
+/* Reads all letters of the filter in this order; the list is in `arena` with all its texts. With
+   headers, bodies and histories if `whole`. REFUSED: a stored document is malformed. */
 enum store_status mongo_letters_read(struct store *store, const struct letter_filter *filter,
                                      enum letter_order order, bool whole, struct arena *arena,
-                                     struct letter_record **ret_records, size_t *ret_count,
-                                     struct error *error);
+                                     struct letter_list *ret_list, struct error *error);
 
 #endif

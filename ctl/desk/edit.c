@@ -24,25 +24,24 @@ static struct decode_context decode_context_of(const struct desk *desk)
 }
 
 /* The message with the edited body. */
-static struct outgoing message_of(const struct desk *desk, const struct letter_record *record,
-                                  struct text body, struct text key,
-                                  const struct replay_options *options, struct arena *arena)
+static struct outgoing message_of(const struct desk *desk, const struct edit *edit, struct text key,
+                                  struct arena *arena)
 {
-    struct letter_record edited = *record;
-    edited.letter.body = body;
-    edited.letter.body_size = body.length;
+    struct letter_record edited = *edit->record;
+    edited.letter.body = edit->body;
+    edited.letter.body_size = edit->body.length;
     edited.letter.properties.content_type = text_of("application/json");
     edited.letter.properties.content_encoding = TEXT_NONE;
-    return replay_message(&edited, options, key, desk->settings, arena);
+    return replay_message(&edited, &edit->options, key, desk->settings, arena);
 }
 
 bool edit_check(const struct desk *desk, const struct letter_record *record, struct text body,
                 struct error *error)
 {
-    static const struct replay_options options = {0};
+    struct edit edit = {.record = record, .body = body};
     struct arena *arena = arena_new(0);
     struct decode_context context = decode_context_of(desk);
-    struct outgoing message = message_of(desk, record, body, text_of("edited"), &options, arena);
+    struct outgoing message = message_of(desk, &edit, text_of("edited"), arena);
     struct delivery delivery = {.properties = message.properties, .body = body};
     struct decoded decoded;
     command_decode(&context, &delivery, arena, &decoded);
@@ -61,13 +60,13 @@ static struct text key_for(const struct letter_record *record, struct arena *are
     return text_copy(arena, text_of(uuid_format(random_uuid()).chars));
 }
 
-static bool link_letter(const struct desk *desk, const struct letter_record *record,
-                        struct text body, struct text key, struct text run, struct arena *arena,
-                        struct error *error)
+static bool link_letter(const struct desk *desk, const struct edit *edit, struct text key,
+                        struct text run, struct arena *arena, struct error *error)
 {
+    const struct letter_record *record = edit->record;
     struct letter_note note = {.action = LETTER_ACTION_EDITED, .by = desk->by, .key = key};
     struct text to = letter_id(arena, desk->settings->amqp_queue, record->letter.principal, key,
-                               letter_body_sha256(arena, body));
+                               letter_body_sha256(arena, edit->body));
     bool changed = false;
     if (mongo_letter_set_edited(desk->store, record->letter.id, run, to, &note, &changed, error) !=
         STORE_OK)
@@ -78,16 +77,16 @@ static bool link_letter(const struct desk *desk, const struct letter_record *rec
     return changed;
 }
 
-bool edit_send(const struct desk *desk, struct client *client, const struct letter_record *record,
-               struct text body, const struct replay_options *options, struct arena *arena,
-               struct text *ret_key, struct error *error)
+bool edit_send(const struct desk *desk, struct client *client, const struct edit *edit,
+               struct arena *arena, struct text *ret_key, struct error *error)
 {
-    struct text key = key_for(record, arena);
+    const struct letter *letter = &edit->record->letter;
+    struct text key = key_for(edit->record, arena);
     struct text run = text_copy(arena, text_of(uuid_format(random_uuid()).chars));
-    struct outgoing message = message_of(desk, record, body, key, options, arena);
+    struct outgoing message = message_of(desk, edit, key, arena);
     *ret_key = key;
-    return sender_check(desk, client, record->letter.principal, error) &&
-           link_letter(desk, record, body, key, run, arena, error) &&
+    return sender_check(desk, client, letter->principal, error) &&
+           link_letter(desk, edit, key, run, arena, error) &&
            sender_publish(client, &message, error) &&
-           mongo_letters_end_send(desk->store, run, &record->letter.id, 1, error) == STORE_OK;
+           mongo_letters_end_send(desk->store, run, &letter->id, 1, error) == STORE_OK;
 }

@@ -48,8 +48,8 @@ bool replay_select(const struct desk *desk, const struct text *ids, size_t count
     *ret_run = text_copy(arena, text_view(name.chars, RUN_DIGITS));
     for (size_t i = 0; i < count; i += SELECT_MAX) {
         size_t changed = 0, block = count - i < SELECT_MAX ? count - i : SELECT_MAX;
-        if (mongo_letters_select(desk->store, *ret_run, desk->by, (int64_t)i, ids + i, block,
-                                 &changed, error) != STORE_OK)
+        struct letter_replay first = {.run = *ret_run, .by = desk->by, .place = (int64_t)i};
+        if (mongo_letters_select(desk->store, &first, ids + i, block, &changed, error) != STORE_OK)
             return false;
     }
     return true;
@@ -67,10 +67,7 @@ struct run {
     const struct desk *desk;
     struct client *client;
     struct text name;
-    const struct replay_options *options;
-    const struct replay_pace *pace;
-    replay_watch watch;
-    void *context;
+    const struct replay_order *order;
     struct arena *arena;     /* has the ids */
     struct id_list unsure;   /* SENDING when the run began */
     struct id_list selected; /* not sent yet */
@@ -146,25 +143,23 @@ static bool report(struct run *run)
 {
     run->progress.waiting = run->waiting.count;
     run->watched_ms = system_monotonic_ms();
-    if (run->watch != NULL && !run->watch(run->context, &run->progress))
+    if (run->order->watch != NULL && !run->order->watch(run->order->context, &run->progress))
         run->progress.stopped = true;
-    if (run->pace->stop_at_failures > 0 &&
-        run->progress.failed >= (size_t)run->pace->stop_at_failures)
+    if (run->order->pace.stop_at_failures > 0 &&
+        run->progress.failed >= (size_t)run->order->pace.stop_at_failures)
         run->progress.stopped = true;
     return !run->progress.stopped;
 }
 
 /* Reads letters of the run by their ids. */
 static bool read_block(struct run *run, const struct id_list *ids, bool whole, struct arena *arena,
-                       struct letter_record **ret_records, size_t *ret_count)
+                       struct letter_list *ret_list)
 {
     struct letter_filter filter = {
         .ids = ids->items, .id_count = ids->count, .run = run->name, .limit = ids->count};
-    *ret_records = NULL;
-    *ret_count = 0;
-    return ids->count == 0 ||
-           mongo_letters_read(run->desk->store, &filter, LETTER_BY_PLACE, whole, arena, ret_records,
-                              ret_count, run->error) == STORE_OK;
+    *ret_list = (struct letter_list){0};
+    return ids->count == 0 || mongo_letters_read(run->desk->store, &filter, LETTER_BY_PLACE, whole,
+                                                 arena, ret_list, run->error) == STORE_OK;
 }
 
 /* Returns up to `max` ids from `first` on; borrowed. */
@@ -193,15 +188,14 @@ static bool ask(struct run *run)
     run->waiting = (struct id_list){0};
     run->asked_ms = system_monotonic_ms();
     for (size_t i = 0; i < before.count; i += ASK_MAX) {
-        struct letter_record *records = NULL;
-        size_t count = 0;
+        struct letter_list list;
         struct id_list ids = part_of(&before, i, ASK_MAX);
         struct arena *arena = arena_new(0);
-        bool done = read_block(run, &ids, false, arena, &records, &count) &&
-                    settle_letters(run->desk, records, count, arena, run->error);
+        bool done = read_block(run, &ids, false, arena, &list) &&
+                    settle_letters(run->desk, list.records, list.count, arena, run->error);
         if (done) {
-            run->progress.succeeded += ids.count - count;
-            keep_waiting(run, records, count);
+            run->progress.succeeded += ids.count - list.count;
+            keep_waiting(run, list.records, list.count);
         }
         arena_free(arena);
         if (!done)
@@ -248,10 +242,10 @@ static bool send_one(struct run *run, const struct letter_record *record, struct
 {
     const struct settings *settings = run->desk->settings;
     struct text key = text_present(record->new_key) ? record->new_key : record->letter.key;
-    struct outgoing message = replay_message(record, run->options, key, settings, arena);
+    struct outgoing message = replay_message(record, &run->order->options, key, settings, arena);
     if (!keep_pace(run) || !sender_publish(run->client, &message, run->error))
         return false;
-    run->next_ms = system_monotonic_ms() + 1000 / run->pace->rate;
+    run->next_ms = system_monotonic_ms() + 1000 / run->order->pace.rate;
     return true;
 }
 
@@ -265,18 +259,18 @@ static int compare_places(const void *a, const void *b)
 static bool send_marked(struct run *run, const struct id_list *ids)
 {
     struct arena *arena = arena_new(0);
-    struct letter_record *records = NULL;
-    size_t count = 0;
-    bool done = read_block(run, ids, true, arena, &records, &count);
-    struct text *sent = ARENA_ARRAY(arena, struct text, count);
+    struct letter_list list;
+    bool done = read_block(run, ids, true, arena, &list);
+    struct text *sent = ARENA_ARRAY(arena, struct text, list.count);
     size_t sent_count = 0;
-    array_sort(records, count, sizeof *records, compare_places);
-    for (size_t i = 0; done && i < count; i++) {
-        if (records[i].replay.phase != LETTER_PHASE_SENDING || records[i].state != LETTER_REPLAYED)
+    array_sort(list.records, list.count, sizeof *list.records, compare_places);
+    for (size_t i = 0; done && i < list.count; i++) {
+        const struct letter_record *record = &list.records[i];
+        if (record->replay.phase != LETTER_PHASE_SENDING || record->state != LETTER_REPLAYED)
             continue;
-        done = send_one(run, &records[i], arena);
+        done = send_one(run, record, arena);
         if (done)
-            sent[sent_count++] = records[i].letter.id;
+            sent[sent_count++] = record->letter.id;
     }
     /* Also after a failure: so fewer are sent again. */
     bool noted = mongo_letters_end_send(run->desk->store, run->name, sent, sent_count,
@@ -314,16 +308,16 @@ static bool mark(struct run *run, const struct text *ids, size_t count, struct t
 }
 
 /* Marks the letters of a block that can be replayed as SENDING. */
-static bool mark_block(struct run *run, const struct letter_record *records, size_t count,
-                       int64_t now_ms, struct arena *arena)
+static bool mark_block(struct run *run, const struct letter_list *list, int64_t now_ms,
+                       struct arena *arena)
 {
-    struct text *own = ARENA_ARRAY(arena, struct text, count);
+    struct text *own = ARENA_ARRAY(arena, struct text, list->count);
     size_t own_count = 0;
     bool done = true;
-    for (size_t i = 0; done && i < count; i++) {
-        const struct letter_record *record = &records[i];
+    for (size_t i = 0; done && i < list->count; i++) {
+        const struct letter_record *record = &list->records[i];
         struct text key = replay_key(record, run->desk->settings, now_ms);
-        if (replay_obstacle(record, run->options, run->desk->settings, now_ms) !=
+        if (replay_obstacle(record, &run->order->options, run->desk->settings, now_ms) !=
             REPLAY_OBSTACLE_NONE) {
             run->progress.skipped++;
             continue;
@@ -343,20 +337,18 @@ static bool mark_block(struct run *run, const struct letter_record *records, siz
 static bool send_block(struct run *run, const struct id_list *ids)
 {
     struct arena *arena = arena_new(0);
-    struct letter_record *records = NULL;
-    size_t count = 0;
+    struct letter_list list;
     int64_t now_ms = 0;
     bool done = mongo_read_clock(run->desk->store, &now_ms, run->error) == STORE_OK &&
-                read_block(run, ids, true, arena, &records, &count) &&
-                mark_block(run, records, count, now_ms, arena);
-    run->progress.skipped += done ? ids->count - count : 0;
+                read_block(run, ids, true, arena, &list) && mark_block(run, &list, now_ms, arena);
+    run->progress.skipped += done ? ids->count - list.count : 0;
     arena_free(arena);
     return done && send_marked(run, ids);
 }
 
 static size_t block_size(const struct run *run)
 {
-    int64_t size = run->pace->rate / BLOCKS_PER_S;
+    int64_t size = run->order->pace.rate / BLOCKS_PER_S;
     return size < 1 ? 1 : size > BLOCK_MAX ? BLOCK_MAX : (size_t)size;
 }
 
@@ -375,10 +367,10 @@ static bool send_list(struct run *run, const struct id_list *list,
 /* Waits for the answers to what was sent, also after the run was stopped by failures. */
 static bool await_answers(struct run *run)
 {
-    int64_t until_ms = system_monotonic_ms() + run->pace->timeout_ms;
+    int64_t until_ms = system_monotonic_ms() + run->order->pace.timeout_ms;
     bool stopped = run->progress.stopped, done = ask(run);
     while (done && run->waiting.count > 0 && system_monotonic_ms() < until_ms) {
-        if (!report(run) && !stopped && run->pace->stop_at_failures == 0)
+        if (!report(run) && !stopped && run->order->pace.stop_at_failures == 0)
             break;
         wait_ms(ASK_MS);
         done = ask(run);
@@ -388,17 +380,13 @@ static bool await_answers(struct run *run)
 }
 
 bool replay_run(const struct desk *desk, struct client *client, struct text name,
-                const struct replay_options *options, const struct replay_pace *pace,
-                replay_watch watch, void *context, struct replay_progress *ret_progress,
+                const struct replay_order *order, struct replay_progress *ret_progress,
                 struct error *error)
 {
     struct run run = {.desk = desk,
                       .client = client,
                       .name = name,
-                      .options = options,
-                      .pace = pace,
-                      .watch = watch,
-                      .context = context,
+                      .order = order,
                       .arena = arena_new(0),
                       .error = error};
     bool done = read_run(&run) &&

@@ -32,18 +32,25 @@ struct replay_progress {
 /* Called a few times a second. Returns false to stop: what is not sent yet stays selected. */
 typedef bool (*replay_watch)(void *context, const struct replay_progress *progress);
 
+/* How a run is sent. */
+struct replay_order {
+    struct replay_options options;
+    struct replay_pace pace;
+    replay_watch watch; /* NULL: none */
+    void *context;      /* of `watch` */
+};
+
 /* Writes into the letters that they belong to a new run, in this order. Sets the name of the run,
    which is in `arena`. */
 ALLOT_CHECK bool replay_select(const struct desk *desk, const struct text *ids, size_t count,
                                struct arena *arena, struct text *ret_run, struct error *error);
 
 /*
- * Sends what is left of a run, and waits for the answers. `watch` may be NULL. Returns false, with
- * an error, if broker or database fail; then the run can be continued with the same call.
+ * Sends what is left of a run, and waits for the answers. Returns false, with an error, if broker
+ * or database fail; then the run can be continued with the same call.
  */
 ALLOT_CHECK bool replay_run(const struct desk *desk, struct client *client, struct text run,
-                            const struct replay_options *options, const struct replay_pace *pace,
-                            replay_watch watch, void *context, struct replay_progress *ret_progress,
+                            const struct replay_order *order, struct replay_progress *ret_progress,
                             struct error *error);
 
 #endif

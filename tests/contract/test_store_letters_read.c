@@ -92,18 +92,13 @@ static void test_what_is_no_prefix_of_an_id_finds_nothing(void **state)
 
 /* --- lists --- */
 
-struct listed {
-    struct letter_record *records;
-    size_t count;
-};
-
-static struct listed list(struct store_world *world, const struct letter_filter *filter)
+static struct letter_list list(struct store_world *world, const struct letter_filter *filter)
 {
     struct session session = session_open(world);
-    struct listed listed = {NULL, 99};
+    struct letter_list listed = {NULL, 99};
     assert_status(&session, STORE_OK,
-                  mongo_letters_read(session.store, filter, LETTER_NEWEST_FIRST, false, world->arena, &listed.records,
-                                     &listed.count, &session.error));
+                  mongo_letters_read(session.store, filter, LETTER_NEWEST_FIRST, false,
+                                     world->arena, &listed, &session.error));
     session_close(&session);
     return listed;
 }
@@ -121,7 +116,8 @@ static void test_a_list_has_the_newest_letters_first(void **state)
         world_pass_time(world, 1000);
     }
     world_add_letter(world, &letters[0]); /* is the newest now */
-    struct listed listed = list(world, &(struct letter_filter){.principal = principal, .limit = 3});
+    struct letter_list listed =
+        list(world, &(struct letter_filter){.principal = principal, .limit = 3});
     assert_int_equal(listed.count, 3);
     assert_text(letters[0].id, listed.records[0].letter.id);
     assert_text(letters[3].id, listed.records[1].letter.id);
@@ -138,7 +134,7 @@ static void test_a_listed_letter_has_all_but_what_may_be_large(void **state)
     struct letter letter = full_letter(world);
     letter.principal = world_text(world, "principal");
     world_add_letter(world, &letter);
-    struct listed listed =
+    struct letter_list listed =
         list(world, &(struct letter_filter){.principal = letter.principal, .limit = 9});
     assert_int_equal(listed.count, 1);
     letter.body = letter.raw_headers = TEXT_NONE;
@@ -164,7 +160,7 @@ static void test_each_filter_selects(void **state)
     };
     for (size_t i = 0; i < sizeof filters / sizeof filters[0]; i++) {
         filters[i].limit = 10;
-        struct listed listed = list(world, &filters[i]);
+        struct letter_list listed = list(world, &filters[i]);
         assert_int_equal(listed.count, 1);
         assert_text(wanted.id, listed.records[0].letter.id);
         filters[i].has_state = true;
@@ -195,7 +191,7 @@ static void test_a_list_may_be_limited_in_time(void **state)
     assert_text(old.id, list(world, &filter).records[0].letter.id);
     filter.until_ms = young_ms + 1;
     filter.since_ms = old_ms + 1;
-    struct listed listed = list(world, &filter);
+    struct letter_list listed = list(world, &filter);
     assert_int_equal(listed.count, 1);
     assert_text(young.id, listed.records[0].letter.id);
 }
