@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A dry run on MongoDB: what it says of letters of each kind in one call, and that the database is
- * the same after it, byte for byte (dbHash). What it says in all cases is tested in memory
- * (tests/unit/test_dry_run.c). The database is one of this program's own.
+ * A dry run on MongoDB.
+ *
+ * One test has letters of each kind in one call. The other executes the commands of the letters
+ * after their dry run, one by one, and compares. Around each dry run the hash of the database is
+ * taken (dbHash), which must stay the same. The database is one of this program's own, and the
+ * commands take effect without a worker (tests/support/desk_letters.h).
+ *
+ * Not here: what is said in all other cases (tests/unit/test_dry_run.c).
  */
 #include "tests/support/cmocka.h"
 

@@ -1,8 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tests what a dry run says of letters, on a database in memory. Each test gives the provider P1 a
- * capacity of 10 VCPU first. tests/desk/test_dry_run.c does the same on MongoDB, for a few letters;
- * tests/sim/test_one_snapshot.c compares a dry run with what then happens.
+ * Tests what a dry run says of letters, on a database in memory.
+ *
+ * Each test begins with the provider P1, which has 10 VCPU (setup_capacity). It adds letters
+ * (add), gives all of them one dry run (run), and compares what is said of each (assert_verdict).
+ * run() also checks that nothing was committed.
+ *
+ * Sections: the state; recorded answers; what cannot be replayed; options; snapshots; failures of
+ * the database.
+ *
+ * Not here: MongoDB (tests/desk/test_dry_run.c), and whether what is said then happens
+ * (tests/sim/test_one_snapshot.c).
  */
 #include "tests/support/cmocka.h"
 

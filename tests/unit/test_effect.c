@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tests the line that says what a command changes. The commands are decoded from their JSON, and
-   the results are written here. */
+/*
+ * Tests the line that says what a command changes.
+ *
+ * Each test gives the name and the params of a command, which is decoded from its JSON, and the
+ * members of the result that the line shows, without planning the command: assert_effect compares
+ * the whole line.
+ *
+ * Not here: whether the planner's results have these members (tests/unit/test_dry_run.c).
+ */
 #include "tests/support/cmocka.h"
 
 #include <string.h>

@@ -1,5 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tests which letters can be replayed, under which key, and what is sent. */
+/*
+ * Tests which letters can be replayed, under which key, and what is sent.
+ *
+ * full_record makes a letter that can be replayed, of a message that has all properties; each test
+ * changes one thing of it. All letters were dead-lettered at DEAD_AT_MS.
+ *
+ * Sections: obstacles; the key; the message.
+ *
+ * Not here: what the worker would answer to the message (test_dry_run.c).
+ */
 #include "tests/support/cmocka.h"
 
 #include <string.h>
