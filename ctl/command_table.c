@@ -1,4 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Design. `commands` is the table of all commands. A row says all that is to be known of one: how
+ * it is called, the options that it accepts, the function that runs it, its help and two examples.
+ * What several commands accept has a name above the table.
+ *
+ * Guarantees. A row that comes later never hides one before it: a noun is followed by a verb in all
+ * of its rows, or has one row.
+ */
 #include "ctl/command_table.h"
 
 #include <stdint.h>

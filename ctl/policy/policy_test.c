@@ -4,6 +4,9 @@
  * print_explanation() says it in words: the verdict first, then the rule with its lists. What was
  * given but does not count for the command, or was not given, is told on stderr, since a verdict
  * that is read as more than it says would be dangerous.
+ *
+ * Guarantees. Nothing is decided here. A command that always involves a project or a provider is a
+ * usage error without one, since the policy would then be asked less than a worker asks.
  */
 #include <stdio.h>
 #include <stdlib.h>

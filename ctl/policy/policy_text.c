@@ -3,24 +3,29 @@
 
 #include <string.h>
 
-#define SEPARATOR ", "
+static const struct text separator = {", ", 2};
+
+/* Appends a text to `bytes`, which has room for it; returns the length then. */
+static size_t append(char *bytes, size_t length, struct text text)
+{
+    if (text.length > 0)
+        memcpy(bytes + length, text.bytes, text.length);
+    return length + text.length;
+}
 
 /* Joins in one buffer: a rule may have thousands of patterns. */
 static struct text join(struct arena *arena, const struct text *texts, size_t count)
 {
-    size_t length = 0, at = 0;
+    size_t room = 0, length = 0;
     for (size_t i = 0; i < count; i++)
-        length += texts[i].length + strlen(SEPARATOR);
-    char *bytes = arena_alloc(arena, length + 1);
+        room += texts[i].length + separator.length;
+    char *bytes = arena_alloc(arena, room);
     for (size_t i = 0; i < count; i++) {
-        if (i > 0) {
-            memcpy(bytes + at, SEPARATOR, strlen(SEPARATOR));
-            at += strlen(SEPARATOR);
-        }
-        memcpy(bytes + at, texts[i].bytes, texts[i].length);
-        at += texts[i].length;
+        if (i > 0)
+            length = append(bytes, length, separator);
+        length = append(bytes, length, texts[i]);
     }
-    return text_view(bytes, at);
+    return text_view(bytes, length);
 }
 
 struct text patterns_text(struct arena *arena, struct patterns patterns)
@@ -56,8 +61,8 @@ json_t *patterns_json(struct patterns patterns)
 
 json_t *policy_rule_json(const struct policy_rule *rule, size_t index, struct text place)
 {
-    return json_pack("{s:I, s:s%, s:o, s:o, s:o}", "number", (json_int_t)(index + 1), "place",
-                     place.bytes, place.length, "commands", patterns_json(rule->commands),
-                     "projects", patterns_json(rule->projects), "providers",
-                     patterns_json(rule->providers));
+    json_int_t number = (json_int_t)index + 1;
+    return json_pack("{s:I, s:s%, s:o, s:o, s:o}", "number", number, "place", place.bytes,
+                     place.length, "commands", patterns_json(rule->commands), "projects",
+                     patterns_json(rule->projects), "providers", patterns_json(rule->providers));
 }

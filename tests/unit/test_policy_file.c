@@ -85,7 +85,7 @@ static struct text example(struct arena *arena)
 static void test_the_example_is_the_policy_of_the_protocol(void **state)
 {
     struct policy policy = accepted_text(*state, example(*state));
-    assert_int_equal(policy.count, 3); /* the protocol has no operator */
+    assert_int_equal(policy.count, 3);
     const struct policy_principal *conductor = policy_principal(&policy, text_of("conductor"));
     const struct policy_principal *blue = policy_principal(&policy, text_of("team-blue"));
     assert_non_null(conductor);
@@ -100,6 +100,11 @@ static void test_the_example_is_the_policy_of_the_protocol(void **state)
     assert_patterns(blue->rules[0].commands, "allocation.set allocation.delete allocation.get");
     assert_patterns(blue->rules[0].projects, "blue-*");
     assert_patterns(blue->reply_to, "team-blue.*");
+    const struct policy_principal *operator = policy_principal(&policy, text_of("operator"));
+    assert_non_null(operator);
+    assert_int_equal(operator->rule_count, 1);
+    assert_patterns(operator->rules[0].commands, "*");
+    assert_patterns(operator->reply_to, "operator.allotctl.*");
 }
 
 static void test_a_policy_decides_as_it_was_written(void **state)

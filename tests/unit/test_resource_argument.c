@@ -1,4 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Tests the values of --resource and --provider.
+ *
+ * First the groups of `allotctl allocate`: which resources belong to which provider, in each order
+ * of the options, and the error that names what belongs to nothing. Then the inventories of
+ * `allotctl provider set-inventory`: defaults, each key, and the error for each malformed value.
+ */
 #include "tests/support/cmocka.h"
 
 #include <stdio.h>
