@@ -4,7 +4,10 @@
  * and against MongoDB. Sections: new groups, claims, the rate; then what concerns MongoDB alone.
  *
  * A look sees all letters of the database, so each test begins with a look, and ends what is due.
- * Time passes by pass_time(), also for the notifications.
+ * Time passes by pass_time(), also for the notifications: on MongoDB it changes the stored times.
+ * So what another test has left is only older.
+ *
+ * Not here: what is done with a notification (tests/sim/test_notifier.c).
  */
 #include "tests/support/cmocka.h"
 

@@ -4,7 +4,8 @@
  * all letters, as they are committed, with the list. The calls take effect at once, so a look sees
  * all letters up to its time, and needs no overlap with the one before it.
  *
- * An entry that has expired counts as deleted.
+ * An entry that has expired counts as deleted. So does the time of the last look after a day. Each
+ * claim has a number, which is its name.
  */
 #include "tests/support/memory_document.h"
 

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tests the reading of URLs, and posts to a server on the loopback address. */
+/*
+ * Tests the reading of URLs, and posts to a server on the loopback address. The server answers with
+ * texts that each test gives, and keeps the requests. Each post has a secret in its URL, and
+ * post_to() checks that no error shows it.
+ *
+ * The time limits are generous where an answer comes, and short where none does.
+ */
 #include "tests/support/cmocka.h"
 
 #include <signal.h>

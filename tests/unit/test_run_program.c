@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tests how a program is run. The programs are shell scripts in a folder of the test's own. The
- * time limits are generous where the program ends by itself, and short where it is to be killed.
+ * Tests how a program is run. The programs are shell scripts in a folder of the test's own, with a
+ * file for what they have to show. After each run the test looks that it has no child.
+ *
+ * The time limits are generous where the program ends by itself, and short where it is to be
+ * killed.
  */
 #include "tests/support/cmocka.h"
 
