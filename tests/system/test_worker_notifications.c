@@ -4,8 +4,8 @@
  * in a folder of the test's own, and with a webhook, a server in this process.
  *
  * Groups that have letters at the first look are known, so a test waits for that look before it
- * sends what fails. That something is not told is shown by what is told after it, since a look finds
- * all that is new.
+ * sends what fails. That something is not told is shown by what is told after it, since a look
+ * finds all that is new.
  */
 #include "tests/system/worker_fixture.h"
 

@@ -5,6 +5,8 @@
  * post_to() checks that no error shows it.
  *
  * The time limits are generous where an answer comes, and short where none does.
+ *
+ * Not here: what is posted (test_notification.c).
  */
 #include "tests/support/cmocka.h"
 

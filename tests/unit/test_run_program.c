@@ -5,6 +5,8 @@
  *
  * The time limits are generous where the program ends by itself, and short where it is to be
  * killed.
+ *
+ * Not here: which program is run (test_notification.c).
  */
 #include "tests/support/cmocka.h"
 
