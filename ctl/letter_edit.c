@@ -4,6 +4,9 @@
  * checks the result with the decoder of the worker, and asks. If the body is not a valid command,
  * the error says where, and the user may edit again. The file is removed only after the command was
  * sent, or if nothing was changed: so no text is lost.
+ *
+ * Sections: the file, the editor, sending. Not here: the key of the edited command, and the links
+ * between the letters (desk/edit.c).
  */
 #include <errno.h>
 #include <spawn.h>

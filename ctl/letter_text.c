@@ -5,6 +5,8 @@
  * indented below one, so that a body cannot look like another line of the letter.
  *
  * Guarantees. Every text goes through print_printable(); numbers, names and times are our own.
+ *
+ * Not here: lists, which are tables (letter_list.c), and the JSON of a letter (letter_json.c).
  */
 #include "ctl/letter_text.h"
 

@@ -1,4 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Design. A letter is made of the delivery, of what was decoded of it, and of the cause. Sections:
+ * the id, which is a digest of what makes a command the same; the group, in which what differs from
+ * letter to letter is replaced by a sign; the letter; and copies.
+ *
+ * Guarantees. No text is changed, so invalid UTF-8 is possible in each. Lengths are bounded only
+ * where the name of a command or a group could be as long as a body.
+ */
 #include "common/codec/letter_build.h"
 
 #include <assert.h>

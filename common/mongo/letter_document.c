@@ -118,8 +118,8 @@ static void append_latest(bson_t *document, const struct letter *letter)
 #undef X
 }
 
-/* Appends what makes most of the size, the size, and the group of the latest reason: so these always
-   fit together. */
+/* Appends the group, what makes most of the size, and the size: so these always fit the latest
+   reason. */
 static void append_content(bson_t *document, const struct letter *letter)
 {
     letter_append_text(document, "group", letter->group);

@@ -119,8 +119,8 @@ static size_t part_length(struct text text)
 
 static bool begins_with_part(struct text text, struct text part)
 {
-    return part.length < text.length && memcmp(text.bytes, part.bytes, part.length) == 0 &&
-           text.bytes[part.length] == '|';
+    return part.length > 0 && part.length < text.length &&
+           memcmp(text.bytes, part.bytes, part.length) == 0 && text.bytes[part.length] == '|';
 }
 
 /* Takes the text of the group apart. */

@@ -4,7 +4,11 @@
  * server checks them under the lock of each document. So two people who do the same, and a worker
  * that dead-letters the command again, cannot undo each other's change unseen.
  *
- * Times are the database's, as far as a store knows them (database_clock.c).
+ * An update is put together in a struct desk_update: filter, $set and $push. The letters of a run
+ * and those of an import are different documents in each letter, so these are bulk operations.
+ *
+ * Not here: which change follows from what (ctl/desk). Times are the database's, as far as a store
+ * knows them (database_clock.c).
  */
 #include "common/mongo/letters_desk.h"
 

@@ -61,13 +61,13 @@
 #define LETTER_HISTORY                                                                             \
     "{\"bsonType\": \"array\", \"maxItems\": 20, \"items\": {\"bsonType\": \"object\", "           \
     "\"required\": [\"at\"], \"properties\": {\"at\": " DATE ", \"reason\": " ANY_TEXT ", "        \
-    "\"detail\": " ANY_TEXT ", \"worker\": " ANY_TEXT ", \"action\": {\"enum\": ["               \
-    "\"replayed\", \"edited\", \"succeeded\", \"failed\", \"resolved\", \"discarded\", "             \
+    "\"detail\": " ANY_TEXT ", \"worker\": " ANY_TEXT ", \"action\": {\"enum\": ["                 \
+    "\"replayed\", \"edited\", \"succeeded\", \"failed\", \"resolved\", \"discarded\", "           \
     "\"reopened\"]}, \"by\": " ANY_TEXT ", \"note\": " ANY_TEXT ", \"key\": " ANY_TEXT "}, "       \
     "\"additionalProperties\": false}}"
 
 #define LETTER_REPLAY                                                                              \
-    "{\"bsonType\": \"object\", \"required\": [\"run\", \"place\", \"phase\", \"at\"], "             \
+    "{\"bsonType\": \"object\", \"required\": [\"run\", \"place\", \"phase\", \"at\"], "           \
     "\"properties\": {\"run\": " STRING ", \"place\": " COUNT ", "                                 \
     "\"phase\": {\"enum\": [\"selected\", \"sending\", \"sent\"]}, \"at\": " DATE ", "             \
     "\"by\": " ANY_TEXT "}, \"additionalProperties\": false}"
@@ -87,7 +87,7 @@
     "\"last_at\": " DATE ", \"history\": " LETTER_HISTORY ", "                                     \
     "\"unpublished\": {\"enum\": [true]}, \"published_at\": " DATE ", "                            \
     "\"expires_at\": " DATE ", \"claimed_by\": " STRING ", \"claimed_until\": " DATE ", "          \
-    "\"refused\": " ANY_TEXT ", \"replay\": " LETTER_REPLAY ", \"new_key\": " STRING ", "            \
+    "\"refused\": " ANY_TEXT ", \"replay\": " LETTER_REPLAY ", \"new_key\": " STRING ", "          \
     "\"new_key_at\": " DATE ", \"edited_key\": " STRING ", \"edited_to\": " STRING
 
 /*
@@ -105,7 +105,7 @@
     "{\"key\": {\"principal\": 1, \"last_at\": -1}, \"name\": \"principal\"}, "                    \
     "{\"key\": {\"group\": 1, \"last_at\": -1}, \"name\": \"group\"}, "                            \
     "{\"key\": {\"reason\": 1, \"last_at\": -1}, \"name\": \"reason\"}, "                          \
-    "{\"key\": {\"state\": 1, \"group\": 1, \"last_at\": -1, \"first_at\": 1, \"_id\": 1}, "         \
+    "{\"key\": {\"state\": 1, \"group\": 1, \"last_at\": -1, \"first_at\": 1, \"_id\": 1}, "       \
     "\"name\": \"groups\"}, "                                                                      \
     "{\"key\": {\"replay.run\": 1, \"replay.place\": 1}, \"name\": \"run\", "                      \
     "\"partialFilterExpression\": {\"replay.run\": {\"$exists\": true}}}, "                        \

@@ -189,11 +189,11 @@ struct store_ops {
     /*
      * Writes letters, whose ids are different: inserts each, or adds to the one that is stored. Its
      * state becomes `open`. It has to be published, also if it was before; but if it is written as
-     * `published`, it is marked as published. `count` grows by `times`; reason, detail, worker
-     * and group become the latest. The first three are added to the history, which keeps the newest
-     * LETTER_HISTORY_MAX entries. Headers and body become the latest too, since a bound may have deleted the body. All
-     * else stays as it was first written. It may be the only write of the transaction.
-     * MISCONFIGURED: the collection was dropped, see `repair`.
+     * `published`, it is marked as published. `count` grows by `times`; reason, detail, worker and
+     * group become the latest. The first three are added to the history, which keeps the newest
+     * LETTER_HISTORY_MAX entries. Headers and body become the latest too, since a bound may have
+     * deleted the body. All else stays as it was first written. It may be the only write of the
+     * transaction. MISCONFIGURED: the collection was dropped, see `repair`.
      */
     enum store_status (*write_letters)(struct store *store, const struct letter *letters,
                                        size_t count, struct error *error);

@@ -5,6 +5,8 @@
  * First the groups of `allotctl allocate`: which resources belong to which provider, in each order
  * of the options, and the error that names what belongs to nothing. Then the inventories of
  * `allotctl provider set-inventory`: defaults, each key, and the error for each malformed value.
+ *
+ * Not here: what the commands send (tests/system/test_worker_operator.c).
  */
 #include "tests/support/cmocka.h"
 
