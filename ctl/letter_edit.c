@@ -32,7 +32,7 @@ extern char **environ;
 struct editing {
     const struct options *options;
     const struct desk_session *session;
-    const struct letter_record *record;
+    struct letter_record *record;
     struct arena *arena;
     const char *path; /* of the file with the body */
     bool is_own_file; /* it is to be removed at the end */
@@ -153,25 +153,26 @@ static bool is_editable(const struct letter_record *record, struct error *error)
     return false;
 }
 
-static int send(const struct editing *edit, struct text body)
+/* Reads the letter, after what has become of it was found out: its command may have succeeded
+   since, also while the user was editing. */
+static bool read_letter(const struct editing *edit, struct text id, struct error *error)
 {
-    struct error error = {""};
-    struct text key;
+    return letter_find_one(edit->session->desk.store, id, edit->arena, edit->record, error) &&
+           desk_session_settle(edit->session, edit->record, 1, edit->arena, error) &&
+           is_editable(edit->record, error);
+}
+
+static bool connect_and_send(const struct editing *edit, struct text body, struct text *ret_key,
+                             struct error *error)
+{
     struct edit command = {.record = edit->record,
                            .body = body,
                            .options = {.keep_reply_to = edit->options->keep_reply_to}};
-    struct client *client = desk_session_connect(edit->session, &error);
+    struct client *client = desk_session_connect(edit->session, error);
     bool sent = client != NULL &&
-                edit_send(&edit->session->desk, client, &command, edit->arena, &key, &error);
+                edit_send(&edit->session->desk, client, &command, edit->arena, ret_key, error);
     client_close(client);
-    if (!sent) {
-        (void)fprintf(stderr, "allotctl: the edited body is in %s\n", edit->path);
-        return fail_with(&error);
-    }
-    remove_file(edit);
-    (void)printf("sent under the key %.*s; see 'allotctl letter show %.*s'\n", TEXT_ARGS(key),
-                 TEXT_ARGS(edit->record->letter.id));
-    return EXIT_SUCCESS;
+    return sent;
 }
 
 static int give_up(const struct editing *edit, const struct error *error)
@@ -180,6 +181,19 @@ static int give_up(const struct editing *edit, const struct error *error)
         (void)fprintf(stderr, "allotctl: the edited body is in %s; send it with --body FILE\n",
                       edit->path);
     return fail_with(error);
+}
+
+static int send(const struct editing *edit, struct text body)
+{
+    struct error error = {""};
+    struct text key;
+    if (!read_letter(edit, edit->record->letter.id, &error) ||
+        !connect_and_send(edit, body, &key, &error))
+        return give_up(edit, &error);
+    remove_file(edit);
+    (void)printf("sent under the key %.*s; see 'allotctl letter show %.*s'\n", TEXT_ARGS(key),
+                 TEXT_ARGS(edit->record->letter.id));
+    return EXIT_SUCCESS;
 }
 
 static int run(const struct options *options, const struct desk_session *session, struct text id,
@@ -193,8 +207,7 @@ static int run(const struct options *options, const struct desk_session *session
                            .record = &record,
                            .arena = arena,
                            .path = options->body};
-    if (!letter_find_one(session->desk.store, id, arena, &record, &error) ||
-        !is_editable(&record, &error))
+    if (!read_letter(&edit, id, &error))
         return fail_with(&error);
     bool ready =
         options->body != NULL

@@ -56,23 +56,41 @@ static void print_groups(const struct options *options, const struct letter_grou
 }
 
 /* Groups count open letters, unless a state is asked for. What has succeeded since is closed
-   before. */
-static bool settle_open(const struct desk_session *session, const struct letter_query *query,
-                        struct arena *arena, struct error *error)
+   before. If a text is asked for, the letters that have it are grouped by their ids. */
+static bool prepare_groups(const struct desk_session *session, struct letter_query *query,
+                           struct arena *arena, struct letter_query_end *ret_end,
+                           struct error *error)
 {
     struct letter_listing listing = {.arena = arena, .limit = LETTER_TEXT_MAX};
-    struct letter_query limited = *query;
-    struct letter_query_end end;
-    limited.filter.limit = listing.limit;
-    return letter_query_each(&limited, session->desk.store, false, letter_listing_add, &listing,
-                             &end, error) &&
-           desk_session_settle(session, listing.records, listing.count, arena, error);
+    *ret_end = (struct letter_query_end){0};
+    if (query->filter.state != LETTER_OPEN && !text_present(query->text))
+        return true;
+    query->filter.limit = listing.limit;
+    if (!letter_query_each(query, session->desk.store, false, letter_listing_add, &listing, ret_end,
+                           error) ||
+        !desk_session_settle(session, listing.records, listing.count, arena, error))
+        return false;
+    if (!text_present(query->text))
+        return true;
+    struct text *ids = ARENA_ARRAY(arena, struct text, listing.count);
+    for (size_t i = 0; i < listing.count; i++)
+        ids[i] = listing.records[i].letter.id;
+    query->filter.ids = ids;
+    query->filter.id_count = listing.count;
+    return true;
+}
+
+/* Without ids a filter would ask for all letters. */
+static bool finds_nothing(const struct letter_query *query)
+{
+    return text_present(query->text) && query->filter.id_count == 0;
 }
 
 static bool list_groups(const struct options *options, const struct desk_session *session,
                         struct arena *arena, struct error *error)
 {
     struct letter_query query;
+    struct letter_query_end end;
     struct letter_group_row *rows = NULL;
     struct store *store = session->desk.store;
     size_t count = 0, limit = (size_t)options->limit;
@@ -82,10 +100,11 @@ static bool list_groups(const struct options *options, const struct desk_session
         query.filter.has_state = true;
         query.filter.state = LETTER_OPEN;
     }
-    if (query.filter.state == LETTER_OPEN && !settle_open(session, &query, arena, error))
+    if (!prepare_groups(session, &query, arena, &end, error))
         return false;
     query.filter.limit = limit + 1;
-    if (mongo_letter_groups(store, &query.filter, arena, &rows, &count, error) != STORE_OK)
+    if (!finds_nothing(&query) &&
+        mongo_letter_groups(store, &query.filter, arena, &rows, &count, error) != STORE_OK)
         return false;
     size_t shown = count < limit ? count : limit;
     for (size_t i = 0; options->json && i < shown; i++)
@@ -94,6 +113,7 @@ static bool list_groups(const struct options *options, const struct desk_session
         print_groups(options, rows, shown, session->now_ms, arena);
     if (count > limit)
         (void)fputs("allotctl: there are more groups; see --limit\n", stderr);
+    letter_query_print_end(&query, &end);
     return true;
 }
 

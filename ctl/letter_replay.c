@@ -246,6 +246,16 @@ static void print_end_json(struct text run, const struct replay_progress *progre
     print_json_line(stdout, json_writer_text(&writer));
 }
 
+/* The options that --continue needs to do as this run does. */
+static struct text continuation(const struct options *options, struct text run, struct arena *arena)
+{
+    return text_format(arena, "allotctl letter replay --continue %.*s%s%s%s%s", TEXT_ARGS(run),
+                       options->new_key ? " --new-key" : "",
+                       options->keep_deadline ? " --keep-deadline" : "",
+                       options->keep_expiration ? " --keep-expiration" : "",
+                       options->keep_reply_to ? " --keep-reply-to" : "");
+}
+
 static size_t left_of(const struct replay_progress *progress)
 {
     return progress->total - progress->sent - progress->skipped;
@@ -265,8 +275,8 @@ static void print_end(const struct options *options, struct text run,
                  TEXT_ARGS(run), progress->sent, progress->total, progress->succeeded,
                  progress->failed, progress->waiting, progress->skipped);
     if (left_of(progress) > 0)
-        (void)printf("%zu are not sent; go on with: allotctl letter replay --continue %.*s\n",
-                     left_of(progress), TEXT_ARGS(run));
+        (void)printf("%zu are not sent; go on with: %.*s\n", left_of(progress),
+                     TEXT_ARGS(continuation(options, run, arena)));
 }
 
 static int send_run(const struct options *options, const struct desk_session *session,
@@ -308,9 +318,8 @@ static int ask_and_send(struct plan *plan)
         return EXIT_FAILED;
     if (!replay_select(&plan->session->desk, plan->ids, plan->id_count, plan->arena, &run, &error))
         return fail_with(&error);
-    (void)fprintf(stderr,
-                  "run %.*s; if it is interrupted: allotctl letter replay --continue %.*s\n",
-                  TEXT_ARGS(run), TEXT_ARGS(run));
+    (void)fprintf(stderr, "run %.*s; if it is interrupted: %.*s\n", TEXT_ARGS(run),
+                  TEXT_ARGS(continuation(plan->options, run, plan->arena)));
     return send_run(plan->options, plan->session, run, &plan->replay, plan->arena);
 }
 

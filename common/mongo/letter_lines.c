@@ -38,19 +38,39 @@ enum store_status mongo_letters_export(struct store *base, const struct letter_f
     return exporting.ended ? STORE_OK : status;
 }
 
+/* Reads the one document of the line. bson_init_from_json() would do, but for a second document in
+   the same line, which it does not notice. */
+static bool read_document(struct text line, bson_t *ret_document, struct error *error)
+{
+    bson_error_t cause = {.message = "no document"};
+    bson_t more = BSON_INITIALIZER;
+    bson_json_reader_t *reader = bson_json_data_reader_new(true, line.length + 1);
+    bson_json_data_reader_ingest(reader, (const uint8_t *)line.bytes, line.length);
+    bson_init(ret_document);
+    bool valid = bson_json_reader_read(reader, ret_document, &cause) == 1;
+    if (!valid) {
+        error_set(error, "invalid JSON: %s", cause.message);
+    } else if (bson_json_reader_read(reader, &more, &cause) != 0) {
+        error_set(error, "invalid JSON: there is more behind the first object");
+        valid = false;
+    }
+    bson_json_reader_destroy(reader);
+    bson_destroy(&more);
+    if (!valid)
+        bson_destroy(ret_document);
+    return valid;
+}
+
 bool letter_line_read(struct text line, struct arena *arena, struct letter_record *ret_record,
                       struct error *error)
 {
-    bson_error_t cause;
     bson_t document;
     if (line.length > LETTER_LINE_BYTES_MAX) {
         error_set(error, "line too long: %zu bytes (limit %d)", line.length, LETTER_LINE_BYTES_MAX);
         return false;
     }
-    if (!bson_init_from_json(&document, line.bytes, (ssize_t)line.length, &cause)) {
-        error_set(error, "invalid JSON: %s", cause.message);
+    if (!read_document(line, &document, error))
         return false;
-    }
     bool valid = letter_read(&document, arena, ret_record);
     bson_destroy(&document);
     if (!valid)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Design. Each function is one update of all its letters, with the conditions in the filter: the
+ * Design. Each function is one write of all its letters, with the conditions in the filters: the
  * server checks them under the lock of each document. So two people who do the same, and a worker
  * that dead-letters the command again, cannot undo each other's change unseen.
  *
- * An update is put together in a struct desk_update: filter, $set and $push. The letters of a run
- * and those of an import are different documents in each letter, so these are bulk operations.
+ * An update is put together in a struct desk_update: filter, $set, $unset and $push. Changes that
+ * differ from letter to letter are one bulk operation.
  *
  * Not here: which change follows from what (ctl/desk). Times are the database's, as far as a store
  * knows them (database_clock.c).
@@ -23,15 +23,22 @@
 struct desk_update {
     bson_t filter;
     bson_t set;
+    bson_t unset;
     bson_t push;
 };
+
+static void init_update(struct desk_update *update)
+{
+    bson_init(&update->filter);
+    bson_init(&update->set);
+    bson_init(&update->unset);
+    bson_init(&update->push);
+}
 
 static void begin_update(struct desk_update *update, const struct text *ids, size_t count)
 {
     struct list list;
-    bson_init(&update->filter);
-    bson_init(&update->set);
-    bson_init(&update->push);
+    init_update(update);
     list_begin_in(&list, &update->filter, "_id");
     for (size_t i = 0; i < count; i++)
         document_append_text(&list.array, list_next(&list), ids[i]);
@@ -41,6 +48,7 @@ static void begin_update(struct desk_update *update, const struct text *ids, siz
 static void end_update(struct desk_update *update)
 {
     bson_destroy(&update->push);
+    bson_destroy(&update->unset);
     bson_destroy(&update->set);
     bson_destroy(&update->filter);
 }
@@ -51,15 +59,22 @@ static int64_t count_in(const bson_t *reply, const char *key)
     return bson_iter_init_find(&iter, reply, key) ? bson_iter_as_int64(&iter) : 0;
 }
 
+static void append_operators(bson_t *operators, const struct desk_update *update)
+{
+    BSON_APPEND_DOCUMENT(operators, "$set", &update->set);
+    if (!bson_empty(&update->unset))
+        BSON_APPEND_DOCUMENT(operators, "$unset", &update->unset);
+    if (!bson_empty(&update->push))
+        BSON_APPEND_DOCUMENT(operators, "$push", &update->push);
+}
+
 static enum store_status run_update(struct mongo_store *store, const struct desk_update *update,
                                     size_t *ret_changed, struct error *error)
 {
     bson_t operators = BSON_INITIALIZER, reply;
     bson_error_t cause;
     enum store_status status = STORE_OK;
-    BSON_APPEND_DOCUMENT(&operators, "$set", &update->set);
-    if (!bson_empty(&update->push))
-        BSON_APPEND_DOCUMENT(&operators, "$push", &update->push);
+    append_operators(&operators, update);
     if (!mongoc_collection_update_many(store->collections[MONGO_LETTERS], &update->filter,
                                        &operators, NULL, &reply, &cause))
         status = mongo_failed(store, PHASE_RUN, &cause, &reply, error);
@@ -106,21 +121,26 @@ static void set_phase(struct mongo_store *store, struct desk_update *update,
 
 /* --- the state ------------------------------------------------------------------------------ */
 
-static void require_set(struct desk_update *update, const struct letter_set *set)
+static void require_states(struct desk_update *update, const bool *states)
 {
     struct list list;
     list_begin_in(&list, &update->filter, "state");
-    for (size_t i = 0; i < sizeof set->states / sizeof set->states[0]; i++) {
-        if (set->states[i])
+    for (size_t i = 0; i <= LETTER_DISCARDED; i++) {
+        if (states[i])
             BSON_APPEND_UTF8(&list.array, list_next(&list),
                              letter_state_name((enum letter_state)i));
     }
     list_end_in(&list, &update->filter);
-    if (set->last_at_ms == 0)
-        return;
+}
+
+/* 0: at any time. */
+static void require_last_at(struct desk_update *update, int64_t last_at_ms)
+{
     bson_t range;
+    if (last_at_ms == 0)
+        return;
     bson_append_document_begin(&update->filter, "last_at", -1, &range);
-    BSON_APPEND_DATE_TIME(&range, "$lte", set->last_at_ms);
+    BSON_APPEND_DATE_TIME(&range, "$lte", last_at_ms);
     bson_append_document_end(&update->filter, &range);
 }
 
@@ -135,12 +155,77 @@ enum store_status mongo_letters_close(struct store *base, const struct letter_se
     if (status != STORE_OK || set->count == 0)
         return status;
     begin_update(&update, set->ids, set->count);
-    require_set(&update, set);
+    require_states(&update, set->states);
+    require_last_at(&update, set->last_at_ms);
     set_state(&update, state);
     append_note(store, &update, note);
     status = run_update(store, &update, ret_changed, error);
     end_update(&update);
     return status;
+}
+
+/* --- many updates in one write -------------------------------------------------------------- */
+
+static mongoc_bulk_operation_t *new_bulk(struct mongo_store *store)
+{
+    return mongoc_collection_create_bulk_operation_with_opts(store->collections[MONGO_LETTERS],
+                                                             NULL);
+}
+
+/* Executes the operations, if all of them were added, and destroys them. Sets what the server has
+   counted under `counted`, also after a failure. */
+static enum store_status end_bulk(struct mongo_store *store, mongoc_bulk_operation_t *bulk,
+                                  bool added, bson_error_t *cause, const char *counted,
+                                  size_t *ret_count, struct error *error)
+{
+    bson_t reply = BSON_INITIALIZER;
+    enum store_status status = STORE_OK;
+    bool done = added;
+    if (added) {
+        bson_destroy(&reply);
+        done = mongoc_bulk_operation_execute(bulk, &reply, cause) != 0;
+    }
+    if (!done)
+        status = mongo_failed(store, PHASE_RUN, cause, &reply, error);
+    *ret_count = (size_t)count_in(&reply, counted);
+    bson_destroy(&reply);
+    mongoc_bulk_operation_destroy(bulk);
+    return status;
+}
+
+static bool add_change(struct mongo_store *store, mongoc_bulk_operation_t *bulk,
+                       const struct letter_change *change, bson_error_t *cause)
+{
+    struct desk_update update;
+    bson_t operators = BSON_INITIALIZER;
+    init_update(&update);
+    document_append_text(&update.filter, "_id", change->id);
+    require_states(&update, change->from);
+    require_last_at(&update, change->last_at_ms);
+    set_state(&update, change->to);
+    append_note(store, &update, &change->note);
+    append_operators(&operators, &update);
+    bool added =
+        mongoc_bulk_operation_update_one_with_opts(bulk, &update.filter, &operators, NULL, cause);
+    bson_destroy(&operators);
+    end_update(&update);
+    return added;
+}
+
+enum store_status mongo_letters_change(struct store *base, const struct letter_change *changes,
+                                       size_t count, size_t *ret_changed, struct error *error)
+{
+    struct mongo_store *store = (struct mongo_store *)base;
+    bson_error_t cause;
+    *ret_changed = 0;
+    enum store_status status = mongo_measure_clock(store, PHASE_RUN, error);
+    if (status != STORE_OK || count == 0)
+        return status;
+    mongoc_bulk_operation_t *bulk = new_bulk(store);
+    bool added = true;
+    for (size_t i = 0; added && i < count; i++)
+        added = add_change(store, bulk, &changes[i], &cause);
+    return end_bulk(store, bulk, added, &cause, "nMatched", ret_changed, error);
 }
 
 /* --- replays -------------------------------------------------------------------------------- */
@@ -173,29 +258,18 @@ enum store_status mongo_letters_select(struct store *base, const struct letter_r
 {
     struct mongo_store *store = (struct mongo_store *)base;
     struct letter_replay replay = *first;
-    bson_t reply = BSON_INITIALIZER;
     bson_error_t cause;
     *ret_changed = 0;
     enum store_status status = mongo_measure_clock(store, PHASE_RUN, error);
     if (status != STORE_OK || count == 0)
         return status;
-    mongoc_bulk_operation_t *bulk =
-        mongoc_collection_create_bulk_operation_with_opts(store->collections[MONGO_LETTERS], NULL);
-    bool done = true;
-    for (size_t i = 0; done && i < count; i++) {
+    mongoc_bulk_operation_t *bulk = new_bulk(store);
+    bool added = true;
+    for (size_t i = 0; added && i < count; i++) {
         replay.place = first->place + (int64_t)i;
-        done = add_place(store, bulk, &replay, ids[i], &cause);
+        added = add_place(store, bulk, &replay, ids[i], &cause);
     }
-    if (done) {
-        bson_destroy(&reply);
-        done = mongoc_bulk_operation_execute(bulk, &reply, &cause) != 0;
-    }
-    if (!done)
-        status = mongo_failed(store, PHASE_RUN, &cause, &reply, error);
-    *ret_changed = (size_t)count_in(&reply, "nMatched");
-    bson_destroy(&reply);
-    mongoc_bulk_operation_destroy(bulk);
-    return status;
+    return end_bulk(store, bulk, added, &cause, "nMatched", ret_changed, error);
 }
 
 /* An absent text asks for a letter that does not have the field. */
@@ -291,6 +365,8 @@ enum store_status mongo_letters_begin_send(struct store *base, struct text run,
     require_phase(&update, run, LETTER_PHASE_SELECTED);
     set_state(&update, LETTER_REPLAYED);
     set_phase(store, &update, LETTER_PHASE_SENDING);
+    BSON_APPEND_UTF8(&update.unset, "edited_key", "");
+    BSON_APPEND_UTF8(&update.unset, "edited_to", "");
     append_note(store, &update, note);
     status = run_update(store, &update, ret_changed, error);
     end_update(&update);
@@ -337,25 +413,14 @@ enum store_status mongo_letters_insert(struct store *base, const struct letter_r
                                        size_t count, size_t *ret_inserted, struct error *error)
 {
     struct mongo_store *store = (struct mongo_store *)base;
-    bson_t reply = BSON_INITIALIZER;
     bson_error_t cause;
     *ret_inserted = 0;
     enum store_status status = mongo_measure_clock(store, PHASE_RUN, error);
     if (status != STORE_OK || count == 0)
         return status;
-    mongoc_bulk_operation_t *bulk =
-        mongoc_collection_create_bulk_operation_with_opts(store->collections[MONGO_LETTERS], NULL);
-    bool done = true;
-    for (size_t i = 0; done && i < count; i++)
-        done = add_insert(store, bulk, &records[i], &cause);
-    if (done) {
-        bson_destroy(&reply);
-        done = mongoc_bulk_operation_execute(bulk, &reply, &cause) != 0;
-    }
-    if (!done)
-        status = mongo_failed(store, PHASE_RUN, &cause, &reply, error);
-    *ret_inserted = (size_t)count_in(&reply, "nUpserted");
-    bson_destroy(&reply);
-    mongoc_bulk_operation_destroy(bulk);
-    return status;
+    mongoc_bulk_operation_t *bulk = new_bulk(store);
+    bool added = true;
+    for (size_t i = 0; added && i < count; i++)
+        added = add_insert(store, bulk, &records[i], &cause);
+    return end_bulk(store, bulk, added, &cause, "nUpserted", ret_inserted, error);
 }

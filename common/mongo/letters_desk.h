@@ -31,6 +31,20 @@ enum store_status mongo_letters_close(struct store *store, const struct letter_s
                                       enum letter_state state, const struct letter_note *note,
                                       size_t *ret_changed, struct error *error);
 
+/* A change of one letter. */
+struct letter_change {
+    struct text id;
+    bool from[LETTER_DISCARDED + 1]; /* only if it is in one of these states */
+    int64_t last_at_ms;              /* as in struct letter_set */
+    enum letter_state to;
+    struct letter_note note;
+};
+
+/* Makes the changes, in this order, in one write. Sets how many letters were changed; which ones,
+   only reading them tells. */
+enum store_status mongo_letters_change(struct store *store, const struct letter_change *changes,
+                                       size_t count, size_t *ret_changed, struct error *error);
+
 /* Makes open letters, in this order, the letters of a run: SELECTED, with their places from
    replay->place on. Of `replay`, also `run` and `by` count. Adds no history. */
 enum store_status mongo_letters_select(struct store *store, const struct letter_replay *replay,
@@ -46,7 +60,8 @@ enum store_status mongo_letter_set_key(struct store *store, struct text id, stru
 enum store_status mongo_letter_set_edited(struct store *store, struct text id, struct text run,
                                           struct text edited_to, const struct letter_note *note,
                                           bool *ret_changed, struct error *error);
-/* The letters of the run become replayed and SENDING: those that are open and SELECTED. */
+/* The letters of the run become replayed and SENDING: those that are open and SELECTED. They are
+   not linked to an edited command any more. */
 enum store_status mongo_letters_begin_send(struct store *store, struct text run,
                                            const struct text *ids, size_t count,
                                            const struct letter_note *note, size_t *ret_changed,

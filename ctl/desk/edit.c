@@ -85,7 +85,8 @@ bool edit_send(const struct desk *desk, struct client *client, const struct edit
     struct text run = text_copy(arena, text_of(uuid_format(random_uuid()).chars));
     struct outgoing message = message_of(desk, edit, key, arena);
     *ret_key = key;
-    return sender_check(desk, client, letter->principal, error) &&
+    return (!desk->settings->security_trust_user_id ||
+            sender_check(desk, client, letter->principal, error)) &&
            link_letter(desk, edit, key, run, arena, error) &&
            sender_publish(client, &message, error) &&
            mongo_letters_end_send(desk->store, run, &letter->id, 1, error) == STORE_OK;

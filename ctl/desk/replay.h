@@ -13,7 +13,7 @@
 #include "ctl/desk/replay_message.h"
 
 struct replay_pace {
-    int64_t rate;             /* commands a second */
+    int64_t rate;             /* commands a second, 1 or more */
     int64_t stop_at_failures; /* 0: never */
     int timeout_ms;           /* to wait for answers after the last command is sent */
 };
@@ -25,7 +25,7 @@ struct replay_progress {
     size_t succeeded;
     size_t failed; /* dead-lettered again, or answered with a failure */
     size_t waiting;
-    size_t skipped; /* they cannot be replayed, or are no longer open */
+    size_t skipped; /* they cannot be replayed, are no longer open, or belong to another run */
     bool stopped;   /* by stop_at_failures, or by the callback */
 };
 

@@ -51,16 +51,14 @@ struct text replay_key(const struct letter_record *record, const struct settings
 
 static enum replay_obstacle obstacle_of_state(const struct letter_record *record)
 {
-    bool unsent = record->replay.phase == LETTER_PHASE_SELECTED ||
-                  record->replay.phase == LETTER_PHASE_SENDING;
+    bool interrupted =
+        record->replay.phase == LETTER_PHASE_SENDING && !text_present(record->edited_to);
     switch (record->state) {
     case LETTER_OPEN: break;
     case LETTER_RESOLVED:
     case LETTER_DISCARDED: return REPLAY_OBSTACLE_CLOSED;
     case LETTER_REPLAYED:
-        if (!unsent || text_present(record->edited_to))
-            return REPLAY_OBSTACLE_PENDING;
-        break;
+        return interrupted ? REPLAY_OBSTACLE_INTERRUPTED : REPLAY_OBSTACLE_PENDING;
     }
     return REPLAY_OBSTACLE_NONE;
 }

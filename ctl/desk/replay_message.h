@@ -19,6 +19,8 @@ struct replay_options {
     X(NONE, "")                                                                                    \
     X(CLOSED, "the letter is closed; see 'allotctl letter reopen'")                                \
     X(PENDING, "it was replayed, and the answer is not known yet")                                 \
+    X(INTERRUPTED, "its replay was interrupted: 'allotctl letter show' names the run, for "        \
+                   "'letter replay --continue RUN'")                                               \
     X(READ, "the command is a read: nobody would get its answer")                                  \
     X(TRUNCATED, "the letter has only the first part of the body")                                 \
     X(NO_BODY, "the letter has no body (letters.keep_body or letters.max_bytes)")                  \
@@ -40,8 +42,7 @@ const char *replay_obstacle_text(enum replay_obstacle obstacle);
 /*
  * Returns why the letter cannot be replayed at this time of the database; NONE: it can. The record
  * must have its body. NO_KEY and KEY_EXPIRED are not returned if options->new_key is true. A letter
- * whose replay was begun, and not noted as sent, is not PENDING: it is sent again with the same
- * key.
+ * whose replay was begun, and not noted as sent, is INTERRUPTED: only its own run sends it again.
  */
 enum replay_obstacle replay_obstacle(const struct letter_record *record,
                                      const struct replay_options *options,

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Design. A letter is looked at if it is open or replayed. Its command is known by the key that was
- * last sent: that of an edited command, the new key of a replay, or its own. Two things can tell
- * what became of it:
+ * last sent: that of an edited command, the new key of a replay, or its own. An edited command
+ * counts only as long as the letter is replayed: if it is open, the original was dead-lettered
+ * again, or somebody has opened the letter, and that is newer. Two things can tell what became of
+ * it:
  *   - the outcome that is recorded under this key. Under the letter's own key another command may
  *     be recorded, so there the digest of the body has to be the same, too;
  *   - for another key than its own, the letter that such a command got: its *child*. A child of a
@@ -11,7 +13,8 @@
  *     closed.
  *
  * Guarantees. Each change has the condition that the letter was not dead-lettered since it was
- * read. So a letter that is open again is not closed by an older answer.
+ * read. So a letter that is open again is not closed by an older answer. The changes of a call are
+ * collected, and made in one write. A letter that the write did not change is read again.
  */
 #include "ctl/desk/settle.h"
 
@@ -24,11 +27,17 @@
 #include "common/mongo/letters_read.h"
 #include "common/mongo/outcomes_read.h"
 
-enum { BODIES_PER_READ = 16 };
+enum { BODIES_PER_READ = 128 };
 
 struct settling {
     const struct desk *desk;
     struct arena *arena;
+    struct letter_change *changes;
+    size_t change_count;
+    size_t change_capacity;
+    struct letter_record **changed; /* the records of the changes; NULL: of a child */
+    size_t changed_count;
+    size_t changed_capacity;
     struct error *error;
 };
 
@@ -37,33 +46,84 @@ static bool is_unsettled(const struct letter_record *record)
     return record->state == LETTER_OPEN || record->state == LETTER_REPLAYED;
 }
 
+static bool is_edited(const struct letter_record *record)
+{
+    return record->state == LETTER_REPLAYED && text_present(record->edited_key);
+}
+
 static struct text last_key(const struct letter_record *record)
 {
-    if (text_present(record->edited_key))
+    if (is_edited(record))
         return record->edited_key;
     return text_present(record->new_key) ? record->new_key : record->letter.key;
 }
 
 static bool has_own_key(const struct letter_record *record)
 {
-    return !text_present(record->edited_key) && !text_present(record->new_key);
+    return !is_edited(record) && !text_present(record->new_key);
 }
 
-/* Changes the state, in the database and in the record. */
-static bool change(const struct settling *settling, struct letter_record *record,
-                   enum letter_state state, const struct letter_note *note)
+/* --- changes -------------------------------------------------------------------------------- */
+
+/* Adds a change of the record, which may be NULL. */
+static void add_change(struct settling *settling, struct letter_record *record,
+                       const struct letter_change *change)
 {
-    struct letter_set set = {.ids = &record->letter.id,
-                             .count = 1,
-                             .states = {[LETTER_OPEN] = true, [LETTER_REPLAYED] = true},
-                             .last_at_ms = record->last_at_ms};
-    size_t changed = 1;
-    if (!settling->desk->read_only && mongo_letters_close(settling->desk->store, &set, state, note,
-                                                          &changed, settling->error) != STORE_OK)
-        return false;
-    if (changed == 1)
-        record->state = state;
+    settling->changes = arena_grown(settling->arena, settling->changes, settling->change_count,
+                                    &settling->change_capacity, sizeof *settling->changes);
+    settling->changed = arena_grown(settling->arena, settling->changed, settling->changed_count,
+                                    &settling->changed_capacity, sizeof(struct letter_record *));
+    settling->changes[settling->change_count++] = *change;
+    settling->changed[settling->changed_count++] = record;
+}
+
+/* Changes the state, in the record at once, and in the database with the next write. */
+static void change(struct settling *settling, struct letter_record *record, enum letter_state state,
+                   const struct letter_note *note)
+{
+    const struct letter_change change = {
+        .id = record->letter.id,
+        .from = {[LETTER_OPEN] = true, [LETTER_REPLAYED] = true},
+        .last_at_ms = record->last_at_ms,
+        .to = state,
+        .note = *note,
+    };
+    add_change(settling, record, &change);
+    record->state = state;
+}
+
+static bool reread_state(void *context, const struct letter_record *found, struct arena *arena)
+{
+    struct settling *settling = context;
+    (void)arena;
+    for (size_t i = 0; i < settling->changed_count; i++) {
+        struct letter_record *record = settling->changed[i];
+        if (record != NULL && text_equal(record->letter.id, found->letter.id))
+            record->state = found->state;
+    }
     return true;
+}
+
+static bool reread_states(struct settling *settling)
+{
+    struct text *ids = ARENA_ARRAY(settling->arena, struct text, settling->change_count);
+    for (size_t i = 0; i < settling->change_count; i++)
+        ids[i] = settling->changes[i].id;
+    struct letter_filter filter = {
+        .ids = ids, .id_count = settling->change_count, .limit = settling->change_count};
+    return mongo_letters_each(settling->desk->store, &filter, LETTER_NEWEST_FIRST, false,
+                              reread_state, settling, settling->error) == STORE_OK;
+}
+
+/* Makes the changes that were added. */
+static bool make_changes(struct settling *settling)
+{
+    size_t changed = 0;
+    if (settling->desk->read_only || settling->change_count == 0)
+        return true;
+    return mongo_letters_change(settling->desk->store, settling->changes, settling->change_count,
+                                &changed, settling->error) == STORE_OK &&
+           (changed == settling->change_count || reread_states(settling));
 }
 
 static struct letter_note note_of(const struct settling *settling, enum letter_action action,
@@ -115,36 +175,37 @@ static bool compare_block(const struct bodies *bodies)
                               compare_body, (void *)bodies, bodies->settling->error) == STORE_OK;
 }
 
-static bool settle_success(const struct settling *settling, struct letter_record *record)
+static void settle_success(struct settling *settling, struct letter_record *record)
 {
-    struct text text = text_present(record->edited_key)
-                           ? text_of("the edited command has succeeded")
-                           : text_of("the command has succeeded");
+    struct text text = is_edited(record) ? text_of("the edited command has succeeded")
+                                         : text_of("the command has succeeded");
     struct letter_note note = note_of(settling, LETTER_ACTION_SUCCEEDED, text);
-    return change(settling, record, LETTER_RESOLVED, &note);
+    change(settling, record, LETTER_RESOLVED, &note);
 }
 
-static bool settle_failure(const struct settling *settling, struct letter_record *record,
+static void settle_failure(struct settling *settling, struct letter_record *record,
                            const struct outcome_record *outcome)
 {
     if (record->state != LETTER_REPLAYED || record->replay.phase == LETTER_PHASE_SENDING)
-        return true;
+        return;
     struct text message = reply_failure_message(settling->arena, outcome->body);
     struct text text =
         text_format(settling->arena, "%.*s: %.*s", TEXT_ARGS(outcome->code), TEXT_ARGS(message));
     struct letter_note note = note_of(settling, LETTER_ACTION_FAILED, text);
-    return change(settling, record, LETTER_OPEN, &note);
+    change(settling, record, LETTER_OPEN, &note);
 }
 
-static bool settle_outcome(const struct settling *settling, struct letter_record *record,
+static void settle_outcome(struct settling *settling, struct letter_record *record,
                            const struct outcome_record *outcome)
 {
-    return text_is(outcome->code, "success") ? settle_success(settling, record)
-                                             : settle_failure(settling, record, outcome);
+    if (text_is(outcome->code, "success"))
+        settle_success(settling, record);
+    else
+        settle_failure(settling, record, outcome);
 }
 
 /* Settles the letters with an outcome under their own key. */
-static bool settle_own(const struct settling *settling, struct letter_record **records,
+static bool settle_own(struct settling *settling, struct letter_record **records,
                        const struct outcome_record **outcomes, size_t count)
 {
     for (size_t i = 0; i < count; i += BODIES_PER_READ) {
@@ -154,15 +215,14 @@ static bool settle_own(const struct settling *settling, struct letter_record **r
         if (!compare_block(&bodies))
             return false;
         for (size_t j = 0; j < block; j++) {
-            if (same[j] && !settle_outcome(settling, records[i + j], outcomes[i + j]))
-                return false;
+            if (same[j])
+                settle_outcome(settling, records[i + j], outcomes[i + j]);
         }
     }
     return true;
 }
 
-static bool settle_outcomes(const struct settling *settling, struct letter_record **records,
-                            size_t count)
+static bool settle_outcomes(struct settling *settling, struct letter_record **records, size_t count)
 {
     struct arena *arena = settling->arena;
     struct attempt_key *keys = ARENA_ARRAY(arena, struct attempt_key, count);
@@ -181,8 +241,8 @@ static bool settle_outcomes(const struct settling *settling, struct letter_recor
         if (has_own_key(records[i])) {
             own[own_count] = records[i];
             of_own[own_count++] = &outcomes[i];
-        } else if (!settle_outcome(settling, records[i], &outcomes[i])) {
-            return false;
+        } else {
+            settle_outcome(settling, records[i], &outcomes[i]);
         }
     }
     return settle_own(settling, own, of_own, own_count);
@@ -197,82 +257,79 @@ struct child {
 };
 
 struct children {
-    const struct settling *settling;
+    struct settling *settling;
     struct child *items;
     size_t count;
-    bool failed;
 };
 
 static struct text child_id(const struct settling *settling, const struct letter_record *record)
 {
-    if (text_present(record->edited_to))
+    if (is_edited(record))
         return record->edited_to;
     return letter_id(settling->arena, settling->desk->settings->amqp_queue,
                      record->letter.principal, record->new_key, record->letter.body_sha256);
 }
 
-static bool close_child(const struct settling *settling, const struct letter_record *child,
+static void close_child(struct settling *settling, const struct letter_record *child,
                         const struct letter_record *parent)
 {
-    struct letter_set set = {.ids = &child->letter.id,
-                             .count = 1,
-                             .states = {[LETTER_OPEN] = true},
-                             .last_at_ms = child->last_at_ms};
-    struct letter_note note =
-        note_of(settling, LETTER_ACTION_RESOLVED,
-                text_format(settling->arena, "it is a replay of the letter %.*s under a new key",
-                            TEXT_ARGS(parent->letter.id)));
-    size_t changed = 0;
-    return settling->desk->read_only ||
-           mongo_letters_close(settling->desk->store, &set, LETTER_RESOLVED, &note, &changed,
-                               settling->error) == STORE_OK;
+    const struct letter_change change = {
+        .id = text_copy(settling->arena, child->letter.id),
+        .from = {[LETTER_OPEN] = true},
+        .last_at_ms = child->last_at_ms,
+        .to = LETTER_RESOLVED,
+        .note = note_of(settling, LETTER_ACTION_RESOLVED,
+                        text_format(settling->arena,
+                                    "it is a replay of the letter %.*s under a new key",
+                                    TEXT_ARGS(parent->letter.id))),
+    };
+    add_change(settling, NULL, &change);
 }
 
 /* The child of a new key: its failure is one of the letter itself. The letter is changed first, so
    that it is found again if the child could not be closed. */
-static bool settle_new_key(const struct settling *settling, struct letter_record *parent,
+static void settle_new_key(struct settling *settling, struct letter_record *parent,
                            const struct letter_record *child)
 {
     struct text text = text_format(settling->arena, "%.*s: %.*s", TEXT_ARGS(child->letter.reason),
                                    TEXT_ARGS(child->letter.detail));
     struct letter_note note = note_of(settling, LETTER_ACTION_FAILED, text);
     if (child->state != LETTER_OPEN)
-        return true;
-    if (parent->state == LETTER_REPLAYED && !change(settling, parent, LETTER_OPEN, &note))
-        return false;
-    return close_child(settling, child, parent);
+        return;
+    if (parent->state == LETTER_REPLAYED)
+        change(settling, parent, LETTER_OPEN, &note);
+    close_child(settling, child, parent);
 }
 
-static bool settle_edited(const struct settling *settling, struct letter_record *parent,
+static void settle_edited(struct settling *settling, struct letter_record *parent,
                           const struct letter_record *child)
 {
     struct letter_note note =
         note_of(settling, LETTER_ACTION_RESOLVED,
                 text_format(settling->arena, "the edited command has a letter of its own: %.*s",
                             TEXT_ARGS(child->letter.id)));
-    return change(settling, parent, LETTER_RESOLVED, &note);
+    change(settling, parent, LETTER_RESOLVED, &note);
 }
 
 static bool child_found(void *context, const struct letter_record *child, struct arena *arena)
 {
     struct children *children = context;
     (void)arena;
-    for (size_t i = 0; i < children->count && !children->failed; i++) {
+    for (size_t i = 0; i < children->count; i++) {
         struct letter_record *parent = children->items[i].parent;
         if (!text_equal(children->items[i].id, child->letter.id))
             continue;
-        children->failed = text_present(parent->edited_to)
-                               ? !settle_edited(children->settling, parent, child)
-                               : !settle_new_key(children->settling, parent, child);
+        if (is_edited(parent))
+            settle_edited(children->settling, parent, child);
+        else
+            settle_new_key(children->settling, parent, child);
     }
-    return !children->failed;
+    return true;
 }
 
-static bool settle_children(const struct settling *settling, struct letter_record **records,
-                            size_t count)
+static bool settle_children(struct settling *settling, struct letter_record **records, size_t count)
 {
-    struct children children = {settling, ARENA_ARRAY(settling->arena, struct child, count), 0,
-                                false};
+    struct children children = {settling, ARENA_ARRAY(settling->arena, struct child, count), 0};
     struct text *ids = ARENA_ARRAY(settling->arena, struct text, count);
     for (size_t i = 0; i < count; i++) {
         if (has_own_key(records[i]) || !is_unsettled(records[i]))
@@ -282,17 +339,15 @@ static bool settle_children(const struct settling *settling, struct letter_recor
         children.count++;
     }
     struct letter_filter filter = {.ids = ids, .id_count = children.count, .limit = children.count};
-    if (children.count == 0)
-        return true;
-    return mongo_letters_each(settling->desk->store, &filter, LETTER_NEWEST_FIRST, false,
-                              child_found, &children, settling->error) == STORE_OK &&
-           !children.failed;
+    return children.count == 0 ||
+           mongo_letters_each(settling->desk->store, &filter, LETTER_NEWEST_FIRST, false,
+                              child_found, &children, settling->error) == STORE_OK;
 }
 
 bool settle_letters(const struct desk *desk, struct letter_record *records, size_t count,
                     struct arena *arena, struct error *error)
 {
-    struct settling settling = {desk, arena, error};
+    struct settling settling = {.desk = desk, .arena = arena, .error = error};
     struct letter_record **unsettled = ARENA_ARRAY(arena, struct letter_record *, count);
     size_t unsettled_count = 0;
     for (size_t i = 0; i < count; i++) {
@@ -300,5 +355,5 @@ bool settle_letters(const struct desk *desk, struct letter_record *records, size
             unsettled[unsettled_count++] = &records[i];
     }
     return settle_outcomes(&settling, unsettled, unsettled_count) &&
-           settle_children(&settling, unsettled, unsettled_count);
+           settle_children(&settling, unsettled, unsettled_count) && make_changes(&settling);
 }

@@ -121,12 +121,12 @@ static void test_a_letter_that_was_sent_is_not_sent_again(void **state)
     assert_obstacle(&record, REPLAY_OBSTACLE_NONE);
 }
 
-static void test_a_letter_whose_sending_was_interrupted_is_sent_again(void **state)
+static void test_a_letter_whose_sending_was_interrupted_belongs_to_its_run(void **state)
 {
     struct letter_record record = full_record(*state);
     record.state = LETTER_REPLAYED;
     record.replay.phase = LETTER_PHASE_SENDING;
-    assert_obstacle(&record, REPLAY_OBSTACLE_NONE);
+    assert_obstacle(&record, REPLAY_OBSTACLE_INTERRUPTED);
     record.edited_to = text_of("0123456789abcdef0123456789abcdee");
     assert_obstacle(&record, REPLAY_OBSTACLE_PENDING);
 }
@@ -348,7 +348,7 @@ int main(void)
         TEST(test_an_open_letter_with_its_message_can_be_replayed),
         TEST(test_a_closed_letter_is_not_replayed),
         TEST(test_a_letter_that_was_sent_is_not_sent_again),
-        TEST(test_a_letter_whose_sending_was_interrupted_is_sent_again),
+        TEST(test_a_letter_whose_sending_was_interrupted_belongs_to_its_run),
         TEST(test_a_read_is_not_replayed),
         TEST(test_a_body_must_be_there_and_whole),
         TEST(test_an_empty_body_is_whole),
