@@ -11,9 +11,15 @@
 
 const char *run_allotctl(const char *arguments, int status)
 {
+    return run_allotctl_as("ALLOT_AMQP_URI", arguments, status);
+}
+
+const char *run_allotctl_as(const char *uri_variable, const char *arguments, int status)
+{
     static char output[OUTPUT_MAX];
     char command[OUTPUT_MAX];
-    (void)snprintf(command, sizeof command, "'%s' %s 2>&1", ALLOTCTL, arguments);
+    (void)snprintf(command, sizeof command, "ALLOT_AMQP_URI=\"$%s\" '%s' %s 2>&1", uri_variable,
+                   ALLOTCTL, arguments);
     FILE *pipe = popen(command, "r"); /* NOLINT(cert-env33-c): the test's own command line */
     assert_non_null(pipe);
     size_t length = fread(output, 1, sizeof output - 1, pipe);

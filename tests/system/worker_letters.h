@@ -13,6 +13,8 @@ enum { OUTPUT_MAX = 64 * 1024 };
  * Returns what it printed on both streams; static, until the next call.
  */
 const char *run_allotctl(const char *arguments, int status);
+/* The same, as the user of the broker whose URI the variable has. */
+const char *run_allotctl_as(const char *uri_variable, const char *arguments, int status);
 
 /* Writes a letter as a worker does it. */
 void store_letter(const struct letter *letter);

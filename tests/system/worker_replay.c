@@ -200,18 +200,15 @@ void change_letters(const char *filter, const char *update, int64_t count)
 
 /* --- allotctl --------------------------------------------------------------------------------- */
 
-#define OPERATOR_URI " --uri \"$ALLOT_AMQP_URI_OPERATOR\""
-
 const char *run_operator(int status, const char *format, ...)
 {
     char arguments[ARGUMENTS_MAX];
     va_list values;
     va_start(values, format);
-    int length = vsnprintf(arguments, sizeof arguments, format, values);
+    assert_in_range(vsnprintf(arguments, sizeof arguments, format, values), 1,
+                    sizeof arguments - 1);
     va_end(values);
-    assert_in_range(length, 1, sizeof arguments - sizeof OPERATOR_URI);
-    (void)snprintf(arguments + length, sizeof arguments - (size_t)length, "%s", OPERATOR_URI);
-    return run_allotctl(arguments, status);
+    return run_allotctl_as("ALLOT_AMQP_URI_OPERATOR", arguments, status);
 }
 
 const char *run_reader(int status, const char *format, ...)
@@ -233,7 +230,8 @@ pid_t start_operator(const char *output_path, const char *format, ...)
     assert_in_range(vsnprintf(arguments, sizeof arguments, format, values), 1,
                     sizeof arguments - 1);
     va_end(values);
-    (void)snprintf(script, sizeof script, "exec '%s' %s" OPERATOR_URI, ALLOTCTL, arguments);
+    (void)snprintf(script, sizeof script,
+                   "ALLOT_AMQP_URI=\"$ALLOT_AMQP_URI_OPERATOR\" exec '%s' %s", ALLOTCTL, arguments);
     char *vector[] = {shell, flag, script, NULL};
     pid_t pid = 0;
     posix_spawn_file_actions_t actions;
@@ -259,6 +257,20 @@ void expect_no_output(const char *output, const char *part)
         fail_msg("'%s' in: %s", part, output);
 }
 
+static json_t *read_object(const char *line, size_t length)
+{
+    json_error_t error;
+    json_t *object = json_loadb(line, length, JSON_ALLOW_NUL, &error);
+    if (object == NULL)
+        fail_msg("%s: %.*s", error.text, (int)length, line);
+    return object;
+}
+
+json_t *first_object(const char *output)
+{
+    return read_object(output, strcspn(output, "\n"));
+}
+
 json_t *last_object(const char *output)
 {
     size_t end = strlen(output);
@@ -267,11 +279,7 @@ json_t *last_object(const char *output)
     size_t start = end;
     while (start > 0 && output[start - 1] != '\n')
         start--;
-    json_error_t error;
-    json_t *object = json_loadb(output + start, end - start, JSON_ALLOW_NUL, &error);
-    if (object == NULL)
-        fail_msg("%s: %s", error.text, output);
-    return object;
+    return read_object(output + start, end - start);
 }
 
 json_t *show_letter(const char *id)

@@ -61,7 +61,8 @@ const char *write_body(const char *content);
 void expect_output(const char *output, const char *part);
 void expect_no_output(const char *output, const char *part);
 
-/* Returns the object in the last line of the output. Owned by the caller. */
+/* Return the object in the first or the last line of the output. Owned by the caller. */
+json_t *first_object(const char *output);
 json_t *last_object(const char *output);
 /* Returns the object that `letter show --json` prints. Owned by the caller. */
 json_t *show_letter(const char *id);
