@@ -170,7 +170,7 @@ static void test_without_the_tag_nothing_is_sent_and_the_error_explains_it(void 
     /* A letter of his own principal he may replay. */
     output = run_reader(
         1, "letter replay %s --yes --timeout 1ms --uri \"$ALLOT_AMQP_URI_CONDUCTOR\"", own);
-    expect_output(output, "1 of 1 letters sent");
+    expect_output(output, "1 of 1 sent");
     struct client_message message = take_command();
     expect_text(message.properties.user_id, "conductor");
     arena_free(message.arena);
@@ -258,7 +258,7 @@ static void test_without_a_terminal_and_yes_nothing_is_sent(void **state)
     use_policy(policy_open);
     const char *id = store_full_letter(arena, "conductor", "key-1", CREATE("1"));
     const char *output = run_operator(1, "letter replay --all </dev/null");
-    expect_output(output, "1 letters: 1 would succeed");
+    expect_output(output, "1 letter: 1 would succeed");
     expect_output(output, "give --yes");
     expect_no_command();
     expect_history(id, "forbidden");

@@ -59,11 +59,11 @@ static void test_a_letter_is_replayed_when_its_cause_is_removed(void **state)
     output = run_operator(0, "letter replay %s --dry-run", id);
     expect_output(output, "would_succeed");
     expect_output(output, "created as 'host-1'");
-    expect_output(output, "1 letters: 1 would succeed");
+    expect_output(output, "1 letter: 1 would succeed");
     expect_output(output, "policy: /tmp/allot-");
     assert_int_equal(count_documents("providers", "{\"name\": \"host-1\"}"), 0);
     output = run_operator(0, "letter replay %s --yes", id);
-    expect_output(output, "1 of 1 letters sent: 1 succeeded, 0 failed, 0 waiting");
+    expect_output(output, "1 of 1 sent: 1 succeeded, 0 failed, 0 waiting");
     assert_int_equal(count_documents("providers", "{\"name\": \"host-1\"}"), 1);
     expect_state(id, "resolved");
     expect_history(id, "forbidden replayed succeeded");
@@ -90,7 +90,7 @@ static void test_a_letter_that_fails_again_is_the_same_letter(void **state)
     (void)snprintf(id, sizeof id, "%s", make_letter(&producer, "key-1", CREATE("1")));
     const char *output = run_operator(1, "letter replay %s --yes", id);
     expect_output(output, "1 would fail");
-    expect_output(output, "1 of 1 letters sent: 0 succeeded, 1 failed");
+    expect_output(output, "1 of 1 sent: 0 succeeded, 1 failed");
     expect_state(id, "open");
     expect_history(id, "forbidden replayed forbidden");
     assert_int_equal(count_letters("{}"), 1);
@@ -185,7 +185,7 @@ static void test_an_expired_key_needs_a_new_one(void **state)
     /* It fails: the letter is open again, and the letter of the new key is not. */
     output = run_operator(1, "letter replay %s --yes --new-key", id);
     expect_output(output, "--new-key\n");
-    expect_output(output, "1 of 1 letters sent: 0 succeeded, 1 failed");
+    expect_output(output, "1 of 1 sent: 0 succeeded, 1 failed");
     json_t *letter = show_letter(id);
     (void)snprintf(new_key, sizeof new_key, "%s",
                    json_string_value(json_object_get(letter, "new_key")));

@@ -151,7 +151,7 @@ static void test_a_run_that_is_killed_is_continued_without_loss_or_second_effect
     json_decref(end);
     expect_all_done(MANY);
     /* Again: there is nothing left. */
-    expect_output(run_operator(0, "letter replay --continue %s", run), "300 of 300 letters sent");
+    expect_output(run_operator(0, "letter replay --continue %s", run), "300 of 300 sent");
     expect_all_done(MANY);
     assert_int_equal(end_worker(worker, SIGTERM), 0);
 }
