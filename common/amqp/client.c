@@ -4,7 +4,7 @@
  * confirms and consumes. A call that waits uses wait_for(): it reads what has arrived, and
  * sort_incoming() puts each method in its place (deliveries to `messages`, answers to basic.get to
  * `answers`, confirms and returns to the result of the publish), until the condition holds or the
- * time is over. One publish is under way at a time, so one result is enough.
+ * time is over. There is one result for all messages that are published without waiting.
  *
  * Guarantees. Nothing that arrives while another call waits is lost. Each call ends: RPCs by
  * librabbitmq's RPC timeout (login.c), waits by a deadline.
@@ -24,7 +24,6 @@
 #include "common/amqp/properties.h"
 #include "common/amqp/publisher.h"
 #include "common/base/memory.h"
-#include "common/codec/outgoing_headers.h"
 #include "common/host/system_clock.h"
 
 enum {
@@ -41,8 +40,8 @@ struct client {
     struct incoming_queue messages; /* delivered, not yet received by the caller */
     struct incoming_queue answers;  /* to basic.get */
     uint64_t last_sequence;         /* of the last publish */
-    uint64_t last_resolved;         /* the last sequence that was confirmed or nacked */
-    enum client_outcome outcome;    /* of the last publish */
+    uint64_t resolved;              /* how many were confirmed or nacked */
+    enum client_outcome outcome;    /* the worst since the last call that has waited */
 };
 
 /* --- opening and closing -------------------------------------------------------------------- */
@@ -102,13 +101,19 @@ static bool fail(struct client *client, struct error *error, const char *what, c
     return false;
 }
 
+static void note_outcome(struct client *client, enum client_outcome outcome)
+{
+    if (outcome > client->outcome)
+        client->outcome = outcome;
+}
+
 static void note_resolved(struct client *client, const struct incoming *incoming)
 {
     uint64_t sequence = 0;
     while (publisher_resolve(&client->publisher, incoming, &sequence)) {
-        client->last_resolved = sequence;
+        client->resolved++;
         if (incoming->method == AMQP_BASIC_NACK_METHOD)
-            client->outcome = CLIENT_NACKED;
+            note_outcome(client, CLIENT_NACKED);
     }
 }
 
@@ -128,10 +133,7 @@ static bool sort_incoming(struct client *client, struct incoming *incoming, stru
         return true;
     case AMQP_BASIC_ACK_METHOD:
     case AMQP_BASIC_NACK_METHOD: note_resolved(client, incoming); return true;
-    case AMQP_BASIC_RETURN_METHOD:
-        if (outgoing_headers_sequence(incoming->raw_headers) == client->last_sequence)
-            client->outcome = CLIENT_RETURNED;
-        return true;
+    case AMQP_BASIC_RETURN_METHOD: note_outcome(client, CLIENT_RETURNED); return true;
     case AMQP_BASIC_CANCEL_METHOD:
         return fail(client, error, "the broker cancelled the subscription",
                     "its queue was deleted or is unavailable");
@@ -157,7 +159,7 @@ typedef bool (*condition)(const struct client *client);
 
 static bool all_resolved(const struct client *client)
 {
-    return client->last_resolved == client->last_sequence;
+    return client->resolved == client->last_sequence;
 }
 
 static bool has_message(const struct client *client)
@@ -210,25 +212,35 @@ static enum client_answer take_message(struct incoming_queue *queue,
 
 /* --- calls ---------------------------------------------------------------------------------- */
 
-bool client_publish(struct client *client, const struct outgoing *outgoing, int timeout_ms,
-                    enum client_outcome *ret_outcome, struct error *error)
+bool client_send(struct client *client, const struct outgoing *outgoing, struct error *error)
 {
     struct outgoing message = *outgoing;
     if (!text_present(message.properties.user_id))
         message.properties.user_id = client_user(client);
     message.sequence = ++client->last_sequence;
-    client->outcome = CLIENT_CONFIRMED;
     /* Reads first: with librabbitmq 0.11 a publish to a peer that is gone for two heartbeats would
        wait forever (connection_read_if_stale). */
-    if (!read_all(client, error) ||
-        publisher_send(&client->publisher, client->connection, &message, error) != TRANSPORT_OK)
-        return false;
+    return read_all(client, error) &&
+           publisher_send(&client->publisher, client->connection, &message, error) == TRANSPORT_OK;
+}
+
+bool client_confirm(struct client *client, int timeout_ms, enum client_outcome *ret_outcome,
+                    struct error *error)
+{
     if (!wait_for(client, all_resolved, timeout_ms, error))
         return false;
     if (!all_resolved(client))
         return fail(client, error, "cannot publish", "no confirm in time");
     *ret_outcome = client->outcome;
+    client->outcome = CLIENT_CONFIRMED;
     return true;
+}
+
+bool client_publish(struct client *client, const struct outgoing *outgoing, int timeout_ms,
+                    enum client_outcome *ret_outcome, struct error *error)
+{
+    return client_send(client, outgoing, error) &&
+           client_confirm(client, timeout_ms, ret_outcome, error);
 }
 
 static bool require_connection(struct client *client, struct error *error)

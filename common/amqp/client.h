@@ -47,6 +47,14 @@ ALLOT_CHECK bool client_publish(struct client *client, const struct outgoing *ou
                                 int timeout_ms, enum client_outcome *ret_outcome,
                                 struct error *error);
 
+/* Publishes a persistent message, as client_publish() does, without waiting for its confirm. */
+ALLOT_CHECK bool client_send(struct client *client, const struct outgoing *outgoing,
+                             struct error *error);
+/* Waits up to `timeout_ms` for the confirms of all messages that were sent. Sets CONFIRMED if the
+   broker took all of them, or what it did with one that it did not take. */
+ALLOT_CHECK bool client_confirm(struct client *client, int timeout_ms,
+                                enum client_outcome *ret_outcome, struct error *error);
+
 /* A received message. Its texts are in `arena`, which the caller owns. Of a body over the client's
    limit, `body` has the first BODY_KEPT_BYTES. */
 struct client_message {

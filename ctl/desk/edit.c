@@ -88,6 +88,6 @@ bool edit_send(const struct desk *desk, struct client *client, const struct edit
     return (!desk->settings->security_trust_user_id ||
             sender_check(desk, client, letter->principal, error)) &&
            link_letter(desk, edit, key, run, arena, error) &&
-           sender_publish(client, &message, error) &&
+           sender_send(client, &message, error) && sender_confirm(desk, client, error) &&
            mongo_letters_end_send(desk->store, run, &letter->id, 1, error) == STORE_OK;
 }

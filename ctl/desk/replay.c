@@ -33,7 +33,7 @@
 
 enum {
     SELECT_MAX = 1000,
-    BLOCK_MAX = 32,
+    BLOCK_MAX = 64,
     BLOCKS_PER_S = 4,
     US_PER_MS = 1000,
     US_PER_S = 1000 * 1000,
@@ -272,7 +272,7 @@ static bool send_one(struct run *run, const struct letter_record *record, struct
     const struct settings *settings = run->desk->settings;
     struct text key = text_present(record->new_key) ? record->new_key : record->letter.key;
     struct outgoing message = replay_message(record, &run->order->options, key, settings, arena);
-    return keep_pace(run) && sender_publish(run->client, &message, run->error);
+    return keep_pace(run) && sender_send(run->client, &message, run->error);
 }
 
 static int compare_places(const void *a, const void *b)
@@ -288,7 +288,7 @@ static bool is_marked(const struct run *run, const struct letter_record *record)
 }
 
 /* Sends the letters of these ids that are SENDING and whose keys have not expired, and notes that
-   they are sent. The others are skipped. */
+   they are sent, when the broker has confirmed all of them. The others are skipped. */
 static bool send_marked(struct run *run, const struct id_list *ids, int64_t now_ms)
 {
     struct arena *arena = arena_new(0);
@@ -302,19 +302,18 @@ static bool send_marked(struct run *run, const struct id_list *ids, int64_t now_
         if (!is_marked(run, record) ||
             !text_present(replay_key(record, run->desk->settings, now_ms)))
             continue;
+        sent[sent_count++] = record->letter.id;
         done = send_one(run, record, arena);
-        if (done)
-            sent[sent_count++] = record->letter.id;
     }
-    /* Also after a failure: so fewer are sent again. */
-    bool noted = mongo_letters_end_send(run->desk->store, run->name, sent, sent_count,
-                                        done ? run->error : NULL) == STORE_OK;
-    for (size_t i = 0; i < sent_count; i++)
+    done = done && sender_confirm(run->desk, run->client, run->error) &&
+           mongo_letters_end_send(run->desk->store, run->name, sent, sent_count, run->error) ==
+               STORE_OK;
+    for (size_t i = 0; done && i < sent_count; i++)
         add_id(&run->waiting, sent[i]);
-    run->progress.sent += sent_count;
+    run->progress.sent += done ? sent_count : 0;
     run->progress.skipped += done ? ids->count - sent_count : 0;
     arena_free(arena);
-    return done && noted;
+    return done;
 }
 
 /* Gives the letter a new key. Sets `ret_key` to it; absent: somebody else has changed the letter.

@@ -7,18 +7,17 @@
 
 enum { CONFIRM_TIMEOUT_MS = 30000 };
 
-/* The broker closes the channel with a text that names the property. */
-static void explain(const struct client *client, struct text principal, struct error *error)
+/* The broker closes the channel with a text that names the property, and the principal. */
+static void explain(const struct client *client, struct error *error)
 {
     struct error cause = *error;
     if (strstr(error->text, "user_id") == NULL)
         return;
     struct text user = client_user(client);
     error_set(error,
-              "the broker's user '%.*s' may not publish as '%.*s': it needs the tag "
-              "'impersonator' (rabbitmqctl set_user_tags %.*s impersonator, with the tags that it "
-              "has): %s",
-              TEXT_ARGS(user), TEXT_ARGS(principal), TEXT_ARGS(user), cause.text);
+              "the broker's user '%.*s' may not publish as others: it needs the tag 'impersonator' "
+              "(rabbitmqctl set_user_tags %.*s impersonator, with the tags that it has): %s",
+              TEXT_ARGS(user), TEXT_ARGS(user), cause.text);
 }
 
 bool sender_check(const struct desk *desk, struct client *client, struct text principal,
@@ -37,15 +36,23 @@ bool sender_check(const struct desk *desk, struct client *client, struct text pr
         return true;
     if (client_publish(client, &probe, CONFIRM_TIMEOUT_MS, &outcome, error))
         return true;
-    explain(client, principal, error);
+    explain(client, error);
     return false;
 }
 
-bool sender_publish(struct client *client, const struct outgoing *outgoing, struct error *error)
+bool sender_send(struct client *client, const struct outgoing *outgoing, struct error *error)
+{
+    if (client_send(client, outgoing, error))
+        return true;
+    explain(client, error);
+    return false;
+}
+
+bool sender_confirm(const struct desk *desk, struct client *client, struct error *error)
 {
     enum client_outcome outcome = CLIENT_CONFIRMED;
-    if (!client_publish(client, outgoing, CONFIRM_TIMEOUT_MS, &outcome, error)) {
-        explain(client, outgoing->properties.user_id, error);
+    if (!client_confirm(client, CONFIRM_TIMEOUT_MS, &outcome, error)) {
+        explain(client, error);
         return false;
     }
     switch (outcome) {
@@ -54,7 +61,7 @@ bool sender_publish(struct client *client, const struct outgoing *outgoing, stru
         error_set(error,
                   "unroutable: no queue is bound to the exchange %.*s with the routing key %.*s; "
                   "see 'allotctl topology check'",
-                  TEXT_ARGS(outgoing->exchange), TEXT_ARGS(outgoing->routing_key));
+                  TEXT_ARGS(desk->settings->amqp_exchange), TEXT_ARGS(desk->settings->amqp_queue));
         return false;
     case CLIENT_NACKED:
         error_set(error, "the broker did not take a command (nack); its log says why");

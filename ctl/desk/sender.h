@@ -13,9 +13,12 @@
 ALLOT_CHECK bool sender_check(const struct desk *desk, struct client *client, struct text principal,
                               struct error *error);
 
-/* Publishes a command and waits for its confirm. Returns false, with an error, if it is not
-   certain that the broker has it. */
-ALLOT_CHECK bool sender_publish(struct client *client, const struct outgoing *outgoing,
+/* Publishes a command. Returns false, with an error, if the connection is lost. */
+ALLOT_CHECK bool sender_send(struct client *client, const struct outgoing *outgoing,
+                             struct error *error);
+/* Waits for the confirms of all commands that were sent. Returns false, with an error, if it is not
+   certain that the broker has them. */
+ALLOT_CHECK bool sender_confirm(const struct desk *desk, struct client *client,
                                 struct error *error);
 
 #endif
