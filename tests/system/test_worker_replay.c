@@ -159,8 +159,9 @@ static void test_without_the_tag_nothing_is_sent_and_the_error_explains_it(void 
     const char *other = store_full_letter(arena, "team-blue", "key-2", CREATE("2"));
     const char *output = run_reader(
         1, "letter replay --all --yes --timeout 1ms --uri \"$ALLOT_AMQP_URI_CONDUCTOR\"");
-    expect_output(output, "the broker's user 'conductor' may not publish as 'team-blue'");
-    expect_output(output, "impersonator");
+    expect_output(output, "the broker's user 'conductor' may not publish as others");
+    expect_output(output, "set_user_tags conductor impersonator");
+    expect_output(output, "team-blue");
     expect_output(output, "--continue");
     expect_no_command();
     expect_state(own, "open");

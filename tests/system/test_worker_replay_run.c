@@ -13,110 +13,9 @@
 #include <unistd.h>
 
 #include "tests/system/worker_database.h"
+#include "tests/system/worker_run.h"
 
-enum { PATH_ROOM = 64, RUN_ROOM = 32, MANY = 300, TEXT_ROOM = 512 };
-
-static char output_path[PATH_ROOM];
-
-/* --- letters of claims ------------------------------------------------------------------------ */
-
-/* Stores letters of the claims from 0 on. */
-static void store_claims(size_t count)
-{
-    struct arena *arena = arena_new(0);
-    struct letter *letters = ARENA_ARRAY(arena, struct letter, count);
-    for (size_t i = 0; i < count; i++) {
-        char body[BODY_MAX], key[TEXT_ROOM];
-        (void)snprintf(key, sizeof key, "claim-%zu", i);
-        claim_body(body, sizeof body, i);
-        letters[i] = letter_of(arena, "conductor", key, body);
-    }
-    store_letters(letters, count);
-    arena_free(arena);
-}
-
-static pid_t start_with_providers(void)
-{
-    struct producer producer = open_producer("ALLOT_AMQP_URI_CONDUCTOR", "conductor");
-    pid_t worker = restart_worker(0, policy_open);
-    make_providers(&producer);
-    client_close(producer.client);
-    return worker;
-}
-
-enum { PROVIDER_OUTCOMES = 2 * PROVIDERS };
-
-/* Each claim took effect once, and has one letter, which is closed. */
-static void expect_all_done(size_t count)
-{
-    check_database((int64_t)count, (int64_t)count + PROVIDER_OUTCOMES);
-    assert_int_equal(count_letters("{\"state\": \"resolved\"}"), count);
-    assert_int_equal(count_letters("{}"), count);
-    (void)run_reader(0, "audit");
-    expect_no_dead_letter();
-}
-
-/* --- runs in the background ------------------------------------------------------------------- */
-
-static void make_output(void)
-{
-    if (*output_path == '\0')
-        (void)snprintf(output_path, sizeof output_path, "/tmp/allot-run-%d", (int)getpid());
-}
-
-static int remove_output(void **state)
-{
-    (void)state;
-    (void)unlink(output_path);
-    return 0;
-}
-
-/* Returns what the command in the background has printed; static. */
-static const char *read_output(void)
-{
-    static char output[OUTPUT_MAX];
-    FILE *file = fopen(output_path, "re");
-    assert_non_null(file);
-    size_t length = fread(output, 1, sizeof output - 1, file);
-    output[length] = '\0';
-    (void)fclose(file);
-    return output;
-}
-
-static int await_exit(pid_t pid)
-{
-    int status = 0;
-    for (int waited_ms = 0; waitpid(pid, &status, WNOHANG) == 0; waited_ms += 5) {
-        if (waited_ms >= WAIT_MS) {
-            (void)kill(pid, SIGKILL);
-            fail_msg("allotctl does not end");
-        }
-        (void)usleep(5000);
-    }
-    return status;
-}
-
-/* Returns the name of the run that the first letters belong to; static. */
-static const char *run_of_letters(void)
-{
-    static char run[RUN_ROOM];
-    struct found_letters found = database_letters("{\"replay.run\": {\"$exists\": true}}");
-    assert_true(found.count > 0);
-    json_t *letter = show_letter(found.id);
-    (void)snprintf(run, sizeof run, "%s",
-                   json_string_value(json_object_get(json_object_get(letter, "replay"), "run")));
-    json_decref(letter);
-    return run;
-}
-
-static void await_letters(const char *filter, int64_t count)
-{
-    for (int waited_ms = 0; count_letters(filter) < count; waited_ms += 5) {
-        if (waited_ms >= WAIT_MS)
-            fail_msg("no %d letters fit %s", (int)count, filter);
-        (void)usleep(5000);
-    }
-}
+enum { MANY = 300, PATH_ROOM = 160 };
 
 /* --- kill -9 ---------------------------------------------------------------------------------- */
 
@@ -127,17 +26,14 @@ static void test_a_run_that_is_killed_is_continued_without_loss_or_second_effect
     char run[RUN_ROOM] = "";
     pid_t worker = start_with_providers();
     store_claims(MANY);
-    make_output();
     for (int64_t part = 0; part < 8; part++) {
-        pid_t pid =
-            *run == '\0'
-                ? start_operator(output_path, "letter replay --all --yes --rate 400")
-                : start_operator(output_path, "letter replay --continue %s --rate 400", run);
+        pid_t pid = *run == '\0' ? start_run("letter replay --all --yes --rate 400")
+                                 : start_run("letter replay --continue %s --rate 400", run);
         await_letters("{\"replay.phase\": {\"$in\": [\"sending\", \"sent\"]}}",
                       1 + part * MANY / 10);
         (void)usleep((useconds_t)(part * 3001 % 17) * 1000);
         (void)kill(pid, SIGKILL);
-        (void)await_exit(pid);
+        (void)await_run(pid);
         if (*run == '\0')
             (void)snprintf(run, sizeof run, "%s", run_of_letters());
     }
@@ -209,19 +105,18 @@ static void test_ctrl_c_ends_a_run_in_order(void **state)
     (void)state;
     pid_t worker = start_with_providers();
     store_claims(40);
-    make_output();
-    pid_t pid = start_operator(output_path, "letter replay --all --yes --rate 10");
+    pid_t pid = start_run("letter replay --all --yes --rate 10");
     await_letters("{\"replay.phase\": \"sent\"}", 3);
     assert_int_equal(kill(pid, SIGINT), 0);
-    int status = await_exit(pid);
+    int status = await_run(pid);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 1);
-    expect_output(read_output(), "go on with: allotctl letter replay --continue ");
+    expect_output(run_output(), "go on with: allotctl letter replay --continue ");
     assert_int_equal(count_letters("{\"replay.phase\": \"sending\"}"), 0);
     assert_true(count_letters("{\"replay.phase\": \"selected\"}") > 0);
     char run[RUN_ROOM];
     (void)snprintf(run, sizeof run, "%s", run_of_letters());
-    expect_output(read_output(), run);
+    expect_output(run_output(), run);
     (void)run_operator(0, "letter replay --continue %s --rate 1000", run);
     expect_all_done(40);
     assert_int_equal(end_worker(worker, SIGTERM), 0);
@@ -233,13 +128,11 @@ static void test_ctrl_c_ends_the_wait_for_answers(void **state)
     (void)state;
     use_policy(policy_open);
     store_claims(2);
-    make_output();
-    pid_t pid =
-        start_operator(output_path, "letter replay --all --yes --timeout 10m --stop-at-failures 1");
+    pid_t pid = start_run("letter replay --all --yes --timeout 10m --stop-at-failures 1");
     await_letters("{\"replay.phase\": \"sent\"}", 2);
     assert_int_equal(kill(pid, SIGINT), 0);
-    assert_true(WIFEXITED(await_exit(pid)));
-    expect_output(read_output(), "2 waiting for an answer");
+    assert_true(WIFEXITED(await_run(pid)));
+    expect_output(run_output(), "2 waiting for an answer");
 }
 
 static void test_a_run_stops_at_failures_and_keeps_the_rest_selected(void **state)
@@ -267,15 +160,14 @@ static void test_a_run_stops_at_failures_and_keeps_the_rest_selected(void **stat
 static void test_two_replays_of_the_same_letters_send_each_once(void **state)
 {
     (void)state;
-    char second_path[2 * PATH_ROOM];
+    char second_path[PATH_ROOM];
     pid_t worker = start_with_providers();
     store_claims(120);
-    make_output();
-    (void)snprintf(second_path, sizeof second_path, "%s-2", output_path);
-    pid_t one = start_operator(output_path, "letter replay --all --yes --rate 100");
+    (void)snprintf(second_path, sizeof second_path, "/tmp/allot-second-run-%d", (int)getpid());
+    pid_t one = start_run("letter replay --all --yes --rate 100");
     pid_t other = start_operator(second_path, "letter replay --all --yes --rate 100");
-    (void)await_exit(one);
-    (void)await_exit(other);
+    (void)await_run(one);
+    (void)await_run(other);
     expect_all_done(120);
     assert_int_equal(count_letters("{\"history.action\": {\"$size\": 0}}"), 0);
     assert_int_equal(unlink(second_path), 0);
@@ -288,12 +180,11 @@ static void test_a_letter_that_was_closed_meanwhile_is_not_sent(void **state)
     (void)state;
     pid_t worker = start_with_providers();
     store_claims(40);
-    make_output();
-    pid_t pid = start_operator(output_path, "letter replay --all --yes --rate 20 --json");
+    pid_t pid = start_run("letter replay --all --yes --rate 20 --json");
     await_letters("{\"replay.phase\": \"sent\"}", 1);
     change_letters("{\"replay.place\": 39}", "{\"$set\": {\"state\": \"discarded\"}}", 1);
-    (void)await_exit(pid);
-    json_t *end = last_object(read_output());
+    (void)await_run(pid);
+    json_t *end = last_object(run_output());
     expect_number(end, "sent", 39);
     expect_number(end, "skipped", 1);
     json_decref(end);
@@ -308,14 +199,13 @@ static void test_a_lost_connection_is_an_error_and_the_run_can_be_continued(void
     (void)state;
     pid_t worker = start_with_providers();
     store_claims(60);
-    make_output();
-    pid_t pid = start_operator(output_path, "letter replay --all --yes --rate 30");
+    pid_t pid = start_run("letter replay --all --yes --rate 30");
     await_letters("{\"replay.phase\": \"sent\"}", 5);
     close_connections_of("operator");
-    int status = await_exit(pid);
+    int status = await_run(pid);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 1);
-    expect_output(read_output(), "--continue");
+    expect_output(run_output(), "--continue");
     (void)run_operator(0, "letter replay --continue %s --rate 1000", run_of_letters());
     expect_all_done(60);
     assert_int_equal(end_worker(worker, SIGTERM), 0);
@@ -326,17 +216,16 @@ static void test_a_frozen_database_is_an_error_and_the_run_can_be_continued(void
     (void)state;
     pid_t worker = start_with_providers();
     store_claims(60);
-    make_output();
     set_worker("ALLOT_MONGODB_TIMEOUT", "1s");
-    pid_t pid = start_operator(output_path, "letter replay --all --yes --rate 30");
+    pid_t pid = start_run("letter replay --all --yes --rate 30");
     await_letters("{\"replay.phase\": \"sent\"}", 5);
     freeze_database();
-    int status = await_exit(pid);
+    int status = await_run(pid);
     thaw_database();
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 1);
-    expect_output(read_output(), "allotctl: ");
-    expect_output(read_output(), "--continue");
+    expect_output(run_output(), "allotctl: ");
+    expect_output(run_output(), "--continue");
     (void)run_operator(0, "letter replay --continue %s --rate 1000", run_of_letters());
     expect_all_done(60);
     assert_int_equal(end_worker(worker, SIGTERM), 0);
@@ -356,5 +245,6 @@ int main(void)
         WORKER_TEST(test_a_lost_connection_is_an_error_and_the_run_can_be_continued),
         WORKER_TEST(test_a_frozen_database_is_an_error_and_the_run_can_be_continued),
     };
-    return cmocka_run_group_tests_name("worker: runs of replays", tests, NULL, remove_output) != 0;
+    return cmocka_run_group_tests_name("worker: runs of replays", tests, NULL, remove_run_output) !=
+           0;
 }

@@ -116,14 +116,24 @@ const char *make_letter(struct producer *producer, const char *key, const char *
 
 /* --- letters without a worker ----------------------------------------------------------------- */
 
+/* The policy only says which principals there are. Read once. */
+static const struct policy *open_policy(void)
+{
+    static struct policy policy;
+    static struct arena *arena;
+    struct error error = {""};
+    if (arena != NULL)
+        return &policy;
+    arena = arena_new(0);
+    if (!policy_read(text_of(policy_open), "policy", arena, &policy, &error))
+        fail_msg("%s", error.text);
+    return &policy;
+}
+
 struct letter letter_of(struct arena *arena, const char *principal, const char *key,
                         const char *body)
 {
-    struct policy *policy = ARENA_NEW(arena, struct policy);
-    struct error error = {""};
-    if (!policy_read(text_of(policy_open), "policy", arena, policy, &error))
-        fail_msg("%s", error.text);
-    const struct desk_world world = {.policy = policy, .arena = arena};
+    const struct desk_world world = {.policy = open_policy(), .arena = arena};
     struct delivery delivery = desk_delivery(principal, key, body);
     struct decoded decoded;
     desk_decode(&world, &delivery, &decoded);
@@ -135,6 +145,7 @@ struct letter letter_of(struct arena *arena, const char *principal, const char *
                                        .at_ms = 1700000000000};
     struct letter letter = letter_build(arena, &delivery, &decoded, &cause);
     letter.times = 1;
+    letter.published = true; /* so no worker publishes its dead letter */
     return letter_copy(arena, &letter);
 }
 
