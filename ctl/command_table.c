@@ -217,6 +217,19 @@ static const struct command commands[] = {
      "    ALLOT_MANAGEMENT_URI or --management-uri names it. Of the permissions it checks\n"
      "    those of the user of the broker's URI. Changes nothing.\n",
      {"allotctl topology check", "allotctl topology check --context production"}},
+    {"web",
+     NULL,
+     NULL,
+     0,
+     false,
+     LIST(BOTH, OPTION_POLICY, OPTION_LISTEN, OPTION_READ_ONLY),
+     web_command,
+     "serve a page in the browser: letters, replays, capacity",
+     "    Prints the URL to open, with a token; without the token nothing is shown. With\n"
+     "    --read-only the broker is not needed. It serves until it gets SIGINT or SIGTERM; a\n"
+     "    replay that is going on then stops, and can be continued. From another machine, use\n"
+     "    'ssh -L PORT:127.0.0.1:PORT', with the same port on both sides.\n",
+     {"allotctl web --context production", "allotctl web --listen 127.0.0.1:8470 --read-only"}},
     {"audit",
      NULL,
      NULL,

@@ -30,6 +30,7 @@ int letter_discard_command(const struct options *options, struct arena *arena);
 int letter_reopen_command(const struct options *options, struct arena *arena);
 int letter_export_command(const struct options *options, struct arena *arena);
 int outcome_show_command(const struct options *options, struct arena *arena);
+int web_command(const struct options *options, struct arena *arena);
 int audit_command(const struct options *options, struct arena *arena);
 int provider_list_command(const struct options *options, struct arena *arena);
 int provider_show_command(const struct options *options, struct arena *arena);

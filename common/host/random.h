@@ -5,6 +5,10 @@
 
 #include "common/base/uuid.h"
 
+enum { RANDOM_BYTES_MAX = 256 };
+
+/* Fills up to RANDOM_BYTES_MAX bytes. Aborts the process if the kernel has none to give. */
+void random_bytes(void *bytes, size_t length);
 /* Returns a random UUID (version 4). Aborts the process if the kernel has none to give. */
 struct uuid random_uuid(void);
 

@@ -78,6 +78,41 @@ enum store_status mongo_letter_find(struct store *base, struct text prefix, stru
     return status;
 }
 
+struct origin {
+    struct arena *arena;
+    struct text *id;
+};
+
+static enum store_status origin_row(void *context, const bson_t *document, struct error *error)
+{
+    struct origin *origin = context;
+    bson_iter_t iter;
+    struct text id;
+    if (!bson_iter_init_find(&iter, document, "_id") || !letter_read_text(&iter, &id))
+        return mongo_malformed(MONGO_LETTERS, document, error);
+    *origin->id = text_copy(origin->arena, id);
+    return STORE_OK;
+}
+
+/* A partial index serves only a filter that implies its condition, as this one does. */
+enum store_status mongo_letter_edited_from(struct store *base, struct text id, struct arena *arena,
+                                           struct text *ret_from, struct error *error)
+{
+    struct mongo_store *store = (struct mongo_store *)base;
+    struct origin origin = {arena, ret_from};
+    bson_t filter = BSON_INITIALIZER;
+    bson_t *options = document_from_json("{\"limit\": 1, \"projection\": {\"_id\": 1}}");
+    *ret_from = TEXT_NONE;
+    document_append_text(&filter, "edited_to", id);
+    BSON_APPEND_INT64(options, "maxTimeMS", store->pool->server_time_ms);
+    mongoc_cursor_t *cursor =
+        mongoc_collection_find_with_opts(store->collections[MONGO_LETTERS], &filter, options, NULL);
+    enum store_status status = mongo_each_row(store, PHASE_RUN, cursor, origin_row, &origin, error);
+    bson_destroy(options);
+    bson_destroy(&filter);
+    return status;
+}
+
 /* --- a list --------------------------------------------------------------------------------- */
 
 struct letter_rows {

@@ -20,6 +20,11 @@ enum store_status mongo_letter_find(struct store *store, struct text prefix, str
                                     struct letter_record *ret_record, size_t *ret_matches,
                                     struct error *error);
 
+/* Finds the letter that has this id in its `edited_to`: whose command was edited to that of the
+   letter with this id. Sets its id, in `arena`; absent: there is none. */
+enum store_status mongo_letter_edited_from(struct store *store, struct text id, struct arena *arena,
+                                           struct text *ret_from, struct error *error);
+
 /* What a list contains: letters with all that is given. An absent text asks for nothing. */
 struct letter_filter {
     const struct text *ids; /* only these, if `id_count` is not 0 */

@@ -86,6 +86,22 @@ void pipeline_append_json(bson_t *pipeline, const char *stages)
     bson_destroy(parsed);
 }
 
+/* {$filter: {input: "$allocations", cond: {$eq: ["$$this.provider", provider]}}} */
+void expression_append_allocations(bson_t *expression, struct uuid provider)
+{
+    bson_t filter, condition;
+    struct list operands;
+    bson_append_document_begin(expression, "$filter", -1, &filter);
+    BSON_APPEND_UTF8(&filter, "input", "$allocations");
+    bson_append_document_begin(&filter, "cond", -1, &condition);
+    list_begin(&operands, &condition, "$eq");
+    BSON_APPEND_UTF8(&operands.array, list_next(&operands), "$$this.provider");
+    document_append_uuid(&operands.array, list_next(&operands), provider);
+    list_end(&operands, &condition);
+    bson_append_document_end(&filter, &condition);
+    bson_append_document_end(expression, &filter);
+}
+
 static void append_lookup(bson_t *pipeline, const struct query *query, size_t number)
 {
     char as[NAME_BYTES];

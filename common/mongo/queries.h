@@ -53,4 +53,7 @@ void pipeline_append_limit(bson_t *pipeline, int64_t limit);
 /* Appends the stages of a JSON array that is part of allotd. Aborts if it is invalid. */
 void pipeline_append_json(bson_t *pipeline, const char *stages);
 
+/* Appends to an expression: the elements of the field `allocations` that are on the provider. */
+void expression_append_allocations(bson_t *expression, struct uuid provider);
+
 #endif

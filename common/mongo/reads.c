@@ -147,29 +147,13 @@ static void append_page_filter(bson_t *filter, const struct page_params *params)
     bson_append_document_end(filter, &after);
 }
 
-/* {$filter: {input: "$allocations", cond: {$eq: ["$$this.provider", provider]}}} */
-static void append_filter(bson_t *expression, struct uuid provider)
-{
-    bson_t filter, condition;
-    struct list operands;
-    bson_append_document_begin(expression, "$filter", -1, &filter);
-    BSON_APPEND_UTF8(&filter, "input", "$allocations");
-    bson_append_document_begin(&filter, "cond", -1, &condition);
-    list_begin(&operands, &condition, "$eq");
-    BSON_APPEND_UTF8(&operands.array, list_next(&operands), "$$this.provider");
-    document_append_uuid(&operands.array, list_next(&operands), provider);
-    list_end(&operands, &condition);
-    bson_append_document_end(&filter, &condition);
-    bson_append_document_end(expression, &filter);
-}
-
 /* Asks only for the consumer's generation, and for its allocations on this provider. */
 static void append_projection(bson_t *pipeline, struct uuid provider)
 {
     bson_t projection = BSON_INITIALIZER, allocations;
     BSON_APPEND_INT32(&projection, "generation", 1);
     bson_append_document_begin(&projection, "allocations", -1, &allocations);
-    append_filter(&allocations, provider);
+    expression_append_allocations(&allocations, provider);
     bson_append_document_end(&projection, &allocations);
     pipeline_append(pipeline, "$project", &projection);
     bson_destroy(&projection);

@@ -109,6 +109,8 @@
     "\"name\": \"groups\"}, "                                                                      \
     "{\"key\": {\"replay.run\": 1, \"replay.place\": 1}, \"name\": \"run\", "                      \
     "\"partialFilterExpression\": {\"replay.run\": {\"$exists\": true}}}, "                        \
+    "{\"key\": {\"edited_to\": 1}, \"name\": \"edited\", "                                         \
+    "\"partialFilterExpression\": {\"edited_to\": {\"$exists\": true}}}, "                         \
     "{\"key\": {\"body_dropped\": 1, \"state\": 1, \"last_at\": 1, \"published_at\": 1, "          \
     "\"principal\": 1, \"bytes\": 1}, \"name\": \"bounds\"}]"
 

@@ -95,9 +95,9 @@ def read_exactly(link, size):
     return data
 
 
-def command(port, document):
-    """Runs one command on the member's admin database, over a new connection. Returns the reply."""
-    body = struct.pack("<I", 0) + b"\0" + encode({**document, "$db": "admin"})
+def command(port, document, database="admin"):
+    """Runs one command on a database of the member, over a new connection. Returns the reply."""
+    body = struct.pack("<I", 0) + b"\0" + encode({**document, "$db": database})
     with socket.create_connection((HOST, port), CONNECT_TIMEOUT_S) as link:
         link.settimeout(REPLY_TIMEOUT_S)
         link.sendall(struct.pack("<iiii", 16 + len(body), 1, 0, OP_MSG) + body)

@@ -4,8 +4,7 @@
  * beginning of it, and lists with filters. The tests share a collection, so each looks for ids,
  * principals or projects of its own.
  *
- * The server's profiler tells whether a list used an index for its order. It is on for one test
- * only.
+ * The server's profiler tells which index a query used. Each test that turns it on turns it off.
  *
  * Not here: what is in a letter (test_store_letters.c).
  */
@@ -17,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/mongo/letters_desk.h"
 #include "common/mongo/letters_read.h"
 
 /* --- one letter --- */
@@ -52,6 +52,35 @@ static void test_a_letter_is_found_by_its_id_or_the_beginning_of_it(void **state
     assert_int_equal(find(world, text_view(letter.id.bytes, 8), &record), 1);
     assert_same_letter(&letter, &record.letter);
     assert_int_equal(record.count, 1);
+}
+
+static void test_the_letter_of_an_edited_command_leads_back(void **state)
+{
+    struct store_world *world = *state;
+    struct session session = session_open(world);
+    struct letter letter = full_letter(world);
+    struct text to = text_format(world->arena, "%032d", 7), from;
+    struct letter_note note = {.action = LETTER_ACTION_EDITED, .key = text_of("key")};
+    bool changed = false;
+    world_add_letter(world, &letter);
+    assert_status(&session, STORE_OK,
+                  mongo_letter_set_edited(session.store, letter.id, text_of("run"), to, &note,
+                                          &changed, &session.error));
+    assert_true(changed);
+    admin_run(world->database, "{\"profile\": 2}");
+    assert_status(&session, STORE_OK,
+                  mongo_letter_edited_from(session.store, to, world->arena, &from, &session.error));
+    assert_text(letter.id, from);
+    assert_status(
+        &session, STORE_OK,
+        mongo_letter_edited_from(session.store, letter.id, world->arena, &from, &session.error));
+    assert_false(text_present(from));
+    admin_run(world->database, "{\"profile\": 0}");
+    assert_int_equal(admin_count(world->database, "system.profile",
+                                 "{\"planSummary\": \"IXSCAN { edited_to: 1 }\"}"),
+                     2);
+    admin_run(world->database, "{\"drop\": \"system.profile\"}");
+    session_close(&session);
 }
 
 static void test_a_prefix_of_several_ids_finds_none_of_them(void **state)
@@ -241,6 +270,7 @@ static void test_a_list_changes_nothing(void **state)
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_letter_is_found_by_its_id_or_the_beginning_of_it),
+    cmocka_unit_test(test_the_letter_of_an_edited_command_leads_back),
     cmocka_unit_test(test_a_prefix_of_several_ids_finds_none_of_them),
     cmocka_unit_test(test_what_is_no_prefix_of_an_id_finds_nothing),
     cmocka_unit_test(test_a_list_has_the_newest_letters_first),
