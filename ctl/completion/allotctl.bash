@@ -21,6 +21,7 @@ dead list;--config=FILE --context=NAME --uri=URI --uri-file=FILE --queue=QUEUE -
 send;--config=FILE --context=NAME --uri=URI --uri-file=FILE --key=PREFIX --reply-to=QUEUE --timeout=DURATION --no-wait --exchange=EXCHANGE --routing-key=KEY --help;[FILE|-]
 topology declare;--config=FILE --context=NAME --uri=URI --uri-file=FILE --help;
 topology check;--config=FILE --context=NAME --uri=URI --uri-file=FILE --management-uri=URI --help;
+web;--config=FILE --context=NAME --uri=URI --uri-file=FILE --database-uri=URI --database-uri-file=FILE --policy=FILE --listen=ADDRESS:PORT --read-only --help;
 audit;--config=FILE --context=NAME --uri=URI --uri-file=FILE --repair --help;
 provider list;--config=FILE --context=NAME --uri=URI --uri-file=FILE --timeout=DURATION --output=FORM --json --prefix=TEXT --limit=N --no-pager --help;
 provider show;--config=FILE --context=NAME --uri=URI --uri-file=FILE --timeout=DURATION --output=FORM --json --limit=N --no-pager --help;PROVIDER

@@ -171,9 +171,10 @@ static size_t select_letters(struct store_world *world, const char *run, int64_t
 {
     struct session session = session_open(world);
     size_t changed = 99;
-    assert_status(&session, STORE_OK,
-                  mongo_letters_select(session.store, text_of(run), text_of("ann@desk"), first, ids,
-                                       count, &changed, &session.error));
+    struct letter_replay replay = {.run = text_of(run), .by = text_of("ann@desk"), .place = first};
+    assert_status(
+        &session, STORE_OK,
+        mongo_letters_select(session.store, &replay, ids, count, &changed, &session.error));
     session_close(&session);
     return changed;
 }
@@ -291,8 +292,7 @@ static void test_a_run_is_read_in_its_order(void **state)
     enum { COUNT = 5 };
     struct store_world *world = *state;
     struct text ids[COUNT];
-    struct letter_record *records = NULL;
-    size_t count = 0;
+    struct letter_list list = {0};
     for (size_t i = 0; i < COUNT; i++)
         ids[COUNT - 1 - i] = add(world);
     assert_int_equal(select_letters(world, "order-1", 3, ids + 3, 2), 2);
@@ -301,18 +301,18 @@ static void test_a_run_is_read_in_its_order(void **state)
     struct letter_filter filter = {.run = text_of("order-1"), .limit = 10};
     assert_status(&session, STORE_OK,
                   mongo_letters_read(session.store, &filter, LETTER_BY_PLACE, false, world->arena,
-                                     &records, &count, &session.error));
-    assert_int_equal(count, COUNT);
+                                     &list, &session.error));
+    assert_int_equal(list.count, COUNT);
     for (size_t i = 0; i < COUNT; i++) {
-        assert_text(ids[i], records[i].letter.id);
-        assert_int_equal(records[i].replay.place, i);
+        assert_text(ids[i], list.records[i].letter.id);
+        assert_int_equal(list.records[i].replay.place, i);
     }
     filter.has_phase = true;
     filter.phase = LETTER_PHASE_SENDING;
     assert_status(&session, STORE_OK,
                   mongo_letters_read(session.store, &filter, LETTER_BY_PLACE, false, world->arena,
-                                     &records, &count, &session.error));
-    assert_int_equal(count, 0);
+                                     &list, &session.error));
+    assert_int_equal(list.count, 0);
     session_close(&session);
 }
 

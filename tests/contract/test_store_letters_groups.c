@@ -226,7 +226,8 @@ static void test_a_selection_and_a_run_of_10000_letters_use_an_index(void **stat
     struct store_world *world = *state;
     struct letter_filter open = {.has_state = true, .limit = INT32_MAX};
     struct text *ids = ARENA_ARRAY(world->arena, struct text, PER_TRANSACTION);
-    struct letter_record *records = NULL;
+    struct letter_list list = {0};
+    struct letter_replay replay = {.run = text_of("many"), .by = text_of("by")};
     size_t count = 0;
     struct session session = session_open(world);
     profile(world, true);
@@ -234,12 +235,12 @@ static void test_a_selection_and_a_run_of_10000_letters_use_an_index(void **stat
     open.limit = PER_TRANSACTION;
     assert_status(&session, STORE_OK,
                   mongo_letters_read(session.store, &open, LETTER_OLDEST_FIRST, false, world->arena,
-                                     &records, &count, &session.error));
+                                     &list, &session.error));
     for (size_t i = 0; i < PER_TRANSACTION; i++)
-        ids[i] = records[i].letter.id;
-    assert_status(&session, STORE_OK,
-                  mongo_letters_select(session.store, text_of("many"), text_of("by"), 0, ids,
-                                       PER_TRANSACTION, &count, &session.error));
+        ids[i] = list.records[i].letter.id;
+    assert_status(
+        &session, STORE_OK,
+        mongo_letters_select(session.store, &replay, ids, PER_TRANSACTION, &count, &session.error));
     session_close(&session);
     const struct letter_filter run = {.run = text_of("many"), .limit = INT32_MAX};
     assert_int_equal(visit(world, &run, LETTER_BY_PLACE), PER_TRANSACTION);

@@ -117,9 +117,9 @@ static void work_on(struct store_world *world, struct text id)
     assert_status(&session, STORE_OK,
                   mongo_letter_set_key(session.store, id, TEXT_NONE, text_of("new"), &changed,
                                        &session.error));
+    struct letter_replay replay = {.run = text_of("lines-run"), .by = text_of("by"), .place = 12};
     assert_status(&session, STORE_OK,
-                  mongo_letters_select(session.store, text_of("lines-run"), text_of("by"), 12, &id,
-                                       1, &count, &session.error));
+                  mongo_letters_select(session.store, &replay, &id, 1, &count, &session.error));
     assert_status(&session, STORE_OK,
                   mongo_letter_set_edited(session.store, id, text_of("lines-edit"), text_of("to"),
                                           &note, &changed, &session.error));
