@@ -147,9 +147,10 @@ static bool import_opened(const struct options *options, const struct desk_sessi
     import.records = ARENA_ARRAY(import.arena, struct letter_record, RECORDS_PER_WRITE);
     bool done = import_file(&import, file);
     if (options->dry_run)
-        (void)printf("%zu letters could be imported\n", import.read);
+        (void)printf("%zu letter%s could be imported\n", import.read, import.read == 1 ? "" : "s");
     else
-        (void)printf("%zu letters: %zu imported, %zu stored before\n", import.read, import.stored,
+        (void)printf("%zu letter%s: %zu imported, %zu stored before\n", import.read,
+                     import.read == 1 ? "" : "s", import.stored,
                      import.read - import.stored);
     arena_free(import.arena);
     return done;

@@ -195,12 +195,13 @@ static void settle_failure(struct settling *settling, struct letter_record *reco
     change(settling, record, LETTER_OPEN, &note);
 }
 
+/* Of an edited command, a failure counts only if it has no letter (settle_children). */
 static void settle_outcome(struct settling *settling, struct letter_record *record,
                            const struct outcome_record *outcome)
 {
     if (text_is(outcome->code, "success"))
         settle_success(settling, record);
-    else
+    else if (!is_edited(record))
         settle_failure(settling, record, outcome);
 }
 
@@ -222,11 +223,11 @@ static bool settle_own(struct settling *settling, struct letter_record **records
     return true;
 }
 
-static bool settle_outcomes(struct settling *settling, struct letter_record **records, size_t count)
+static bool settle_outcomes(struct settling *settling, struct letter_record **records, size_t count,
+                            struct outcome_record *outcomes)
 {
     struct arena *arena = settling->arena;
     struct attempt_key *keys = ARENA_ARRAY(arena, struct attempt_key, count);
-    struct outcome_record *outcomes = ARENA_ARRAY(arena, struct outcome_record, count);
     struct letter_record **own = ARENA_ARRAY(arena, struct letter_record *, count);
     const struct outcome_record **of_own = ARENA_ARRAY(arena, const struct outcome_record *, count);
     size_t own_count = 0;
@@ -344,6 +345,27 @@ static bool settle_children(struct settling *settling, struct letter_record **re
                               child_found, &children, settling->error) == STORE_OK;
 }
 
+/* An edited command that failed without a letter: its producer got the answer. */
+static void settle_edited_failures(struct settling *settling, struct letter_record **records,
+                                   const struct outcome_record *outcomes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (outcomes[i].exists && is_edited(records[i]))
+            settle_failure(settling, records[i], &outcomes[i]);
+    }
+}
+
+static bool settle_unsettled(struct settling *settling, struct letter_record **records,
+                             size_t count)
+{
+    struct outcome_record *outcomes = ARENA_ARRAY(settling->arena, struct outcome_record, count);
+    if (!settle_outcomes(settling, records, count, outcomes) ||
+        !settle_children(settling, records, count))
+        return false;
+    settle_edited_failures(settling, records, outcomes, count);
+    return make_changes(settling);
+}
+
 bool settle_letters(const struct desk *desk, struct letter_record *records, size_t count,
                     struct arena *arena, struct error *error)
 {
@@ -354,6 +376,5 @@ bool settle_letters(const struct desk *desk, struct letter_record *records, size
         if (is_unsettled(&records[i]))
             unsettled[unsettled_count++] = &records[i];
     }
-    return settle_outcomes(&settling, unsettled, unsettled_count) &&
-           settle_children(&settling, unsettled, unsettled_count) && make_changes(&settling);
+    return settle_unsettled(&settling, unsettled, unsettled_count);
 }

@@ -75,7 +75,7 @@ static void test_letters_are_closed_by_filters(void **state)
     expect_state(id_of(0), "open");
     expect_state(id_of(1), "discarded");
     assert_string_equal(run_reader(0, "letter reopen --state discarded --text needle --yes"),
-                        "1 letters opened again\n");
+                        "1 letter opened again\n");
     expect_state(id_of(2), "open");
     expect_history(id_of(2), "forbidden discarded reopened");
     assert_string_equal(run_reader(0, "letter resolve --all --yes"), "2 letters resolved\n");
@@ -87,7 +87,7 @@ static void test_a_letter_in_another_state_is_counted_and_left(void **state)
     (void)state;
     (void)run_reader(0, "letter discard %s --yes", id_of(0));
     assert_string_equal(run_reader(1, "letter resolve %s %s --yes", id_of(0), id_of(1)),
-                        "1 letters resolved; 1 were in another state\n");
+                        "1 letter resolved; 1 were in another state\n");
     expect_state(id_of(0), "discarded");
     assert_string_equal(run_reader(1, "letter reopen %s --yes", id_of(2)),
                         "0 letters opened again; 1 were in another state\n");
@@ -160,7 +160,7 @@ static void test_an_invalid_line_is_named_by_its_number(void **state)
     expect_output(output, path);
     expect_output(output, ":2: not a letter");
     output = run_reader(1, "letter import %s", path);
-    expect_output(output, "1 letters: 1 imported");
+    expect_output(output, "1 letter: 1 imported");
     expect_output(output, ":2: not a letter");
     assert_int_equal(count_letters("{}"), 1);
     (void)run_reader(0, "letter export --all >%s; echo garbage >>%s", path, path);
@@ -193,7 +193,7 @@ static void test_a_text_is_found_in_detail_key_and_body(void **state)
     assert_string_equal(run_reader(0, "letter groups --text nowhere"), "");
     assert_string_equal(run_reader(0, "letter groups --text needle --state resolved"), "");
     use_policy(policy_open);
-    expect_output(run_operator(0, "letter replay --text needle --dry-run"), "1 letters: ");
+    expect_output(run_operator(0, "letter replay --text needle --dry-run"), "1 letter: ");
 }
 
 /* 10,000 letters are looked at, and then it stops and says where. */

@@ -75,7 +75,9 @@ static void test_the_editor_changes_the_body_and_both_letters_are_linked(void **
     (void)snprintf(filter, sizeof filter, "{\"_id\": \"%s\"}", edited_to);
     await_stored_letters(filter, 1);
     expect_state(edited_to, "open");
-    expect_member(show_letter(edited_to), "reason", "provider_name_taken");
+    json_t *child = show_letter(edited_to);
+    expect_member(child, "reason", "provider_name_taken");
+    json_decref(child);
     expect_state(id, "resolved");
     expect_output(run_reader(0, "letter show %s", id), edited_to);
     end(&producer, worker);
@@ -92,7 +94,7 @@ static void test_a_body_that_is_no_command_is_not_sent(void **state)
                                   "{\"uuid\":\"no uuid\",\"name\":\"x\"}}");
     const char *output = run_operator(1, "letter edit %s --yes --body %s", id, path);
     expect_output(output, "invalid");
-    expect_output(output, "params.uuid");
+    expect_output(output, "/params/uuid");
     output = run_operator(1, "letter edit %s --yes --body %s", id, write_body("{nonsense"));
     expect_output(output, "malformed");
     set_worker("EDITOR", "sed -i s/provider.create/nothing.create/");
