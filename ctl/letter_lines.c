@@ -150,8 +150,7 @@ static bool import_opened(const struct options *options, const struct desk_sessi
         (void)printf("%zu letter%s could be imported\n", import.read, import.read == 1 ? "" : "s");
     else
         (void)printf("%zu letter%s: %zu imported, %zu stored before\n", import.read,
-                     import.read == 1 ? "" : "s", import.stored,
-                     import.read - import.stored);
+                     import.read == 1 ? "" : "s", import.stored, import.read - import.stored);
     arena_free(import.arena);
     return done;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Design. A run that this process has begun is known to the runner, which says how far it is. Of any
- * other run (of the command line, or of a process that ended) the letters say it: their phases and
- * states (note_letter).
+ * Design. A run that this process has begun is known to the runner, which says how far it is. Of
+ * any other run (of the command line, or of a process that ended) the letters say it: their phases
+ * and states (note_letter).
  *
  * While a run is going on, page.js asks for /run/RUN/progress once a second; without it the page
  * reloads itself. The JSON comes from the runner alone, so it does not wait for the database.

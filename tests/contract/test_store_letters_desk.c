@@ -4,6 +4,9 @@
  * its conditions, and what happens if somebody else was faster.
  *
  * Not here: export and import (test_store_letters_lines.c), groups (test_store_letters_groups.c).
+ *
+ * Each test has letters of its own in the common database of the program; a second store is a
+ * second person.
  */
 #include "tests/support/cmocka.h"
 

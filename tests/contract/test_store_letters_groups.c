@@ -3,6 +3,9 @@
  * Tests on MongoDB how letters are grouped, and, with 10,000 letters, that the server finds what
  * people ask for in indexes. The server's profiler tells what it did. The tests before the last one
  * group letters of a time of their own.
+ *
+ * Not here: what a group is made of (tests/unit/test_letter_build.c), and lists
+ * (test_store_letters_read.c).
  */
 #include "tests/support/cmocka.h"
 

@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tests on MongoDB that an exported letter can be imported, and is then what it was
-   (common/mongo/letter_lines.h, mongo_letters_insert). */
+/*
+ * Tests on MongoDB that an exported letter can be
+ * imported, and is then what it was (common/mongo/letter_lines.h, mongo_letters_insert).
+ *
+ * Each letter has what could be lost on the way: invalid UTF-8, NUL bytes, the largest body, a
+ * history with what people did. Then come lines that are no letters, each with its error.
+ *
+ * Not here: files and their line numbers (tests/system/test_worker_letters_closed.c).
+ */
 #include "tests/support/cmocka.h"
 
 #include "tests/contract/store_admin.h"

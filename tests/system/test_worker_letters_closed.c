@@ -2,6 +2,11 @@
 /*
  * Tests what people do with letters in the database alone: resolve, discard and reopen them, export
  * and import them, and look for a text. No worker runs.
+ *
+ * The letters are stored by the test itself, as a worker would store them (worker_replay.h). What
+ * is stored then is read again by allotctl, and counted in the database.
+ *
+ * Not here: replays (test_worker_replay_life.c).
  */
 #include "tests/system/worker_replay.h"
 

@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tests `allotctl letter edit` with a real worker: what the editor does, what is sent, and how both
-   letters name each other. */
+/*
+ * Tests `allotctl letter edit` with a real worker: what
+ * the editor does, what is sent, and how both letters name each other.
+ *
+ * EDITOR is a shell command of the test. A letter is made by a command that fails, since its
+ * provider exists; what is sent in its place creates another one.
+ *
+ * Not here: the message itself (test_worker_replay.c).
+ */
 #include "tests/system/worker_replay.h"
 
 #include <signal.h>

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Tests what `allotctl letter replay` and `letter edit` publish. No worker runs: the commands stay
- * in their queue, and the test takes them out as the worker's user.
+ * in their queue, and the test takes them out as the worker's user. So each property and each
+ * header is compared with that of the original.
+ *
+ * Not here: what becomes of the letters (test_worker_replay_life.c), and runs that are interrupted
+ * (test_worker_replay_run.c).
  */
 #include "tests/system/worker_replay.h"
 

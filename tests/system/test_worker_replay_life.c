@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Tests what becomes of letters whose commands are sent again to a real worker: by allotctl, under
- * the same or a new key, or by their producers.
+ * the same or a new key, or by their producers. Each test reads the letter's state and history
+ * afterwards, and looks for the effect in the database.
  *
  * Not here: what is sent (test_worker_replay.c), runs that are interrupted
  * (test_worker_replay_run.c), and edited commands (test_worker_letters_edited.c).

@@ -3,6 +3,9 @@
  * Tests runs of replays that are stopped: by kill -9 at any point, by Ctrl-C, by failures, by
  * servers that fail, and by others who take or change the letters meanwhile. In the end each
  * command has taken effect once, and no letter is lost.
+ *
+ * A test waits for progress in the database before it stops a run, never for a time.
+ * Not here: what becomes of single letters (test_worker_replay_life.c).
  */
 #include "tests/system/worker_replay.h"
 

@@ -3,6 +3,9 @@
  * Design. The policy file of the running program is made by the first use_policy(), and overwritten
  * by each later one. Letters that no worker made are stored through the storage port, with what
  * common/codec/letter_build.h makes of the command.
+ *
+ * run_operator() and run_reader() run allotctl with the URIs that an operator has, or a reader of
+ * the database; expect_...() functions end the test with what was printed.
  */
 #include "tests/system/worker_replay.h"
 
