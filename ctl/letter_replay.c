@@ -17,6 +17,7 @@
 #include "ctl/commands.h"
 #include "ctl/desk/dry_run.h"
 #include "ctl/desk/replay.h"
+#include "ctl/desk/settle.h"
 #include "ctl/json_member.h"
 #include "ctl/letter_selection.h"
 #include "ctl/letter_text.h"
@@ -79,21 +80,23 @@ static void print_row(struct plan *plan, const struct letter *letter,
     table_cell(plan->table, verdict->text, TONE_PLAIN);
 }
 
-static void add_verdict(struct plan *plan, const struct letter *letter,
+/* A letter whose command has succeeded is closed by now, and not sent. */
+static void add_verdict(struct plan *plan, const struct letter_record *record,
                         const struct dry_verdict *verdict)
 {
     plan->kinds[verdict->kind]++;
-    if (verdict->kind == DRY_NOT_REPLAYABLE || verdict->kind == DRY_KEY_EXPIRED)
+    if (verdict->kind == DRY_NOT_REPLAYABLE || verdict->kind == DRY_KEY_EXPIRED ||
+        record->state != LETTER_OPEN)
         return;
     plan->ids =
         arena_grown(plan->arena, plan->ids, plan->id_count, &plan->capacity, sizeof *plan->ids);
-    plan->ids[plan->id_count++] = text_copy(plan->arena, letter->id);
+    plan->ids[plan->id_count++] = text_copy(plan->arena, record->letter.id);
 }
 
 /* --- a block -------------------------------------------------------------------------------- */
 
 /* Without a policy only what the letter itself says can be known. */
-static void judge_without_policy(struct plan *plan, const struct letter_record *records,
+static void judge_without_policy(const struct plan *plan, const struct letter_record *records,
                                  size_t count, struct dry_verdict *verdicts)
 {
     for (size_t i = 0; i < count; i++) {
@@ -107,21 +110,32 @@ static void judge_without_policy(struct plan *plan, const struct letter_record *
     }
 }
 
+/* Says what would become of the letters. A dry run changes nothing. Otherwise letters whose
+   commands have succeeded are closed, after the dry run has said so. */
+static bool judge(const struct plan *plan, struct letter_record *records, size_t count,
+                  struct dry_verdict *ret_verdicts, struct arena *arena, struct error *error)
+{
+    struct desk desk = plan->session->desk;
+    desk.read_only = desk.read_only || plan->options->dry_run;
+    if (!settle_replayed(&desk, records, count, arena, error))
+        return false;
+    if (desk.policy == NULL)
+        judge_without_policy(plan, records, count, ret_verdicts);
+    else if (!dry_run(&desk, &plan->replay, records, count, arena, ret_verdicts, error))
+        return false;
+    return plan->options->dry_run || settle_letters(&desk, records, count, arena, error);
+}
+
 static bool plan_block(void *context, struct letter_record *records, size_t count,
                        struct arena *arena, struct error *error)
 {
     struct plan *plan = context;
-    const struct desk *desk = &plan->session->desk;
     struct dry_verdict *verdicts = ARENA_ARRAY(arena, struct dry_verdict, count);
     size_t last = 0;
-    if (!desk_session_settle(plan->session, records, count, arena, error))
-        return false;
-    if (desk->policy == NULL)
-        judge_without_policy(plan, records, count, verdicts);
-    else if (!dry_run(desk, &plan->replay, records, count, arena, verdicts, error))
+    if (!judge(plan, records, count, verdicts, arena, error))
         return false;
     for (size_t i = 0; i < count; i++) {
-        add_verdict(plan, &records[i].letter, &verdicts[i]);
+        add_verdict(plan, &records[i], &verdicts[i]);
         last = verdicts[i].snapshot > last ? verdicts[i].snapshot : last;
         if (plan->options->dry_run && plan->options->json)
             print_json(&records[i].letter, &verdicts[i], plan->snapshots + verdicts[i].snapshot,

@@ -366,15 +366,30 @@ static bool settle_unsettled(struct settling *settling, struct letter_record **r
     return make_changes(settling);
 }
 
-bool settle_letters(const struct desk *desk, struct letter_record *records, size_t count,
-                    struct arena *arena, struct error *error)
+static bool settle_those(const struct desk *desk, struct letter_record *records, size_t count,
+                         const bool *states, struct arena *arena, struct error *error)
 {
     struct settling settling = {.desk = desk, .arena = arena, .error = error};
     struct letter_record **unsettled = ARENA_ARRAY(arena, struct letter_record *, count);
     size_t unsettled_count = 0;
     for (size_t i = 0; i < count; i++) {
-        if (is_unsettled(&records[i]))
+        if (states[records[i].state])
             unsettled[unsettled_count++] = &records[i];
     }
     return settle_unsettled(&settling, unsettled, unsettled_count);
+}
+
+bool settle_letters(const struct desk *desk, struct letter_record *records, size_t count,
+                    struct arena *arena, struct error *error)
+{
+    static const bool states[LETTER_DISCARDED + 1] = {[LETTER_OPEN] = true,
+                                                      [LETTER_REPLAYED] = true};
+    return settle_those(desk, records, count, states, arena, error);
+}
+
+bool settle_replayed(const struct desk *desk, struct letter_record *records, size_t count,
+                     struct arena *arena, struct error *error)
+{
+    static const bool states[LETTER_DISCARDED + 1] = {[LETTER_REPLAYED] = true};
+    return settle_those(desk, records, count, states, arena, error);
 }

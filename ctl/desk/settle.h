@@ -14,5 +14,8 @@
  */
 ALLOT_CHECK bool settle_letters(const struct desk *desk, struct letter_record *records,
                                 size_t count, struct arena *arena, struct error *error);
+/* The same for letters that are replayed. What is recorded for open ones, a dry run says. */
+ALLOT_CHECK bool settle_replayed(const struct desk *desk, struct letter_record *records,
+                                 size_t count, struct arena *arena, struct error *error);
 
 #endif

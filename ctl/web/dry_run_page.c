@@ -59,8 +59,8 @@ static bool make_plan(struct plan *plan, const struct web_request *request, stru
     if (mongo_read_clock(plan->site->store, &plan->now_ms, error) != STORE_OK)
         return false;
     plan->verdicts = ARENA_ARRAY(request->arena, struct dry_verdict, plan->selection.count);
-    if (!settle_letters(&desk, plan->selection.records, plan->selection.count, request->arena,
-                        error))
+    if (!settle_replayed(&desk, plan->selection.records, plan->selection.count, request->arena,
+                         error))
         return false;
     if (desk.policy == NULL)
         look_at_obstacles(plan);

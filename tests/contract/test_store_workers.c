@@ -221,7 +221,7 @@ static void test_a_report_has_what_operators_ask_for(void **state)
         &life.session, STORE_OK,
         life.session.store->ops->report_worker(life.session.store, &content, &life.session.error));
     (void)snprintf(filter, sizeof filter,
-                   "{\"name\": \"contract\", \"version\": \"$1.2\", \"schema\": 1, \"lanes\": 2, "
+                   "{\"name\": \"contract\", \"version\": \"$1.2\", \"schema\": 2, \"lanes\": 2, "
                    "\"state\": \"stopping\", \"rates.commands_committed\": 12.5, "
                    "\"rates.deliveries_received\": 0, \"clock_ahead_ms\": {\"$gt\": %d, \"$lt\": "
                    "%d}}",

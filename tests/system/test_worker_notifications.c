@@ -155,7 +155,8 @@ static void test_two_workers_tell_of_each_new_group_once(void **state)
     make_unknown(&producer, "unknown-2");
     assert_int_equal(end_worker(second, SIGTERM), 0);
     first = start_worker(); /* looks at its start, and finds nothing new */
-    make_letter(&producer, NULL, "{}");
+    make_letter(&producer, NULL,
+                "{\"version\":1,\"command\":\"usage.get\",\"params\":{\"project_id\":\"p\"}}");
     await_lines(&box, 3);
     assert_int_equal(end_worker(first, SIGTERM), 0);
     const char *output = content_of(box.output);

@@ -77,7 +77,7 @@ static void test_workers_say_what_they_do(void **state)
     (void)state;
     pid_t worker = start_worker();
     await_document("workers", "{\"state\": \"running\", \"name\": \"" FIXTURE_WORKER
-                              "\", \"schema\": 1, \"lanes\": 1}");
+                              "\", \"schema\": 2, \"lanes\": 1}");
     assert_int_equal(end_worker(worker, SIGTERM), 0);
     await_document("workers", "{\"state\": \"stopped\"}");
 }

@@ -170,6 +170,35 @@ void await_document(const char *collection, const char *filter)
     }
 }
 
+const char *database_hash(void)
+{
+    static char hashes[2][512];
+    static unsigned number;
+    char *hash = hashes[++number % 2];
+    static const char *const collections[] = {"letters", "outcomes", "providers", "consumers",
+                                              "attempts"};
+    bson_error_t error;
+    bson_iter_t iter, found;
+    bson_t reply, *command = BCON_NEW("dbHash", BCON_INT32(1));
+    mongoc_client_t *client = open_database();
+    if (!mongoc_client_command_simple(client, fixture_database(), command, NULL, &reply, &error))
+        fail_msg("%s", error.message);
+    *hash = '\0';
+    for (size_t i = 0; i < sizeof collections / sizeof collections[0]; i++) {
+        char path[64];
+        size_t length = strlen(hash);
+        (void)snprintf(path, sizeof path, "collections.%s", collections[i]);
+        assert_true(bson_iter_init(&iter, &reply) &&
+                    bson_iter_find_descendant(&iter, path, &found));
+        (void)snprintf(hash + length, sizeof hashes[0] - length, "%s ",
+                       bson_iter_utf8(&found, NULL));
+    }
+    mongoc_client_destroy(client);
+    bson_destroy(&reply);
+    bson_destroy(command);
+    return hash;
+}
+
 int64_t transactions_committed(void)
 {
     return run_for_integer("admin", "{\"serverStatus\": 1}", "transactions.totalCommitted");

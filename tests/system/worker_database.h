@@ -26,6 +26,10 @@ int64_t count_indexes(const char *collection, const char *filter);
 /* Waits until a document of the collection fits the filter, given as JSON. */
 void await_document(const char *collection, const char *filter);
 
+/* Returns the hash of all that the database has (dbHash), but for what workers write about
+   themselves; static, until the second call from now. */
+const char *database_hash(void);
+
 struct found_letters {
     int64_t count;
     char id[64]; /* of one of them */
