@@ -20,10 +20,12 @@ enum { IDS_PER_READ = 256, RECORDS_PER_WRITE = 64 };
 
 /* --- export --------------------------------------------------------------------------------- */
 
+/* The line may go to a terminal. An escaped control character is the same to who reads it. */
 static bool print_line(void *context, struct text line)
 {
     (void)context;
-    return fwrite(line.bytes, 1, line.length, stdout) == line.length && putchar('\n') != EOF;
+    print_json_line(stdout, line);
+    return ferror(stdout) == 0;
 }
 
 static bool print_ids(const struct desk_session *session, const struct letter_selection *selection,
