@@ -286,18 +286,22 @@ static void read_form(const struct server *server, struct exchange *exchange)
         answer_error(server, exchange, guard_status(answered), guard_text(answered));
 }
 
-/* The request is complete: answers it, or hands it to the desk thread. */
-static void complete(struct server *server, struct exchange *exchange)
+/* The request is complete: answers it, or hands it to the desk thread. Returns whether it is
+   answered; if not, the exchange is the desk thread's, and may not be looked at. */
+static bool complete(struct server *server, struct exchange *exchange)
 {
     if (exchange->stage == STAGE_RECEIVING)
         read_form(server, exchange);
-    if (exchange->stage != STAGE_RECEIVING)
-        return;
+    if (exchange->stage == STAGE_ANSWERED)
+        return true;
     if (exchange->route->quick)
         answer(exchange, exchange->route->page(server->site, &exchange->request));
-    else if (!submit(server, exchange))
+    else if (submit(server, exchange))
+        return false;
+    else
         answer_error(server, exchange, HTTP_UNAVAILABLE,
                      "Too many requests wait for the database. Reload the page.");
+    return true;
 }
 
 /* --- the response --------------------------------------------------------------------------- */
@@ -450,8 +454,7 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
         *upload_length = 0;
         return MHD_YES;
     }
-    complete(server, exchange);
-    return exchange->stage == STAGE_ANSWERED ? send_response(server, exchange) : MHD_YES;
+    return complete(server, exchange) ? send_response(server, exchange) : MHD_YES;
 }
 
 /* --- life cycle ----------------------------------------------------------------------------- */
