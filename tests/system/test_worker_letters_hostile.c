@@ -169,8 +169,8 @@ static void test_errors_about_a_hostile_body_are_harmless(void **state)
     static const char *const bodies[] = {
         "{\"version\":1,\"command\":\"\\u001b[31m\\u202e\",\"params\":{}}",
         "{\"version\":1,\"command\":\"allocation.set\",\"params\":{\"\\u001b]0;x\\u0007\":1}}",
-        "{\"version\":1,\"command\":\"usage.get\",\"params\":{\"project_id\":\"\\u009b\"},"
-        "\"\\u202e\":1}",
+        ("{\"version\":1,\"command\":\"usage.get\",\"params\":{\"project_id\":\"\\u009b\"},"
+         "\"\\u202e\":1}"),
         "\x1b[31m",
         INVALID,
     };
