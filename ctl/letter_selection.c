@@ -111,23 +111,6 @@ static size_t block_size(const struct letter_selection *selection, size_t first)
     return count;
 }
 
-/* Puts the records into the order of the ids. */
-static void put_in_order(const struct text *ids, size_t id_count, struct letter_record *records,
-                         size_t count)
-{
-    size_t placed = 0;
-    for (size_t i = 0; i < id_count && placed < count; i++) {
-        for (size_t j = placed; j < count; j++) {
-            if (!text_equal(records[j].letter.id, ids[i]))
-                continue;
-            struct letter_record record = records[j];
-            records[j] = records[placed];
-            records[placed++] = record;
-            break;
-        }
-    }
-}
-
 bool letter_selection_each(const struct letter_selection *selection, struct store *store,
                            letter_block block, void *context, struct error *error)
 {
@@ -140,7 +123,6 @@ bool letter_selection_each(const struct letter_selection *selection, struct stor
         struct letter_filter filter = {.ids = ids, .id_count = size, .limit = size};
         done = mongo_letters_read(store, &filter, LETTER_OLDEST_FIRST, true, arena, &list, error) ==
                STORE_OK;
-        put_in_order(ids, size, list.records, list.count);
         done = done && block(context, list.records, list.count, arena, error);
         arena_free(arena);
     }

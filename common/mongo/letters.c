@@ -362,24 +362,14 @@ static enum store_status sighted_row(void *context, const bson_t *document, stru
     return STORE_OK;
 }
 
-/* An id comes from a header, which may have any bytes; the server would reject what is not UTF-8.
- */
-static bool is_id(struct text id)
-{
-    static const char digits[] = "0123456789abcdef";
-    bool valid = id.length == LETTER_ID_DIGITS;
-    for (size_t i = 0; valid && i < id.length; i++)
-        valid = memchr(digits, id.bytes[i], sizeof digits - 1) != NULL;
-    return valid;
-}
-
+/* The server would reject an id that is not UTF-8. */
 static size_t append_valid_ids(bson_t *filter, const struct text *ids, size_t count)
 {
     struct list list;
     size_t valid = 0;
     list_begin_in(&list, filter, "_id");
     for (size_t i = 0; i < count; i++) {
-        if (!is_id(ids[i]))
+        if (!letter_id_is_valid(ids[i]))
             continue;
         document_append_text(&list.array, list_next(&list), ids[i]);
         valid++;

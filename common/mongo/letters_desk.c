@@ -166,36 +166,56 @@ enum store_status mongo_letters_close(struct store *base, const struct letter_se
 
 /* --- many updates in one write -------------------------------------------------------------- */
 
-static mongoc_bulk_operation_t *new_bulk(struct mongo_store *store)
-{
-    return mongoc_collection_create_bulk_operation_with_opts(store->collections[MONGO_LETTERS],
-                                                             NULL);
-}
+/* Adds the operation with this index to a bulk. Returns false, with the cause, if it cannot. */
+typedef bool (*add_operation)(struct mongo_store *store, mongoc_bulk_operation_t *bulk,
+                              const void *items, size_t index, bson_error_t *cause);
 
-/* Executes the operations, if all of them were added, and destroys them. Sets what the server has
-   counted under `counted`, also after a failure. */
-static enum store_status end_bulk(struct mongo_store *store, mongoc_bulk_operation_t *bulk,
-                                  bool added, bson_error_t *cause, const char *counted,
-                                  size_t *ret_count, struct error *error)
+/* Executes a bulk. Sets what the server has counted under `counted`, also after a failure. */
+static enum store_status execute(struct mongo_store *store, mongoc_bulk_operation_t *bulk,
+                                 const char *counted, size_t *ret_count, struct error *error)
 {
-    bson_t reply = BSON_INITIALIZER;
+    bson_t reply;
+    bson_error_t cause;
     enum store_status status = STORE_OK;
-    bool done = added;
-    if (added) {
-        bson_destroy(&reply);
-        done = mongoc_bulk_operation_execute(bulk, &reply, cause) != 0;
-    }
-    if (!done)
-        status = mongo_failed(store, PHASE_RUN, cause, &reply, error);
+    if (mongoc_bulk_operation_execute(bulk, &reply, &cause) == 0)
+        status = mongo_failed(store, PHASE_RUN, &cause, &reply, error);
     *ret_count = (size_t)count_in(&reply, counted);
     bson_destroy(&reply);
-    mongoc_bulk_operation_destroy(bulk);
     return status;
 }
 
-static bool add_change(struct mongo_store *store, mongoc_bulk_operation_t *bulk,
-                       const struct letter_change *change, bson_error_t *cause)
+/* What a bulk is made of. */
+struct bulk {
+    add_operation add;
+    const void *items;
+    size_t count;
+    const char *counted; /* by the server: "nMatched" or "nUpserted" */
+};
+
+/* Makes all operations in one write. */
+static enum store_status run_bulk(struct mongo_store *store, const struct bulk *bulk,
+                                  size_t *ret_count, struct error *error)
 {
+    bson_error_t cause;
+    bool added = true;
+    *ret_count = 0;
+    enum store_status status = mongo_measure_clock(store, PHASE_RUN, error);
+    if (status != STORE_OK || bulk->count == 0)
+        return status;
+    mongoc_bulk_operation_t *operations =
+        mongoc_collection_create_bulk_operation_with_opts(store->collections[MONGO_LETTERS], NULL);
+    for (size_t i = 0; added && i < bulk->count; i++)
+        added = bulk->add(store, operations, bulk->items, i, &cause);
+    status = added ? execute(store, operations, bulk->counted, ret_count, error)
+                   : mongo_failed(store, PHASE_RUN, &cause, NULL, error);
+    mongoc_bulk_operation_destroy(operations);
+    return status;
+}
+
+static bool add_change(struct mongo_store *store, mongoc_bulk_operation_t *bulk, const void *items,
+                       size_t index, bson_error_t *cause)
+{
+    const struct letter_change *change = (const struct letter_change *)items + index;
     struct desk_update update;
     bson_t operators = BSON_INITIALIZER;
     init_update(&update);
@@ -215,32 +235,31 @@ static bool add_change(struct mongo_store *store, mongoc_bulk_operation_t *bulk,
 enum store_status mongo_letters_change(struct store *base, const struct letter_change *changes,
                                        size_t count, size_t *ret_changed, struct error *error)
 {
-    struct mongo_store *store = (struct mongo_store *)base;
-    bson_error_t cause;
-    *ret_changed = 0;
-    enum store_status status = mongo_measure_clock(store, PHASE_RUN, error);
-    if (status != STORE_OK || count == 0)
-        return status;
-    mongoc_bulk_operation_t *bulk = new_bulk(store);
-    bool added = true;
-    for (size_t i = 0; added && i < count; i++)
-        added = add_change(store, bulk, &changes[i], &cause);
-    return end_bulk(store, bulk, added, &cause, "nMatched", ret_changed, error);
+    const struct bulk bulk = {add_change, changes, count, "nMatched"};
+    return run_bulk((struct mongo_store *)base, &bulk, ret_changed, error);
 }
 
 /* --- replays -------------------------------------------------------------------------------- */
 
+/* Letters that get their places in a run. */
+struct places {
+    const struct letter_replay *first;
+    const struct text *ids;
+};
+
 /* Adds one update that gives an open letter its place in the run. */
-static bool add_place(struct mongo_store *store, mongoc_bulk_operation_t *bulk,
-                      const struct letter_replay *replay, struct text id, bson_error_t *cause)
+static bool add_place(struct mongo_store *store, mongoc_bulk_operation_t *bulk, const void *items,
+                      size_t index, bson_error_t *cause)
 {
+    const struct places *places = items;
+    const struct letter_replay *replay = places->first;
     bson_t selector = BSON_INITIALIZER, update = BSON_INITIALIZER, set, part;
-    document_append_text(&selector, "_id", id);
+    document_append_text(&selector, "_id", places->ids[index]);
     BSON_APPEND_UTF8(&selector, "state", letter_state_name(LETTER_OPEN));
     bson_append_document_begin(&update, "$set", -1, &set);
     bson_append_document_begin(&set, "replay", -1, &part);
     document_append_text(&part, "run", replay->run);
-    BSON_APPEND_INT64(&part, "place", replay->place);
+    BSON_APPEND_INT64(&part, "place", replay->place + (int64_t)index);
     BSON_APPEND_UTF8(&part, "phase", letter_phase_name(LETTER_PHASE_SELECTED));
     BSON_APPEND_DATE_TIME(&part, "at", mongo_now_ms(&store->base));
     letter_append_text(&part, "by", replay->by);
@@ -256,20 +275,9 @@ enum store_status mongo_letters_select(struct store *base, const struct letter_r
                                        const struct text *ids, size_t count, size_t *ret_changed,
                                        struct error *error)
 {
-    struct mongo_store *store = (struct mongo_store *)base;
-    struct letter_replay replay = *first;
-    bson_error_t cause;
-    *ret_changed = 0;
-    enum store_status status = mongo_measure_clock(store, PHASE_RUN, error);
-    if (status != STORE_OK || count == 0)
-        return status;
-    mongoc_bulk_operation_t *bulk = new_bulk(store);
-    bool added = true;
-    for (size_t i = 0; added && i < count; i++) {
-        replay.place = first->place + (int64_t)i;
-        added = add_place(store, bulk, &replay, ids[i], &cause);
-    }
-    return end_bulk(store, bulk, added, &cause, "nMatched", ret_changed, error);
+    const struct places places = {first, ids};
+    const struct bulk bulk = {add_place, &places, count, "nMatched"};
+    return run_bulk((struct mongo_store *)base, &bulk, ret_changed, error);
 }
 
 /* An absent text asks for a letter that does not have the field. */
@@ -391,9 +399,10 @@ enum store_status mongo_letters_end_send(struct store *base, struct text run,
 
 /* --- import --------------------------------------------------------------------------------- */
 
-static bool add_insert(struct mongo_store *store, mongoc_bulk_operation_t *bulk,
-                       const struct letter_record *record, bson_error_t *cause)
+static bool add_insert(struct mongo_store *store, mongoc_bulk_operation_t *bulk, const void *items,
+                       size_t index, bson_error_t *cause)
 {
+    const struct letter_record *record = (const struct letter_record *)items + index;
     bson_t selector = BSON_INITIALIZER, update = BSON_INITIALIZER, options = BSON_INITIALIZER, part;
     document_append_text(&selector, "_id", record->letter.id);
     bson_append_document_begin(&update, "$setOnInsert", -1, &part);
@@ -412,15 +421,6 @@ static bool add_insert(struct mongo_store *store, mongoc_bulk_operation_t *bulk,
 enum store_status mongo_letters_insert(struct store *base, const struct letter_record *records,
                                        size_t count, size_t *ret_inserted, struct error *error)
 {
-    struct mongo_store *store = (struct mongo_store *)base;
-    bson_error_t cause;
-    *ret_inserted = 0;
-    enum store_status status = mongo_measure_clock(store, PHASE_RUN, error);
-    if (status != STORE_OK || count == 0)
-        return status;
-    mongoc_bulk_operation_t *bulk = new_bulk(store);
-    bool added = true;
-    for (size_t i = 0; added && i < count; i++)
-        added = add_insert(store, bulk, &records[i], &cause);
-    return end_bulk(store, bulk, added, &cause, "nUpserted", ret_inserted, error);
+    const struct bulk bulk = {add_insert, records, count, "nUpserted"};
+    return run_bulk((struct mongo_store *)base, &bulk, ret_inserted, error);
 }

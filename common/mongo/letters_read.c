@@ -133,6 +133,23 @@ static enum store_status listed_row(void *context, const bson_t *document, struc
     return STORE_OK;
 }
 
+/* Puts the records into the order of the ids. */
+static void put_in_order(const struct letter_filter *filter, struct letter_record *records,
+                         size_t count)
+{
+    size_t placed = 0;
+    for (size_t i = 0; i < filter->id_count && placed < count; i++) {
+        for (size_t j = placed; j < count; j++) {
+            if (!text_equal(records[j].letter.id, filter->ids[i]))
+                continue;
+            struct letter_record record = records[j];
+            records[j] = records[placed];
+            records[placed++] = record;
+            break;
+        }
+    }
+}
+
 enum store_status mongo_letters_read(struct store *base, const struct letter_filter *filter,
                                      enum letter_order order, bool whole, struct arena *arena,
                                      struct letter_list *ret_list, struct error *error)
@@ -143,6 +160,7 @@ enum store_status mongo_letters_read(struct store *base, const struct letter_fil
     mongoc_cursor_t *cursor = letter_filter_find(store, filter, order, whole);
     if (cursor != NULL)
         status = mongo_each_row(store, PHASE_RUN, cursor, listed_row, &rows, error);
+    put_in_order(filter, rows.records, rows.count);
     *ret_list = (struct letter_list){rows.records, rows.count};
     return status;
 }

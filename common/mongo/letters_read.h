@@ -46,8 +46,9 @@ struct letter_filter {
     size_t limit;     /* at most so many letters */
 };
 
-/* The order of a list. LETTER_BY_PLACE is that of a run, which the filter must name. A filter with
-   ids has no order. */
+/* The order of a list. LETTER_BY_PLACE is that of a run, which the filter must name. With a filter
+   that has ids, mongo_letters_read() returns the order of the ids, and mongo_letters_each() has
+   none. */
 enum letter_order { LETTER_NEWEST_FIRST, LETTER_OLDEST_FIRST, LETTER_BY_PLACE };
 
 /* A letter of a list. `arena` has its texts, and is emptied after the call. Returns false to end

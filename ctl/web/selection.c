@@ -11,18 +11,9 @@ enum { BLOCK = 50 }; /* letters that are loaded at a time */
 
 /* --- ids of the form ------------------------------------------------------------------------ */
 
-static bool is_id(struct text text)
-{
-    static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < text.length; i++)
-        if (memchr(digits, text.bytes[i], sizeof digits - 1) == NULL)
-            return false;
-    return text.length == LETTER_ID_DIGITS;
-}
-
 static void add_id(struct selection *selection, struct text id)
 {
-    if (!is_id(id))
+    if (!letter_id_is_valid(id))
         return;
     selection->cut = selection->count == SELECTION_MAX;
     if (!selection->cut)
@@ -88,14 +79,6 @@ static bool find(const struct site *site, const struct web_request *request,
     return true;
 }
 
-static const struct letter_record *find_record(const struct letter_list *list, struct text id)
-{
-    for (size_t i = 0; i < list->count; i++)
-        if (text_equal(list->records[i].letter.id, id))
-            return &list->records[i];
-    return NULL;
-}
-
 /* Loads a block of the selection; a letter that is gone by now is left out. */
 static bool load_block(const struct site *site, struct arena *arena, struct selection *selection,
                        size_t first, size_t *count, struct error *error)
@@ -107,12 +90,9 @@ static bool load_block(const struct site *site, struct arena *arena, struct sele
     if (mongo_letters_read(site->store, &filter, LETTER_OLDEST_FIRST, true, arena, &list, error) !=
         STORE_OK)
         return false;
-    for (size_t i = 0; i < filter.id_count; i++) {
-        const struct letter_record *record = find_record(&list, filter.ids[i]);
-        if (record != NULL) {
-            selection->records[*count] = *record;
-            selection->ids[(*count)++] = record->letter.id;
-        }
+    for (size_t i = 0; i < list.count; i++) {
+        selection->records[*count] = list.records[i];
+        selection->ids[(*count)++] = list.records[i].letter.id;
     }
     return true;
 }

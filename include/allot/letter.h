@@ -235,6 +235,17 @@ struct letter_sighting {
     struct text body_sha256;
 };
 
+/* Returns whether the text is a whole id. Ids also come from headers and forms, which may have any
+   bytes. */
+static inline bool letter_id_is_valid(struct text id)
+{
+    bool valid = id.length == LETTER_ID_DIGITS;
+    for (size_t i = 0; valid && i < id.length; i++)
+        valid = (id.bytes[i] >= '0' && id.bytes[i] <= '9') ||
+                (id.bytes[i] >= 'a' && id.bytes[i] <= 'f');
+    return valid;
+}
+
 /* Returns the size that the letter counts for: its headers, its body, its texts, and
    LETTER_BYTES_REST. */
 static inline int64_t letter_bytes(const struct letter *letter)

@@ -319,6 +319,25 @@ static void test_a_run_is_read_in_its_order(void **state)
     session_close(&session);
 }
 
+/* A missing one is left out. */
+static void test_letters_of_ids_are_read_in_the_order_of_the_ids(void **state)
+{
+    struct store_world *world = *state;
+    struct text first = add(world), second = add(world), third = add(world);
+    struct text ids[] = {third, first, text_of("ffffffffffffffffffffffffffffffff"), second};
+    struct letter_list list = {0};
+    struct session session = session_open(world);
+    struct letter_filter filter = {.ids = ids, .id_count = 4, .limit = 4};
+    assert_status(&session, STORE_OK,
+                  mongo_letters_read(session.store, &filter, LETTER_NEWEST_FIRST, false,
+                                     world->arena, &list, &session.error));
+    session_close(&session);
+    assert_int_equal(list.count, 3);
+    assert_text(third, list.records[0].letter.id);
+    assert_text(first, list.records[1].letter.id);
+    assert_text(second, list.records[2].letter.id);
+}
+
 /* --- keys --- */
 
 static bool set_key(struct store_world *world, struct text id, struct text old, const char *new_key)
@@ -441,6 +460,7 @@ static const struct CMUnitTest tests[] = {
     DESK_TEST(test_a_letter_that_was_closed_is_not_sent),
     DESK_TEST(test_a_letter_that_fails_while_it_is_sent_stays_open),
     DESK_TEST(test_a_run_is_read_in_its_order),
+    DESK_TEST(test_letters_of_ids_are_read_in_the_order_of_the_ids),
     DESK_TEST(test_a_letter_gets_a_new_key_once),
     DESK_TEST(test_an_edited_letter_names_the_command_in_its_place),
     DESK_TEST(test_a_replay_ends_the_link_to_an_edited_command),

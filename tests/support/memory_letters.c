@@ -80,16 +80,6 @@ static struct letter_record copy_record(struct arena *arena, const struct letter
 
 /* --- the write in a transaction --- */
 
-static bool is_letter_id(struct text id)
-{
-    static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < id.length; i++) {
-        if (memchr(digits, id.bytes[i], sizeof digits - 1) == NULL)
-            return false;
-    }
-    return id.length == LETTER_ID_DIGITS;
-}
-
 /* Replaces the history by one that ends with `event`, without the oldest entry if it is full. */
 static void add_event(struct letter_record *record, struct arena *arena, struct letter_event event)
 {
@@ -152,7 +142,7 @@ static enum store_status write_letter(struct memory_transaction *transaction,
     enum store_status status = memory_acquire(transaction, document, error);
     if (status != STORE_OK)
         return status;
-    if (!is_letter_id(letter->id) || letter->times < 1 || letter->attempts < 0) {
+    if (!letter_id_is_valid(letter->id) || letter->times < 1 || letter->attempts < 0) {
         error_set(error, "memory: refused: a letter with an invalid id or number");
         return STORE_REFUSED;
     }
