@@ -4,70 +4,46 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "common/mongo/letters_desk.h"
 #include "ctl/commands.h"
+#include "ctl/desk/closing.h"
 #include "ctl/letter_selection.h"
 #include "ctl/output.h"
 #include "ctl/terminal.h"
 
 enum { IDS_PER_WRITE = 1000, NOTE_BYTES_MAX = 1024 };
 
-/* What one of the commands does. */
-struct closing {
-    enum letter_state state;
-    enum letter_action action;
+/* One of the commands, and its words. */
+struct command_words {
+    const char *closing;
     const char *verb; /* of the question */
     const char *end;  /* of the question */
     const char *done;
-    bool from[LETTER_DISCARDED + 1];
 };
 
-static const struct closing resolving = {
-    .state = LETTER_RESOLVED,
-    .action = LETTER_ACTION_RESOLVED,
-    .verb = "Mark",
-    .end = "as resolved",
-    .done = "resolved",
-    .from = {[LETTER_OPEN] = true, [LETTER_REPLAYED] = true},
-};
-static const struct closing discarding = {
-    .state = LETTER_DISCARDED,
-    .action = LETTER_ACTION_DISCARDED,
-    .verb = "Mark",
-    .end = "as discarded",
-    .done = "discarded",
-    .from = {[LETTER_OPEN] = true, [LETTER_REPLAYED] = true},
-};
-static const struct closing reopening = {
-    .state = LETTER_OPEN,
-    .action = LETTER_ACTION_REOPENED,
-    .verb = "Open",
-    .end = "again",
-    .done = "opened again",
-    .from = {[LETTER_REPLAYED] = true, [LETTER_RESOLVED] = true, [LETTER_DISCARDED] = true},
-};
+static const struct command_words resolving = {"resolve", "Mark", "as resolved", "resolved"};
+static const struct command_words discarding = {"discard", "Mark", "as discarded", "discarded"};
+static const struct command_words reopening = {"reopen", "Open", "again", "opened again"};
 
-static bool ask(const struct options *options, const struct closing *closing, size_t count)
+static bool ask(const struct options *options, const struct command_words *words, size_t count)
 {
     char question[64];
-    (void)snprintf(question, sizeof question, "%s %zu letter%s %s?", closing->verb, count,
-                   count == 1 ? "" : "s", closing->end);
+    (void)snprintf(question, sizeof question, "%s %zu letter%s %s?", words->verb, count,
+                   count == 1 ? "" : "s", words->end);
     return options->yes || terminal_ask(question);
 }
 
 static bool write_all(const struct options *options, const struct desk_session *session,
-                      const struct closing *closing, const struct letter_selection *selection,
+                      const struct command_words *words, const struct letter_selection *selection,
                       size_t *ret_changed, struct error *error)
 {
+    const struct closing *closing = closing_find(text_of(words->closing));
     struct letter_note note = {
         .action = closing->action, .by = session->desk.by, .note = text_of(options->note)};
     *ret_changed = 0;
     for (size_t i = 0; i < selection->count; i += IDS_PER_WRITE) {
         size_t changed = 0, left = selection->count - i;
-        struct letter_set set = {.ids = selection->ids + i,
-                                 .count = left < IDS_PER_WRITE ? left : IDS_PER_WRITE};
-        for (size_t j = 0; j < sizeof set.states / sizeof set.states[0]; j++)
-            set.states[j] = closing->from[j];
+        struct letter_set set =
+            closing_set(closing, selection->ids + i, left < IDS_PER_WRITE ? left : IDS_PER_WRITE);
         if (mongo_letters_close(session->desk.store, &set, closing->state, &note, &changed,
                                 error) != STORE_OK)
             return false;
@@ -77,18 +53,18 @@ static bool write_all(const struct options *options, const struct desk_session *
 }
 
 static int close_selected(const struct options *options, const struct desk_session *session,
-                          const struct closing *closing, struct arena *arena)
+                          const struct command_words *words, struct arena *arena)
 {
     struct letter_selection selection;
     struct error error = {""};
     size_t changed = 0;
     if (!letter_selection_read(options, session, arena, &selection, &error))
         return fail_with(&error);
-    if (selection.count > 0 && !ask(options, closing, selection.count))
+    if (selection.count > 0 && !ask(options, words, selection.count))
         return EXIT_FAILED;
-    if (!write_all(options, session, closing, &selection, &changed, &error))
+    if (!write_all(options, session, words, &selection, &changed, &error))
         return fail_with(&error);
-    (void)printf("%zu letter%s %s", changed, changed == 1 ? "" : "s", closing->done);
+    (void)printf("%zu letter%s %s", changed, changed == 1 ? "" : "s", words->done);
     if (changed < selection.count)
         (void)printf("; %zu were in another state", selection.count - changed);
     (void)putchar('\n');
@@ -105,14 +81,15 @@ static bool check_note(const struct options *options)
     return false;
 }
 
-static int run(const struct options *options, const struct closing *closing, struct arena *arena)
+static int run(const struct options *options, const struct command_words *words,
+               struct arena *arena)
 {
     struct desk_session session;
     struct error error = {""};
     if (!letter_selection_check(options) || !check_note(options))
         return EXIT_USAGE;
     int status = desk_session_open(options, DESK_DATABASE, arena, &session, &error)
-                     ? close_selected(options, &session, closing, arena)
+                     ? close_selected(options, &session, words, arena)
                      : fail_with(&error);
     desk_session_close(&session);
     return status;

@@ -95,21 +95,6 @@ static void add_verdict(struct plan *plan, const struct letter_record *record,
 
 /* --- a block -------------------------------------------------------------------------------- */
 
-/* Without a policy only what the letter itself says can be known. */
-static void judge_without_policy(const struct plan *plan, const struct letter_record *records,
-                                 size_t count, struct dry_verdict *verdicts)
-{
-    for (size_t i = 0; i < count; i++) {
-        enum replay_obstacle obstacle = replay_obstacle(
-            &records[i], &plan->replay, &plan->session->settings, plan->session->now_ms);
-        verdicts[i] = (struct dry_verdict){.kind = obstacle == REPLAY_OBSTACLE_NONE ? DRY_SUCCEEDS
-                                                   : obstacle == REPLAY_OBSTACLE_KEY_EXPIRED
-                                                       ? DRY_KEY_EXPIRED
-                                                       : DRY_NOT_REPLAYABLE,
-                                           .text = text_of(replay_obstacle_text(obstacle))};
-    }
-}
-
 /* Says what would become of the letters. A dry run changes nothing. Otherwise letters whose
    commands have succeeded are closed, after the dry run has said so. */
 static bool judge(const struct plan *plan, struct letter_record *records, size_t count,
@@ -119,9 +104,7 @@ static bool judge(const struct plan *plan, struct letter_record *records, size_t
     desk.read_only = desk.read_only || plan->options->dry_run;
     if (!settle_replayed(&desk, records, count, arena, error))
         return false;
-    if (desk.policy == NULL)
-        judge_without_policy(plan, records, count, ret_verdicts);
-    else if (!dry_run(&desk, &plan->replay, records, count, arena, ret_verdicts, error))
+    if (!dry_run(&desk, &plan->replay, records, count, arena, ret_verdicts, error))
         return false;
     return plan->options->dry_run || settle_letters(&desk, records, count, arena, error);
 }

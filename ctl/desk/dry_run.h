@@ -41,8 +41,9 @@ struct dry_verdict {
  * Plans the letters one after the other, in this order. Each block of DRY_RUN_SNAPSHOT_MAX is
  * planned on a snapshot of its own, which does not have the effects of the blocks before; a block
  * is smaller if its documents are too large. The records must have their bodies. Sets
- * `ret_verdicts[count]`. desk->policy must be given. Returns false, with an error, if the database
- * does not answer.
+ * `ret_verdicts[count]`. Without desk->policy nothing is planned: a letter that can be sent is
+ * SUCCEEDS then, with a text that says no more than that. Returns false, with an error, if the
+ * database does not answer.
  */
 ALLOT_CHECK bool dry_run(const struct desk *desk, const struct replay_options *options,
                          const struct letter_record *records, size_t count, struct arena *arena,

@@ -1,30 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Resolves, discards and reopens letters, after a question if they are several. */
-#include "common/mongo/letters_desk.h"
-#include "common/mongo/letters_read.h"
+#include "ctl/desk/closing.h"
 #include "ctl/web/parts.h"
 #include "ctl/web/selection.h"
 
-/* An action, as its button names it. */
-struct closing {
-    const char *name;
-    const char *done;
-    enum letter_state state; /* after it */
-    enum letter_action action;
-};
-
-static const struct closing closings[] = {
-    {"resolve", "resolved", LETTER_RESOLVED, LETTER_ACTION_RESOLVED},
-    {"discard", "discarded", LETTER_DISCARDED, LETTER_ACTION_DISCARDED},
-    {"reopen", "open again", LETTER_OPEN, LETTER_ACTION_REOPENED},
-};
-
-static const struct closing *find_closing(struct text name)
+static const char *done_text(const struct closing *closing)
 {
-    for (size_t i = 0; i < sizeof closings / sizeof closings[0]; i++)
-        if (text_is(name, closings[i].name))
-            return &closings[i];
-    return NULL;
+    return closing->state == LETTER_OPEN ? "open again" : letter_state_name(closing->state);
 }
 
 /* Letters that were dead-lettered again since they were seen stay as they are. */
@@ -32,19 +14,12 @@ static bool close_letters(const struct site *site, const struct web_request *req
                           const struct closing *closing, const struct selection *selection,
                           size_t *ret_changed, struct error *error)
 {
-    struct letter_set set = {
-        .ids = selection->ids,
-        .count = selection->count,
-        .last_at_ms = form_number(&request->form, "seen", INT64_MAX, 0),
-    };
+    struct letter_set set = closing_set(closing, selection->ids, selection->count);
+    set.last_at_ms = form_number(&request->form, "seen", INT64_MAX, 0);
     struct text note = form_value(&request->form, "note");
     struct letter_note event = {.action = closing->action,
                                 .by = site->options->by,
                                 .note = note.length > 0 ? note : TEXT_NONE};
-    bool reopen = closing->state == LETTER_OPEN;
-    set.states[LETTER_OPEN] = !reopen;
-    set.states[LETTER_REPLAYED] = true;
-    set.states[LETTER_RESOLVED] = set.states[LETTER_DISCARDED] = reopen;
     return mongo_letters_close(site->store, &set, closing->state, &event, ret_changed, error) ==
            STORE_OK;
 }
@@ -79,7 +54,7 @@ static struct web_response report(const struct site *site, const struct web_requ
     struct html html = page_begin(site, request, "Done", PAGE_LETTERS);
     html_raw(&html, "<p class=\"lead\" role=\"status\">");
     part_count(&html, (int64_t)changed, "letter");
-    html_format(&html, " %s %s.", changed == 1 ? "is" : "are", closing->done);
+    html_format(&html, " %s %s.", changed == 1 ? "is" : "are", done_text(closing));
     html_raw(&html, "</p>");
     if (changed < selected) {
         html_raw(&html, "<p class=\"note\">");
@@ -95,7 +70,7 @@ struct web_response close_submit(const struct site *site, const struct web_reque
 {
     struct error error = {""};
     size_t changed = 0;
-    const struct closing *closing = find_closing(form_value(&request->form, "action"));
+    const struct closing *closing = closing_find(form_value(&request->form, "action"));
     struct selection selection = selection_of_form(&request->form, request->arena);
     if (closing == NULL)
         return page_error(site, request, HTTP_BAD_REQUEST, "There is no such action.");

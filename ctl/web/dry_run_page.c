@@ -37,22 +37,6 @@ static const char *const kind_labels[KINDS] = {
 
 /* --- the plan ------------------------------------------------------------------------------- */
 
-/* Without a policy: what cannot be replayed is known without the database. */
-static void look_at_obstacles(struct plan *plan)
-{
-    for (size_t i = 0; i < plan->selection.count; i++) {
-        enum replay_obstacle obstacle = replay_obstacle(&plan->selection.records[i], &plan->options,
-                                                        plan->site->settings, plan->now_ms);
-        plan->verdicts[i] = (struct dry_verdict){
-            .kind = obstacle == REPLAY_OBSTACLE_KEY_EXPIRED ? DRY_KEY_EXPIRED
-                    : obstacle == REPLAY_OBSTACLE_NONE      ? DRY_SUCCEEDS
-                                                            : DRY_NOT_REPLAYABLE,
-            .text = text_of(obstacle == REPLAY_OBSTACLE_NONE ? "can be sent"
-                                                             : replay_obstacle_text(obstacle)),
-        };
-    }
-}
-
 static bool make_plan(struct plan *plan, const struct web_request *request, struct error *error)
 {
     struct desk desk = site_desk(plan->site, request);
@@ -60,12 +44,9 @@ static bool make_plan(struct plan *plan, const struct web_request *request, stru
         return false;
     plan->verdicts = ARENA_ARRAY(request->arena, struct dry_verdict, plan->selection.count);
     if (!settle_replayed(&desk, plan->selection.records, plan->selection.count, request->arena,
-                         error))
-        return false;
-    if (desk.policy == NULL)
-        look_at_obstacles(plan);
-    else if (!dry_run(&desk, &plan->options, plan->selection.records, plan->selection.count,
-                      request->arena, plan->verdicts, error))
+                         error) ||
+        !dry_run(&desk, &plan->options, plan->selection.records, plan->selection.count,
+                 request->arena, plan->verdicts, error))
         return false;
     for (size_t i = 0; i < plan->selection.count; i++) {
         plan->counts[plan->verdicts[i].kind]++;

@@ -20,20 +20,7 @@
 #include "ctl/desk/dry_run.h"
 #include "tests/support/desk_letters.h"
 
-#define P1 "00000000-0000-4000-8000-000000000001"
-#define P2 "00000000-0000-4000-8000-000000000002"
-#define C(number) "cccccccc-0000-4000-8000-0000000000" number
-#define COMMAND(name, params) "{\"version\":1,\"command\":\"" name "\",\"params\":{" params "}}"
-#define CREATE(provider, name)                                                                     \
-    COMMAND("provider.create", "\"uuid\":\"" provider "\",\"name\":\"" name "\"")
-#define INVENTORY(provider, vcpu)                                                                  \
-    COMMAND("inventory.set", "\"uuid\":\"" provider "\",\"resource_provider_generation\":0,"       \
-                             "\"inventories\":{\"VCPU\":{\"total\":" vcpu "}}")
-#define SET(consumer, provider, vcpu)                                                              \
-    COMMAND("allocation.set",                                                                      \
-            "\"consumer_uuid\":\"" consumer "\",\"project_id\":\"p\",\"user_id\":\"u\","           \
-            "\"consumer_generation\":null,\"consumer_type\":\"INSTANCE\","                         \
-            "\"allocations\":{\"" provider "\":{\"resources\":{\"VCPU\":" vcpu "}}}")
+#define SET(consumer, provider, vcpu) SET_OF("p", consumer, provider, vcpu)
 
 enum { RETENTION_MS = 3600 * 1000, RECORDS_MAX = 16, TIMEOUT_MS = 30000 };
 

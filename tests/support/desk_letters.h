@@ -39,4 +39,20 @@ void desk_expect(const struct desk_world *world, const struct delivery *delivery
 struct letter_record desk_letter(const struct desk_world *world, const struct delivery *delivery,
                                  int64_t at_ms);
 
+/* Bodies of commands. Numbers and names are string literals; C() takes two digits. */
+#define P1 "00000000-0000-4000-8000-000000000001"
+#define P2 "00000000-0000-4000-8000-000000000002"
+#define C(number) "cccccccc-0000-4000-8000-0000000000" number
+#define COMMAND(name, params) "{\"version\":1,\"command\":\"" name "\",\"params\":{" params "}}"
+#define CREATE(provider, name)                                                                     \
+    COMMAND("provider.create", "\"uuid\":\"" provider "\",\"name\":\"" name "\"")
+#define INVENTORY(provider, vcpu)                                                                  \
+    COMMAND("inventory.set", "\"uuid\":\"" provider "\",\"resource_provider_generation\":0,"       \
+                             "\"inventories\":{\"VCPU\":{\"total\":" vcpu "}}")
+#define SET_OF(project, consumer, provider, vcpu)                                                  \
+    COMMAND("allocation.set",                                                                      \
+            "\"consumer_uuid\":\"" consumer "\",\"project_id\":\"" project                         \
+            "\",\"user_id\":\"u\",\"consumer_generation\":null,\"consumer_type\":\"INSTANCE\","    \
+            "\"allocations\":{\"" provider "\":{\"resources\":{\"VCPU\":" vcpu "}}}")
+
 #endif

@@ -9,6 +9,8 @@
 #include "common/mongo/mongo_store.h"
 #include "tests/system/worker_fixture.h"
 
+enum { LETTERS_PER_TRANSACTION = 500 };
+
 const char *run_allotctl(const char *arguments, int status)
 {
     return run_allotctl_as("ALLOT_AMQP_URI", arguments, status);
@@ -30,37 +32,47 @@ const char *run_allotctl_as(const char *uri_variable, const char *arguments, int
     return output;
 }
 
-static void write_letter(struct store *store, const struct letter *letter, struct error *error)
+static void write_block(struct store *store, const struct letter *letters, size_t count)
 {
-    enum store_status status = store->ops->prepare(store, error);
+    struct error error = {""};
+    enum store_status status = store->ops->begin(store, &error);
     if (status == STORE_OK)
-        status = store->ops->begin(store, error);
+        status = store->ops->write_letters(store, letters, count, &error);
     if (status == STORE_OK)
-        status = store->ops->write_letters(store, letter, 1, error);
-    if (status == STORE_OK)
-        status = store->ops->commit(store, error);
-    if (status != STORE_OK)
-        fail_msg("%s", error->text);
+        status = store->ops->commit(store, &error);
     store->ops->end(store);
+    if (status != STORE_OK)
+        fail_msg("%s", error.text);
 }
 
-void store_letter(const struct letter *letter)
+void store_letters(const struct letter *letters, size_t count)
 {
     struct error error = {""};
     struct mongo_options options = {.uri = text_of(getenv("ALLOT_MONGODB_URI")),
                                     .database = text_of(fixture_database()),
                                     .timeout_ms = WAIT_MS,
                                     .retention_ms = 1000000,
-                                    .letters_retention_ms = 1000000,
+                                    .letters_retention_ms = 1000000000,
                                     .worker = text_of(FIXTURE_WORKER),
                                     .clock = system_clock()};
     struct mongo_pool *pool = mongo_pool_new(&options, &error);
     assert_non_null(pool);
     struct store *store = mongo_store_new(pool, &error);
     assert_non_null(store);
-    write_letter(store, letter, &error);
+    if (store->ops->prepare(store, &error) != STORE_OK)
+        fail_msg("%s", error.text);
+    for (size_t i = 0; i < count; i += LETTERS_PER_TRANSACTION) {
+        size_t left = count - i;
+        write_block(store, letters + i,
+                    left < LETTERS_PER_TRANSACTION ? left : (size_t)LETTERS_PER_TRANSACTION);
+    }
     store->ops->free(store);
     mongo_pool_free(pool);
+}
+
+void store_letter(const struct letter *letter)
+{
+    store_letters(letter, 1);
 }
 
 int64_t count_letters(const char *query)

@@ -16,7 +16,8 @@ const char *run_allotctl(const char *arguments, int status);
 /* The same, as the user of the broker whose URI the variable has. */
 const char *run_allotctl_as(const char *uri_variable, const char *arguments, int status);
 
-/* Writes a letter as a worker does it. */
+/* Write letters as a worker does it, in transactions of up to 500. */
+void store_letters(const struct letter *letters, size_t count);
 void store_letter(const struct letter *letter);
 /* Returns the number of letters that match a query of MongoDB, given as JSON. */
 int64_t count_letters(const char *query);

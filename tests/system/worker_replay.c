@@ -27,7 +27,7 @@
 
 extern char **environ;
 
-enum { ARGUMENTS_MAX = 4096, LETTERS_PER_TRANSACTION = 500, PAUSE_US = 20000 };
+enum { ARGUMENTS_MAX = 4096, PAUSE_US = 20000 };
 
 #define ALLOW_ALL "    allow:\n      - {commands: ['*'], projects: ['*'], providers: ['*']}\n"
 
@@ -150,44 +150,6 @@ struct letter letter_of(struct arena *arena, const char *principal, const char *
     letter.times = 1;
     letter.published = true; /* so no worker publishes its dead letter */
     return letter_copy(arena, &letter);
-}
-
-static void write_block(struct store *store, const struct letter *letters, size_t count)
-{
-    struct error error = {""};
-    enum store_status status = store->ops->begin(store, &error);
-    if (status == STORE_OK)
-        status = store->ops->write_letters(store, letters, count, &error);
-    if (status == STORE_OK)
-        status = store->ops->commit(store, &error);
-    store->ops->end(store);
-    if (status != STORE_OK)
-        fail_msg("%s", error.text);
-}
-
-void store_letters(const struct letter *letters, size_t count)
-{
-    struct error error = {""};
-    struct mongo_options options = {.uri = text_of(getenv("ALLOT_MONGODB_URI")),
-                                    .database = text_of(fixture_database()),
-                                    .timeout_ms = WAIT_MS,
-                                    .retention_ms = 1000000,
-                                    .letters_retention_ms = 1000000000,
-                                    .worker = text_of(FIXTURE_WORKER),
-                                    .clock = system_clock()};
-    struct mongo_pool *pool = mongo_pool_new(&options, &error);
-    assert_non_null(pool);
-    struct store *store = mongo_store_new(pool, &error);
-    assert_non_null(store);
-    if (store->ops->prepare(store, &error) != STORE_OK)
-        fail_msg("%s", error.text);
-    for (size_t i = 0; i < count; i += LETTERS_PER_TRANSACTION) {
-        size_t left = count - i;
-        write_block(store, letters + i,
-                    left < LETTERS_PER_TRANSACTION ? left : (size_t)LETTERS_PER_TRANSACTION);
-    }
-    store->ops->free(store);
-    mongo_pool_free(pool);
 }
 
 void change_letters(const char *filter, const char *update, int64_t count)

@@ -40,8 +40,6 @@ const char *await_letter(const char *key);
 /* Returns the letter that a worker makes of a command of this principal, in `arena`: forbidden. */
 struct letter letter_of(struct arena *arena, const char *principal, const char *key,
                         const char *body);
-/* Stores letters as a worker does it, in transactions of up to 500. */
-void store_letters(const struct letter *letters, size_t count);
 /* Changes letters that fit a filter by an update of MongoDB, both given as JSON. Fails unless it is
    `count` letters. */
 void change_letters(const char *filter, const char *update, int64_t count);

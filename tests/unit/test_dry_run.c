@@ -21,20 +21,6 @@
 #include "tests/support/fake_clock.h"
 #include "tests/support/memory_store.h"
 
-#define P1 "00000000-0000-4000-8000-000000000001"
-#define P2 "00000000-0000-4000-8000-000000000002"
-#define C(number) "cccccccc-0000-4000-8000-0000000000" number
-#define COMMAND(name, params) "{\"version\":1,\"command\":\"" name "\",\"params\":{" params "}}"
-#define CREATE(provider, name)                                                                     \
-    COMMAND("provider.create", "\"uuid\":\"" provider "\",\"name\":\"" name "\"")
-#define INVENTORY(provider, vcpu)                                                                  \
-    COMMAND("inventory.set", "\"uuid\":\"" provider "\",\"resource_provider_generation\":0,"       \
-                             "\"inventories\":{\"VCPU\":{\"total\":" vcpu "}}")
-#define SET_OF(project, consumer, provider, vcpu)                                                  \
-    COMMAND("allocation.set",                                                                      \
-            "\"consumer_uuid\":\"" consumer "\",\"project_id\":\"" project                         \
-            "\",\"user_id\":\"u\",\"consumer_generation\":null,\"consumer_type\":\"INSTANCE\","    \
-            "\"allocations\":{\"" provider "\":{\"resources\":{\"VCPU\":" vcpu "}}}")
 #define SET(consumer, vcpu) SET_OF("blue", consumer, P1, vcpu)
 #define GET COMMAND("provider.get", "\"uuid\":\"" P1 "\"")
 
@@ -244,6 +230,20 @@ static void test_a_letter_with_an_expired_key_needs_a_new_one(void **state)
     run(fixture);
     assert_verdict(fixture, 0, DRY_SUCCEEDS, NULL, NULL);
     assert_verdict(fixture, 1, DRY_SUCCEEDS, NULL, NULL);
+}
+
+static void test_without_a_policy_only_the_letters_are_judged(void **state)
+{
+    struct fixture *fixture = *state;
+    (void)add(fixture, "blue", "k1", SET_OF("red", C("01"), P1, "1"));
+    add(fixture, "blue", "k2", SET(C("01"), "1"))->last_at_ms = NOW_MS - RETENTION_MS;
+    (void)add(fixture, "root", "k3", GET);
+    fixture->desk.policy = NULL;
+    run(fixture);
+    assert_verdict(fixture, 0, DRY_SUCCEEDS, NULL, "can be sent");
+    assert_verdict(fixture, 1, DRY_KEY_EXPIRED, NULL, NULL);
+    assert_verdict(fixture, 2, DRY_NOT_REPLAYABLE, NULL,
+                   replay_obstacle_text(REPLAY_OBSTACLE_READ));
 }
 
 static void test_reads_and_letters_without_their_body_are_not_replayed(void **state)
@@ -464,6 +464,7 @@ int main(void)
         TEST(test_a_recorded_answer_would_be_given_again),
         TEST(test_a_letter_with_the_key_of_one_before_it_gets_its_answer),
         TEST(test_a_letter_with_an_expired_key_needs_a_new_one),
+        TEST(test_without_a_policy_only_the_letters_are_judged),
         TEST(test_reads_and_letters_without_their_body_are_not_replayed),
         TEST(test_what_cannot_be_decoded_would_fail),
         TEST(test_a_deadline_counts_only_if_it_is_kept),
