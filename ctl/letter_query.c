@@ -108,7 +108,6 @@ bool letter_query_read(const struct options *options, struct store *store, int64
 
 struct text_search {
     struct text text;
-    bool keep_body;
     letter_visit visit;
     void *context;
     size_t left; /* letters that may still be visited */

@@ -148,7 +148,6 @@ static const struct option_row rows[] = {
      "only consumers of this type; 'all' adds all types up"},
     {OPTION_GENERATION, "generation", "N", KIND_NUMBER, AT(generation), NULL,
      "generation that it must have now"},
-    {OPTION_NAME, "name", "NAME", KIND_TEXT, AT(name), NULL, "name of the provider"},
     {OPTION_UUID, "uuid", "UUID", KIND_TEXT, AT(uuid), NULL,
      "UUID of the provider, instead of a random one"},
     {OPTION_PARENT, "parent", "NAME|UUID", KIND_TEXT, AT(parent), NULL,

@@ -76,7 +76,6 @@ enum option_id {
     OPTION_TYPE,
     OPTION_USAGE_TYPE,
     OPTION_GENERATION,
-    OPTION_NAME,
     OPTION_UUID,
     OPTION_PARENT,
     OPTION_PREFIX,
@@ -151,7 +150,6 @@ struct options {
     const char *routing_key;
     const char *user;
     const char *type;
-    const char *name;
     const char *uuid;
     const char *parent;
     const char *prefix;

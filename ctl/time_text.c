@@ -11,24 +11,27 @@
 enum { MS_PER_S = 1000, S_PER_MINUTE = 60, S_PER_HOUR = 3600, S_PER_DAY = 86400 };
 #define END_S INT64_C(253402300800) /* the year 10000 begins */
 
-struct time_text time_format(int64_t time_ms)
+/* `convert` is gmtime_r or localtime_r. */
+static struct time_text format_time(int64_t time_ms,
+                                    struct tm *(*convert)(const time_t *, struct tm *),
+                                    const char *pattern)
 {
     struct time_text result = {"-"};
     time_t seconds = time_ms / MS_PER_S;
     struct tm parts;
-    if (time_ms > 0 && seconds < END_S && gmtime_r(&seconds, &parts) != NULL)
-        (void)strftime(result.chars, sizeof result.chars, "%Y-%m-%dT%H:%M:%SZ", &parts);
+    if (time_ms > 0 && seconds < END_S && convert(&seconds, &parts) != NULL)
+        (void)strftime(result.chars, sizeof result.chars, pattern, &parts);
     return result;
+}
+
+struct time_text time_format(int64_t time_ms)
+{
+    return format_time(time_ms, gmtime_r, "%Y-%m-%dT%H:%M:%SZ");
 }
 
 struct time_text time_format_local(int64_t time_ms)
 {
-    struct time_text result = {"-"};
-    time_t seconds = time_ms / MS_PER_S;
-    struct tm parts;
-    if (time_ms > 0 && seconds < END_S && localtime_r(&seconds, &parts) != NULL)
-        (void)strftime(result.chars, sizeof result.chars, "%Y-%m-%d %H:%M:%S %z", &parts);
-    return result;
+    return format_time(time_ms, localtime_r, "%Y-%m-%d %H:%M:%S %z");
 }
 
 static struct time_text two_units(int64_t first, char first_unit, int64_t second, char second_unit)

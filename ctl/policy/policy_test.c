@@ -2,7 +2,7 @@
 /*
  * Design. read_case() turns the options into a question, policy_explain() answers it, and
  * print_explanation() says it in words: the verdict first, then the rule with its lists. What was
- * given but does not count for the command, or was not given, is told on stderr, since a verdict
+ * given but does not count for the command, or was not given, is named on stderr, since a verdict
  * that is read as more than it says would be dangerous.
  *
  * Guarantees. Nothing is decided here. A command that always involves a project or a provider is a

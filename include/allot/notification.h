@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A notification: what the operator is told about letters. The database holds each one until it was
- * sent, so that all workers together send it once. Texts are borrowed.
+ * A notification: what allotd sends to the operator about letters. The database holds each one
+ * until it was sent, so that all workers together send it once. Texts are borrowed.
  */
 #ifndef ALLOT_NOTIFICATION_H
 #define ALLOT_NOTIFICATION_H
@@ -43,7 +43,7 @@ enum {
     NOTIFICATION_TRIES_MAX = 64,         /* then it is given up, after about an hour */
     NOTIFICATION_GROUPS_MAX = 10,        /* new groups that are each told apart */
     NOTIFICATION_RATE_MS = 60 * 1000,    /* the time in which letters are counted */
-    NOTIFICATION_RATE_AGAIN_MS = 600000, /* a rate that stays high is told again after that */
+    NOTIFICATION_RATE_AGAIN_MS = 600000, /* a rate that stays high is reported again after that */
 };
 
 /* How a try ended. */

@@ -3,7 +3,7 @@
  * Design. The memory store is six files: this one has the operations of the port, the faults, the
  * attempt records and the calls for tests; memory_document.c has documents and versions,
  * memory_load.c fills a snapshot, memory_write.c has transactions and writes, memory_letters.c has
- * letters, memory_notifications.c what is told of them, memory_workers.c what workers report.
+ * letters, memory_notifications.c notifications about them, memory_workers.c what workers report.
  *
  * Each call of the port begins with begin_call(). It counts the call, takes a due fault from the
  * database's list (take_fault) and applies it (apply_fault), before the call itself has done

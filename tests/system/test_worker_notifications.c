@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tests that real workers tell the operator about letters: with programs, which are shell scripts
- * in a folder of the test's own, and with a webhook, a server in this process.
+ * Tests that real workers send notifications about letters: to programs, which are shell scripts
+ * in a folder of the test's own, and to a webhook, a server in this process.
  *
  * Groups that have letters at the first look are known, so a test waits for that look before it
- * sends what fails. That something is not told is shown by what is told after it, since a look
- * finds all that is new.
+ * sends what fails. A later notification shows that an earlier one was not sent, since a look finds
+ * all that is new.
  */
 #include "tests/system/worker_fixture.h"
 
