@@ -27,6 +27,5 @@ void database_close(struct database *database)
 {
     if (database->store != NULL)
         database->store->ops->free(database->store);
-    mongo_pool_free(database->pool);
-    mongo_library_cleanup();
+    mongo_pool_leave(database->pool);
 }

@@ -11,6 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
+#ifdef ALLOT_LEAK_CHECK
+#include <sanitizer/lsan_interface.h>
+#endif
 
 #include "allot/transport.h"
 #include "common/base/version.h"
@@ -88,9 +92,8 @@ static void raise_stack_limit(void)
     (void)setrlimit(RLIMIT_STACK, &limit);
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
-    raise_stack_limit();
     if (is_only_option(argc, argv, "--help")) {
         command_print_overview();
         return finish_output(EXIT_SUCCESS);
@@ -108,4 +111,21 @@ int main(int argc, char **argv)
         return finish_output(EXIT_SUCCESS);
     }
     return fail_unknown_command(argc, argv);
+}
+
+/* Ends without the functions of atexit(): threads of libmongoc may still run (database.h), and
+   must not use what a library frees there. The leak check is one of these functions. */
+static void end_process(int status)
+{
+    (void)fflush(NULL);
+#ifdef ALLOT_LEAK_CHECK
+    __lsan_do_leak_check();
+#endif
+    _exit(status);
+}
+
+int main(int argc, char **argv)
+{
+    raise_stack_limit();
+    end_process(run(argc, argv));
 }

@@ -3,6 +3,9 @@
  * Design. Each function is one find with the pool's read concern (majority). Sections: one letter,
  * a list, one after the other.
  *
+ * A list of ids comes back in the order of the ids, not in that of the index, since a replay and a
+ * dry run need the order that was shown.
+ *
  * Not here: what a filter asks for (letter_filter.c), and the groups (letter_groups.c).
  */
 #include "common/mongo/letters_read.h"

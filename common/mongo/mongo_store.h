@@ -59,8 +59,12 @@ ALLOT_CHECK bool mongo_uri_read(struct text text, struct arena *arena, struct mo
    the pool. Thread-safe. */
 struct mongo_pool;
 struct mongo_pool *mongo_pool_new(const struct mongo_options *options, struct error *error);
-/* Frees the pool, after all its stores. NULL is allowed. */
+/* Frees the pool, after all its stores. It waits for the threads of libmongoc that monitor the
+   servers: up to 500 ms. NULL is allowed. */
 void mongo_pool_free(struct mongo_pool *pool);
+/* The same without the wait, for a process that ends now, by _exit(): the threads go on until then,
+   so the pool's memory is kept. NULL is allowed. Not thread-safe. */
+void mongo_pool_leave(struct mongo_pool *pool);
 
 /* Totals of all stores of a pool. */
 struct mongo_counters {

@@ -57,6 +57,7 @@ struct mongo_pool {
     _Atomic uint64_t clock_measurements; /* of the database's clock, that succeeded */
     _Atomic uint64_t commands;
     _Atomic uint64_t documents_returned;
+    struct mongo_pool *next_left; /* the pool that was left before this one */
 };
 
 #endif
