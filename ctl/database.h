@@ -13,7 +13,7 @@ struct database {
 
 /* Starts libmongoc and opens a store; it does not connect. `settings` are borrowed for the call.
    Returns false, with an error, if the URI is invalid. Call database_close() also then, and once
-   in a process, which then has to end by _exit(). */
+   in a process, which then has to end by end_process(). */
 ALLOT_CHECK bool database_open(const struct settings *settings, struct database *ret_database,
                                struct error *error);
 /* Frees the store. The pool and libmongoc are left to the end of the process, since to end them

@@ -11,13 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <unistd.h>
-#ifdef ALLOT_LEAK_CHECK
-#include <sanitizer/lsan_interface.h>
-#endif
 
 #include "allot/transport.h"
 #include "common/base/version.h"
+#include "common/host/end_process.h"
 #include "ctl/command_table.h"
 #include "ctl/output.h"
 #include "ctl/terminal.h"
@@ -111,17 +108,6 @@ static int run(int argc, char **argv)
         return finish_output(EXIT_SUCCESS);
     }
     return fail_unknown_command(argc, argv);
-}
-
-/* Ends without the functions of atexit(): threads of libmongoc may still run (database.h), and
-   must not use what a library frees there. The leak check is one of these functions. */
-static void end_process(int status)
-{
-    (void)fflush(NULL);
-#ifdef ALLOT_LEAK_CHECK
-    __lsan_do_leak_check();
-#endif
-    _exit(status);
 }
 
 int main(int argc, char **argv)

@@ -8,6 +8,7 @@
 
 #include "common/base/version.h"
 #include "common/codec/settings_file.h"
+#include "common/host/end_process.h"
 #include "common/host/http_post.h"
 #include "worker/arguments.h"
 #include "worker/exposures.h"
@@ -121,9 +122,9 @@ int main(int argc, char **argv)
         exposures_log(&worker, arguments.config);
         status = arguments.check ? say_ok() : run(&worker, signals);
     }
+    mongo_set_log(NULL, NULL); /* the threads of libmongoc go on to the end */
     worker_clear(&worker);
     arena_free(worker.arena);
     http_library_cleanup();
-    mongo_library_cleanup();
-    return status;
+    end_process(status);
 }

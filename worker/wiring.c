@@ -203,7 +203,7 @@ static bool start_notifier(struct worker *worker, struct error *error)
         .store = store,
         .worker = worker->name,
         .rate = worker->settings.letters_notify_rate,
-        .look_ms = NOTIFIER_LOOK_MS,
+        .look_ms = worker->settings.letters_notify_interval_ms,
         .claim_ms = worker->notification_call.timeout_ms + NOTIFIER_CLAIM_REST_MS,
         .pause_ms = NOTIFIER_PAUSE_MS,
         .call = call,
@@ -287,7 +287,7 @@ void worker_clear(struct worker *worker)
     for (size_t i = 0; i < worker->lane_count; i++)
         lane_free(worker->lanes[i]);
     worker->lane_count = 0;
-    mongo_pool_free(worker->pool);
+    mongo_pool_leave(worker->pool);
     worker->pool = NULL;
     full_principals_free(worker->full);
     worker->full = NULL;

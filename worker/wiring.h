@@ -65,7 +65,8 @@ void worker_stop(struct worker *worker, int64_t patience_ms);
 ALLOT_CHECK bool worker_note_stop(struct worker *worker, int64_t limit_ms);
 /* Returns how many commands go back to the queue because they were not answered in that time. */
 uint64_t worker_returned(const struct worker *worker);
-/* Frees what worker_load and worker_start created, after worker_stop and worker_note_stop. */
+/* Frees what worker_load and worker_start created, after worker_stop and worker_note_stop, but for
+   the pool of the database, which needs up to 500 ms: end the process by end_process(). */
 void worker_clear(struct worker *worker);
 
 #endif

@@ -175,6 +175,9 @@ enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_JSON, LOG_FORMAT_TEXT };
       "Number of commands that may be dead-lettered in one minute, by all workers together. "      \
       "Above it, there is one notification; the next one follows when the rate was not above it "  \
       "for a minute, or after 10 minutes. 0: never. Set it alike on all workers.")                 \
+    X(DURATION, letters_notify_interval_ms, "letters.notify_interval", "5s", 100, 60000,           \
+      "Time between two looks for new groups of letters. One of the workers looks; set it alike "  \
+      "on all workers.")                                                                           \
     X(DURATION, letters_notify_timeout_ms, "letters.notify_timeout", "10s", 100, 60000,            \
       "Time limit of one run of letters.notify_command, or of one request to "                     \
       "letters.notify_url.")                                                                       \

@@ -20,6 +20,8 @@
 
 enum { PATH_ROOM = 128, TICK_US = 20000, TEXT_ROOM = 64 * 1024 };
 
+#define INTERVAL "500ms"
+
 /* A folder with a program, and the file that it writes. */
 struct box {
     char folder[PATH_ROOM];
@@ -47,6 +49,7 @@ static struct box make_program(const char *lines)
     assert_int_equal(fclose(file), 0);
     (void)snprintf(setting, sizeof setting, "%s", box.program);
     set_worker("ALLOT_LETTERS_NOTIFY_COMMAND", setting);
+    set_worker("ALLOT_LETTERS_NOTIFY_INTERVAL", INTERVAL);
     return box;
 }
 
@@ -280,6 +283,7 @@ static struct http_server *start_server(const char *const *answers, size_t count
     (void)snprintf(url, sizeof url, "http://127.0.0.1:%d/hook?token=secret-token",
                    http_server_port(server));
     set_worker("ALLOT_LETTERS_NOTIFY_URL", url);
+    set_worker("ALLOT_LETTERS_NOTIFY_INTERVAL", INTERVAL);
     return server;
 }
 

@@ -11,7 +11,6 @@
 #include "allot/store.h"
 
 enum {
-    NOTIFIER_LOOK_MS = 5000,
     NOTIFIER_CLAIM_REST_MS = 60 * 1000, /* that a claim is longer than a call may take */
 };
 
@@ -19,7 +18,7 @@ struct notifier_options {
     struct store *store; /* owned by the notifier from notifier_start on */
     struct text worker;  /* its name */
     int64_t rate;        /* letters.notify_rate */
-    int64_t look_ms;     /* between two looks: NOTIFIER_LOOK_MS */
+    int64_t look_ms;     /* letters.notify_interval */
     int64_t claim_ms;    /* that a call may take, and NOTIFIER_CLAIM_REST_MS */
     int64_t pause_ms;    /* after the first failed call: NOTIFIER_PAUSE_MS */
     /* Makes a call. Returns false, with an error, if it failed, or if `stop_fd` became readable,
