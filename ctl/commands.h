@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The commands of allotctl, one file each. main.c has their table and reads their options.
+ * The commands of allotctl. Their table is in command_table.c, their options are read by options.c.
  *
  * Each function does the work of one command: it prints results on stdout and errors on stderr, and
  * returns the exit status. `options` and `arena` are borrowed; main frees the arena after the

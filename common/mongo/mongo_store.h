@@ -63,7 +63,8 @@ struct mongo_pool *mongo_pool_new(const struct mongo_options *options, struct er
    servers: up to 500 ms. NULL is allowed. */
 void mongo_pool_free(struct mongo_pool *pool);
 /* The same without the wait, for a process that ends now, by end_process(): the threads go on until
-   then, so the pool's memory is kept. NULL is allowed. Not thread-safe. */
+   then, so the pool's memory is kept. The server ends the sessions of the pool itself, after 30
+   minutes. NULL is allowed. Not thread-safe. */
 void mongo_pool_leave(struct mongo_pool *pool);
 
 /* Totals of all stores of a pool. */

@@ -17,7 +17,7 @@
 #include "common/mongo/letters_read.h"
 #include "ctl/desk/settle.h"
 #include "ctl/headers_json.h"
-#include "ctl/letter_json.h"
+#include "ctl/letter/json.h"
 #include "ctl/web/body.h"
 #include "ctl/web/parts.h"
 #include "ctl/web/reason.h"

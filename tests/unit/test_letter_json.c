@@ -5,7 +5,7 @@
 #include <jansson.h>
 #include <string.h>
 
-#include "ctl/letter_json.h"
+#include "ctl/letter/json.h"
 #include "tests/support/json_page.h"
 
 static json_t *parsed(const struct letter_record *record, bool whole)

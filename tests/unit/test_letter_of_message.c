@@ -6,7 +6,7 @@
 
 #include "common/codec/field_table.h"
 #include "common/codec/letter_build.h"
-#include "ctl/letter_of_message.h"
+#include "ctl/letter/of_message.h"
 
 #define QUEUE "allot.commands"
 #define SHA256 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"

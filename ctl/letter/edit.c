@@ -23,7 +23,7 @@
 #include "ctl/desk/edit.h"
 #include "ctl/desk/replay.h"
 #include "ctl/desk_session.h"
-#include "ctl/letter_query.h"
+#include "ctl/letter/query.h"
 #include "ctl/output.h"
 #include "ctl/terminal.h"
 

@@ -6,9 +6,9 @@
  *
  * Guarantees. Every text goes through print_printable(); numbers, names and times are our own.
  *
- * Not here: lists, which are tables (letter_list.c), and the JSON of a letter (letter_json.c).
+ * Not here: lists, which are tables (list.c), and the JSON of a letter (json.c).
  */
-#include "ctl/letter_text.h"
+#include "ctl/letter/text.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -17,7 +17,7 @@
 #include "common/base/utf8.h"
 #include "common/codec/base64.h"
 #include "ctl/headers_json.h"
-#include "ctl/letter_json.h"
+#include "ctl/letter/json.h"
 #include "ctl/output.h"
 #include "ctl/time_text.h"
 

@@ -19,8 +19,8 @@
 #include "ctl/desk/replay.h"
 #include "ctl/desk/settle.h"
 #include "ctl/json_member.h"
-#include "ctl/letter_selection.h"
-#include "ctl/letter_text.h"
+#include "ctl/letter/selection.h"
+#include "ctl/letter/text.h"
 #include "ctl/output.h"
 #include "ctl/table.h"
 

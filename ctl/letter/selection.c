@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ctl/letter_selection.h"
+#include "ctl/letter/selection.h"
 
 #include <stdio.h>
 
-#include "ctl/letter_query.h"
+#include "ctl/letter/query.h"
 
 enum { BLOCK_BYTES_MAX = 64 * 1024 * 1024 };
 

@@ -11,9 +11,9 @@
 #include "common/mongo/letters_desk.h"
 #include "ctl/commands.h"
 #include "ctl/desk_session.h"
-#include "ctl/letter_import_lines.h"
-#include "ctl/letter_query.h"
-#include "ctl/letter_selection.h"
+#include "ctl/letter/import_lines.h"
+#include "ctl/letter/query.h"
+#include "ctl/letter/selection.h"
 #include "ctl/output.h"
 
 enum { IDS_PER_READ = 256, RECORDS_PER_WRITE = 64 };

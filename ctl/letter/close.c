@@ -6,7 +6,7 @@
 
 #include "ctl/commands.h"
 #include "ctl/desk/closing.h"
-#include "ctl/letter_selection.h"
+#include "ctl/letter/selection.h"
 #include "ctl/output.h"
 #include "ctl/terminal.h"
 

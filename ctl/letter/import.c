@@ -15,7 +15,7 @@
  * One message at a time, because a message that cannot be read costs the connection, and with it
  * the acknowledgement of those that were taken before.
  *
- * Not here: publishing (the worker), and which letter a message makes (letter_of_message.c).
+ * Not here: publishing (the worker), and which letter a message makes (of_message.c).
  */
 #include "common/mongo/letters_read.h"
 
@@ -32,8 +32,8 @@
 #include "ctl/dead_letter.h"
 #include "ctl/dead_queue.h"
 #include "ctl/delivery_limit.h"
-#include "ctl/letter_import_lines.h"
-#include "ctl/letter_of_message.h"
+#include "ctl/letter/import_lines.h"
+#include "ctl/letter/of_message.h"
 #include "ctl/output.h"
 #include "ctl/settings.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ctl/letter_of_message.h"
+#include "ctl/letter/of_message.h"
 
 #include "common/codec/digest.h"
 #include "common/codec/field_table.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ctl/letter_query.h"
+#include "ctl/letter/query.h"
 
 #include <ctype.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ctl/letter_json.h"
+#include "ctl/letter/json.h"
 
 #include "common/base/utf8.h"
 #include "common/codec/base64.h"

@@ -10,9 +10,9 @@
 
 #include "ctl/commands.h"
 #include "ctl/desk_session.h"
-#include "ctl/letter_json.h"
-#include "ctl/letter_query.h"
-#include "ctl/letter_text.h"
+#include "ctl/letter/json.h"
+#include "ctl/letter/query.h"
+#include "ctl/letter/text.h"
 #include "ctl/output.h"
 
 /* --- the body ------------------------------------------------------------------------------- */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ctl/letter_listing.h"
+#include "ctl/letter/listing.h"
 
 #include "common/codec/letter_build.h"
 #include "common/codec/text_cut.h"
