@@ -15,6 +15,7 @@
 #include "allot/transport.h"
 #include "common/base/version.h"
 #include "common/host/end_process.h"
+#include "common/mongo/library.h"
 #include "ctl/command_table.h"
 #include "ctl/output.h"
 #include "ctl/terminal.h"
@@ -112,6 +113,7 @@ static int run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    mongo_library_remove_counters();
     raise_stack_limit();
     end_process(run(argc, argv));
 }

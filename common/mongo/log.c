@@ -34,10 +34,7 @@ void mongo_set_log(mongo_log_callback callback, void *context)
         mongoc_log_set_handler(forward, NULL);
 }
 
-/* Libmongoc makes shared memory for its counters when it is loaded, named after the process. Nobody
-   reads it here. A process that is killed would leave it, and libmongoc would print a warning in
-   the next one with the same process id. */
-static void remove_shared_counters(void)
+void mongo_library_remove_counters(void)
 {
     char name[32];
     (void)snprintf(name, sizeof name, "/mongoc-%d", (int)getpid());
@@ -47,7 +44,7 @@ static void remove_shared_counters(void)
 void mongo_library_init(void)
 {
     mongoc_init();
-    remove_shared_counters();
+    mongo_library_remove_counters();
     mongo_set_log(NULL, NULL);
 }
 

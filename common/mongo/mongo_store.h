@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The storage port on MongoDB, with libmongoc. One pool serves all stores of the process; each
- * store has a client and a session of its own. This is the only header of common/mongo that needs
- * no libmongoc header, and the folder is the only one that may include them.
+ * store has a client and a session of its own. This header and library.h are the only ones of
+ * common/mongo that need no libmongoc header, and the folder is the only one that may include them.
  */
 #ifndef ALLOT_MONGO_STORE_H
 #define ALLOT_MONGO_STORE_H
 
 #include "allot/clock.h"
 #include "allot/store.h"
+#include "common/mongo/library.h"
 
 struct mongo_options {
     struct text uri; /* its write concern, read concern and read preference are overridden */
@@ -22,11 +23,6 @@ struct mongo_options {
     bool counting; /* for mongo_pool_counters(); makes libmongoc copy every command that it sends */
 };
 
-/* Starts libmongoc. Call it once in a process, before there are threads. */
-void mongo_library_init(void);
-/* Ends libmongoc. Call it once, at the end of the process, after the pool is freed. */
-void mongo_library_cleanup(void);
-
 /* The domain of the warnings that the stores themselves give: of the server's limit for
    transactions, and of a wrong clock. Each says what to do. */
 #define MONGO_WARNING_DOMAIN "allot"
@@ -34,9 +30,9 @@ void mongo_library_cleanup(void);
 /*
  * Sets where libmongoc's messages and the warnings of the stores go. Before the first call, and
  * after one with NULL, they are discarded. `level` is one of libmongoc's: 0 error, 1 critical, 2
- * warning, 3 message, 4 info, 5 debug. Call it before there are threads. The callback may run in
- * any thread, under a lock of libmongoc: it must return soon, and must not call functions of this
- * folder.
+ * warning, 3 message, 4 info, 5 debug. Call it before there are stores or after the last one. The
+ * callback may run in any thread, under a lock of libmongoc: it must return soon, and must not call
+ * functions of this folder.
  */
 typedef void (*mongo_log_callback)(void *context, int level, const char *domain,
                                    const char *message);

@@ -84,14 +84,24 @@ static int print_letter(const struct options *options, const struct desk_session
     return EXIT_SUCCESS;
 }
 
-/* Finds the letter, after what has become of it was found out, so that its history says that. */
+/* Finds the letter, after what has become of it was found out, so that its history says that. An
+   account that may not write letters gets the state only. */
 static bool find_settled(const struct desk_session *session, struct text id, struct arena *arena,
                          struct letter_record *ret_record, struct error *error)
 {
     struct store *store = session->desk.store;
-    return letter_find_one(store, id, arena, ret_record, error) &&
-           desk_session_settle(session, ret_record, 1, arena, error) &&
-           letter_find_one(store, id, arena, ret_record, error);
+    struct letter_record settled;
+    if (!letter_find_one(store, id, arena, &settled, error) ||
+        !desk_session_settle(session, &settled, 1, arena, error) ||
+        !letter_find_one(store, id, arena, ret_record, error))
+        return false;
+    if (settled.state != ret_record->state && settled.last_at_ms == ret_record->last_at_ms) {
+        ret_record->state = settled.state;
+        (void)fputs("allotctl: the state is what the recorded outcome says; it could not be stored "
+                    "in the letter\n",
+                    stderr);
+    }
+    return true;
 }
 
 int letter_show_command(const struct options *options, struct arena *arena)

@@ -99,10 +99,9 @@ class Service:
         return self.ctl("letter", "import", path)
 
     def end(self):
-        for process in self.processes:
+        for process in reversed(self.processes):  # a worker before its database
             if process.poll() is None:
                 process.terminate()
-        for process in self.processes:
             try:
                 process.wait(WAIT_S)
             except subprocess.TimeoutExpired:
