@@ -24,11 +24,15 @@ static int write_failed(const char *path)
     return fail_with(&error);
 }
 
-static int write_to(FILE *stream, const char *path, struct text body)
+static bool write_to(FILE *stream, struct text body)
 {
-    bool written = body.length == 0 || fwrite(body.bytes, 1, body.length, stream) == body.length;
-    bool closed = (stream == stdout ? fflush(stream) : fclose(stream)) == 0;
-    return written && closed ? EXIT_SUCCESS : write_failed(path);
+    return body.length == 0 || fwrite(body.bytes, 1, body.length, stream) == body.length;
+}
+
+static int write_output(struct text body)
+{
+    bool written = write_to(stdout, body) && fflush(stdout) == 0;
+    return written ? EXIT_SUCCESS : write_failed("standard output");
 }
 
 /* Returns whether only the user may read the open file, or it is no file but a pipe or a device. */
@@ -45,12 +49,15 @@ static int write_file(const char *path, struct text body)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, S_IRUSR | S_IWUSR);
     FILE *file = fd >= 0 && make_private(fd) ? fdopen(fd, "w") : NULL;
-    if (file != NULL)
-        return write_to(file, path, body);
-    int status = write_failed(path);
-    if (fd >= 0)
-        (void)close(fd);
-    return status;
+    if (file == NULL) {
+        int status = write_failed(path);
+        if (fd >= 0)
+            (void)close(fd);
+        return status;
+    }
+    bool written = write_to(file, body);
+    bool closed = fclose(file) == 0;
+    return written && closed ? EXIT_SUCCESS : write_failed(path);
 }
 
 static int write_body(const struct letter *letter, const char *path)
@@ -63,7 +70,7 @@ static int write_body(const struct letter *letter, const char *path)
     if (strcmp(path, "-") != 0)
         return write_file(path, letter->body);
     if (isatty(STDOUT_FILENO) == 0)
-        return write_to(stdout, "standard output", letter->body);
+        return write_output(letter->body);
     struct error error;
     error_set(&error, "--body - does not write to a terminal, which would obey control characters "
                       "in the body; name a file, or use a pipe");
