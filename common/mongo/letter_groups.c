@@ -15,6 +15,7 @@
 #include "common/mongo/document.h"
 #include "common/mongo/letter_document.h"
 #include "common/mongo/letter_filter.h"
+#include "common/mongo/list.h"
 #include "common/mongo/session.h"
 
 struct grouping {
@@ -64,22 +65,23 @@ static bool needs_only_index(const struct letter_filter *filter)
 static bson_t *pipeline_of(const struct letter_filter *filter)
 {
     bson_t *pipeline = bson_new();
-    bson_t match = BSON_INITIALIZER, stage = BSON_INITIALIZER, stages;
+    bson_t match = BSON_INITIALIZER, stage = BSON_INITIALIZER;
+    struct list stages;
     letter_filter_append(&match, filter);
     BSON_APPEND_DOCUMENT(&stage, "$match", &match);
-    bson_append_array_begin(pipeline, "pipeline", -1, &stages);
-    BSON_APPEND_DOCUMENT(&stages, "0", &stage);
+    list_begin(&stages, pipeline, "pipeline");
+    BSON_APPEND_DOCUMENT(&stages.array, list_next(&stages), &stage);
     bson_t *group = document_from_json(
         "{\"$group\": {\"_id\": \"$group\", \"n\": {\"$sum\": {\"$numberLong\": \"1\"}}, "
         "\"first\": {\"$min\": \"$first_at\"}, \"last\": {\"$max\": \"$last_at\"}, "
         "\"sample\": {\"$max\": {\"at\": \"$last_at\", \"id\": \"$_id\"}}}}");
     bson_t *sort = document_from_json("{\"$sort\": {\"last\": -1, \"_id\": 1}}");
-    BSON_APPEND_DOCUMENT(&stages, "1", group);
-    BSON_APPEND_DOCUMENT(&stages, "2", sort);
+    BSON_APPEND_DOCUMENT(&stages.array, list_next(&stages), group);
+    BSON_APPEND_DOCUMENT(&stages.array, list_next(&stages), sort);
     bson_t limit = BSON_INITIALIZER;
     BSON_APPEND_INT64(&limit, "$limit", (int64_t)filter->limit);
-    BSON_APPEND_DOCUMENT(&stages, "3", &limit);
-    bson_append_array_end(pipeline, &stages);
+    BSON_APPEND_DOCUMENT(&stages.array, list_next(&stages), &limit);
+    list_end(&stages, pipeline);
     bson_destroy(&limit);
     bson_destroy(sort);
     bson_destroy(group);
