@@ -99,8 +99,8 @@ static void append_states(bson_t *filter, const struct letter_cut *cut)
     list_begin_in(&list, filter, "state");
     for (int state = LETTER_OPEN; state <= LETTER_DISCARDED; state++) {
         if (state != LETTER_OPEN || cut->kind != LETTER_CUT_CLOSED)
-            BSON_APPEND_UTF8(&list.array, list_next(&list),
-                             letter_state_name((enum letter_state)state));
+            (void)bson_append_utf8(&list.array, list_next(&list), -1,
+                                   letter_state_name((enum letter_state)state), -1);
     }
     list_end_in(&list, filter);
 }
@@ -109,9 +109,9 @@ static void append_body_dropped(bson_t *filter, const struct letter_cut *cut)
 {
     struct list list;
     list_begin_in(&list, filter, "body_dropped");
-    BSON_APPEND_BOOL(&list.array, list_next(&list), false);
+    (void)bson_append_bool(&list.array, list_next(&list), -1, false);
     if (cut->kind != LETTER_CUT_BODIES)
-        BSON_APPEND_BOOL(&list.array, list_next(&list), true);
+        (void)bson_append_bool(&list.array, list_next(&list), -1, true);
     list_end_in(&list, filter);
 }
 

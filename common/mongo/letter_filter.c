@@ -22,7 +22,7 @@ static void append_states(bson_t *query, const struct letter_filter *filter)
     if (filter->id_count > 0 || text_present(filter->run))
         return;
     list_begin_in(&list, query, "state");
-#define X(id, name) BSON_APPEND_UTF8(&list.array, list_next(&list), name);
+#define X(id, name) (void)bson_append_utf8(&list.array, list_next(&list), -1, name, -1);
     LETTER_STATES(X)
 #undef X
     list_end_in(&list, query);

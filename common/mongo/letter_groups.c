@@ -70,17 +70,17 @@ static bson_t *pipeline_of(const struct letter_filter *filter)
     letter_filter_append(&match, filter);
     BSON_APPEND_DOCUMENT(&stage, "$match", &match);
     list_begin(&stages, pipeline, "pipeline");
-    BSON_APPEND_DOCUMENT(&stages.array, list_next(&stages), &stage);
+    (void)bson_append_document(&stages.array, list_next(&stages), -1, &stage);
     bson_t *group = document_from_json(
         "{\"$group\": {\"_id\": \"$group\", \"n\": {\"$sum\": {\"$numberLong\": \"1\"}}, "
         "\"first\": {\"$min\": \"$first_at\"}, \"last\": {\"$max\": \"$last_at\"}, "
         "\"sample\": {\"$max\": {\"at\": \"$last_at\", \"id\": \"$_id\"}}}}");
     bson_t *sort = document_from_json("{\"$sort\": {\"last\": -1, \"_id\": 1}}");
-    BSON_APPEND_DOCUMENT(&stages.array, list_next(&stages), group);
-    BSON_APPEND_DOCUMENT(&stages.array, list_next(&stages), sort);
+    (void)bson_append_document(&stages.array, list_next(&stages), -1, group);
+    (void)bson_append_document(&stages.array, list_next(&stages), -1, sort);
     bson_t limit = BSON_INITIALIZER;
     BSON_APPEND_INT64(&limit, "$limit", (int64_t)filter->limit);
-    BSON_APPEND_DOCUMENT(&stages.array, list_next(&stages), &limit);
+    (void)bson_append_document(&stages.array, list_next(&stages), -1, &limit);
     list_end(&stages, pipeline);
     bson_destroy(&limit);
     bson_destroy(sort);

@@ -127,8 +127,8 @@ static void require_states(struct desk_update *update, const bool *states)
     list_begin_in(&list, &update->filter, "state");
     for (size_t i = 0; i <= LETTER_DISCARDED; i++) {
         if (states[i])
-            BSON_APPEND_UTF8(&list.array, list_next(&list),
-                             letter_state_name((enum letter_state)i));
+            (void)bson_append_utf8(&list.array, list_next(&list), -1,
+                                   letter_state_name((enum letter_state)i), -1);
     }
     list_end_in(&list, &update->filter);
 }

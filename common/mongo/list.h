@@ -25,8 +25,9 @@ void list_end(struct list *list, bson_t *document);
 void list_begin_in(struct list *list, bson_t *document, const char *key);
 void list_end_in(struct list *list, bson_t *document);
 
-/* Returns the name of the next element, and counts it. Borrowed until the next call. It needs only
-   `count`, so it also numbers the elements of an array that was not begun by list_begin(). */
+/* Returns the name of the next element, and counts it. Borrowed until the next call. Not for the
+   macros BSON_APPEND_...(), which evaluate the name twice. It needs only `count`, so it also
+   numbers the elements of an array that was not begun by list_begin(). */
 const char *list_next(struct list *list);
 
 #endif

@@ -41,7 +41,7 @@ static void begin_ids(struct list *list, bson_t *filter, const struct loading *l
 {
     list_begin_in(list, filter, "_id");
     if (loading->wants_sentinels)
-        BSON_APPEND_UTF8(&list->array, list_next(list), SCHEMA_SENTINEL);
+        (void)bson_append_utf8(&list->array, list_next(list), -1, SCHEMA_SENTINEL, -1);
 }
 
 /* Returns whether the row is the sentinel, and notes it. */
@@ -156,8 +156,8 @@ static void append_either(bson_t *filter, const bson_t *first, const bson_t *sec
 {
     struct list either;
     list_begin(&either, filter, "$or");
-    BSON_APPEND_DOCUMENT(&either.array, list_next(&either), first);
-    BSON_APPEND_DOCUMENT(&either.array, list_next(&either), second);
+    (void)bson_append_document(&either.array, list_next(&either), -1, first);
+    (void)bson_append_document(&either.array, list_next(&either), -1, second);
     list_end(&either, filter);
 }
 
