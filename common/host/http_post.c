@@ -7,6 +7,10 @@
  */
 #include "common/host/http_post.h"
 
+/* Else clang-tidy counts the statements of curl's macros to the functions that use them. */
+#ifdef __clang_analyzer__
+#define CURL_DISABLE_TYPECHECK
+#endif
 #include <curl/curl.h>
 
 enum { WAIT_MS = 1000, STATUS_OK = 200, STATUS_REDIRECT = 300 };
