@@ -127,6 +127,7 @@ static bool edit_body(const struct editing *edit, struct text *ret_body, struct 
         if (!run_editor(edit, error) || !read_file(edit, ret_body, error))
             return false;
         if (text_equal(without_line_end(*ret_body), without_line_end(edit->record->letter.body))) {
+            remove_file(edit);
             error_set(error, "the body was not changed; nothing is sent");
             return false;
         }
@@ -177,7 +178,7 @@ static bool connect_and_send(const struct editing *edit, struct text body, struc
 
 static int give_up(const struct editing *edit, const struct error *error)
 {
-    if (edit->path != NULL && edit->is_own_file)
+    if (edit->path != NULL && edit->is_own_file && access(edit->path, F_OK) == 0)
         (void)fprintf(stderr, "allotctl: the edited body is in %s; send it with --body FILE\n",
                       edit->path);
     return fail_with(error);

@@ -129,7 +129,9 @@ static void test_without_a_change_or_an_editor_nothing_is_sent(void **state)
     set_worker("EDITOR", "true");
     expect_output(run_operator(1, "letter edit %s --yes", id), "was not changed");
     set_worker("EDITOR", "echo >>");
-    expect_output(run_operator(1, "letter edit %s --yes", id), "was not changed");
+    const char *output = run_operator(1, "letter edit %s --yes", id);
+    expect_output(output, "was not changed");
+    assert_null(strstr(output, "the edited body is in")); /* the file is removed */
     set_worker("EDITOR", "/nonexistent/editor");
     expect_output(run_operator(1, "letter edit %s --yes", id), "EDITOR");
     set_worker("VISUAL", "false");
