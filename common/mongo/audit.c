@@ -121,7 +121,7 @@ static enum store_status check_shape(struct auditor *auditor, enum mongo_collect
     bson_t filter = BSON_INITIALIZER, *validator = document_from_json(schema_validator(collection));
     struct list list;
     list_begin(&list, &filter, "$nor");
-    (void)bson_append_document(&list.array, list_next(&list), -1, validator);
+    list_add_document(&list, validator);
     list_end(&list, &filter);
     mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(
         auditor->store->collections[collection], &filter, &auditor->session_options, NULL);

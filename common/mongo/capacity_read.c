@@ -94,7 +94,7 @@ enum store_status mongo_capacity_below(struct store *store, const struct uuid *r
     struct list list;
     list_begin_in(&list, &filter, "root");
     for (size_t i = 0; i < count; i++)
-        document_append_uuid(&list.array, list_next(&list), roots[i]);
+        list_add_uuid(&list, roots[i]);
     list_end_in(&list, &filter);
     bson_append_document_begin(&filter, "parent", -1, &other);
     BSON_APPEND_NULL(&other, "$ne");
@@ -355,7 +355,7 @@ static bson_t *sums_pipeline(const struct capacity_projects *projects)
     struct list list;
     list_begin_in(&list, &filter, "project_id");
     for (size_t i = 0; i < projects->count; i++)
-        document_append_text(&list.array, list_next(&list), projects->list[i].project_id);
+        list_add_text(&list, projects->list[i].project_id);
     list_end_in(&list, &filter);
     pipeline_append(pipeline, "$match", &filter);
     pipeline_append_json(pipeline, stages);

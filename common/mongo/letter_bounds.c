@@ -99,8 +99,7 @@ static void append_states(bson_t *filter, const struct letter_cut *cut)
     list_begin_in(&list, filter, "state");
     for (int state = LETTER_OPEN; state <= LETTER_DISCARDED; state++) {
         if (state != LETTER_OPEN || cut->kind != LETTER_CUT_CLOSED)
-            (void)bson_append_utf8(&list.array, list_next(&list), -1,
-                                   letter_state_name((enum letter_state)state), -1);
+            list_add_word(&list, letter_state_name((enum letter_state)state));
     }
     list_end_in(&list, filter);
 }
@@ -109,9 +108,9 @@ static void append_body_dropped(bson_t *filter, const struct letter_cut *cut)
 {
     struct list list;
     list_begin_in(&list, filter, "body_dropped");
-    (void)bson_append_bool(&list.array, list_next(&list), -1, false);
+    list_add_bool(&list, false);
     if (cut->kind != LETTER_CUT_BODIES)
-        (void)bson_append_bool(&list.array, list_next(&list), -1, true);
+        list_add_bool(&list, true);
     list_end_in(&list, filter);
 }
 

@@ -78,7 +78,7 @@ static void append_uuids(bson_t *document, const char *key, const struct uuid *u
         return;
     list_begin(&list, document, key);
     for (size_t i = 0; i < count; i++)
-        document_append_uuid(&list.array, list_next(&list), uuids[i]);
+        list_add_uuid(&list, uuids[i]);
     list_end(&list, document);
 }
 

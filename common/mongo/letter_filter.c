@@ -22,7 +22,7 @@ static void append_states(bson_t *query, const struct letter_filter *filter)
     if (filter->id_count > 0 || text_present(filter->run))
         return;
     list_begin_in(&list, query, "state");
-#define X(id, name) (void)bson_append_utf8(&list.array, list_next(&list), -1, name, -1);
+#define X(id, name) list_add_word(&list, name);
     LETTER_STATES(X)
 #undef X
     list_end_in(&list, query);
@@ -48,7 +48,7 @@ static void append_ids(bson_t *query, const struct letter_filter *filter)
         return;
     list_begin_in(&list, query, "_id");
     for (size_t i = 0; i < filter->id_count; i++)
-        document_append_text(&list.array, list_next(&list), filter->ids[i]);
+        list_add_text(&list, filter->ids[i]);
     list_end_in(&list, query);
 }
 

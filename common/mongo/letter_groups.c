@@ -70,17 +70,17 @@ static bson_t *pipeline_of(const struct letter_filter *filter)
     letter_filter_append(&match, filter);
     BSON_APPEND_DOCUMENT(&stage, "$match", &match);
     list_begin(&stages, pipeline, "pipeline");
-    (void)bson_append_document(&stages.array, list_next(&stages), -1, &stage);
+    list_add_document(&stages, &stage);
     bson_t *group = document_from_json(
         "{\"$group\": {\"_id\": \"$group\", \"n\": {\"$sum\": {\"$numberLong\": \"1\"}}, "
         "\"first\": {\"$min\": \"$first_at\"}, \"last\": {\"$max\": \"$last_at\"}, "
         "\"sample\": {\"$max\": {\"at\": \"$last_at\", \"id\": \"$_id\"}}}}");
     bson_t *sort = document_from_json("{\"$sort\": {\"last\": -1, \"_id\": 1}}");
-    (void)bson_append_document(&stages.array, list_next(&stages), -1, group);
-    (void)bson_append_document(&stages.array, list_next(&stages), -1, sort);
+    list_add_document(&stages, group);
+    list_add_document(&stages, sort);
     bson_t limit = BSON_INITIALIZER;
     BSON_APPEND_INT64(&limit, "$limit", (int64_t)filter->limit);
-    (void)bson_append_document(&stages.array, list_next(&stages), -1, &limit);
+    list_add_document(&stages, &limit);
     list_end(&stages, pipeline);
     bson_destroy(&limit);
     bson_destroy(sort);

@@ -101,7 +101,7 @@ static void append_ids(bson_t *filter, const struct text *ids, size_t count)
     struct list list;
     list_begin_in(&list, filter, "_id");
     for (size_t i = 0; i < count; i++)
-        document_append_text(&list.array, list_next(&list), ids[i]);
+        list_add_text(&list, ids[i]);
     list_end_in(&list, filter);
 }
 
@@ -371,7 +371,7 @@ static size_t append_valid_ids(bson_t *filter, const struct text *ids, size_t co
     for (size_t i = 0; i < count; i++) {
         if (!letter_id_is_valid(ids[i]))
             continue;
-        document_append_text(&list.array, list_next(&list), ids[i]);
+        list_add_text(&list, ids[i]);
         valid++;
     }
     list_end_in(&list, filter);

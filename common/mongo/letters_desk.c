@@ -41,7 +41,7 @@ static void begin_update(struct desk_update *update, const struct text *ids, siz
     init_update(update);
     list_begin_in(&list, &update->filter, "_id");
     for (size_t i = 0; i < count; i++)
-        document_append_text(&list.array, list_next(&list), ids[i]);
+        list_add_text(&list, ids[i]);
     list_end_in(&list, &update->filter);
 }
 
@@ -127,8 +127,7 @@ static void require_states(struct desk_update *update, const bool *states)
     list_begin_in(&list, &update->filter, "state");
     for (size_t i = 0; i <= LETTER_DISCARDED; i++) {
         if (states[i])
-            (void)bson_append_utf8(&list.array, list_next(&list), -1,
-                                   letter_state_name((enum letter_state)i), -1);
+            list_add_word(&list, letter_state_name((enum letter_state)i));
     }
     list_end_in(&list, &update->filter);
 }

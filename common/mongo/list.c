@@ -30,3 +30,28 @@ const char *list_next(struct list *list)
     (void)bson_uint32_to_string(list->count++, &name, list->name, sizeof list->name);
     return name;
 }
+
+void list_add_word(struct list *list, const char *value)
+{
+    BSON_ASSERT(bson_append_utf8(&list->array, list_next(list), -1, value, -1));
+}
+
+void list_add_text(struct list *list, struct text value)
+{
+    document_append_text(&list->array, list_next(list), value);
+}
+
+void list_add_uuid(struct list *list, struct uuid value)
+{
+    document_append_uuid(&list->array, list_next(list), value);
+}
+
+void list_add_bool(struct list *list, bool value)
+{
+    BSON_ASSERT(bson_append_bool(&list->array, list_next(list), -1, value));
+}
+
+void list_add_document(struct list *list, const bson_t *value)
+{
+    BSON_ASSERT(bson_append_document(&list->array, list_next(list), -1, value));
+}

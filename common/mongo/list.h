@@ -7,10 +7,10 @@
 #ifndef ALLOT_MONGO_LIST_H
 #define ALLOT_MONGO_LIST_H
 
-#include "common/mongo/libmongoc.h"
+#include "common/mongo/document.h"
 
 struct list {
-    bson_t array;     /* append to it, each element under the name that list_next() returns */
+    bson_t array;     /* what no function below adds is appended to it, under list_next() */
     uint32_t count;   /* elements so far */
     bson_t condition; /* {$in: ...}, only between list_begin_in() and list_end_in() */
     char name[16];
@@ -25,9 +25,16 @@ void list_end(struct list *list, bson_t *document);
 void list_begin_in(struct list *list, bson_t *document, const char *key);
 void list_end_in(struct list *list, bson_t *document);
 
-/* Returns the name of the next element, and counts it. Borrowed until the next call. Not for the
-   macros BSON_APPEND_...(), which evaluate the name twice. It needs only `count`, so it also
-   numbers the elements of an array that was not begun by list_begin(). */
+/* Add one element. */
+void list_add_word(struct list *list, const char *value);
+void list_add_text(struct list *list, struct text value);
+void list_add_uuid(struct list *list, struct uuid value);
+void list_add_bool(struct list *list, bool value);
+void list_add_document(struct list *list, const bson_t *value);
+
+/* For other elements: returns the name of the next one, and counts it. Borrowed until the next
+   call. Not for the macros BSON_APPEND_...(), which evaluate the name twice. It needs only `count`,
+   so it also numbers the elements of an array that was not begun by list_begin(). */
 const char *list_next(struct list *list);
 
 #endif

@@ -41,7 +41,7 @@ static void begin_ids(struct list *list, bson_t *filter, const struct loading *l
 {
     list_begin_in(list, filter, "_id");
     if (loading->wants_sentinels)
-        (void)bson_append_utf8(&list->array, list_next(list), -1, SCHEMA_SENTINEL, -1);
+        list_add_word(list, SCHEMA_SENTINEL);
 }
 
 /* Returns whether the row is the sentinel, and notes it. */
@@ -131,7 +131,7 @@ static size_t append_provider_ids(bson_t *filter, const struct loading *loading)
         if (slot->state.loaded)
             continue;
         slot->state = (struct slot_state){0};
-        document_append_uuid(&list.array, list_next(&list), slot->id);
+        list_add_uuid(&list, slot->id);
     }
     list_end_in(&list, filter);
     return list.count;
@@ -146,7 +146,7 @@ static size_t append_names(bson_t *filter, struct snapshot *snapshot)
         if (slot->loaded)
             continue;
         slot->taken = false;
-        document_append_text(&list.array, list_next(&list), slot->name);
+        list_add_text(&list, slot->name);
     }
     list_end_in(&list, filter);
     return list.count;
@@ -156,8 +156,8 @@ static void append_either(bson_t *filter, const bson_t *first, const bson_t *sec
 {
     struct list either;
     list_begin(&either, filter, "$or");
-    (void)bson_append_document(&either.array, list_next(&either), -1, first);
-    (void)bson_append_document(&either.array, list_next(&either), -1, second);
+    list_add_document(&either, first);
+    list_add_document(&either, second);
     list_end(&either, filter);
 }
 
@@ -207,7 +207,7 @@ static size_t append_consumer_ids(bson_t *filter, const struct loading *loading)
         if (slot->state.loaded)
             continue;
         slot->state = (struct slot_state){0};
-        document_append_uuid(&list.array, list_next(&list), slot->id);
+        list_add_uuid(&list, slot->id);
     }
     list_end_in(&list, filter);
     return list.count;

@@ -95,8 +95,8 @@ void expression_append_allocations(bson_t *expression, struct uuid provider)
     BSON_APPEND_UTF8(&filter, "input", "$allocations");
     bson_append_document_begin(&filter, "cond", -1, &condition);
     list_begin(&operands, &condition, "$eq");
-    (void)bson_append_utf8(&operands.array, list_next(&operands), -1, "$$this.provider", -1);
-    document_append_uuid(&operands.array, list_next(&operands), provider);
+    list_add_word(&operands, "$$this.provider");
+    list_add_uuid(&operands, provider);
     list_end(&operands, &condition);
     bson_append_document_end(&filter, &condition);
     bson_append_document_end(expression, &filter);
@@ -128,7 +128,7 @@ static void append_lists(bson_t *expression, size_t count)
             bson_append_array_end(&lists.array, &separator);
         }
         (void)snprintf(path, sizeof path, "$q%zu", i);
-        (void)bson_append_utf8(&lists.array, list_next(&lists), -1, path, -1);
+        list_add_word(&lists, path);
     }
     list_end(&lists, expression);
 }

@@ -64,7 +64,7 @@ static void append_roots(bson_t *filter, const struct snapshot *snapshot)
     struct list list;
     list_begin_in(&list, filter, "root");
     for (size_t i = 0; i < snapshot->root_count; i++)
-        document_append_uuid(&list.array, list_next(&list), snapshot->roots[i]);
+        list_add_uuid(&list, snapshot->roots[i]);
     list_end_in(&list, filter);
 }
 

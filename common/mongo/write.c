@@ -268,7 +268,7 @@ static size_t append_nodes(bson_t *selector, const struct writer *writer, size_t
     struct list list;
     list_begin_in(&list, selector, "_id");
     while (index < snapshot->node_count && uuid_equal(snapshot->nodes[index].root, root)) {
-        document_append_uuid(&list.array, list_next(&list), snapshot->nodes[index].id);
+        list_add_uuid(&list, snapshot->nodes[index].id);
         index = next_dirty_node(snapshot, index + 1);
     }
     list_end_in(&list, selector);
