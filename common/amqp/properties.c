@@ -10,19 +10,6 @@ enum {
     TABLE_LENGTH_BYTES = 4
 };
 
-/* X(member, flag): the text properties. */
-#define TEXT_PROPERTIES(X)                                                                         \
-    X(content_type, AMQP_BASIC_CONTENT_TYPE_FLAG)                                                  \
-    X(content_encoding, AMQP_BASIC_CONTENT_ENCODING_FLAG)                                          \
-    X(correlation_id, AMQP_BASIC_CORRELATION_ID_FLAG)                                              \
-    X(reply_to, AMQP_BASIC_REPLY_TO_FLAG)                                                          \
-    X(expiration, AMQP_BASIC_EXPIRATION_FLAG)                                                      \
-    X(message_id, AMQP_BASIC_MESSAGE_ID_FLAG)                                                      \
-    X(type, AMQP_BASIC_TYPE_FLAG)                                                                  \
-    X(user_id, AMQP_BASIC_USER_ID_FLAG)                                                            \
-    X(app_id, AMQP_BASIC_APP_ID_FLAG)                                                              \
-    X(cluster_id, AMQP_BASIC_CLUSTER_ID_FLAG)
-
 struct text_property {
     size_t ours;
     size_t theirs;
@@ -30,8 +17,9 @@ struct text_property {
 };
 
 static const struct text_property text_properties[] = {
-#define X(member, flag)                                                                            \
-    {offsetof(struct properties, member), offsetof(amqp_basic_properties_t, member), flag},
+#define X(member, constant)                                                                        \
+    {offsetof(struct properties, member), offsetof(amqp_basic_properties_t, member),               \
+     AMQP_BASIC_##constant##_FLAG},
     TEXT_PROPERTIES(X)
 #undef X
 };

@@ -183,12 +183,9 @@ struct letter letter_build(struct arena *arena, const struct delivery *delivery,
 static struct properties copy_properties(struct arena *arena, const struct properties *properties)
 {
     struct properties copy = *properties;
-    struct text *texts[] = {&copy.content_type, &copy.content_encoding, &copy.correlation_id,
-                            &copy.reply_to,     &copy.expiration,       &copy.message_id,
-                            &copy.type,         &copy.user_id,          &copy.app_id,
-                            &copy.cluster_id};
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
-        *texts[i] = text_copy(arena, *texts[i]);
+#define X(member, constant) copy.member = text_copy(arena, copy.member);
+    TEXT_PROPERTIES(X)
+#undef X
     return copy;
 }
 

@@ -10,21 +10,21 @@
 enum {
     /* Frame: type, channel, size, end. Content header: class, weight, body size, flags. Properties:
        delivery mode, priority, timestamp. */
-    FIXED_BYTES = 1 + 2 + 4 + 1 + 2 + 2 + 8 + 2 + 1 + 1 + 8,
-    TEXTS = 10
+    FIXED_BYTES = 1 + 2 + 4 + 1 + 2 + 2 + 8 + 2 + 1 + 1 + 8
 };
+
+static size_t text_bytes(struct text text)
+{
+    return text_present(text) ? 1 + text.length : 0;
+}
 
 /* Returns the size of the frame with the content header, without the table of headers. */
 static size_t properties_bytes(const struct properties *properties)
 {
-    const struct text texts[TEXTS] = {properties->content_type,   properties->content_encoding,
-                                      properties->correlation_id, properties->reply_to,
-                                      properties->expiration,     properties->message_id,
-                                      properties->type,           properties->user_id,
-                                      properties->app_id,         properties->cluster_id};
     size_t bytes = FIXED_BYTES;
-    for (size_t i = 0; i < TEXTS; i++)
-        bytes += text_present(texts[i]) ? 1 + texts[i].length : 0;
+#define X(member, constant) bytes += text_bytes(properties->member);
+    TEXT_PROPERTIES(X)
+#undef X
     return bytes;
 }
 

@@ -41,19 +41,6 @@
     X(note, "note")                                                                                \
     X(key, "key")
 
-/* X(member, field) */
-#define PROPERTY_TEXTS(X)                                                                          \
-    X(content_type, "content_type")                                                                \
-    X(content_encoding, "content_encoding")                                                        \
-    X(correlation_id, "correlation_id")                                                            \
-    X(reply_to, "reply_to")                                                                        \
-    X(expiration, "expiration")                                                                    \
-    X(message_id, "message_id")                                                                    \
-    X(type, "type")                                                                                \
-    X(user_id, "user_id")                                                                          \
-    X(app_id, "app_id")                                                                            \
-    X(cluster_id, "cluster_id")
-
 /* --- writing -------------------------------------------------------------------------------- */
 
 static void append_binary(bson_t *document, const char *key, struct text value)
@@ -85,8 +72,8 @@ static void append_uuids(bson_t *document, const char *key, const struct uuid *u
 static void append_properties(bson_t *document, const struct properties *properties)
 {
     bson_t part = BSON_INITIALIZER;
-#define X(member, field) letter_append_text(&part, field, properties->member);
-    PROPERTY_TEXTS(X)
+#define X(member, constant) letter_append_text(&part, #member, properties->member);
+    TEXT_PROPERTIES(X)
 #undef X
     if (properties->has_priority)
         BSON_APPEND_INT64(&part, "priority", properties->priority);
@@ -396,8 +383,9 @@ static bool read_properties(const bson_t *document, struct arena *arena,
                  priority <= UINT8_MAX &&
                  read_unsigned(&part, "timestamp", &ret_properties->timestamp);
     ret_properties->priority = (uint8_t)priority;
-#define X(member, field) valid = valid && read_text(&part, field, arena, &ret_properties->member);
-    PROPERTY_TEXTS(X)
+#define X(member, constant)                                                                        \
+    valid = valid && read_text(&part, #member, arena, &ret_properties->member);
+    TEXT_PROPERTIES(X)
 #undef X
     return valid;
 }

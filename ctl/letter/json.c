@@ -97,16 +97,9 @@ static void write_properties(struct json_writer *writer, const struct properties
 {
     json_write_key(writer, text_of("properties"));
     json_write_open(writer, '{');
-    json_member_text(writer, "content_type", properties->content_type);
-    json_member_text(writer, "content_encoding", properties->content_encoding);
-    json_member_text(writer, "correlation_id", properties->correlation_id);
-    json_member_text(writer, "reply_to", properties->reply_to);
-    json_member_text(writer, "expiration", properties->expiration);
-    json_member_text(writer, "message_id", properties->message_id);
-    json_member_text(writer, "type", properties->type);
-    json_member_text(writer, "user_id", properties->user_id);
-    json_member_text(writer, "app_id", properties->app_id);
-    json_member_text(writer, "cluster_id", properties->cluster_id);
+#define X(member, constant) json_member_text(writer, #member, properties->member);
+    TEXT_PROPERTIES(X)
+#undef X
     if (properties->has_priority)
         json_member_integer(writer, "priority", properties->priority);
     if (properties->has_timestamp)

@@ -152,16 +152,9 @@ static void print_property(const char *name, struct text value)
 static void print_properties(const struct properties *properties)
 {
     (void)puts("properties");
-    print_property("content_type", properties->content_type);
-    print_property("content_encoding", properties->content_encoding);
-    print_property("correlation_id", properties->correlation_id);
-    print_property("reply_to", properties->reply_to);
-    print_property("expiration", properties->expiration);
-    print_property("message_id", properties->message_id);
-    print_property("type", properties->type);
-    print_property("user_id", properties->user_id);
-    print_property("app_id", properties->app_id);
-    print_property("cluster_id", properties->cluster_id);
+#define X(member, constant) print_property(#member, properties->member);
+    TEXT_PROPERTIES(X)
+#undef X
     if (properties->has_priority)
         (void)printf("  priority: %d\n", properties->priority);
     if (properties->has_timestamp)

@@ -278,16 +278,9 @@ static void add_command(struct html *html, const struct letter_view *view)
 static void add_properties(struct html *html, const struct properties *properties)
 {
     html_raw(html, "<section><h2>Message properties</h2><dl class=\"properties\">");
-    part_property(html, "content_type", properties->content_type);
-    part_property(html, "content_encoding", properties->content_encoding);
-    part_property(html, "correlation_id", properties->correlation_id);
-    part_property(html, "reply_to", properties->reply_to);
-    part_property(html, "expiration", properties->expiration);
-    part_property(html, "message_id", properties->message_id);
-    part_property(html, "type", properties->type);
-    part_property(html, "user_id", properties->user_id);
-    part_property(html, "app_id", properties->app_id);
-    part_property(html, "cluster_id", properties->cluster_id);
+#define X(member, constant) part_property(html, #member, properties->member);
+    TEXT_PROPERTIES(X)
+#undef X
     if (properties->has_priority)
         add_number(html, "priority", properties->priority);
     if (properties->has_timestamp)

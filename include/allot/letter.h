@@ -251,31 +251,14 @@ static inline bool letter_id_is_valid(struct text id)
 static inline int64_t letter_bytes(const struct letter *letter)
 {
     const struct properties *properties = &letter->properties;
-    const struct text texts[] = {
-        letter->id,
-        letter->reason,
-        letter->detail,
-        letter->principal,
-        letter->key,
-        letter->command,
-        letter->project,
-        letter->group,
-        letter->queue,
-        letter->worker,
-        letter->traceparent,
-        letter->raw_headers,
-        letter->body,
-        letter->body_sha256,
-        properties->content_type,
-        properties->content_encoding,
-        properties->correlation_id,
-        properties->reply_to,
-        properties->expiration,
-        properties->message_id,
-        properties->type,
-        properties->user_id,
-        properties->app_id,
-        properties->cluster_id,
+    const struct text texts[] = {letter->id,        letter->reason,      letter->detail,
+                                 letter->principal, letter->key,         letter->command,
+                                 letter->project,   letter->group,       letter->queue,
+                                 letter->worker,    letter->traceparent, letter->raw_headers,
+                                 letter->body,      letter->body_sha256,
+#define X(member, constant) properties->member,
+                                 TEXT_PROPERTIES(X)
+#undef X
     };
     size_t bytes = LETTER_BYTES_REST;
     bytes += (letter->consumer_count + letter->provider_count) * sizeof(struct uuid);

@@ -12,18 +12,25 @@
 
 #include "common/base/text.h"
 
+/* X(member, name in the constants of AMQP libraries): the AMQP basic properties that are texts.
+   Their names in documents and on pages are those of the members. */
+#define TEXT_PROPERTIES(X)                                                                         \
+    X(content_type, CONTENT_TYPE)                                                                  \
+    X(content_encoding, CONTENT_ENCODING)                                                          \
+    X(correlation_id, CORRELATION_ID)                                                              \
+    X(reply_to, REPLY_TO)                                                                          \
+    X(expiration, EXPIRATION)                                                                      \
+    X(message_id, MESSAGE_ID)                                                                      \
+    X(type, TYPE)                                                                                  \
+    X(user_id, USER_ID)                                                                            \
+    X(app_id, APP_ID)                                                                              \
+    X(cluster_id, CLUSTER_ID)
+
 /* AMQP basic properties. An absent text is a property that was not set. */
 struct properties {
-    struct text content_type;
-    struct text content_encoding;
-    struct text correlation_id;
-    struct text reply_to;
-    struct text expiration;
-    struct text message_id;
-    struct text type;
-    struct text user_id;
-    struct text app_id;
-    struct text cluster_id;
+#define X(member, constant) struct text member;
+    TEXT_PROPERTIES(X)
+#undef X
     bool has_priority;
     uint8_t priority;
     bool has_timestamp;
