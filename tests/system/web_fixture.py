@@ -23,7 +23,8 @@ WAIT_S = 60
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "script", "lib"))
 
-import replset  # noqa: E402 - the folder is on the path only now
+import broker  # noqa: E402 - the folder is on the path only now
+import replset  # noqa: E402
 
 
 def wait_for(what, probe):
@@ -271,6 +272,12 @@ def letter(body, reason, detail, name=None, principal="conductor", age_s=3600, s
     if name is not None:
         document["command"] = text(name)
     return document
+
+
+def sendable(consumer, **more):
+    """A letter whose command would succeed once provider 1 has a free VCPU."""
+    return letter(allocate(consumer, {1: {"VCPU": 1}}), "forbidden", "the policy did not allow it", "allocation.set",
+                  **more)
 
 
 def letter_id(*texts):
