@@ -91,8 +91,8 @@ static int print_letter(const struct options *options, const struct desk_session
     return EXIT_SUCCESS;
 }
 
-/* Finds the letter, after what has become of it was found out, so that its history says that. An
-   account that may not write letters gets the state only. */
+/* Looks whether the command of the letter was answered since, stores that in the letter, and reads
+   the letter. If the account may not write letters, only the state is set to what was found. */
 static bool find_settled(const struct desk_session *session, struct text id, struct arena *arena,
                          struct letter_record *ret_record, struct error *error)
 {
