@@ -10,7 +10,7 @@
 #include "common/mongo/document.h"
 
 struct list {
-    bson_t array;     /* what no function below adds is appended to it, under list_next() */
+    bson_t array;     /* to append what list_add_...() cannot add, under the name of list_next() */
     uint32_t count;   /* elements so far */
     bson_t condition; /* {$in: ...}, only between list_begin_in() and list_end_in() */
     char name[16];
