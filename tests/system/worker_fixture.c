@@ -278,13 +278,18 @@ void send_claims(struct producer *producer, size_t first, size_t end)
     }
 }
 
-size_t claim_number(const struct client_message *reply)
+size_t reply_number(const struct client_message *reply, const char *prefix)
 {
     struct text id = reply->properties.correlation_id;
     char copy[64];
     (void)snprintf(copy, sizeof copy, "%.*s", TEXT_ARGS(id));
-    assert_memory_equal(copy, "claim-", strlen("claim-"));
-    return strtoul(copy + strlen("claim-"), NULL, 10);
+    assert_memory_equal(copy, prefix, strlen(prefix));
+    return strtoul(copy + strlen(prefix), NULL, 10);
+}
+
+size_t claim_number(const struct client_message *reply)
+{
+    return reply_number(reply, "claim-");
 }
 
 size_t count_answered(const unsigned char *answered, size_t count)

@@ -75,7 +75,9 @@ void claim_body(char *body, size_t room, size_t i);
 void claim_body_of(char *body, size_t room, size_t i, const char *project);
 /* Sends the claims from `first` up to, but not including, `end`, with the keys claim-<i>. */
 void send_claims(struct producer *producer, size_t first, size_t end);
-/* Returns <i> of the reply to claim-<i>. */
+/* Returns <i> of the reply to the command with the key PREFIX<i>; fails at another key. */
+size_t reply_number(const struct client_message *reply, const char *prefix);
+/* The same for claim-<i>. */
 size_t claim_number(const struct client_message *reply);
 /*
  * Receives replies to claims, and fails unless each is a success with consumer generation 1. Sets
